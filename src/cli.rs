@@ -54,12 +54,12 @@ const PART_DIED: u8 = 70;
 
 /// A gateway between a company's teams and Alibaba Cloud's ECI image caches.
 ///
-/// Settings come from the environment (`ECG_…`) over an optional TOML file.
-#[cfg_attr(feature = "dev", doc = "Start with `dev`.")]
+/// Settings come from the environment (`ECG_…`) and an optional TOML file; the environment takes precedence.
+#[cfg_attr(feature = "dev", doc = "To try the gateway, run `dev`.")]
 #[derive(Debug, Parser)]
 #[command(name = "eci-cache-gateway", version, propagate_version = true)]
 struct Cli {
-    /// A TOML file of settings; the environment wins over it. Also `ECG_CONFIG`.
+    /// A TOML file with settings. The environment takes precedence over it. Can also be set as `ECG_CONFIG`.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -68,57 +68,58 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start everything on this machine: Postgres, the stand-in, the API, the workers.
+    /// Start everything on this machine: Postgres, the stand-in, the API and the workers.
     #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
     Dev(dev::Arguments),
-    /// Serve the API, and run the workers beside it.
+    /// Serve the API and run the workers in the same process.
     Serve(serve::Arguments),
-    /// Run the workers alone: operations, tracker, deliverer, sealer, janitor.
+    /// Run only the workers: operations, tracker, deliverer, sealer, janitor.
     Worker,
-    /// Bring the database to the form that this binary needs, as the role that owns it.
+    /// Migrate the database to the schema of this version, as the role that owns it.
     Migrate,
-    /// Seal everything that is encrypted anew under the current master key. Exits with 1 if something is left.
+    /// Re-encrypt all secrets in the database with the current master key. Exits with 1 if something could not be
+    /// re-encrypted.
     RotateKeys(rotate_keys::Arguments),
-    /// Say what the gateway needs of the cloud and of the database, and whether it has it.
+    /// Show which permissions the gateway needs in the cloud and in the database, and check whether it has them.
     #[command(subcommand)]
     Doctor(doctor::Arguments),
     /// Verify, export or prune the audit.
     #[command(subcommand)]
     Audit(audit::Arguments),
-    /// Explain what a token would become, and print issuers of the usual providers.
+    /// Explain how the gateway would treat a token, and print issuer presets of common providers.
     #[command(subcommand)]
     Auth(auth::Arguments),
     /// Print the OpenAPI document.
     Openapi(openapi::Arguments),
-    /// Print every setting: what it is for, what is allowed, and what holds without it.
+    /// Print every setting with its purpose, its allowed values and its default.
     Settings(settings::Arguments),
-    /// Mint a development token with the secret that the gateway checks tokens with.
+    /// Mint a development token, signed with the secret with which the gateway verifies tokens.
     Token(token::Arguments),
-    /// Make an API key past every door: for the first administrator.
+    /// Create an API key directly in the database, for the first administrator.
     ApiKey(api_key::Arguments),
-    /// Say that image caches which the cloud no longer shows, too many at once, are gone.
+    /// Confirm that image caches which are missing from the cloud, too many at once, are gone.
     AcceptVanished(accept_vanished::Arguments),
-    /// Say that a cloud account is another account of the cloud from now on.
+    /// Confirm that a cloud account now belongs to a different account of the cloud.
     AcceptAccount(accept_account::Arguments),
-    /// Run the stand-in alone: a local server that speaks the cloud's API.
+    /// Run only the stand-in: a local server that speaks the cloud's API.
     #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
     Sim(sim::Arguments),
-    /// Receive webhooks on this machine, verify them and print them. Standard input gives the secret: `whsec_…`, or
-    /// what the gateway answered when the endpoint was created.
+    /// Receive webhooks on this machine, verify them and print them. Reads the secret from standard input: `whsec_…`,
+    /// or the gateway's response to the create of the endpoint.
     #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
     Receive(receive::Arguments),
-    /// Ask the gateway on this machine whether it lives; for container health checks.
+    /// Check that the gateway on this machine is running, for container health checks.
     Healthcheck,
 }
 
 /// Why a command ended, with its exit code.
 #[derive(Debug)]
 enum Failure {
-    /// Wrong use: exit code 2.
+    /// Incorrect usage: exit code 2.
     Usage(String),
-    /// Wrong settings, all of them at once: exit code 2.
+    /// All invalid settings: exit code 2.
     Settings(Vec<SettingError>),
-    /// Everything is said already: this exit code.
+    /// The reason was already printed: only the exit code.
     Code(u8),
     /// Anything else: exit code 1.
     Failed(anyhow::Error),
@@ -131,7 +132,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 impl Failure {
-    /// Says it, in the form of the logs where there are some, and answers the exit code.
+    /// Prints the reason, as a log line if logging has started, and returns the exit code.
     fn say(&self) -> u8 {
         let json = telemetry::format() == Some(telemetry::Format::Json);
         match self {
@@ -163,7 +164,7 @@ fn say_wrong(error: &SettingError, json: bool) {
     }
 }
 
-/// Settings that are wrong or missing, all of them at once.
+/// All settings that are invalid or missing.
 fn wrong(errors: Vec<SettingError>) -> Failure {
     Failure::Settings(errors)
 }
@@ -217,7 +218,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Starts the logs as the settings say, and logs what is odd about these.
+/// Starts logging according to the settings, and logs warnings about them.
 fn with_logs(loaded: Loaded) -> Result<Loaded, Failure> {
     let log = loaded.log();
     let format = match log.format {

@@ -36,9 +36,9 @@ pub fn on_signals(last: fn()) -> io::Result<CancellationToken> {
         let stop = stop.drop_guard();
         let name = signals.next().await;
         drop(stop);
-        tracing::info!(signal = name, "stopping; a second signal stops at once");
+        tracing::info!(signal = name, "stopping; a second signal stops immediately");
         let name = signals.next().await;
-        tracing::warn!(signal = name, "stopped at once");
+        tracing::warn!(signal = name, "stopped immediately");
         last();
         process::exit(INTERRUPTED);
     });
@@ -90,7 +90,7 @@ impl Signals {
 pub async fn drain(tasks: &TaskTracker, limit: Duration) -> usize {
     tasks.close();
     if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
-        tracing::warn!(left = tasks.len(), "work did not finish in time; its leases will run out");
+        tracing::warn!(left = tasks.len(), "some work did not finish in time; its leases will expire");
     }
     tasks.len()
 }

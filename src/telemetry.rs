@@ -46,13 +46,13 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The filter is none.
-    #[error("the log filter is wrong: {0}")]
+    #[error("the log filter is invalid: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// It was called a second time.
-    #[error("logs are started already")]
+    #[error("logging is already started")]
     Twice(#[from] tracing::dispatcher::SetGlobalDefaultError),
     /// There can be no thread for them.
-    #[error("the thread that writes logs could not be started")]
+    #[error("could not start the thread that writes logs")]
     Thread(#[from] io::Error),
 }
 

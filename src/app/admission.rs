@@ -253,7 +253,7 @@ impl Admission {
         let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
         count_refusal("address");
         let detail =
-            "too many requests without a good credential, or for nothing that is there, came from this address";
+            "too many requests without a valid credential, or for resources that do not exist, came from this address";
         Err(Error::TooMany { code: "too_many_refused", detail, retry_after_seconds })
     }
 

@@ -51,7 +51,7 @@ fn note_foreign(judged: &[JudgedEntry]) {
         tracing::error!(
             first,
             entries = foreign.len(),
-            "audit entries that no gateway with this key wrote were read: run `audit verify`"
+            "found audit entries that no gateway with this key wrote: run `audit verify`"
         );
     }
 }

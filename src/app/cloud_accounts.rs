@@ -151,8 +151,8 @@ impl CloudAccounts {
             AccountRemoval::Absent => return Err(Error::NotFound("cloud account")),
             AccountRemoval::InUse => {
                 let detail = format!(
-                    "image caches are in the cloud account {name}, or operations on them have not ended; \
-                     remove them first, or disable the account"
+                    "the cloud account {name} contains image caches, or operations on them have not ended; delete \
+                     them first, or disable the account"
                 );
                 return Err(Error::Conflict { code: "cloud_account_in_use", detail });
             }
@@ -172,7 +172,10 @@ impl CloudAccounts {
         if name.as_str() != self.base.settings().account {
             return Ok(());
         }
-        let detail = format!("the cloud account {name} is that of the gateway's settings, and changed only there");
+        let detail = format!(
+            "the cloud account {name} is defined in the gateway's settings and can be changed only \
+                              there"
+        );
         Err(Error::Conflict { code: "cloud_account_of_settings", detail })
     }
 
@@ -220,7 +223,7 @@ impl CloudAccounts {
     /// What is wrong with its secrets and regions.
     fn wrong(&self, new: &NewCloudAccount, has_secret: bool) -> Vec<FieldError> {
         let mut findings = Findings::default();
-        let detail = "must be given: there is no secret of this access key yet";
+        let detail = "must be given: no secret of this access key is stored yet";
         findings.require(has_secret, "/access_key_secret", "required", detail);
         note_secret(&mut findings, "/access_key_secret", new.access_key_secret.as_ref());
         let external = new.role.as_ref().and_then(|role| role.external_id.as_ref());
@@ -301,7 +304,7 @@ fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretStrin
 /// What says where calls go and who answers for them changes only by whoever has the secret: else whoever may write accounts
 /// could have another's secret used, and registry logins sent, elsewhere.
 fn moved_without_secret(account: &CloudAccount, before: &SealedAccount, external: bool) -> Vec<FieldError> {
-    let detail = "changes only together with access_key_secret: send the secret, too, or leave this as it is";
+    let detail = "can be changed only together with access_key_secret: send the secret, too, or leave this unchanged";
     let mut findings = Findings::default();
     findings.require(account.endpoint == before.account.endpoint, "/api_endpoint", "secret_required", detail);
     findings.require(account.role == before.account.role && !external, "/role", "secret_required", detail);
@@ -312,10 +315,10 @@ fn unusable(why: &Unusable) -> FieldError {
     match why {
         Unusable::Foreign(must) => FieldError::new("/api_endpoint", "not_allowed", format!("must {must}")),
         Unusable::Built(BuildError::Endpoint) => {
-            let detail = "must be http:// or https:// and a host, without user, path or query; {region} stands for the \
-                          region";
+            let detail = "must be http:// or https:// and a host, without user, path or query; {region} is replaced \
+                          by the region";
             FieldError::new("/api_endpoint", "invalid", detail)
         }
-        _ => FieldError::new("/access_key_secret", "required", "must be given: what is stored cannot be opened"),
+        _ => FieldError::new("/access_key_secret", "required", "must be given: the stored value cannot be decrypted"),
     }
 }

@@ -46,10 +46,10 @@ pub enum Error {
         issuer: String,
     },
     /// Absent, or another team's: the two must not be told apart.
-    #[error("no such {0}")]
+    #[error("{0} not found")]
     NotFound(&'static str),
     /// Fields that are not allowed.
-    #[error("{} fields are not allowed", .0.len())]
+    #[error("{} fields are invalid", .0.len())]
     Invalid(Vec<FieldError>),
     /// Not possible in the present state.
     #[error("{detail}")]
@@ -68,7 +68,7 @@ pub enum Error {
         detail: &'static str,
     },
     /// A token that cannot be exchanged, or is asked for in another way than RFC 8693 knows.
-    #[error("no token is exchanged: {}", .0.detail)]
+    #[error("the token was not exchanged: {}", .0.detail)]
     Exchange(Fault),
     /// `If-Match` names another version.
     #[error("the version is {current}")]
@@ -77,7 +77,7 @@ pub enum Error {
         current: i64,
     },
     /// The key was used with another request.
-    #[error("the idempotency key was used with another request")]
+    #[error("the idempotency key was used with a different request")]
     IdempotencyMismatch,
     /// The first request with this key is still running.
     #[error("a request with this idempotency key is still running")]
@@ -125,7 +125,7 @@ pub enum Error {
         retry_after_seconds: u32,
     },
     /// The record holds what this version does not know: another one wrote it.
-    #[error("a record of another version")]
+    #[error("a record of a different version")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Our own fault.
     #[error("internal error")]

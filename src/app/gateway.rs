@@ -237,7 +237,7 @@ impl Gateway {
 impl Error {
     /// The database cannot be asked.
     pub(super) fn database_away() -> Self {
-        let detail = "the database cannot be used at the moment";
+        let detail = "the database is currently unavailable";
         Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
     }
 

@@ -171,13 +171,13 @@ impl Operations {
                         operation = one,
                         error = &error as &dyn std::error::Error,
                         left_out,
-                        "an operation could not be driven"
+                        "could not process an operation"
                     );
                 }
                 None
             }
             None => {
-                tracing::warn!(operation = %operation, "the lease was lost, and the work dropped");
+                tracing::warn!(operation = %operation, "lost the lease and dropped the work");
                 None
             }
         }

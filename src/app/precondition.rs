@@ -23,7 +23,7 @@ pub enum Versions {
 
 /// Somebody changed it in this moment.
 pub(super) fn moved() -> Error {
-    let detail = "it changed while the request was handled; read it and try again".to_owned();
+    let detail = "the resource changed while the request was processed; read it again and retry".to_owned();
     Error::Conflict { code: "concurrent_change", detail }
 }
 

@@ -109,7 +109,8 @@ impl Reconciler {
             // What was compared stays compared: the list is not read again for a look that failed after it.
             Err(Stop::Cloud(fault)) => {
                 let group = &lease.group;
-                tracing::warn!(account = group.account, region = group.region, fault = %fault, "the cloud could not be compared");
+                tracing::warn!(account = group.account, region = group.region, fault = %fault, "could not compare \
+                    the cloud with the records");
             }
         }
         self.base.store().release_reconciliation(&lease, due_at, list).await?;

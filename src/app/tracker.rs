@@ -92,7 +92,7 @@ impl Tracker {
             return done.map(|()| true);
         }
         let (account, region) = (&lease.group.account, &lease.group.region);
-        tracing::warn!(account, region, "the lease was lost, and the pass dropped");
+        tracing::warn!(account, region, "lost the lease and dropped the pass");
         Ok(true)
     }
 
@@ -103,7 +103,7 @@ impl Tracker {
             Ok(cloud) => cloud,
             Err(fault) => {
                 // Said once, when the account was read.
-                tracing::debug!(account, region, fault = %fault, "what is in motion waits for its cloud account");
+                tracing::debug!(account, region, fault = %fault, "image caches in motion wait for their cloud account");
                 return Ok(unread(lease, self.base.now() + REST_AFTER_FAULT));
             }
         };
@@ -124,7 +124,7 @@ impl Tracker {
         let last = reads.last().map(Read::key);
         match self.read(&mut pass, reads).await? {
             Err(fault) => {
-                tracing::warn!(account, region, fault = %fault, "the cloud could not be read");
+                tracing::warn!(account, region, fault = %fault, "could not read from the cloud");
                 self.cloud_accounts.note_fault(account, &fault).await?;
                 // A token that the cloud refuses would be refused for ever: begin the round anew.
                 let cursor = lease.cursor.clone().filter(|_| !matches!(fault, Fault::Refused(_)));

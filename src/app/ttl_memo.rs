@@ -41,7 +41,7 @@ struct State<T> {
 pub(super) fn unavailable() -> Error {
     Error::Unavailable {
         code: "credentials_unavailable",
-        detail: "it cannot be told at the moment which credentials hold",
+        detail: "the validity of credentials cannot be determined at the moment",
         retry_after_seconds: 2,
     }
 }
@@ -77,7 +77,7 @@ impl<T: Clone> TtlMemo<T> {
                     // Without an error, it took too long.
                     let error = failed.ok().and_then(Result::err);
                     let error = error.as_ref().map(|error| error as &dyn std::error::Error);
-                    tracing::warn!(error, "it could not be asked which credentials hold");
+                    tracing::warn!(error, "could not check which credentials are valid");
                 }
             }
         }

@@ -62,13 +62,17 @@ impl Upkeep {
         let attempts = store.forget_attempts(certain.then_some(self.base.settings().keep_attempts)).await?;
         // Without the right to it, rows go to a part of their own: that is told, and stops nothing else.
         if let Err(error) = store.make_audit_months().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the audit's next months could not be made");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not create the audit's partitions for \
+                the next months"
+            );
         }
         self.look_at_horizon().await?;
         let abandoned = if certain { self.image_caches.end_abandoned().await? } else { 0 };
         let sealed = self.webhooks.seal_urls().await?;
         if sealed > 0 {
-            tracing::info!(sealed, "URLs of webhook endpoints that an older version wrote are encrypted now");
+            tracing::info!(sealed, "encrypted URLs of webhook endpoints that an older version had written");
         }
         let again = self.operations.send_deletes_again().await?;
         if store.wake_expired(self.base.now()).await? > 0 {
@@ -77,7 +81,7 @@ impl Upkeep {
         if reclaimed > 0 {
             self.base.outlet().look.notify_one();
         }
-        tracing::debug!(certain, reclaimed, cancelled, attempts, abandoned, again, "the janitor has passed");
+        tracing::debug!(certain, reclaimed, cancelled, attempts, abandoned, again, "the janitor has finished a pass");
         Ok(())
     }
 
@@ -106,7 +110,7 @@ impl Upkeep {
             dues += self.base.store().void_far_operations(self.base.now(), farthest).await?;
         }
         if leases + dues > 0 {
-            tracing::warn!(leases, dues, "leases and due times lay too far ahead: a clock was put back");
+            tracing::warn!(leases, dues, "leases and due times were too far in the future: a clock was set back");
         }
         Ok(())
     }
@@ -124,7 +128,7 @@ impl Upkeep {
             self.base.ahead().set(next);
         }
         if rows > 0 {
-            tracing::warn!(rows, "rows had times that lay too far ahead: a clock was put back");
+            tracing::warn!(rows, "rows had times too far in the future: a clock was set back");
         }
         Ok(())
     }

@@ -127,7 +127,7 @@ impl Vanishings {
     }
 
     async fn unwitnessed(&self, account: &str, fault: &Fault) -> Result<(), Error> {
-        tracing::warn!(account, fault = %fault, "it could not be seen whether other image caches are there");
+        tracing::warn!(account, fault = %fault, "could not check whether other image caches exist");
         self.cloud_accounts.note_fault(account, fault).await
     }
 
@@ -144,7 +144,7 @@ impl Vanishings {
                 tracing::warn!(
                     account = group.account,
                     region = group.region,
-                    "what was missing is shown again, or gone: judged again"
+                    "image caches that were missing are shown again or gone: evaluating again"
                 );
             }
         }
@@ -181,7 +181,7 @@ impl Vanishings {
                 known,
                 missing,
                 listed,
-                "too many image caches are missing at the cloud at once: none of them is called gone"
+                "too many image caches are missing from the cloud at the same time: none of them is declared gone"
             );
         }
         Ok(())
@@ -210,7 +210,7 @@ impl Vanishings {
         entry.parameters.extend(self.vanishing_entry(ACCEPT, &group, None).parameters);
         let accepted = self.base.store().accept_mass_vanishing(&group, self.base.now(), &entry).await?;
         let MassVanishing { known, missing, .. } = accepted.ok_or(Error::NotFound("mass vanishing"))?;
-        Ok(format!("{missing} of {known} image caches of {account} in {region} count as gone"))
+        Ok(format!("{missing} of {known} image caches of {account} in {region} are considered gone"))
     }
 
     /// Without a team: the account is shared by all.
@@ -239,9 +239,9 @@ fn told(vanishing: &MassVanishing) -> String {
         .believed_after()
         .map_or(String::new(), |after| format!(", or it lasts until {}", written(*since + after)));
     format!(
-        "cloud account {account}, {region}: since {} the cloud does not show {missing} of the {known} image caches that it \
-         should; none of them is called gone until it shows them again, `accept-vanished --account {account} --region \
-         {region}` says that they are{lasts}",
+        "cloud account {account}, {region}: since {} the cloud has not shown {missing} of the {known} expected image \
+         caches; none of them is declared gone until it shows them again, `accept-vanished --account {account} \
+         --region {region}` confirms that they are gone{lasts}",
         written(*since)
     )
 }

@@ -61,7 +61,7 @@ pub use policies::{AmountsView, PolicyView, RegionProfileView, TeamCostView, Tea
 pub use provider::{ProviderEventView, ProviderRecordView, Usage, UsageView};
 pub use webhooks::*;
 
-/// Where an image cache stands. `ready` alone means usable.
+/// The status of an image cache. Only `ready` means that it is usable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ImageCacheStatus)]
@@ -96,66 +96,68 @@ pub enum StatusView {
     Unknown,
 }
 
-/// One durable intent towards the cloud.
+/// A durable request to change something in the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Operation)]
 pub struct OperationView {
-    /// The gateway's id, `op_…`.
+    /// The id of the operation, `op_…`.
     pub id: String,
-    /// The team that asked for it.
+    /// The team that requested the operation.
     pub team: String,
-    /// `create`, `update` or `delete`.
+    /// The kind of operation: `create`, `update` or `delete`.
     pub kind: String,
-    /// `waiting` (a delete, for the operation that runs on the same image cache), `running`, `quarantined` (the cloud
-    /// knows the request's token with other parameters; nothing is sent any more, and within 17 minutes it is
-    /// clear what became of it), `succeeded` or `refused`.
+    /// The state of the operation: `waiting` (a delete that waits for the operation in progress on the same image
+    /// cache), `running`, `quarantined` (the cloud knows the request's token with different parameters; nothing more
+    /// is sent, and the outcome is known within 17 minutes), `succeeded` or `refused`.
     pub state: String,
-    /// The image cache that it is about.
+    /// The image cache that the operation is about.
     pub image_cache_id: String,
-    /// What it waits for, where that is known: `cloud_account`, with which nothing can be sent at the moment (an
-    /// administrator disabled it, or its credentials cannot be opened); `cloud_credentials`, for the cloud does not let
-    /// the account assume its role. The gateway's administrators can mend either. New words may appear.
+    /// What the operation waits for, if known: `cloud_account` (nothing can currently be sent with the account,
+    /// because an administrator disabled it or its credentials cannot be decrypted) or `cloud_credentials` (the cloud
+    /// does not let the account assume its role). The gateway's administrators can resolve either. New values may be
+    /// added.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub waits_for: Option<String>,
-    /// How many attempts were signed.
+    /// The number of attempts that were signed.
     pub attempts: i32,
-    /// Why the cloud refused. Present on an operation that has not ended where an earlier attempt may still have been
-    /// carried out: then it ends within 17 minutes, with this or with success.
+    /// Why the cloud refused the operation. If it is present on an operation that has not ended, an earlier attempt
+    /// may still have been carried out: the operation then ends within 17 minutes, either with this failure or with
+    /// success.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failure: Option<FailureView>,
-    /// When it was asked for.
+    /// When the operation was requested.
     pub created_at: DateTime<Utc>,
-    /// When it ended.
+    /// When the operation ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// One change of status that the gateway observed.
+/// A change of status that the gateway observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Transition)]
 pub struct TransitionView {
-    /// The gateway's id, `tr_…`.
+    /// The id of the transition, `tr_…`.
     pub id: String,
-    /// Numbers the transitions of one image cache from 1, without gaps.
+    /// The number of the transition, counted from 1 within the image cache, without gaps.
     pub sequence: i64,
-    /// Which build.
+    /// The generation of the image cache, which counts its builds.
     pub generation: i32,
-    /// The status before; absent for the first.
+    /// The previous status. Absent for the first transition.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub from: Option<StatusView>,
-    /// The status after.
+    /// The new status.
     pub to: StatusView,
-    /// The cloud's own word at that moment.
+    /// The cloud's own name for the status at that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_status: Option<String>,
-    /// Why: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`, `retention_ended`,
-    /// `evicted_at_quota` or `deleted_elsewhere`. New words may appear.
+    /// The reason for the transition: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`,
+    /// `retention_ended`, `evicted_at_quota` or `deleted_elsewhere`. New values may be added.
     pub reason: String,
-    /// When the gateway learned of it.
+    /// When the gateway learned of the transition.
     pub at: DateTime<Utc>,
 }

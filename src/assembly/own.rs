@@ -79,7 +79,8 @@ pub(super) fn tell_of_metadata(policy: &Policy) {
         for service in metadata::opened_by(network) {
             tracing::warn!(
                 network = %service.network,
-                "ECG_WEBHOOK_ALLOW_CIDRS: {network} holds {}, {}: no webhook goes there, whatever is allowed",
+                "ECG_WEBHOOK_ALLOW_CIDRS: {network} contains {}, {}: webhooks are never sent there, whatever is \
+                 allowed",
                 service.network,
                 service.whose
             );
@@ -89,8 +90,8 @@ pub(super) fn tell_of_metadata(policy: &Policy) {
         for name in metadata::named_by(suffix) {
             tracing::warn!(
                 name,
-                "ECG_WEBHOOK_ALLOW_HOST_SUFFIXES: {suffix} holds {name}, a cloud's metadata service: no webhook goes there, \
-                 whatever is allowed"
+                "ECG_WEBHOOK_ALLOW_HOST_SUFFIXES: {suffix} matches {name}, a cloud's metadata service: webhooks are \
+                 never sent there, whatever is allowed"
             );
         }
     }

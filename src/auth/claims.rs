@@ -23,10 +23,13 @@ impl<'a> Claims<'a> {
             None => Ok(None),
             Some(Value::String(text)) if is_plain(text) && text.chars().count() <= max => Ok(Some(text)),
             Some(Value::String(_)) => {
-                let why = format!("it must be 1 to {max} characters, without those that do not show or turn the text");
+                let why = format!(
+                    "it must be 1 to {max} characters, without invisible characters and those that \
+                                   change the direction of text"
+                );
                 Err(Refusal::BadClaim(Cow::Borrowed(name), why))
             }
-            Some(_) => Err(bad(name, "it must be a text")),
+            Some(_) => Err(bad(name, "it must be a string")),
         }
     }
 
@@ -38,7 +41,7 @@ impl<'a> Claims<'a> {
             Some(Value::Array(many)) => many.iter().map(Value::as_str).collect(),
             Some(_) => None,
         };
-        read.map(Some).ok_or_else(|| bad(name, "it must be a text or an array of texts"))
+        read.map(Some).ok_or_else(|| bad(name, "it must be a string or an array of strings"))
     }
 
     /// A `NumericDate`: seconds since 1970, possibly with a fraction.

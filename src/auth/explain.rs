@@ -29,7 +29,9 @@ impl Verifier {
             return told.judged();
         };
         let chosen = issuers.of(&token);
-        let Some(issuer) = told.note("issuer", chosen, |one| format!("its iss is that of {}", one.issuer.name)) else {
+        let Some(issuer) =
+            told.note("issuer", chosen, |one| format!("its iss belongs to the issuer {}", one.issuer.name))
+        else {
             told.add(facts::of_issuer(&token, &issuers));
             return told.judged();
         };
@@ -50,19 +52,23 @@ fn explain(
     now: Instant,
 ) -> Explanation {
     let name = issuer.issuer.name.clone();
-    let keys = told.note("keys", keys.map_err(|_| Refusal::KeysUnavailable(name)), |_| "they are there".to_owned());
-    told.add(issuer.source.state().failure.map(|reason| format!("they could not be fetched: {reason}")));
+    let keys = told.note("keys", keys.map_err(|_| Refusal::KeysUnavailable(name)), |_| {
+        "the keys are \
+                          available"
+            .to_owned()
+    });
+    told.add(issuer.source.state().failure.map(|reason| format!("the keys could not be fetched: {reason}")));
     if let Some(keys) = keys {
         told.skipped_keys = keys.skipped();
         told.note_key(token, keys);
         told.add(facts::of_key(token, keys));
     }
     let claims = token.claims();
-    told.note("audience", issuer.check_audience(claims), |()| "it was made for us".to_owned());
+    told.note("audience", issuer.check_audience(claims), |()| "its audience is this gateway".to_owned());
     told.add(facts::of_audience(claims, &issuer.issuer));
-    told.note("times", issuer.check_times(claims, now), |end| format!("it is good until {}", end.to_rfc3339()));
+    told.note("times", issuer.check_times(claims, now), |end| format!("it is valid until {}", end.to_rfc3339()));
     told.add(facts::of_times(claims, &issuer.issuer, now));
-    let subject = told.note("subject", issuer.subject(claims, names), |subject| format!("it stands for {subject}"));
+    let subject = told.note("subject", issuer.subject(claims, names), |subject| format!("its subject is {subject}"));
     told.rules = issuer.rules.tried(claims);
     told.note_rules(issuer, claims, subject.unwrap_or_default(), wanted);
     told.judged()
@@ -110,8 +116,8 @@ impl Explanation {
         let scopes: Vec<String> = found.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect();
         // No refusal: whoever has no scope may still ask who they are.
         let detail = match scopes.as_slice() {
-            [] => "it may do nothing: its rule gives no scope, or no word of the token means one".to_owned(),
-            scopes => format!("it may {}", scopes.join(", ")),
+            [] => "it has no scopes: its rule gives none, and no word of the token maps to one".to_owned(),
+            scopes => format!("its scopes are {}", scopes.join(", ")),
         };
         let check = Check { name: "scopes".to_owned(), passed: !scopes.is_empty(), detail, facts: Vec::new() };
         self.checks.push(check);

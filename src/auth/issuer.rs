@@ -101,7 +101,7 @@ impl Configured {
             let expected = format!("it must be or contain {} ({})", audiences.join(" or "), self.from("audience"));
             let Some(named) = claims.texts("aud")? else { return Err(Refusal::MissingClaim("aud", expected)) };
             if !named.iter().any(|name| audiences.iter().any(|audience| audience == name)) {
-                return Err(Refusal::WrongAudience(format!("its claim aud does not name us: {expected}")));
+                return Err(Refusal::WrongAudience(format!("its claim aud does not name this gateway: {expected}")));
             }
         }
         if client_ids.is_empty() {
@@ -116,14 +116,20 @@ impl Configured {
                 return if ours { Ok(()) } else { Err(wrong()) };
             }
         }
-        Err(Refusal::MissingClaim("azp", format!("nor has it another of {names}, which name the client: {expected}")))
+        Err(Refusal::MissingClaim(
+            "azp",
+            format!(
+                "it has none of the other claims that name the client ({names}): \
+                                   {expected}"
+            ),
+        ))
     }
 
     /// When it ends, if it is good now.
     pub(super) fn check_times(&self, claims: &Map<String, Value>, now: Instant) -> Result<Instant, Refusal> {
         let leeway = Duration::seconds(self.issuer.leeway_seconds.into());
         let claims = Claims(claims);
-        let missing = || Refusal::MissingClaim("exp", "a token without an end is none for us".to_owned());
+        let missing = || Refusal::MissingClaim("exp", "a token must have an expiry".to_owned());
         let expires = claims.instant("exp")?.ok_or_else(missing)?;
         let (issued, begins) = (claims.instant("iat")?, claims.instant("nbf")?);
         if now - leeway >= expires {
@@ -154,7 +160,7 @@ impl Configured {
             }
         }
         let others = subject::STAND_INS.join(", ");
-        Err(Refusal::MissingClaim("sub", format!("nor has it {others}, which would say who it stands for")))
+        Err(Refusal::MissingClaim("sub", format!("it does not have {others} either, which could name its subject")))
     }
 
     /// What the first rule that matches makes of it.
@@ -162,8 +168,10 @@ impl Configured {
         self.rules.judge(claims).map_err(|unjudged| match unjudged {
             Unjudged::NoRule(tried) => Refusal::NoRule(Box::new(NoRule { issuer: self.issuer.name.clone(), tried })),
             Unjudged::BadClaim { rule, pointer } => {
-                let why =
-                    format!("it must be a text or an array of texts (rule {rule} of the issuer {})", self.issuer.name);
+                let why = format!(
+                    "it must be a string or an array of strings (rule {rule} of the issuer {})",
+                    self.issuer.name
+                );
                 Refusal::BadClaim(Cow::Owned(pointer), why)
             }
         })
@@ -222,16 +230,16 @@ fn of_key(kid: Option<&str>) -> String {
 /// Why there is no team, and what to do about it.
 fn why(why: WhyNoTeam) -> &'static str {
     match why {
-        WhyNoTeam::Absent => "the token has no such claim, or it is empty; have the issuer send it",
-        WhyNoTeam::Unmatched => "no word that stands there matches the rule's pattern",
-        WhyNoTeam::NotRenamed => "no word that stands there is among the rule's renames",
+        WhyNoTeam::Absent => "the token has no such claim, or it is empty; configure the issuer to send it",
+        WhyNoTeam::Unmatched => "no value of the claim matches the rule's pattern",
+        WhyNoTeam::NotRenamed => "no value of the claim is among the rule's renames",
         WhyNoTeam::Path => {
-            "what stands there is a path, such as a group's; map it to a team with the pattern or the renames of an \
+            "the value is a path, such as that of a group; map it to a team with the pattern or the renames of an \
              issuer's rule (ECG_AUTH_ISSUERS_FILE or /v1/issuers)"
         }
         WhyNoTeam::Form => {
-            "what stands there is no team's id (1 to 63 characters of a-z, 0-9, - and _); map it to one with the \
-             pattern or the renames of an issuer's rule (ECG_AUTH_ISSUERS_FILE or /v1/issuers)"
+            "the value is not a team id (1 to 63 characters of a-z, 0-9, - and _); map it to one with the pattern or \
+             the renames of an issuer's rule (ECG_AUTH_ISSUERS_FILE or /v1/issuers)"
         }
     }
 }

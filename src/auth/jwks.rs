@@ -26,7 +26,10 @@ use remote::{Address, Remote};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     /// Not an `https` URL; `http` is for loopback and for hosts that the operator names.
-    #[error("must be an https URL without user name (http only to a loopback host, or one that is named for it)")]
+    #[error(
+        "must be an https URL without user name (http is allowed only to loopback, or to a host that is \
+             configured for it)"
+    )]
     BadUrl,
     /// The HTTP client could not be set up.
     #[error("the HTTP client cannot be set up: no certificate store, or the extra certificates are not a PEM bundle")]
@@ -180,7 +183,7 @@ fn of_settings() -> Issuer {
 fn tell_faults(issuer: &str, set: &KeySet) {
     let faults = set.faults();
     if !faults.is_empty() {
-        tracing::warn!(issuer, "of the issuer's keys some cannot be used and are skipped{faults}");
+        tracing::warn!(issuer, "some of the issuer's keys cannot be used and are skipped{faults}");
     }
 }
 

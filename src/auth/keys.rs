@@ -36,7 +36,7 @@ pub enum KeySetError {
     #[error("is not a JWKS document: a JSON object with an array `keys`")]
     NotJwks,
     /// It holds no key that could verify a token.
-    #[error("has no key that can be used{0}")]
+    #[error("has no usable key{0}")]
     Empty(String),
     /// It holds more keys than any issuer needs.
     #[error("has more than {MAX_KEYS} keys")]

@@ -26,7 +26,7 @@ pub enum Refusal {
     #[error("the token is not a well-formed JWT")]
     Malformed,
     /// A header that changes how the token is to be read (`crit`, `b64`, `zip`, `enc`, `cty`).
-    #[error("the token's header demands an extension that is not supported")]
+    #[error("the token's header requires an extension that is not supported")]
     UnsupportedHeader,
     /// `typ` is neither `JWT` nor `at+jwt`.
     #[error("the token is not of type JWT or at+jwt")]
@@ -35,13 +35,13 @@ pub enum Refusal {
     #[error("the token's algorithm is not accepted for its key")]
     WrongAlgorithm,
     /// No key has the token's `kid`.
-    #[error("the token's key is not known")]
+    #[error("the token's key is unknown")]
     UnknownKey,
     /// The keys of the issuer of that name could not be fetched yet, or for too long. Try again later.
     #[error("the keys of the issuer {0} are not available at the moment")]
     KeysUnavailable(String),
     /// The signature is not the key's.
-    #[error("the token's signature is wrong")]
+    #[error("the token's signature is invalid")]
     BadSignature,
     /// A claim that we need is absent: which, and what it is for.
     #[error("the token lacks the claim {0}: {1}")]
@@ -60,12 +60,12 @@ pub enum Refusal {
     LifetimeTooLong,
     /// `iss` is no configured issuer's.
     #[error(
-        "the token is from another issuer: its claim iss must be exactly ECG_AUTH_ISSUER, or the issuer of one in \
-         ECG_AUTH_ISSUERS_FILE or /v1/issuers; a slash at the end counts"
+        "the token is from an unknown issuer: its claim iss must be exactly ECG_AUTH_ISSUER, or the issuer of an \
+         entry in ECG_AUTH_ISSUERS_FILE or /v1/issuers, including a trailing slash"
     )]
     WrongIssuer,
     /// `aud` does not name us, or another client is named than is expected.
-    #[error("the token is for another audience: {0}")]
+    #[error("the token is for a different audience: {0}")]
     WrongAudience(String),
     /// No rule of its issuer matches.
     #[error("{0}")]
@@ -74,7 +74,7 @@ pub enum Refusal {
     #[error("the token names no team: {0}")]
     NoTeam(String),
     /// It names several teams, and the request does not say which.
-    #[error("the token names several teams, by {0}: say which with X-Team")]
+    #[error("the token names several teams, by {0}: choose one with X-Team")]
     TeamRequired(String),
     /// The request asks for a team that the credential is not for.
     #[error("the credential is not for the team in X-Team: {0}")]
@@ -83,19 +83,19 @@ pub enum Refusal {
     #[error("the token was revoked")]
     Revoked,
     /// A token of ours whose issuer or rule says something else by now, or is gone.
-    #[error("the rule by which the token was issued has changed or is gone: exchange another one")]
+    #[error("the rule by which the token was issued was changed or removed: exchange a new one")]
     RuleChanged,
     /// An API key whose form or checksum is wrong.
-    #[error("the API key is not complete or mistyped: its checksum is wrong")]
+    #[error("the API key is incomplete or mistyped: its checksum is wrong")]
     KeyMalformed,
     /// There is no such API key, or its secret is another.
-    #[error("the API key is not known")]
+    #[error("the API key is unknown")]
     KeyUnknown,
     /// The API key was revoked.
     #[error("the API key was revoked")]
     KeyRevoked,
     /// The API key's time is over, or that of the secret before its last rotation.
-    #[error("the API key has expired, or was rotated and its old secret's time is over")]
+    #[error("the API key has expired, or was rotated and its old secret is no longer valid")]
     KeyExpired,
 }
 
@@ -114,7 +114,7 @@ impl fmt::Display for NoRule {
         for (place, one) in self.tried.iter().take(MAX_RULES).enumerate() {
             let pointers: Vec<&str> = one.failed.iter().map(|failed| failed.pointer.as_str()).collect();
             let mark = if place == 0 { "" } else { ";" };
-            write!(f, "{mark} rule {} does not hold on {}", one.rule, pointers.join(", "))?;
+            write!(f, "{mark} rule {} does not match on {}", one.rule, pointers.join(", "))?;
         }
         let more = self.tried.len().saturating_sub(MAX_RULES);
         if more > 0 { write!(f, "; and {more} more rules") } else { Ok(()) }

@@ -54,7 +54,7 @@ impl Issuers {
         let missing = || Refusal::MissingClaim("iss", "it says whose token it is".to_owned());
         let found = match Claims(token.claims()).get("iss").ok_or_else(missing)? {
             serde_json::Value::String(iss) => self.all.iter().find(|one| one.issuer.issuer == *iss),
-            _ => return Err(bad("iss", "it must be a text")),
+            _ => return Err(bad("iss", "it must be a string")),
         };
         found.cloned().ok_or(Refusal::WrongIssuer)
     }
@@ -84,14 +84,14 @@ impl Issuers {
             "must not be default, which is the issuer of ECG_AUTH_ISSUER",
         );
         let named = self.all.iter().any(|one| one.issuer.name == issuer.name);
-        let told = "must be another name than those of the other issuers; what is another rule of one (another repository) \
-                    goes into its rules";
+        let told = "must be different from the names of the other issuers; to add a rule to an issuer (another \
+                    repository), add it to its rules";
         require(!named, "/name", "duplicate", told);
         let known = self.all.iter().any(|one| one.issuer.issuer == issuer.issuer);
-        let told = "must be another than those of the other issuers: it alone chooses whose rules hold for a token; add \
-                    a rule to that issuer";
+        let told = "must be different from those of the other issuers, because it alone determines whose rules apply \
+                    to a token; add a rule to that issuer";
         require(!known, "/issuer", "duplicate", told);
-        require(self.all.len() < MAX_ISSUERS, "/name", "out_of_range", "must not be one more than 50 issuers");
+        require(self.all.len() < MAX_ISSUERS, "/name", "out_of_range", "must not have more than 50 issuers");
         wrong
     }
 }

@@ -6,13 +6,13 @@ use crate::config::Loaded;
 use crate::domain::cloud_account::account_id::AccountId;
 use crate::domain::identity::caller::Scope;
 
-/// Which cloud account is meant, and which of the cloud's it is from now on.
+/// The cloud account, and the account of the cloud that it now belongs to.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The cloud account, by its name at the gateway.
+    /// The name of the cloud account at the gateway.
     #[arg(long, value_name = "NAME")]
     account: String,
-    /// The number of the account at the cloud. By default that of the key which the cloud account has now, as STS says.
+    /// The number of the account at the cloud. Defaults to the account of the current key, as reported by STS.
     #[arg(long, value_name = "NUMBER")]
     id: Option<AccountId>,
 }

@@ -6,13 +6,13 @@ use crate::config::Loaded;
 use crate::domain::identity::caller::Scope;
 use crate::domain::region::Region;
 
-/// Where.
+/// Where the image caches are missing.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The cloud account, by its name at the gateway.
+    /// The name of the cloud account at the gateway.
     #[arg(long, value_name = "NAME")]
     account: String,
-    /// The region.
+    /// The region in which the image caches are missing.
     #[arg(long, value_name = "REGION")]
     region: Region,
 }

@@ -10,20 +10,20 @@ use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope, TeamId};
 
-/// Whose key, and what it may do.
+/// The key to create.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The team that it acts for.
+    /// The team that the key acts for.
     #[arg(long, value_name = "TEAM")]
     team: TeamId,
-    /// What it may do, between commas or spaces: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
-    /// platform:security, platform:audit.
+    /// The scopes of the key, separated by commas or spaces: read, write, webhooks, audit, keys, platform:read,
+    /// platform:policy, platform:accounts, platform:security, platform:audit.
     #[arg(long = "scope", required = true, value_name = "SCOPES", value_parser = super::token::scopes)]
     scopes: Vec<super::token::Scopes>,
-    /// What it is for.
+    /// The name of the key.
     #[arg(long, default_value = "made on the command line")]
     name: String,
-    /// For how many days: 1 to 3650. Until it is revoked, where nothing is said.
+    /// The number of days for which the key is valid: 1 to 3650. By default it is valid until it is revoked.
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=3_650))]
     days: Option<i64>,
 }

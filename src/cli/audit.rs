@@ -26,31 +26,33 @@ const MAX_WAIT: Duration = Duration::from_secs(4);
 /// The exit code where nothing can be said.
 const NOT_VERIFIED: u8 = 3;
 
-/// What to do with the audit.
+/// The subcommands of `audit`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Arguments {
-    /// Find every entry that is missing, altered, added or in another place. Exits with 1 if there is one.
+    /// Find all entries that are missing, altered, added or moved. Exits with 1 if there are any.
     Verify(Verify),
-    /// Print the newest checkpoint that our key signed (without `ECG_KEYS_AUDIT`, the newest): keep it, to show later that nothing that it covers was altered.
+    /// Print the newest checkpoint signed with the gateway's key (without `ECG_KEYS_AUDIT`, the newest of all). Keep
+    /// it to prove later that nothing that it covers was altered.
     Checkpoint,
-    /// Print the verifier key, for those who verify without the signing key.
+    /// Print the verifier key, with which the audit can be verified without the signing key.
     Key,
-    /// Print the whole audit, of all teams, as lines of JSON that `verify --file` takes.
+    /// Print the whole audit of all teams as lines of JSON, which `verify --file` accepts.
     Export,
-    /// Drop the entries of old months, as the database's owner. Their leaves stay, so that the rest can be verified.
+    /// Drop the entries of old months, as the owner of the database. Their leaves are kept, so that the rest can
+    /// still be verified.
     Drop(months::Arguments),
 }
 
-/// What to verify, and against what.
+/// The options of `audit verify`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Verify {
-    /// A file that `audit export` made, in place of the database.
+    /// A file created by `audit export`, to verify instead of the database.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A checkpoint that was saved before: what it covers must still be there.
+    /// A checkpoint that was saved earlier. Everything that it covers must still exist.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// A verifier key, as `audit key` prints it; several may be given. By default, that of `ECG_KEYS_AUDIT`.
+    /// A verifier key, as printed by `audit key`. May be repeated. Defaults to the key of `ECG_KEYS_AUDIT`.
     #[arg(long = "key", value_name = "KEY")]
     keys: Vec<NoteVerifier>,
     /// Print the report as JSON.
@@ -69,7 +71,7 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
                 Some(_) => verification::newest_checkpoint(&store, &keys(config)?.verifiers()).await?,
                 None => store.audit_checkpoint(None).await?,
             };
-            console::answer(&note.context("nothing is sealed yet")?)
+            console::answer(&note.context("nothing has been sealed yet")?)
         }),
         Arguments::Key => console::answer(&format!("{}\n", keys(config)?.verifiers()[0])),
         Arguments::Export => runtime()?.block_on(async {
@@ -92,7 +94,7 @@ fn store(config: &Config, stamp: Stamp) -> Result<Store, Failure> {
 
 fn keys(config: &Config) -> Result<AuditKeys, Failure> {
     let audit = config.audit.clone();
-    let need = || Failure::Usage("ECG_KEYS_AUDIT must be set; `audit verify` takes --key in its place".to_owned());
+    let need = || Failure::Usage("ECG_KEYS_AUDIT must be set; `audit verify` also accepts --key".to_owned());
     let key = audit.key.ok_or_else(need)?;
     Ok(assembly::audit_keys(&ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })?)
 }
@@ -127,7 +129,7 @@ fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, Fa
         .map_err(|error| Failure::Usage(format!("--checkpoint {}: {error}", path.display())))?;
     let read = keys.iter().find_map(|key| Checkpoint::parse(key.open(&note)?));
     read.ok_or_else(|| {
-        Failure::Usage(format!("--checkpoint {}: is no checkpoint that these keys signed", path.display()))
+        Failure::Usage(format!("--checkpoint {}: is not a checkpoint that these keys signed", path.display()))
     })
 }
 
@@ -157,21 +159,21 @@ fn sentences(report: &Report) -> String {
         lines.push(format!("… and {} more", report.more_findings));
     }
     lines.push(format!(
-        "{leaves} leaves, {entries} entries compared, {dropped} dropped by retention, {checkpoints} good checkpoints."
+        "{leaves} leaves, {entries} entries compared, {dropped} dropped by retention, {checkpoints} valid checkpoints."
     ));
     if *unsealed > 0 {
         lines.push(format!("{unsealed} newer entries are not sealed yet."));
     }
     if *checkpoints == 0 && *leaves > 0 {
         lines.push(
-            "No checkpoint was signed with the key given: is it that of this log (ECG_KEYS_AUDIT, ECG_AUDIT_ORIGIN)?"
+            "No checkpoint was signed with the given key: is it the key of this log (ECG_KEYS_AUDIT, ECG_AUDIT_ORIGIN)?"
                 .to_owned(),
         );
     }
     lines.push(match report.findings.len() + report.more_findings {
-        0 => format!("The audit is as it was sealed, up to the checkpoint of size {size}."),
-        1 => "1 thing is not as it was sealed.".to_owned(),
-        n => format!("{n} things are not as they were sealed."),
+        0 => format!("The audit is intact up to the checkpoint of size {size}."),
+        1 => "1 problem found: the audit is not as it was sealed.".to_owned(),
+        n => format!("{n} problems found: the audit is not as it was sealed."),
     });
     lines.join("\n") + "\n"
 }

@@ -29,41 +29,41 @@ const INPUT: u64 = 64 * 1024;
 /// The exit code where the issuer's keys cannot be had.
 const NO_KEYS: u8 = 3;
 
-/// What to do.
+/// The subcommands of `auth`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Arguments {
-    /// Print what a token would become with these settings, and why not.
+    /// Print how the gateway would treat a token with these settings, and why.
     Explain(Explain),
-    /// Print an issuer of a usual provider, to edit; without a name, those that there are.
+    /// Print the issuer of a common provider, to be edited. Without a name, list the presets.
     Preset(Preset),
 }
 
-/// Which token.
+/// The token to explain.
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
-    /// The token, or `-` for standard input, which no other process sees.
+    /// The token, or `-` for standard input, which other processes cannot see.
     #[arg(value_name = "TOKEN", required_unless_present = "file", conflicts_with = "file")]
     token: Option<String>,
-    /// The file with the token.
+    /// A file that contains the token.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The team that it is to act for, as X-Team says it.
+    /// The team to act for, as in the header X-Team.
     #[arg(long)]
     team: Option<TeamId>,
-    /// Print JSON, as `POST /v1/issuers/explain` answers.
+    /// Print JSON, as returned by `POST /v1/issuers/explain`.
     #[arg(long)]
     json: bool,
 }
 
-/// Which preset.
+/// The preset to print.
 #[derive(Debug, clap::Args)]
 pub(super) struct Preset {
-    /// The provider.
+    /// The name of the provider.
     name: Option<String>,
-    /// What it asks for: --param team=web.
+    /// A parameter of the preset: --param team=web.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
-    /// Print JSON, as `/v1/issuers` takes it, instead of TOML for the file of issuers.
+    /// Print JSON for `/v1/issuers` instead of TOML for the file of issuers.
     #[arg(long)]
     json: bool,
 }
@@ -110,7 +110,7 @@ fn token(arguments: &Explain) -> Result<String, Failure> {
         }
         (None, Some(token)) => {
             console::remark(
-                "a token in the command line is seen by everybody on this machine: pass - and standard input",
+                "a token on the command line is visible to everybody on this machine: pass - and use standard input",
             );
             Ok(token.to_owned())
         }
@@ -126,7 +126,7 @@ fn sentences(told: &Explanation) -> String {
     let mut text = match (&told.code, &told.detail) {
         (Some(code), Some(detail)) => format!("refused ({code}): {detail}\n"),
         _ if told.caller.as_ref().is_some_and(|caller| caller.scopes.is_empty()) => {
-            "accepted, and may do nothing\n".to_owned()
+            "accepted, but without any scopes\n".to_owned()
         }
         _ => "accepted\n".to_owned(),
     };
@@ -163,7 +163,10 @@ fn sentences(told: &Explanation) -> String {
         let _ = writeln!(text, "key {} ({kid}) is skipped: {}", skipped.place, skipped.reason);
     }
     if told.issuer.is_none() {
-        text.push_str("only issuers of the settings are known here; POST /v1/issuers/explain knows the others, too\n");
+        text.push_str(
+            "this command knows only the issuers from the settings; POST /v1/issuers/explain also knows \
+                       the others\n",
+        );
     }
     text
 }

@@ -37,23 +37,23 @@ mod keys;
 use guide::Guide;
 use keys::Keys;
 
-/// Where and how fast.
+/// The options of `dev`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Keep everything in this folder [default: `dev` in the state folder of this user].
+    /// The folder for all data [default: `dev` in the state folder of this user].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The API's port on 127.0.0.1; 0 takes a free one.
+    /// The port of the API on 127.0.0.1. 0 chooses a free port.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// How fast the stand-in builds: at 1 a cache takes some 10 s.
+    /// The speed of builds in the stand-in. At 1, a cache takes about 10 s.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
 }
 
 pub(super) fn run(arguments: &Arguments, environment: &Environment, file: Option<&Path>) -> Result<(), Failure> {
     if let Some(file) = file {
-        let told = "dev has settings of its own and reads no file of them: leave --config out";
+        let told = "dev has its own settings and reads no settings file: omit --config";
         return Err(Failure::Usage(format!("{told} ({})", file.display())));
     }
     telemetry::init_logs("info,sqlx=warn", Format::Text)?;
@@ -83,7 +83,7 @@ fn data_folder(arguments: &Arguments, environment: &DevEnvironment) -> Result<Pa
     let uid = localpg::current_uid()?;
     let state = localpg::default_state_folder(environment.xdg_state_home.as_deref(), environment.home.as_deref(), uid);
     let state =
-        state.ok_or_else(|| Failure::Usage("there is no HOME to keep data in: say where with --data-dir".into()))?;
+        state.ok_or_else(|| Failure::Usage("HOME is not set: name a folder for the data with --data-dir".into()))?;
     Ok(state.join("dev"))
 }
 
@@ -128,7 +128,7 @@ async fn everything(arguments: &Arguments, place: &Place<'_>, followed: Config) 
     };
     let ended = Box::pin(process.until_stopped(all)).await;
     stand_in.shutdown().await;
-    console::remark(&format!("Stopped. The data stay in {}.", folder.display()));
+    console::remark(&format!("Stopped. The data is kept in {}.", folder.display()));
     ended
 }
 

@@ -10,12 +10,13 @@ use crate::config::Loaded;
 mod cloud;
 mod database;
 
-/// What to look at.
+/// The subcommands of `doctor`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Arguments {
-    /// Print the RAM policy that each cloud account needs, and ask the cloud, without an effect, whether it is there.
+    /// Print the RAM policy that each cloud account needs, and check at the cloud, without side effects, whether it
+    /// is in place.
     Cloud(cloud::Arguments),
-    /// Print what the runtime role needs of the database, and what it has less or more.
+    /// Print the privileges that the runtime role needs in the database, and those that it lacks or does not need.
     Database(database::Arguments),
 }
 

@@ -13,7 +13,7 @@ use super::process::listen;
 /// The first that was handed over, or one on `address` where none was.
 pub(super) async fn or_listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let given = ListenFd::from_env().take_tcp_listener(0);
-    match given.context("the socket that was handed over (LISTEN_FDS) is no listener of TCP")? {
+    match given.context("the inherited socket (LISTEN_FDS) is not a TCP listener")? {
         Some(given) => {
             given.set_nonblocking(true)?;
             Ok(TcpListener::from_std(given)?)

@@ -20,7 +20,8 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         if !store.grant_runtime(role).await? {
             tracing::warn!(
                 role,
-                "there is no such role (ECG_DATABASE_RUNTIME_ROLE): nothing was granted; see deploy/postgres/roles.sql"
+                "the role in ECG_DATABASE_RUNTIME_ROLE does not exist: nothing was granted; see \
+                 deploy/postgres/roles.sql"
             );
         }
         store.close().await;

@@ -3,10 +3,10 @@
 use super::{Failure, console};
 use crate::http::openapi::{document_3_0, document_3_1};
 
-/// Which document.
+/// The options of `openapi`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The version of OpenAPI: 3.1 is the source of truth, 3.0 is for generators that need it.
+    /// The version of OpenAPI. 3.1 is the source of truth, 3.0 is for generators that need it.
     #[arg(long, value_enum, default_value_t = Spec::V31)]
     spec: Spec,
 }

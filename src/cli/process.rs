@@ -111,7 +111,7 @@ impl Process {
         if found.is_ok()
             && let Err(error) = self.gateway.identity().meet_keys().await
         {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the keys that there are could not be read");
+            tracing::debug!(error = &error as &dyn std::error::Error, "could not read the existing keys");
         }
         let mut watch = self.state.watch.lock().unwrap_or_else(PoisonError::into_inner);
         match found {
@@ -167,7 +167,7 @@ impl Process {
         };
         tokio::select! {
             () = all => {}
-            () = too_long => tracing::warn!("some work did not end in time; what is recorded is taken up by another process"),
+            () = too_long => tracing::warn!("some work did not end in time; another process takes up what is recorded"),
         }
         self.state.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
@@ -197,7 +197,7 @@ impl Process {
         let found = match self.gateway.base().supervised("clock", self.gateway.base().keep_time()).await {
             Ok(()) => Ok(()),
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the clock could not be read");
+                tracing::debug!(error = &error as &dyn std::error::Error, "could not read the clock");
                 self.gateway.upkeep().reach_database().await
             }
         };
@@ -219,7 +219,7 @@ impl Process {
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            anyhow::anyhow!("{address} is taken by another program: choose another port, or 0 for a free one")
+            anyhow::anyhow!("{address} is in use by another program: choose a different port, or 0 for a free one")
         }
         _ => anyhow::Error::new(error).context(format!("listening on {address}")),
     })

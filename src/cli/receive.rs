@@ -26,10 +26,10 @@ use crate::webhook::secret::SigningSecret;
 /// The longest standard input that is read.
 const INPUT: u64 = 64 * 1024;
 
-/// Where to receive.
+/// The options of `receive`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1. 0 chooses a free port.
     #[arg(long, default_value_t = 9099)]
     port: u16,
 }
@@ -62,8 +62,10 @@ fn asking(input: &str) -> String {
     let problem: Option<Value> = serde_json::from_str(input).ok();
     let detail = problem.as_ref().and_then(|problem| problem.get("detail")).and_then(Value::as_str);
     match detail {
-        Some(detail) => format!("the gateway made no endpoint: {detail}"),
-        None => "give the answer to POST /v1/webhook-endpoints, or its secret (whsec_…), on standard input".to_owned(),
+        Some(detail) => format!("the gateway did not create an endpoint: {detail}"),
+        None => "pass the response to POST /v1/webhook-endpoints, or its secret (whsec_…), on standard \
+                 input"
+            .to_owned(),
     }
 }
 

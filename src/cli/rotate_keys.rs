@@ -10,11 +10,11 @@ use crate::config::Loaded;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 
-/// What to do beside.
+/// The options of `rotate-keys`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Keep no webhook's URL in plain text from now on. To be said once no gateway from before encrypted URLs runs on this
-    /// database, or comes back: such a one sends nothing to endpoints whose URL it cannot read.
+    /// Stop storing webhook URLs in plain text. Use this once no gateway of a version without encrypted URLs runs on
+    /// this database or will be restored: such a version sends nothing to endpoints whose URL it cannot read.
     #[arg(long)]
     seal_urls: bool,
 }
@@ -31,7 +31,7 @@ pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> 
         let urls = arguments.seal_urls;
         let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
         let rotated =
-            key_rotation::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} sealed anew")))
+            key_rotation::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} re-encrypted")))
                 .await?;
         let urls = if urls { Some(key_rotation::end_plain_urls(bench).await?) } else { None };
         store.close().await;
@@ -47,7 +47,7 @@ pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> 
 fn report(rotated: &[Rotated], current: &str) -> String {
     let mut lines = Vec::new();
     for place in rotated {
-        lines.push(format!("{}: {}, of which {} sealed anew", place.what, place.sealed, place.renewed));
+        lines.push(format!("{}: {}, of which {} re-encrypted", place.what, place.sealed, place.renewed));
         let left = place.left.iter().map(|(key, count)| format!("  {count} are still under the key {key:?}"));
         lines.extend(left);
         lines.extend(place.stuck.iter().map(|(row, error)| format!("  {row} {error}")));
@@ -55,11 +55,11 @@ fn report(rotated: &[Rotated], current: &str) -> String {
     lines.push(if rotated.iter().all(Rotated::is_clean) {
         // A keyed hash names no key, and cannot be made anew without the secret.
         format!(
-            "Everything encrypted is under the key {current:?}. API keys are hashed anew when they are used: one that was \
-             not used since the keys were swapped is known only while the other key is configured."
+            "Everything is encrypted with the key {current:?}. API keys are rehashed when they are used: a key that \
+             has not been used since the rotation is recognized only while the other key is configured."
         )
     } else {
-        format!("Not everything is under the key {current:?}: keep the other keys, and run this again.")
+        format!("Not everything is encrypted with the key {current:?}: keep the other keys, and run this again.")
     });
     lines.join("\n") + "\n"
 }

@@ -6,10 +6,10 @@ use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::{shutdown, telemetry};
 
-/// How to serve.
+/// The options of `serve`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Leave the workers to processes of their own (`worker`).
+    /// Do not run the workers; separate processes run them (`worker`).
     #[arg(long)]
     no_worker: bool,
 }

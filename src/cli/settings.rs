@@ -18,10 +18,10 @@ there is `ECG_LIMITS_BODY_BYTES` here. An empty variable counts as absent. A lis
 between commas in the environment. A secret can also be read from a file of its own, which the same name with `_FILE` \
 (`_file`) behind it names; an empty one counts as absent.";
 
-/// In which form.
+/// The options of `settings`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// For a person, for the documentation, or for a machine.
+    /// The output format: for people, for the documentation, or for programs.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -14,28 +14,28 @@ use crate::shutdown;
 use crate::sim::{Key, Settings, StandIn};
 use crate::telemetry::{self, Format};
 
-/// How it behaves.
+/// The options of `sim`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on. Port 0 chooses a free port.
     #[arg(long, default_value = "127.0.0.1:9080")]
     listen: SocketAddr,
-    /// How fast builds run: at 1 a cache takes some 10 s.
+    /// The speed of builds. At 1, a cache takes about 10 s.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
-    /// The access key id that it knows.
+    /// The access key id that the stand-in accepts.
     #[arg(long, default_value = "standin")]
     access_key_id: String,
-    /// That key's secret; it guards nothing but play.
+    /// The secret of that key. It protects only test data.
     #[arg(long, default_value = "standin-secret")]
     access_key_secret: SecretString,
-    /// The key of a further account, with its secret: `ID:SECRET`. May be given several times.
+    /// The key of an additional account, with its secret: `ID:SECRET`. May be repeated.
     #[arg(long = "further-account", value_name = "ID:SECRET", value_parser = further)]
     further: Vec<Key>,
-    /// Keep its caches in this file over a restart.
+    /// Keep the caches in this file across restarts.
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
-    /// Write each create, update and delete that was carried out to this file, one line each.
+    /// Write every create, update and delete that was carried out to this file, one per line.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }

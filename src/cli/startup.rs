@@ -54,7 +54,7 @@ impl Watch {
     /// It can be used.
     pub(super) fn works(&mut self) {
         if self.0.take().is_some() {
-            tracing::info!("the database can be used again");
+            tracing::info!("the database is available again");
         }
     }
 }

@@ -10,20 +10,20 @@ use crate::domain::entropy::Entropy;
 use crate::domain::identity::caller::{Scope, TeamId};
 use crate::domain::ids::uuid_v7;
 
-/// What the token says.
+/// The token to mint.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The team that it acts for; several make a token that says which with X-Team.
+    /// The team that the token acts for. May be repeated; each request then chooses a team with X-Team.
     #[arg(long = "team", required = true, value_name = "TEAM")]
     teams: Vec<TeamId>,
-    /// What it may do, between commas or spaces: read, write, webhooks, audit, keys, platform:read, platform:policy, platform:accounts,
-    /// platform:security, platform:audit.
+    /// The scopes of the token, separated by commas or spaces: read, write, webhooks, audit, keys, platform:read,
+    /// platform:policy, platform:accounts, platform:security, platform:audit.
     #[arg(long = "scope", value_name = "SCOPES", value_parser = scopes, default_value = "read,write,webhooks,audit")]
     scopes: Vec<Scopes>,
-    /// Who it stands for (the sub claim).
+    /// The subject of the token (the claim sub).
     #[arg(long, default_value = "developer")]
     subject: String,
-    /// For how long, in hours: 1 to 24.
+    /// The number of hours for which the token is valid: 1 to 24.
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(i64).range(1..=24))]
     hours: i64,
 }
@@ -40,11 +40,16 @@ pub(super) fn scopes(text: &str) -> Result<Scopes, String> {
 
 fn not_one(word: &str) -> String {
     let gone = if word == "admin" { format!("; {}", Scope::IN_PLACE_OF_ADMIN) } else { String::new() };
-    format!("{word} is no scope: it {}{gone}", Scope::allowed())
+    format!("{word} is not a scope: it {}{gone}", Scope::allowed())
 }
 
 pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
-    let need = |name: &str| Failure::Usage(format!("{name} must be set: tokens are minted as the gateway checks them"));
+    let need = |name: &str| {
+        Failure::Usage(format!(
+            "{name} must be set: tokens are minted with the settings that \
+                                                    verify them"
+        ))
+    };
     let Some(AuthKeys::Hs256(secret)) = config.auth.keys else { return Err(need("ECG_AUTH_HS256_SECRET")) };
     let claims = Claims {
         subject: arguments.subject.clone(),

@@ -111,9 +111,9 @@ impl AuthConfig {
     /// What is odd about them: an issuer whose words mean nothing.
     pub(super) fn note(&self) -> Option<String> {
         let foreign = matches!(self.keys, Some(AuthKeys::JwksUrl(_) | AuthKeys::Discovery));
-        let told = "no token of ECG_AUTH_ISSUER has any scope: an identity provider's own words count only behind a prefix; \
-                    set ECG_AUTH_SCOPE_PREFIX (eci: or the like; none: its words are ours), or describe the issuer with a rule \
-                    in ECG_AUTH_ISSUERS_FILE";
+        let told = "no token of ECG_AUTH_ISSUER has any scope: an identity provider's own words count only with a \
+                    prefix; set ECG_AUTH_SCOPE_PREFIX (such as eci:, or none if its words are the gateway's scopes), \
+                    or describe the issuer with a rule in ECG_AUTH_ISSUERS_FILE";
         (foreign && self.claims.scope_prefix.is_none()).then(|| told.to_owned())
     }
 }

@@ -30,13 +30,13 @@ pub(super) fn kept(key: &'static str, allowed: &'static str, is_good: impl Fn(&s
 
 /// A text without spaces at its ends.
 pub(super) fn word(key: &'static str) -> One<String> {
-    kept(key, "a text without spaces around it", |text| !text.is_empty() && text.trim() == text)
+    kept(key, "a string without surrounding spaces", |text| !text.is_empty() && text.trim() == text)
 }
 
 /// A secret word.
 pub(super) fn secret(key: &'static str) -> One<SecretString> {
     let word = word(key).parse;
-    One::new(key, Kind::Text, "a text without spaces around it", move |text| word(text).map(SecretString::from))
+    One::new(key, Kind::Text, "a string without surrounding spaces", move |text| word(text).map(SecretString::from))
         .secret()
 }
 

@@ -150,7 +150,7 @@ impl Loaded {
         let ServerConfig { listen, metrics_listen, .. } = &self.config.server;
         if metrics_listen.is_some_and(|metrics| metrics.port() != 0 && metrics == *listen) {
             let told =
-                "is the same as ECG_LISTEN: give it another port, or leave it out, and the API serves /metrics too";
+                "is the same as ECG_LISTEN: set a different port, or leave it unset, and the API serves /metrics too";
             self.reader.refuse("metrics_listen", told);
         }
         self.for_worker()
@@ -204,10 +204,10 @@ impl KeysConfig {
     pub(super) fn check(&self, r: &mut Reader) {
         let told = match (&self.master_previous_id, r.has("keys.master_previous")) {
             (Some(id), true) if *id == self.master_id => {
-                "must be another than keys.master_id: each key has an id of its own"
+                "must be different from keys.master_id: each key has its own id"
             }
             (None, true) if !r.has("keys.master_previous_id") => {
-                "must be set with keys.master_previous: the id that this key had"
+                "must be set together with keys.master_previous: the id of that key"
             }
             (Some(_), false) => "must be set only with keys.master_previous",
             _ => return,
@@ -234,8 +234,8 @@ impl AuthConfig {
         }
         let issuer = r.need_one("auth.issuer", "must be set: the iss of the tokens to accept", issuer);
         let audience = r.need_one("auth.audience", "must be set: the aud of the tokens to accept", audience);
-        let told = "or ECG_AUTH_DISCOVERY, ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: what tokens are \
-                    checked with";
+        let told = "or ECG_AUTH_DISCOVERY, ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: they provide the \
+                    keys that verify tokens";
         let keys = if Self::refuses_keys(r) { None } else { r.need_one("auth.jwks_url", told, keys) };
         let default = Some(DefaultIssuer { issuer: issuer?, audience: audience?, keys: keys?, claims });
         Some(ServeAuth { default, issuers, reach })
@@ -245,7 +245,7 @@ impl AuthConfig {
     fn check_own(&self, own: &str, r: &mut Reader) {
         let mut others = self.issuer.iter().chain(self.issuers.iter().map(|one| &one.issuer));
         if others.any(|other| other == own) {
-            let told = "must be another iss than those of the issuers (set it where ECG_PUBLIC_URL is one of theirs)";
+            let told = "must be different from the iss of every issuer (set it if ECG_PUBLIC_URL is one of them)";
             r.refuse("auth.own_issuer", told);
         }
     }

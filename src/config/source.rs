@@ -50,7 +50,7 @@ pub(super) struct Source {
     pub(super) notes: Vec<String>,
 }
 
-const NO_VALUE: &str = "must be a text, a number, true or false, or an array of texts or numbers";
+const NO_VALUE: &str = "must be a string, a number, true or false, or an array of strings or numbers";
 
 /// The values of the file, or those of the environment.
 type Layer = BTreeMap<&'static str, Vec<(Meaning, Raw)>>;
@@ -115,7 +115,7 @@ impl Source {
             Err(error) => {
                 // Its Display shows the line, which may hold a secret.
                 let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-                self.refuse(format!("{place}, line {line}"), format!("is no TOML: {}", error.message()));
+                self.refuse(format!("{place}, line {line}"), format!("is not valid TOML: {}", error.message()));
                 self.unread = true;
                 Layer::new()
             }
@@ -135,7 +135,7 @@ impl Source {
                 (_, None) => {
                     self.refuse(
                         origin,
-                        format!("is no setting; the nearest is {}", names::nearest_key(self.table, &name)),
+                        format!("is not a setting; the closest is {}", names::nearest_key(self.table, &name)),
                     );
                 }
             }
@@ -151,7 +151,7 @@ impl Source {
                 }
                 None if name.starts_with("ECG_") && !names::OTHER_VARIABLES.contains(&name.as_str()) => {
                     let near = names::nearest_variable(self.table, &name);
-                    self.notes.push(format!("the variable {name} is no setting; the nearest is {near}"));
+                    self.notes.push(format!("the variable {name} is not a setting; the closest is {near}"));
                 }
                 _ => {}
             }

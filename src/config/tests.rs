@@ -116,7 +116,7 @@ fn wrong_values_are_named_with_what_is_allowed() {
         ("ECG_CLOUD_ENDPOINT", "https://h/{region}", format!("must be {endpoint}, not \"https://h/{{region}}\"")),
         ("ECG_CLOUD_REGIONS", "cn-hangzhou, X", "each must be a region id such as cn-hangzhou, not \"X\"".into()),
         ("ECG_CLOUD_TIMEOUT_SECONDS", "0", "must be a whole number from 1 to 60, not \"0\"".into()),
-        ("ECG_AUTH_ISSUER", " me ", "must be a text without spaces around it, not \" me \"".into()),
+        ("ECG_AUTH_ISSUER", " me ", "must be a string without surrounding spaces, not \" me \"".into()),
         ("ECG_AUTH_JWKS_URL", "http://id.example.com", format!("must be {jwks}, not \"http://id.example.com\"")),
         ("ECG_AUTH_HS256_SECRET", "hush", "must be at least 32 bytes long".into()),
         ("ECG_KEYS_MASTER", "hush", format!("must be {master}")),
@@ -171,7 +171,7 @@ fn serve_names_everything_that_is_missing() {
         "ECG_AUTH_ISSUER: must be set: the iss of the tokens to accept (auth.issuer in the file)",
         "ECG_AUTH_AUDIENCE: must be set: the aud of the tokens to accept (auth.audience in the file)",
         "ECG_AUTH_JWKS_URL: or ECG_AUTH_DISCOVERY, ECG_AUTH_JWKS_FILE or ECG_AUTH_HS256_SECRET must be set: \
-         what tokens are checked with (auth.jwks_url in the file)",
+         they provide the keys that verify tokens (auth.jwks_url in the file)",
         "ECG_KEYS_MASTER: must be set: 32 bytes (openssl rand -base64 32) (keys.master in the file)",
         "ECG_KEYS_AUDIT: must be set: 32 bytes that sign the audit (openssl rand -base64 32) (keys.audit in the file)",
     ];
@@ -226,15 +226,15 @@ fn the_environment_wins_over_the_file() {
 fn wrong_files_are_explained() {
     let file = File::with("listne = 'x'\n[cloud]\nacess_key_id = 'a'\ntimeout_seconds = 99\n[log]\nx = 1\n");
     let told = [
-        "cloud.acess_key_id in FILE: is no setting; the nearest is cloud.access_key_id",
-        "listne in FILE: is no setting; the nearest is listen",
-        "log in FILE: must be a text, a number, true or false, or an array of texts or numbers",
+        "cloud.acess_key_id in FILE: is not a setting; the closest is cloud.access_key_id",
+        "listne in FILE: is not a setting; the closest is listen",
+        "log in FILE: must be a string, a number, true or false, or an array of strings or numbers",
         "cloud.timeout_seconds in FILE: must be a whole number from 1 to 60, not \"99\"",
     ];
     assert_eq!(file.refusals(&[]), told);
     let broken = File::with("listen = '0.0.0.0:1'\n[keys]\nmaster = 'hush\n");
     let told = broken.refusals(&[]);
-    assert!(told[0].starts_with("FILE, line 3: is no TOML: ") && !told[0].contains("hush"), "{told:?}");
+    assert!(told[0].starts_with("FILE, line 3: is not valid TOML: ") && !told[0].contains("hush"), "{told:?}");
     let told = said(Loaded::of(Some(Path::new("/nowhere/f")), []).config()).unwrap_err();
     assert_eq!(told, ["/nowhere/f: cannot be read: No such file or directory (os error 2)"]);
 }
@@ -242,7 +242,7 @@ fn wrong_files_are_explained() {
 #[test]
 fn unknown_variables_are_noted() {
     let noted = notes(&[("ECG_LISTN", "x"), ("ECG_TOKEN", "hush"), ("HOME", "/")]);
-    assert_eq!(noted, ["the variable ECG_LISTN is no setting; the nearest is ECG_LISTEN"]);
+    assert_eq!(noted, ["the variable ECG_LISTN is not a setting; the closest is ECG_LISTEN"]);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn the_deployment_files_name_real_settings() {
     for name in words.filter(|word| word.starts_with("ECG_")) {
         let known =
             super::names::meaning_of_variable(table(), name).is_some() || super::names::OTHER_VARIABLES.contains(&name);
-        assert!(known, "{name} is no setting");
+        assert!(known, "{name} is not a setting");
         found += 1;
     }
     assert!(found > 15, "{found}");
@@ -322,12 +322,10 @@ fn the_key_before_has_an_id_of_its_own() {
     let (id, previous) = loaded(&whole).for_serve().unwrap().keys.previous.unwrap();
     assert_eq!((id.as_str(), seed(Some(previous))), ("k0", seed(load(&COMPLETE).unwrap().keys.master)));
     let same = load(&[both[0], ("ECG_KEYS_MASTER_PREVIOUS_ID", "k1")]).unwrap_err();
-    assert_eq!(
-        same,
-        ["ECG_KEYS_MASTER_PREVIOUS_ID: must be another than keys.master_id: each key has an id of its own"]
-    );
+    assert_eq!(same, ["ECG_KEYS_MASTER_PREVIOUS_ID: must be different from keys.master_id: each key has its own id"]);
     assert!(
-        load(&both[..1]).unwrap_err()[0].ends_with("must be set with keys.master_previous: the id that this key had")
+        load(&both[..1]).unwrap_err()[0]
+            .ends_with("must be set together with keys.master_previous: the id of that key")
     );
     assert!(load(&both[1..]).unwrap_err()[0].ends_with("must be set only with keys.master_previous"));
 }

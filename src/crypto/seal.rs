@@ -38,13 +38,13 @@ pub enum KeyringError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// It is no envelope of a version that we know.
-    #[error("is not an envelope")]
+    #[error("is not an encrypted value")]
     Malformed,
     /// It was sealed with a key that is not in the list (any more).
-    #[error("was sealed with a key that is not configured")]
+    #[error("was encrypted with a key that is not configured")]
     UnknownKey,
     /// Key, context or bytes are not those that were sealed.
-    #[error("was altered, or sealed for another purpose")]
+    #[error("was altered, or encrypted for a different purpose")]
     Forged,
 }
 

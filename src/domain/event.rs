@@ -118,44 +118,51 @@ impl EventType {
     /// What it means, in a sentence for the documentation.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Created => "The cloud has accepted the create; the build begins.",
+            Self::Created => "The cloud accepted the create, and the build begins.",
             Self::Ready => "The image cache is usable for the first time.",
             Self::Failed => "The create was refused, or the build failed; `failure` says why.",
-            Self::Updating => "The cloud has accepted an update; a new build begins.",
-            Self::Updated => "The new build is usable.",
+            Self::Updating => "The cloud accepted an update, and a new build begins.",
+            Self::Updated => "The new build of the image cache is usable.",
             Self::UpdateFailed => {
-                "The build of an update failed; `failure` says why. A refused update changes nothing and tells nothing."
+                "The build of an update failed; `failure` says why. A refused update changes nothing and produces no event."
             }
-            Self::Deleted => "The image cache was removed at a caller's request.",
-            Self::Expired => "The image cache vanished from the cloud after its retention ended.",
+            Self::Deleted => "The image cache was deleted at a caller's request.",
+            Self::Expired => "The image cache disappeared from the cloud after its retention ended.",
             Self::Evicted => {
-                "The cloud dropped the image cache, the least recently used one, to make room at the quota."
+                "The cloud deleted the image cache, as the least recently used one, to make room at the quota."
             }
-            Self::Lost => "The image cache vanished from the cloud without the gateway's doing.",
+            Self::Lost => "The image cache disappeared from the cloud, and the gateway did not delete it.",
             Self::Dropped => {
-                "The cloud no longer keeps a failed image cache, as it does with all after a day; its status stays `failed`."
+                "The cloud no longer keeps a failed image cache. It deletes all of them after a day. \
+                 The status stays `failed`."
             }
             Self::Revived => {
-                "An image cache that had counted as gone is shown by the cloud, and goes on under its id; one that was deleted is removed again."
+                "The cloud shows an image cache that was considered gone. It continues under its id; \
+                 one that was deleted is deleted again."
             }
-            Self::Drifted => "The image cache was changed past the gateway; `drift` says what.",
-            Self::DriftResolved => "The image cache is as it was asked for again.",
+            Self::Drifted => "The image cache was changed outside the gateway; `drift` says what changed.",
+            Self::DriftResolved => "The image cache is as requested again.",
             Self::Expiring => "The retention of the image cache ends soon, at `expires_at`.",
             Self::OrphanRemoved => {
-                "A cache that the create of this image cache had left behind in the cloud, under another id, was removed."
+                "A cache that the create of this image cache had left behind in the cloud, under another id, was deleted."
             }
-            Self::Adopted => "An image cache that was made without the gateway now belongs to the team.",
+            Self::Adopted => "An image cache that was created outside the gateway now belongs to the team.",
             Self::EndpointFailing => {
-                "A webhook endpoint has received nothing for a day; after five it is switched off."
+                "A webhook endpoint has received nothing for a day. It is disabled after five days."
             }
             Self::EndpointDisabled => {
-                "A webhook endpoint was switched off: its receiver answered 410, or nothing but failures for five days."
+                "A webhook endpoint was disabled: its receiver answered 410, or every delivery failed for five days."
             }
-            Self::CloudAccountChanged => "For `platform:security`: a cloud account was written or removed.",
-            Self::DefaultPolicyChanged => "For `platform:security`: the default policy was written.",
-            Self::IssuerChanged => "For `platform:security`: an issuer of tokens was written or removed.",
+            Self::CloudAccountChanged => {
+                "A cloud account was created, changed or deleted. Sent to teams with `platform:security`."
+            }
+            Self::DefaultPolicyChanged => "The default policy was changed. Sent to teams with `platform:security`.",
+            Self::IssuerChanged => {
+                "An issuer of tokens was created, changed or deleted. Sent to teams with `platform:security`."
+            }
             Self::MassVanishing => {
-                "For `platform:security`: too many image caches are missing at the cloud at once; none of them is called gone."
+                "Too many image caches are missing from the cloud at the same time; none of them is \
+                 declared gone. Sent to teams with `platform:security`."
             }
         }
     }

@@ -53,24 +53,24 @@ pub enum Cause {
     TokenReused,
     /// The image cache is not there.
     NotThere,
-    /// The request itself is wrong.
+    /// The request itself is invalid.
     BadRequest,
     /// The cloud is overloaded.
     CloudBusy,
     /// The gateway itself ended it before anything was sent.
     Withdrawn,
-    /// We do not know.
+    /// The cause is unknown.
     Unclear,
 }
 
 /// What a failure means for the one whom it hit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// The cause as a stable word.
+    /// The cause as a stable code.
     pub cause: Cause,
-    /// The cause in a sentence.
+    /// The cause, in a sentence.
     pub sentence: &'static str,
-    /// What to do about it.
+    /// How to resolve the problem.
     pub hint: Cow<'static, str>,
     /// Whether the same request may succeed later, unchanged.
     pub retryable: bool,
@@ -110,7 +110,7 @@ fn larger(message: &str, size: i32) -> String {
     let most = *SIZE_GIB.end();
     match needed(message).filter(|needed| *needed > size && *needed <= most) {
         Some(needed) => format!("create it again with size_gib {needed} or more"),
-        None if size >= most => format!("{most} GiB is the largest size: cache the images in several image caches"),
+        None if size >= most => format!("{most} GiB is the maximum size: split the images across several image caches"),
         None => {
             let try_next = size.saturating_mul(2).min(most);
             format!(

@@ -37,29 +37,29 @@ pub struct Slice<T> {
 pub struct CacheFilter {
     /// Any of these; empty means all but the final ones (deleted, expired, evicted, lost).
     pub statuses: Vec<Status>,
-    /// Of this region.
+    /// Only those in this region.
     pub region: Option<Region>,
-    /// With exactly this name.
+    /// Only those with exactly this name.
     pub name: Option<String>,
-    /// Holding exactly this image.
+    /// Only image caches that contain exactly this image.
     pub image: Option<String>,
-    /// In this cloud account.
+    /// Only those in this cloud account.
     pub account: Option<String>,
-    /// With the cloud's id.
+    /// Only the image cache with this cloud id.
     pub eci_cache_id: Option<String>,
     /// With the standard snapshot of this id.
     pub snapshot_id: Option<String>,
-    /// In this resource group.
+    /// Only those in this resource group.
     pub resource_group_id: Option<String>,
     /// With all of these tags: key, and value where one is given.
     pub tags: Vec<(String, Option<String>)>,
-    /// Asked for at or after.
+    /// Only image caches requested at or after this time.
     pub created_after: Option<Instant>,
-    /// Asked for before.
+    /// Only image caches requested before this time.
     pub created_before: Option<Instant>,
-    /// Expiring at or after.
+    /// Only image caches that expire at or after this time.
     pub expires_after: Option<Instant>,
-    /// Expiring before.
+    /// Only image caches that expire before this time.
     pub expires_before: Option<Instant>,
     /// Used by no instance since: last matched, or else ready, before.
     pub idle_since: Option<Instant>,
@@ -72,17 +72,17 @@ pub struct CacheFilter {
 /// Which image caches, as the cloud's DescribeImageCaches asks. Everything given must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeFilter {
-    /// Of this region.
+    /// Only those in this region.
     pub region: Region,
     /// With the cloud's id, exactly.
     pub eci_cache_id: Option<String>,
-    /// With this name.
+    /// Only those with this name.
     pub name: Option<String>,
-    /// With this snapshot.
+    /// Only those with this snapshot.
     pub snapshot_id: Option<String>,
     /// Holding this image: a full reference, or a bare name such as `nginx`.
     pub image: Option<String>,
-    /// In this resource group.
+    /// Only those in this resource group.
     pub resource_group_id: Option<String>,
     /// With all of these tags: key, and value where one is given.
     pub tags: Vec<(String, Option<String>)>,
@@ -101,30 +101,30 @@ pub struct DescribeFilter {
 /// Which caches of the cloud that no row knows. Everything given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundFilter {
-    /// In this cloud account.
+    /// Only those in this cloud account.
     pub account: Option<String>,
-    /// Of this region.
+    /// Only those in this region.
     pub region: Option<Region>,
-    /// With exactly this name.
+    /// Only those with exactly this name.
     pub name: Option<String>,
-    /// Found at or after.
+    /// Only those found at or after this time.
     pub found_after: Option<Instant>,
 }
 
-/// Which deliveries.
+/// The filter of a list of deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeliveryFilter {
-    /// To this endpoint.
+    /// Only deliveries to this endpoint.
     pub endpoint: Option<EndpointId>,
-    /// In this state.
+    /// Only deliveries in this state.
     pub state: Option<super::webhooks::DeliveryState>,
-    /// Of this event.
+    /// Only deliveries of this event.
     pub event: Option<super::ids::EventId>,
-    /// Of events of this type.
+    /// Only deliveries of events of this type.
     pub event_type: Option<String>,
-    /// Of events at or after.
+    /// Only deliveries of events that happened at or after this time.
     pub created_after: Option<Instant>,
-    /// Of events before.
+    /// Only deliveries of events that happened before this time.
     pub created_before: Option<Instant>,
 }
 
@@ -133,16 +133,16 @@ pub struct DeliveryFilter {
 pub struct EventFilter {
     /// Any of these; empty means all.
     pub kinds: Vec<EventType>,
-    /// About this image cache.
+    /// Only events about this image cache.
     pub cache: Option<CacheId>,
-    /// Those of the platform, too.
+    /// Whether events of the platform are included.
     pub platform: bool,
 }
 
 /// Of one team, or of all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
-    /// Of this one.
+    /// The entries of this team.
     Team(TeamId),
     /// Of every team, and what is of none.
     All,
@@ -154,7 +154,7 @@ impl Reach {
         if word == "*" { Some(Self::All) } else { word.parse().ok().map(Self::Team) }
     }
 
-    /// The one team.
+    /// The team, if it is a single one.
     pub fn team(&self) -> Option<&TeamId> {
         match self {
             Self::Team(team) => Some(team),
@@ -163,23 +163,23 @@ impl Reach {
     }
 }
 
-/// Which audit entries.
+/// The filter of a list of audit entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Of which team; none: the caller's own.
     pub team: Option<Reach>,
-    /// By this subject.
+    /// Only entries of actions by this subject.
     pub subject: Option<String>,
-    /// With this action.
+    /// Only entries with this action.
     pub action: Option<String>,
-    /// About this id.
+    /// Only entries about the resource with this id.
     pub resource: Option<String>,
-    /// With this outcome.
+    /// Only entries with this outcome.
     pub outcome: Option<super::audit::Outcome>,
-    /// Of this request.
+    /// Only entries of the request with this id.
     pub request_id: Option<String>,
-    /// Written at or after.
+    /// Only entries written at or after this time.
     pub recorded_after: Option<Instant>,
-    /// Written before.
+    /// Only entries written before this time.
     pub recorded_before: Option<Instant>,
 }

@@ -77,7 +77,7 @@ fn is_usable(cache: &ImageCache) -> bool {
 /// Why a cache that is ready here cannot be used.
 pub fn unusable(cache: &ImageCache) -> Option<Failure> {
     let word = cache.provider_status.clone().filter(|_| cache.reconciled.is_unusable())?;
-    let message = format!("the image cache was ready, and the cloud shows it as {word} now");
+    let message = format!("the image cache was ready, and the cloud now shows it as {word}");
     Some(Failure { code: word, message, retryable: false, provider_request_id: None })
 }
 

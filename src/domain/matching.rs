@@ -28,9 +28,9 @@ pub const MAX_IMAGES: usize = 100;
 /// What an instance brings along.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Where it runs.
+    /// The region of the instance.
     pub region: Region,
-    /// Its images, none twice.
+    /// The images of the instance, without duplicates.
     pub images: Vec<ImageRef>,
     /// Its ephemeral storage in GiB.
     pub ephemeral_storage_gib: i32,
@@ -73,23 +73,23 @@ impl Degree {
 /// What is weighed of an image cache.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weighed {
-    /// Ours.
+    /// The gateway's id of the image cache.
     pub id: CacheId,
-    /// The cloud's.
+    /// The cloud's id of the image cache.
     pub eci_cache_id: Option<String>,
     /// In which cloud account it is.
     pub account: String,
-    /// What it is called.
+    /// The name of the image cache.
     pub name: String,
-    /// Where it can be used.
+    /// The region in which it can be used.
     pub region: Region,
-    /// Where it stands.
+    /// The status of the image cache.
     pub status: Status,
-    /// Its size in GiB.
+    /// The size in GiB.
     pub size_gib: i32,
     /// What it holds. A text that is no reference matches nothing, and is not here.
     pub images: Vec<ImageRef>,
-    /// When it was made.
+    /// When the image cache was created.
     pub created_at: Instant,
 }
 
@@ -103,11 +103,11 @@ impl Weighed {
 /// A usable cache that holds at least one wanted repository, with its score per criterion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate<'a> {
-    /// The cache.
+    /// The image cache.
     pub cache: &'a Weighed,
     /// Whether it fits the ephemeral storage.
     pub fits: bool,
-    /// How well it matches.
+    /// The match degree.
     pub degree: Degree,
     /// The ephemeral storage less the cache's size, in GiB; below zero where it does not fit.
     pub size_difference_gib: i32,
@@ -129,7 +129,7 @@ impl Candidate<'_> {
     }
 }
 
-/// What the matching would do.
+/// The result of the matching.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ranking<'a> {
     /// Every candidate, the best first.

@@ -44,93 +44,97 @@ pub const ANY: &str = "*";
 /// The most entries of one list.
 const MAX_ENTRIES: usize = 500;
 
-/// What a team may do. A member that is left out has its default; an empty policy is a closed one, with any registry,
-/// region and size, and no quota.
+/// What a team may do. A member that is left out has its default. An empty policy is closed: it allows any registry,
+/// region and size and sets no quota, but no named resources.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// The cloud accounts that may be used, by name; all where left out.
+    /// The names of the cloud accounts that may be used. Defaults to all.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub accounts: Option<Vec<String>>,
-    /// The regions that may be used; all where left out.
+    /// The regions that may be used. Defaults to all.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<String>>)]
     pub regions: Option<Vec<Region>>,
-    /// The vSwitches that may be named; `*` is any. None where left out: then only what the region profile fills in.
+    /// The vSwitches that may be named; `*` means any. Defaults to none: only those that the region profile fills in
+    /// can be used.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub vswitch_ids: Option<Vec<String>>,
-    /// The security groups that may be named; `*` is any. None where left out.
+    /// The security groups that may be named; `*` means any. Defaults to none.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub security_group_ids: Option<Vec<String>>,
-    /// The EIPs that may be named; `*` is any. None where left out.
+    /// The EIPs that may be named; `*` means any. Defaults to none.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub eip_instance_ids: Option<Vec<String>>,
-    /// The resource groups that may be named; `*` is any. None where left out.
+    /// The resource groups that may be named; `*` means any. Defaults to none.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resource_group_ids: Option<Vec<String>>,
-    /// The ACR Enterprise instances that may be read without a login; `*` is any. None where left out.
+    /// The ACR Enterprise instances that may be read without a login; `*` means any. Defaults to none.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub acr_instance_ids: Option<Vec<String>>,
-    /// The roles that ACR registries may be read with (`arn_service`, `arn_user`); `*` is any. None where left out.
+    /// The roles with which ACR registries may be read (`arn_service`, `arn_user`); `*` means any. Defaults to none.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub role_arns: Option<Vec<String>>,
-    /// The registries and repositories that images may come from; all where left out. A host, or `*.` and a host for all
-    /// below it, then a path in which `*` stands for any characters, slashes too: `registry.example.com/team-a/*`. A
-    /// host alone means all of it. Read as image references are: `nginx` is `docker.io/library/nginx`.
+    /// The registries and repositories from which images may come. Defaults to all. An entry is a host, or `*.` and a
+    /// host for all its subdomains, followed by a path in which `*` matches any characters, including slashes:
+    /// `registry.example.com/team-a/*`. A host alone allows all of it. Entries are read like image references:
+    /// `nginx` is `docker.io/library/nginx`.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<String>>)]
     pub registries: Option<Vec<RegistryPattern>>,
-    /// Whether an image may go by the tag `latest`, or by no tag, without a digest; true where left out.
+    /// Whether an image without a digest may use the tag `latest`, or no tag. Defaults to true.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub allow_latest_tag: Option<bool>,
-    /// Whether registries may be read over plain HTTP; false where left out.
+    /// Whether registries may be read over plain HTTP. Defaults to false.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub allow_plain_http: Option<bool>,
-    /// Whether registries may be read without checking their certificates; false where left out.
+    /// Whether registries may be read without verifying their certificates. Defaults to false.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub allow_insecure_registries: Option<bool>,
-    /// The smallest size in GiB, 20 to 32768, taken where a create gives none; 20 where left out.
+    /// The smallest size in GiB, 20 to 32768, which is also used if a create sets none. Defaults to 20.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 20, maximum = 32768)]
     pub smallest_size_gib: Option<i32>,
-    /// The largest size in GiB, 20 to 32768; the cloud's own where left out.
+    /// The largest size in GiB, 20 to 32768. Defaults to the cloud's own limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 20, maximum = 32768)]
     pub largest_size_gib: Option<i32>,
-    /// The retention in days, 1 to 65536, of a create that gives none; where left out the longest, if there is one, else
-    /// it never expires.
+    /// The retention in days, 1 to 65536, for creates that set none. Defaults to the longest retention, if there is
+    /// one; otherwise the image cache never expires.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, maximum = 65536)]
     pub default_retention_days: Option<i32>,
-    /// The longest retention in days, 1 to 65536: nothing that never expires can be created. No limit where left out.
+    /// The longest retention in days, 1 to 65536. If it is set, no image cache that never expires can be created.
+    /// Defaults to no limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, maximum = 65536)]
     pub longest_retention_days: Option<i32>,
-    /// The most image caches that the cloud may have of the team at once; no limit where left out.
+    /// The maximum number of image caches that the cloud may have for the team at the same time. Defaults to no
+    /// limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0)]
     pub most_image_caches: Option<i32>,
-    /// The most GiB of them all together; no limit where left out.
+    /// The maximum total size of these image caches in GiB. Defaults to no limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0)]
     pub most_total_gib: Option<i32>,
-    /// The most that a month may cost, as decimal text such as `120.50` in the currency of the gateway's prices: what
-    /// the team keeps, for a month, and the builds of this month (UTC). No limit where left out.
+    /// The maximum cost of a month, as decimal text such as `120.50` in the currency of the gateway's prices: what
+    /// the team keeps, for a month, and the builds of this month (UTC). Defaults to no limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>, example = "120.50")]
     pub monthly_budget: Option<Money>,
-    /// How many days, 1 to 3650, a key that the team makes is good at the longest, and where nothing is asked. Where
-    /// left out a key ends with the credential that it is made with.
+    /// The maximum number of days, 1 to 3650, for which a key that the team creates is valid; also the default. If it
+    /// is left out, a key ends with the credential with which it is created.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, maximum = 3650)]
     pub longest_key_life_days: Option<i32>,
@@ -200,7 +204,7 @@ impl Policy {
             findings.require(ordered, format!("/{name}"), "out_of_range", format!("must be at most {other}"));
         }
         let affordable = self.monthly_budget.is_none() || priced;
-        let detail = "needs prices, and the gateway has none: its operator sets ECG_POLICY_PRICES";
+        let detail = "requires prices, which the gateway does not have: its operator must set ECG_POLICY_PRICES";
         findings.require(affordable, "/monthly_budget", "not_allowed", detail);
         findings.into_result()
     }
@@ -219,10 +223,10 @@ impl Policy {
             let list = list.as_deref().unwrap_or_default();
             note_length(name, list.len(), findings);
             let whole: BTreeSet<&String> = list.iter().collect();
-            findings.require(whole.len() == list.len(), format!("/{name}"), "duplicate", "names something twice");
+            findings.require(whole.len() == list.len(), format!("/{name}"), "duplicate", "contains a duplicate");
             for (place, entry) in list.iter().enumerate() {
                 let good = (1..=256).contains(&entry.len()) && entry.bytes().all(|b| b.is_ascii_graphic());
-                let detail = "must be 1 to 256 characters without spaces; `*` alone is any";
+                let detail = "must be 1 to 256 characters without spaces; `*` alone means any";
                 let star = entry == ANY || !entry.contains('*');
                 findings.require(good && star, format!("/{name}/{place}"), "invalid", detail);
             }

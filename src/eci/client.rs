@@ -235,7 +235,7 @@ impl Client {
         let page: wire::DescribeImageCachesAnswer = self.call(call, params).await?;
         let caches = page.image_caches.into_iter().map(Seen::read).collect::<Result<_, _>>();
         Ok(SeenPage {
-            caches: caches.map_err(|error| Fault::Unknown(format!("an image cache cannot be read: {error}")))?,
+            caches: caches.map_err(|error| Fault::Unknown(format!("cannot parse an image cache: {error}")))?,
             next_token: page.next_token,
             request_id: page.request_id.unwrap_or_default(),
         })
@@ -258,15 +258,12 @@ impl Client {
         self.on_time(&call)?;
         match self.ask(&call, &params, &credentials).await {
             Err(Fault::Refused(error)) if fault::is_of_token(&error) => {
-                tracing::info!(
-                    code = error.code,
-                    "the cloud refused the temporary credentials; fresh ones are fetched"
-                );
+                tracing::info!(code = error.code, "the cloud refused the temporary credentials; fetching new ones");
                 let fresh = session.others_than(&credentials).await?;
                 self.on_time(&call)?;
                 self.ask(&call, &params, &fresh).await.map_err(|fault| match fault {
                     Fault::Refused(error) if fault::is_of_token(&error) => {
-                        Fault::NotSent(format!("the cloud takes no credentials of the role: {}", error.code))
+                        Fault::NotSent(format!("the cloud accepts no credentials of the role: {}", error.code))
                     }
                     other => other,
                 })
@@ -278,7 +275,7 @@ impl Client {
     /// Fetching credentials takes its time, and what is late is signed anew by whoever recorded the attempt.
     fn on_time(&self, call: &Call<'_>) -> Result<(), Fault> {
         let late = is_stale(call.signed_at, self.0.post.clock.now());
-        if late { Err(Fault::NotSent("its credentials took too long to come".into())) } else { Ok(()) }
+        if late { Err(Fault::NotSent("its credentials took too long to arrive".into())) } else { Ok(()) }
     }
 
     async fn ask<T: DeserializeOwned>(

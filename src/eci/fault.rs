@@ -27,7 +27,7 @@ pub fn classify(http_status: u16, body: &[u8], secrets: &[&str]) -> Fault {
     let envelope: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
     match envelope.as_ref().and_then(|envelope| Some((envelope, error_code(envelope)?))) {
         Some((envelope, code)) => sort(read(envelope, code, http_status, secrets)),
-        None => Fault::Unknown(format!("HTTP {http_status} with an answer that cannot be read")),
+        None => Fault::Unknown(format!("HTTP {http_status} with a response that cannot be parsed")),
     }
 }
 

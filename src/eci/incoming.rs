@@ -263,7 +263,11 @@ fn format(request: &Request<'_>, pairs: &[(String, String)]) -> Result<Format, R
 }
 
 fn nonce(text: &str) -> Result<String, Refusal> {
-    if text.len() > NONCE { Err(Refusal::Invalid("SignatureNonce", "it is too long")) } else { Ok(text.to_owned()) }
+    if text.len() > NONCE {
+        Err(Refusal::Invalid("SignatureNonce", "the URL is too long"))
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 #[cfg(test)]

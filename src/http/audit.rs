@@ -162,7 +162,8 @@ fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), Refusal> 
     let mut asked = query.filter(|(name, value)| dry_run::is_meant(name) && dry_run::says(value) != Some(false));
     if let Some((name, _)) = asked.next() {
         // As where a route refuses a query that it does not take; not every route looks.
-        let detail = "is no parameter here; POST /v1/image-caches/dry-run tells what a create would do";
+        let detail = "is not a parameter of this operation; POST /v1/image-caches/dry-run reports what a create \
+                      would do";
         let name: String = name.chars().take(100).collect();
         return Err(Refusal::invalid(vec![FieldError::new(name, "unknown_parameter", detail)]));
     }
@@ -202,13 +203,13 @@ async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> R
             let inner = Refusal::from(error);
             let error = inner.cause().map(|cause| cause as &(dyn std::error::Error + 'static));
             if let Some(left_out) = SAID.may(inner.code(), std::time::Instant::now()) {
-                tracing::error!(code = inner.code(), error, left_out, "the audit entry was not written");
+                tracing::error!(code = inner.code(), error, left_out, "could not write the audit entry");
             }
             Err(Refusal::audit_unavailable())
         }
         Err(_) => {
             if let Some(left_out) = SAID.may("in time", std::time::Instant::now()) {
-                tracing::error!(left_out, "the audit entry was not written in time");
+                tracing::error!(left_out, "could not write the audit entry in time");
             }
             Err(Refusal::audit_unavailable())
         }

@@ -41,7 +41,7 @@ pub fn prefer_wait(headers: &HeaderMap) -> Wait {
 
 /// Whether a header asks for a dry run, in whatever spelling; `Prefer` among them.
 pub fn dry_run(headers: &HeaderMap) -> Result<bool, Refusal> {
-    const ALLOWED: &str = "a header that speaks of a dry run must say true or false";
+    const ALLOWED: &str = "a header that requests a dry run must be true or false";
     let mut said = false;
     for (name, value) in headers {
         let value = value.to_str().unwrap_or("?");

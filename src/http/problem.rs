@@ -29,96 +29,96 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// Why a request was refused or failed (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// The kind of problem as a URI: `urn:eci-cache-gateway:problem:` and the code.
+    /// The kind of problem as a URI: `urn:eci-cache-gateway:problem:` followed by the code.
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind of problem in a few words.
     pub title: String,
-    /// The HTTP status.
+    /// The HTTP status of the response.
     pub status: i32,
-    /// What was wrong this time.
+    /// What was wrong with this request.
     pub detail: String,
-    /// This occurrence as a URI: `urn:eci-cache-gateway:request:` and the request id.
+    /// This occurrence of the problem as a URI: `urn:eci-cache-gateway:request:` followed by the request id.
     pub instance: String,
-    /// A stable word for machines. New codes may appear.
+    /// A stable, machine-readable code. New codes may be added.
     pub code: String,
-    /// The request, as in `X-Request-Id`: quote it when you ask for help.
+    /// The id of the request, as in `X-Request-Id`. Quote it when you ask for help.
     pub request_id: String,
-    /// Whether the same request may succeed later, unchanged.
+    /// Whether the same request may succeed later without changes.
     pub retryable: bool,
-    /// What to do about it.
+    /// How to resolve the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub hint: Option<String>,
-    /// For a refusal of the cloud: why, as a stable word; see `Failure.cause`.
+    /// For a refusal by the cloud: a stable code for the cause; see `Failure.cause`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cause: Option<String>,
-    /// For a refusal of the cloud: why, in a sentence.
+    /// For a refusal by the cloud: the cause, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub explanation: Option<String>,
-    /// From the gate: the image cache that decided.
+    /// From the gate: the image cache that determined the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub image_cache_id: Option<String>,
-    /// From the gate: where it stands; see `ImageCache.status`.
+    /// From the gate: the status of that image cache; see `ImageCache.status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub image_cache_status: Option<String>,
-    /// From the gate: when it is expected to be usable, by what builds usually take.
+    /// From the gate: when the image cache is expected to be usable, based on how long builds usually take.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expected_at: Option<DateTime<Utc>>,
-    /// The fields that were not allowed, all of them.
+    /// All the fields that are invalid.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemField>,
-    /// For a refusal of the policy: who can change it.
+    /// For a refusal by the policy: whom to contact to change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub contact: Option<String>,
-    /// The operation that ended with it.
+    /// The operation that ended with this problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub operation_id: Option<String>,
-    /// The cloud's own code.
+    /// The cloud's own error code.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_code: Option<String>,
-    /// The cloud's `RequestId`, for a ticket with its support.
+    /// The cloud's `RequestId`, to quote when you contact its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_request_id: Option<String>,
-    /// From the token exchange: OAuth's word for it (RFC 6749, 5.2 and RFC 8693, 2.2.2).
+    /// From the token exchange: the OAuth error code (RFC 6749, 5.2 and RFC 8693, 2.2.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<String>,
-    /// From the token exchange: `detail` once more.
+    /// From the token exchange: the same text as `detail`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error_description: Option<String>,
 }
 
-/// One field that was not allowed.
+/// A field that is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProblemField {
-    /// Where in the body, as a JSON pointer (RFC 6901); empty for the body as a whole.
+    /// The location of the field in the body, as a JSON pointer (RFC 6901). Empty for the body as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pointer: Option<String>,
-    /// Or which query parameter or header.
+    /// The name of the query parameter or header, if the field is not in the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub parameter: Option<String>,
-    /// A stable word for machines. New codes may appear.
+    /// A stable, machine-readable code. New codes may be added.
     pub code: String,
-    /// What is allowed.
+    /// What is allowed in the field.
     pub detail: String,
-    /// For a refusal of the policy: the member of the policy that refuses. New words may appear.
+    /// For a refusal by the policy: the member of the policy that refuses the value. New values may be added.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rule: Option<String>,
-    /// For a refusal of the policy: what it allows, where that can be listed.
+    /// For a refusal by the policy: the allowed values, if they can be listed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub allowed: Vec<String>,

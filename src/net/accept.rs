@@ -104,7 +104,7 @@ impl<H: Handler> Loop<H> {
             match self.listener.accept().await {
                 Ok((stream, peer)) => return Some((stream, peer, slot)),
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "a connection could not be accepted");
+                    tracing::warn!(error = &error as &dyn std::error::Error, "could not accept a connection");
                     tokio::time::sleep(BACK_OFF).await;
                 }
             }

@@ -145,7 +145,7 @@ impl Waiting {
             let past = self.since.elapsed();
             let limit = if self.kept && !short() { deadlines.idle } else { deadlines.head };
             if past >= limit {
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request in time")));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request arrived in time")));
             }
             // A kept one looks now and then whether connections run short.
             let next = Instant::now() + limit.saturating_sub(past).min(deadlines.head);

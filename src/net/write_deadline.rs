@@ -61,7 +61,7 @@ impl<S, F: Fn()> WriteDeadline<S, F> {
             return result;
         }
         (self.given_up)();
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes too little")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer reads too slowly")))
     }
 }
 

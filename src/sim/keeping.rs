@@ -35,13 +35,14 @@ pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<Keeper>, State)
     match fs::rename(path, &aside) {
         Ok(()) => {
             let aside = aside.display();
-            tracing::warn!(%file, %aside, error = &error as &dyn std::error::Error, "the stand-in's state cannot be read: set aside, begins empty");
+            tracing::warn!(%file, %aside, error = &error as &dyn std::error::Error, "the stand-in's state cannot be \
+                read: moved it aside, starting empty");
             (keeper, State::default())
         }
         Err(rename) => {
             // Somebody's data: better to keep nothing than to write over them.
             let (error, rename) = (&error as &dyn std::error::Error, rename.to_string());
-            tracing::warn!(%file, error, rename, "the stand-in's state cannot be read nor set aside: keeps nothing");
+            tracing::warn!(%file, error, rename, "the stand-in's state cannot be read or moved aside: keeping nothing");
             (None, State::default())
         }
     }
@@ -57,7 +58,8 @@ pub(super) async fn keep(shared: &Arc<Shared>) {
     let writing = tokio::task::spawn_blocking(move || {
         let Some(keeper) = &shared.keeper else { return };
         if let Err(error) = keeper.write(&shared) {
-            tracing::warn!(file = %keeper.path.display(), error = &error as &dyn std::error::Error, "the stand-in's state could not be written");
+            tracing::warn!(file = %keeper.path.display(), error = &error as &dyn std::error::Error, "could not write \
+                the stand-in's state");
         }
     });
     // A writer that panicked, or a runtime that ends, has lost a write: the next change brings it.

@@ -102,7 +102,7 @@ async fn run<W: Work>(work: Arc<W>, inbox: Inbox<W>) {
         let carried_out = AssertUnwindSafe(carry_out(&*work, items, told)).catch_unwind().await;
         if carried_out.is_err() {
             // Whoever waited for it was told that it is not known. Without a worker nobody would ever be told anything.
-            tracing::error!("a batch panicked; its worker goes on");
+            tracing::error!("a batch panicked; its worker continues");
         }
     }
 }
@@ -117,7 +117,7 @@ async fn carry_out<W: Work>(work: &W, items: Vec<W::Item>, told: Vec<oneshot::Se
         Err(error) if error.is_away() => {
             let cause = &error as &dyn std::error::Error;
             if let Some(left_out) = SAID.may(&error.code(), Instant::now()) {
-                tracing::warn!(error = cause, items = items.len(), left_out, "a batch could not be done");
+                tracing::warn!(error = cause, items = items.len(), left_out, "could not process a batch");
             }
             for told in told {
                 tell(told, Err(away()));

@@ -9,7 +9,7 @@ pub enum Error {
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
     /// The answer to a COMMIT did not arrive: it happened, or it did not.
-    #[error("the database broke off while it committed")]
+    #[error("the connection to the database was lost during a commit")]
     InDoubt(#[source] sqlx::Error),
     /// A named constraint was hit.
     #[error("the constraint {constraint} was violated")]
@@ -18,7 +18,7 @@ pub enum Error {
         constraint: String,
     },
     /// A row holds something that this binary cannot read.
-    #[error("{table}.{column} holds something unreadable: {detail}")]
+    #[error("{table}.{column} contains an unreadable value: {detail}")]
     Unreadable {
         /// Which table.
         table: &'static str,
@@ -34,7 +34,7 @@ pub enum Error {
     #[error("the cursor cannot be read")]
     Cursor,
     /// Anything else.
-    #[error("the database refused")]
+    #[error("the database refused the statement")]
     Other(#[source] sqlx::Error),
 }
 

@@ -102,7 +102,7 @@ fn tell(key: String, error: &Error) {
             column,
             row,
             detail,
-            "a row of another version is passed over: run the same version everywhere"
+            "skipping a row of a different version: run the same version everywhere"
         );
     }
 }

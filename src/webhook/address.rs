@@ -41,25 +41,25 @@ pub struct Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// Rule 1.
-    #[error("this address is never open to webhooks")]
+    #[error("this address is never allowed for webhooks")]
     Never,
     /// Rule 1, of what is ours.
     #[error(
-        "this is one of the gateway's own services, which are closed to webhooks (one that shares an address with a \
-             receiver lets the receiver through where the operator opens its host by name)"
+        "this is one of the gateway's own services, which are not allowed for webhooks (if a service shares its \
+         address with a receiver, the operator can allow the receiver's host by name)"
     )]
     Own,
     /// Loopback, without its switch.
-    #[error("loopback addresses are not open to webhooks")]
+    #[error("loopback addresses are not allowed for webhooks")]
     Loopback,
     /// Not in the list of ports.
-    #[error("this port is not open to webhooks")]
+    #[error("this port is not allowed for webhooks")]
     Port,
     /// Rule 3.
-    #[error("private and special addresses are not open to webhooks")]
+    #[error("private and special addresses are not allowed for webhooks")]
     Private,
     /// Rule 4.
-    #[error("public addresses are not open to webhooks")]
+    #[error("public addresses are not allowed for webhooks")]
     Public,
 }
 

@@ -34,38 +34,40 @@ pub fn explain(error: &str, status: Option<u16>, redirect: Option<&Redirect>) ->
     match error {
         "redirect" => redirected(status, redirect),
         "status" | "gone" => answered(status.unwrap_or_default()),
-        "timeout" => "it did not answer in time, name look-up, connection and TLS included: answer first, work later; \
-                      timeout_seconds can be raised to 30"
+        "timeout" => "it did not answer in time, which includes name lookup, connection and TLS: answer before you \
+         process the event; timeout_seconds can be raised to 30"
             .into(),
-        "tls" => "no TLS connection could be made: its certificate must be valid now and for this name, signed by an \
-                  authority that the gateway's operator trusts, and the port must speak TLS"
+        "tls" => "the TLS connection failed: the certificate must be currently valid, match this name and be signed \
+         by an authority that the gateway's operator trusts, and the port must speak TLS"
             .into(),
         "unresolvable" => {
-            "its name has no address where the gateway runs: check the spelling, and whether the gateway's \
-                           network knows the name"
+            "its name does not resolve where the gateway runs: check the spelling, and whether the gateway's network \
+             can resolve the name"
                 .into()
         }
-        "unreachable" => "no connection could be made: nothing listens at that port, or something between lets nobody \
-                          through"
-            .into(),
+        "unreachable" => {
+            "the connection failed: nothing listens on that port, or something in between blocks it".into()
+        }
         "broken_connection" => {
-            "the connection ended before there was an answer: check that the port speaks HTTP/1.1, and \
-                                with TLS where the URL says https"
+            "the connection ended before a response arrived: check that the port speaks HTTP/1.1, and with TLS if \
+             the URL is https"
                 .into()
         }
         "address_refused" => {
-            "its address is not open to webhooks: the gateway's operator says which networks, hosts and \
-                              ports are"
+            "its address is not allowed for webhooks: the gateway's operator configures which networks, hosts and \
+             ports are"
                 .into()
         }
-        "invalid_request" => "the request cannot be written: a header of its own is not one that can be sent".into(),
-        "not_signed" => "the gateway could not sign it: its operator finds the reason in the log".into(),
-        "not_verified" => "its name leads to another network than those in which it echoed the challenge, and there it \
-                           did not echo it: whatever answers at the new place must answer a webhook_endpoint.challenge with \
-                           its data.challenge, as at the first time; nothing else is sent before"
+        "invalid_request" => "the request is invalid: one of the endpoint's own headers cannot be sent".into(),
+        "not_signed" => "the gateway could not sign the message: its operator can find the reason in the log".into(),
+        "not_verified" => "its name resolves to a different network than those in which it answered the challenge, \
+         and it did not answer the challenge there: the receiver in the new network must answer a \
+         webhook_endpoint.challenge with its data.challenge, as it did the first time; nothing else is sent before that"
             .into(),
         "worker_lost" => {
-            "the process that sent it ended meanwhile: whether it arrived is not known, so it is sent again".into()
+            "the process that sent it ended in the meantime: it is unknown whether the message arrived, so it is \
+             sent again"
+                .into()
         }
         other => format!("it failed ({other})"),
     }
@@ -77,7 +79,10 @@ pub fn no_echo(status: Option<u16>, answer: &[u8]) -> String {
     let text = String::from_utf8_lossy(answer);
     let what = match text.trim() {
         "" => "an empty body",
-        text if text.starts_with('<') => "a page of HTML or XML: something before the receiver may answer in its place",
+        text if text.starts_with('<') => {
+            "an HTML or XML page: something in front of the receiver may be answering \
+                                          instead"
+        }
         text if serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok() => {
             "JSON whose member `challenge` is not the challenge, or is missing"
         }
@@ -88,35 +93,39 @@ pub fn no_echo(status: Option<u16>, answer: &[u8]) -> String {
 
 fn redirected(status: Option<u16>, redirect: Option<&Redirect>) -> String {
     let status = status.unwrap_or_default();
-    let rule = "redirects are never followed: give the URL that answers by itself";
+    let rule = "redirects are never followed: use the URL that answers directly";
     match redirect {
         Some(Redirect { origin, same_host: true }) => {
-            format!("it answered {status}, a redirect to another path or scheme of its own host ({origin}); {rule}")
+            format!(
+                "it answered {status}, a redirect to a different path or scheme of the same host ({origin}); \
+                     {rule}"
+            )
         }
         Some(Redirect { origin, .. }) => format!("it answered {status}, a redirect to {origin}; {rule}"),
-        None => format!("it answered {status}, a redirect that says not where to; {rule}"),
+        None => format!("it answered {status}, a redirect without a target; {rule}"),
     }
 }
 
 fn answered(status: u16) -> String {
     let why = match status {
         400 | 422 => {
-            "it does not take the message: a receiver that verifies signatures must have the secret first; bring your own \
-             as `secret`, or create with `verify_later`"
+            "it does not accept the message: a receiver that verifies signatures needs the secret first; provide \
+             your own as `secret`, or create the endpoint with `verify_later`"
         }
         401 | 403 | 407 => {
-            "it wants a credential, or does not know the signature: give `headers` with the credential; a receiver that \
-             verifies signatures must have the secret first; bring your own as `secret`, or create with `verify_later`"
+            "it requires a credential, or does not accept the signature: set `headers` with the credential; a \
+             receiver that verifies signatures needs the secret first; provide your own as `secret`, or create the \
+             endpoint with `verify_later`"
         }
-        404 => "nothing is at that path, or it does not take POST: check the URL",
-        405 => "it does not take POST at that path: check the URL",
-        408 | 504 => "something before it waited in vain: the receiver is slow, or away",
-        410 => "it wants nothing more: an endpoint that says so is switched off",
-        411 | 413 | 415 => "it does not take the body: messages are JSON of at most 20 kB with a Content-Length",
-        429 => "it is asked too often, and wants to be asked later",
-        502 | 503 => "it is away, or something before it cannot reach it",
-        500..=599 => "it failed by itself: its own log knows why",
-        _ => "only 2xx counts as taken",
+        404 => "there is nothing at that path, or it does not accept POST: check the URL",
+        405 => "it does not accept POST at that path: check the URL",
+        408 | 504 => "a proxy in front of it timed out: the receiver is slow or unavailable",
+        410 => "it wants no more messages: such an endpoint is disabled",
+        411 | 413 | 415 => "it does not accept the body: messages are JSON of at most 20 kB with a Content-Length",
+        429 => "it receives too many requests, and asks to be called later",
+        502 | 503 => "it is unavailable, or a proxy in front of it cannot reach it",
+        500..=599 => "it failed internally: see its own log",
+        _ => "only 2xx counts as accepted",
     };
     format!("it answered {status}: {why}")
 }
@@ -154,7 +163,7 @@ mod tests {
         let elsewhere = explain("redirect", Some(307), Some(&to("https://login.example.com", false)));
         assert!(elsewhere.contains("307, a redirect to https://login.example.com; redirects are never"), "{elsewhere}");
         let same = explain("redirect", Some(301), Some(&to("https://a.example", true)));
-        assert!(same.contains("its own host (https://a.example)"), "{same}");
+        assert!(same.contains("the same host (https://a.example)"), "{same}");
         assert!(explain("redirect", Some(304), None).contains("304"));
     }
 

@@ -21,7 +21,7 @@ pub enum ResolveError {
     #[error("{0}")]
     Closed(Reason),
     /// It has open addresses, and none in a network in which it echoed its challenge.
-    #[error("the name leads to another network than those in which it was verified")]
+    #[error("the name resolves to a different network than those in which it was verified")]
     Elsewhere,
 }
 

@@ -100,7 +100,7 @@ impl Place {
         let (quota, delay) = account.bucket.take_within(rate, now, max_wait);
         let quota = *self.quota.get_or_init(|| quota);
         if let Some(retry_after_seconds) = quota.retry_after_seconds {
-            let detail = "the team sends more requests than it may; RateLimit-Policy says how many";
+            let detail = "the team sends more requests than it is allowed to; RateLimit-Policy gives the limit";
             return Err(self.refuse("rate", "rate_limited", detail, retry_after_seconds));
         }
         held.team = Some((team.clone(), own));
@@ -121,7 +121,7 @@ impl Place {
             self.turned_away.store(true, Ordering::Release);
             count_refusal(class.as_str());
             counts.turned_away.fetch_add(1, Ordering::Relaxed);
-            let detail = "there is more to do than this gateway can do; this request was not begun";
+            let detail = "this gateway is overloaded; this request was not started";
             return Err(Error::Unavailable { code: "overloaded", detail, retry_after_seconds: 1 });
         };
         let mut held = lock(&self.held);
@@ -141,7 +141,7 @@ impl Place {
         let mut teams = lock(&self.admission.counts.teams);
         let account = teams.of(&team, own);
         if account.running >= limit {
-            let detail = "the team has as many requests in hand at once as it may";
+            let detail = "the team has reached its limit of concurrent requests";
             return Err(self.refuse("running", "too_many_requests", detail, 1));
         }
         account.running += 1;
@@ -169,7 +169,7 @@ impl Place {
         let mut teams = lock(&self.admission.counts.teams);
         let account = teams.of(&team, own);
         if account.waiting >= limits.waiting {
-            let detail = "the team has as many requests waiting at once as it may";
+            let detail = "the team has reached its limit of waiting requests";
             return Err(self.refuse("waiting", "too_many_waiting", detail, 5));
         }
         account.waiting += 1;

@@ -95,7 +95,7 @@ impl Admission {
             tracing::error!(
                 lost = failed.len(),
                 error = first as &dyn std::error::Error,
-                "audit entries of requests that were turned away were not written"
+                "audit entries of refused requests were not written"
             );
         }
     }

@@ -45,7 +45,7 @@ impl Admission {
         let quota = lock(&self.counts.trials).open(team, now).0.bucket.take(rate, now);
         let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
         count_refusal("trials");
-        let detail = "the team asks for more tests and verifications of webhook endpoints than it may";
+        let detail = "the team has reached its limit of tests and verifications of webhook endpoints";
         Err(Error::TooMany { code: TOO_MANY_TESTS, detail, retry_after_seconds })
     }
 

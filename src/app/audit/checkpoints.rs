@@ -122,8 +122,8 @@ impl Newest {
         let more = self.passed_over.len() - sizes.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Some(format!(
-            "audit checkpoints that no key of this gateway signed are passed over (of size {}{more}): the log goes on from \
-             size {}; run `audit verify`, and where the key was changed, set ECG_KEYS_AUDIT_PREVIOUS",
+            "skipping audit checkpoints that no key of this gateway signed (of size {}{more}): the log continues \
+             from size {}; run `audit verify`, and if the key was changed, set ECG_KEYS_AUDIT_PREVIOUS",
             sizes.join(", "),
             self.size()
         ))

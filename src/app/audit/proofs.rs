@@ -104,7 +104,7 @@ impl Audit {
         let wanted: Vec<_> = path.iter().flatten().copied().map(place).collect();
         let found = self.base.store().audit_hashes(&wanted).await?;
         if found.len() != wanted.len() {
-            return Err(altered("a part of the audit's tree is missing"));
+            return Err(altered("part of the audit's tree is missing"));
         }
         let mut rest: &[Hash] = &found;
         let mut take = |parts: &Vec<Subtree>| {
@@ -123,7 +123,7 @@ fn shown((note, checkpoint): (String, Checkpoint)) -> CheckpointView {
 }
 
 fn not_sealed() -> Error {
-    let detail = "the audit entry is not sealed yet, which takes a second or two".to_owned();
+    let detail = "the audit entry is not sealed yet; sealing takes a second or two".to_owned();
     Error::Conflict { code: NOT_SEALED, detail }
 }
 

@@ -6,12 +6,12 @@ use crate::app::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::app) enum SealError {
     /// There are checkpoints, and none that was signed with a key that is configured.
-    #[error("no audit checkpoint was signed with a key of this gateway, or they were altered: run `audit verify`")]
+    #[error("no audit checkpoint has a valid signature by a key of this gateway: run `audit verify`")]
     Checkpoint,
     /// A leaf where the next one belongs: whoever added it has no key, or not ours.
     #[error(
-        "the audit is not sealed any more: leaf {0} is there already, and no good checkpoint covers it: run `audit verify`, \
-         and where the key was changed, set ECG_KEYS_AUDIT_PREVIOUS"
+        "the audit is no longer sealed: leaf {0} exists already, and no valid checkpoint covers it: run `audit \
+         verify`, and if the key was changed, set ECG_KEYS_AUDIT_PREVIOUS"
     )]
     Stray(i64),
     /// The stored subtrees do not give the signed root.

@@ -178,7 +178,7 @@ impl Audit {
         tracing::error!(
             rows = foreign.count,
             first,
-            "rows in the audit that no gateway with this key wrote; not sealed"
+            "found rows in the audit that no gateway with this key wrote; they are not sealed"
         );
         let origin = Origin { door: Door::Worker, request_id: self.base.new_request_id(), address: None };
         let actor = Actor { team: None, subject: "worker:sealer".into(), credential: None, origin };

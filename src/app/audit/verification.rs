@@ -154,10 +154,8 @@ impl Verification {
 
     fn far(&mut self, leaf: &FoundLeaf) {
         let (at, name) = (leaf.leaf, name(leaf.entry));
-        let detail = format!(
-            "leaf {at}, of the entry {name}, stands far behind leaf {}: nothing after that is looked at",
-            self.next
-        );
+        let detail =
+            format!("leaf {at}, of the entry {name}, is far beyond leaf {}: nothing after that is checked", self.next);
         self.found("leaf_added", Some(&name), Some(at), detail);
     }
 

@@ -87,7 +87,7 @@ impl Base {
                 Ok(true) => return Some(Lease { taken: asked, ..lease }),
                 Ok(false) => return None,
                 Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "a lease could not be renewed yet");
+                    tracing::debug!(error = &error as &dyn std::error::Error, "could not renew a lease; retrying");
                     sleep(PAUSE).await;
                 }
             }

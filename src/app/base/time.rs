@@ -19,7 +19,7 @@ pub(in crate::app) struct Ahead(Mutex<Option<Uuid>>);
 
 /// What everybody is told whose request goes by the time, before that was read.
 fn unset() -> Error {
-    let detail = "the time could not be read yet";
+    let detail = "could not read the time; retrying";
     Error::Unavailable { code: "credentials_unavailable", detail, retry_after_seconds: 2 }
 }
 
@@ -50,7 +50,7 @@ impl Base {
         let doubted = self.clock().doubt();
         let moved = self.clock().learn(told, asked);
         if moved.abs() > chrono::Duration::seconds(1) {
-            tracing::warn!(milliseconds = moved.num_milliseconds(), "the clock was corrected by the database's");
+            tracing::warn!(milliseconds = moved.num_milliseconds(), "corrected the clock by the database's clock");
         }
         self.tell_doubt(doubted);
         Ok(())
@@ -67,10 +67,10 @@ impl Base {
         match (before, doubt) {
             (None, Some(by)) => tracing::error!(
                 seconds = seconds(by),
-                "the database's clock leapt, or this machine's is wrong: nothing is forgotten until they agree, or it has \
-                 lasted"
+                "the database's clock jumped, or this machine's clock is wrong: nothing is deleted because of its \
+                 age until they agree or the jump has lasted"
             ),
-            (Some(_), None) => tracing::warn!("the time is in doubt no more"),
+            (Some(_), None) => tracing::warn!("the clocks agree again"),
             _ => {}
         }
     }

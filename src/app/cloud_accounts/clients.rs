@@ -60,7 +60,7 @@ pub(in crate::app) enum Unusable {
     #[error("the cloud account is disabled")]
     Disabled,
     /// Its secrets are of another master key, or altered.
-    #[error("the secrets of the cloud account cannot be opened: {0}")]
+    #[error("the secrets of the cloud account cannot be decrypted: {0}")]
     Sealed(#[from] OpenError),
     /// A secret is no text.
     #[error("a secret of the cloud account is no text")]
@@ -137,7 +137,7 @@ impl CloudAccounts {
         let known = match self.added_accounts(Some(account)).await {
             Ok(known) => known,
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the cloud accounts could not be read");
+                tracing::debug!(error = &error as &dyn std::error::Error, "could not read the cloud accounts");
                 Arc::clone(&self.accounts().by_name)
             }
         };
@@ -247,7 +247,7 @@ impl CloudAccounts {
         match &client {
             Ok(_) => tracing::info!(account = name, version = sealed.account.version, "a cloud account is in use"),
             Err(why) => {
-                tracing::warn!(account = name, why = %why, "nothing is sent with a cloud account: what is for it waits");
+                tracing::warn!(account = name, why = %why, "a cloud account is not usable: operations in it wait");
             }
         }
         note_usable(name, client.is_ok());

@@ -248,7 +248,9 @@ fn judge(answered: &Result<(), Fault>) -> (Verdict, Option<String>) {
         Err(Fault::Refused(error)) if is_of_key(&error.code) => (
             Verdict::Unknown,
             Some(
-                "the cloud does not take the access key: its id or its secret is wrong, or it was disabled".to_owned(),
+                "the cloud does not accept the access key: its id or its secret is wrong, or it was \
+                 disabled"
+                    .to_owned(),
             ),
         ),
         Err(Fault::Refused(_)) => (Verdict::NotRefused, None),

@@ -105,8 +105,9 @@ impl CloudAccounts {
             return Ok(());
         };
         let detail = format!(
-            "the image caches of the cloud account {name} are in the account {pinned} at the cloud, and this key is of the \
-             account {found}; where that is meant, the operator says so first: accept-account --account {name} --id {found}"
+            "the image caches of the cloud account {name} are in the cloud's account {pinned}, but this key belongs \
+             to the account {found}; if that is intended, the operator must first run: accept-account --account \
+             {name} --id {found}"
         );
         Err(Error::Conflict { code: "cloud_account_mismatch", detail })
     }
@@ -143,14 +144,14 @@ impl CloudAccounts {
         self.base.store().pin_id_anew(account, &id, self.base.now(), &told, &entry).await?;
         self.accounts_changed();
         let before = before.map(|before| format!(" (before: {before})")).unwrap_or_default();
-        Ok(format!("the image caches of {account} are in the account {id} at the cloud{before}"))
+        Ok(format!("the image caches of {account} are in the cloud's account {id}{before}"))
     }
 
     /// Whose the key is that an account has.
     async fn owner_of(&self, account: &str) -> Result<AccountId, Error> {
         let unasked = |fault: Fault| {
             let detail =
-                format!("it could not be asked whose the key of {account} is: {fault}; give its number by --id");
+                format!("could not determine the owner of the key of {account}: {fault}; pass the number with --id");
             Error::Conflict { code: "cloud_account_unasked", detail }
         };
         let client = self.client_at(account).await.map_err(unasked)?;
@@ -169,28 +170,34 @@ fn foreign(pinned: &PinnedIds, account: &str, client: &Client) -> Option<Mismatc
 fn told(account: &str, mismatch: &Mismatch) -> String {
     let Mismatch { pinned, found } = mismatch;
     format!(
-        "cloud account {account}: {mismatch}; nothing is believed of it or sent with it until it has a key of {pinned} \
-         again, `accept-account --account {account}` says that {found} is meant"
+        "cloud account {account}: {mismatch}; nothing is sent with it, and nothing read with it is trusted, until it \
+         has a key of {pinned} again or `accept-account --account {account}` confirms {found}"
     )
 }
 
 /// Said once for each answer that is new.
 fn tell(account: &str, owner: &Owner) {
     match owner {
-        Owner::Known(id) => tracing::info!(account, account_id = %id, "it is known whose the cloud account's key is"),
+        Owner::Known(id) => tracing::info!(account, account_id = %id, "identified the owner of the cloud account's \
+            key"),
         Owner::Unknown { why, .. } => tracing::warn!(
             account,
             why,
             again_in_seconds = ASK_AGAIN.num_seconds(),
-            "STS does not say whose the cloud account's key is (ECG_CLOUD_STS_ENDPOINT): it goes on unchecked"
+            "STS does not report the owner of the cloud account's key (ECG_CLOUD_STS_ENDPOINT): continuing without \
+             this check"
         ),
         Owner::Unasked => {}
     }
 }
 
 fn unread(error: &Error) -> Fault {
-    tracing::debug!(error = error as &dyn std::error::Error, "what the accounts are pinned to could not be read");
-    Fault::NotSent("it could not be read which account of the cloud this one is".to_owned())
+    tracing::debug!(
+        error = error as &dyn std::error::Error,
+        "could not read the account ids that the cloud accounts \
+        are pinned to"
+    );
+    Fault::NotSent("could not read which account of the cloud this one is".to_owned())
 }
 
 fn note_foreign(account: &str, foreign: bool) {

@@ -65,16 +65,16 @@ impl Events {
 /// beginning gets what there is.
 pub(in crate::app) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), Error> {
     if !stretch.known {
-        let detail = "this cursor is of another database, or of a later state of this one than the copy that it was restored \
-                      from; read on without a cursor, from the oldest event that is kept, and compare with the image caches \
-                      as they are";
+        let detail = "this cursor is from a different database, or from a later state of this database than the \
+                      backup that it was restored from; continue without a cursor, from the oldest event that is \
+                      kept, and compare with the current image caches";
         return Err(Error::NoLongerKept { code: "events_no_longer_kept", detail });
     }
     if place == Place::BEGINNING || place >= stretch.removed_to {
         return Ok(());
     }
-    let detail = "events after this cursor are no longer kept; read on without a cursor, from the oldest that is, and compare \
-                  with the image caches as they are";
+    let detail = "events after this cursor are no longer kept; continue without a cursor, from the oldest event that \
+                  is kept, and compare with the current image caches";
     Err(Error::NoLongerKept { code: "events_no_longer_kept", detail })
 }
 

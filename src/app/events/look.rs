@@ -80,7 +80,11 @@ impl Events {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "those who wait hear nothing for now");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "waiting requests receive no events for \
+                        now"
+                    );
                     rest = REST_AFTER_FAULT;
                 }
             }

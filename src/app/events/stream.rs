@@ -116,7 +116,7 @@ impl Events {
         let mut streams = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = streams.entry(team.clone()).or_default();
         if *open >= self.base.settings().streams_per_team {
-            let detail = "the team has as many event streams open as it may have on this gateway";
+            let detail = "the team has reached its limit of open event streams on this gateway";
             return Err(Error::TooMany { code: "too_many_streams", detail, retry_after_seconds: 30 });
         }
         *open += 1;

@@ -133,7 +133,7 @@ impl Identity {
         let secret = new_secret(self.base.entropy());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
         let full = || {
-            let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the most; revoke one first");
+            let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the maximum; revoke one first");
             Error::Conflict { code: "too_many_access_keys", detail }
         };
         let sealed = self.seal_key(&key.id, &secret);
@@ -249,7 +249,7 @@ fn check(caller: &Caller, new: &NewAccessKey, now: Instant) -> Result<(), Error>
         findings.require(has, field, "not_allowed", "must be among your own scopes");
     }
     let future = new.expires_at.is_none_or(|end| end > now);
-    findings.require(future, "/expires_at", "out_of_range", "must lie ahead");
+    findings.require(future, "/expires_at", "out_of_range", "must be in the future");
     Ok(findings.into_result()?)
 }
 

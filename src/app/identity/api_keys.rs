@@ -51,7 +51,7 @@ impl Identity {
         let hash = self.base.fingerprint().of(API_KEY, secret.bytes());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
         let full = || {
-            let detail = format!("the team has {MAX_API_KEYS} API keys, which is the most; revoke one first");
+            let detail = format!("the team has {MAX_API_KEYS} API keys, which is the maximum; revoke one first");
             Error::Conflict { code: "too_many_api_keys", detail }
         };
         was_added(self.base.store().add_api_key(&key, caller, &hash, &entry).await?, full)?;
@@ -141,6 +141,6 @@ fn check(caller: &Caller, new: &NewApiKey, now: Instant) -> Result<(), Error> {
         findings.require(caller.may(*scope), field, "not_allowed", "must be among your own scopes");
     }
     let future = new.expires_at.is_none_or(|end| end > now);
-    findings.require(future, "/expires_at", "out_of_range", "must lie ahead");
+    findings.require(future, "/expires_at", "out_of_range", "must be in the future");
     Ok(findings.into_result()?)
 }

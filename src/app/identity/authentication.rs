@@ -69,7 +69,11 @@ impl Identity {
         let caller = self.holder_of(call, &presented).await?;
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
         if other {
-            Err(refused(Refusal::WrongTeam("an API key is for the team that it was made in".to_owned())))
+            Err(refused(Refusal::WrongTeam(
+                "an API key can be used only for the team that it was created \
+                                            for"
+                .to_owned(),
+            )))
         } else {
             Ok(caller)
         }
@@ -109,7 +113,8 @@ impl Identity {
     /// A refusal by the time is none while it is not known which time it is: another clock may say otherwise.
     fn judged_by_time(&self, refusal: Refusal) -> Error {
         if matches!(refusal, Refusal::Expired | Refusal::NotYetValid) && !self.base.clock().is_sure() {
-            let detail = "the database's clock and this machine's differ, so it cannot be told whether the token holds";
+            let detail = "the clocks of the database and of this machine differ, so the validity of the token cannot \
+                          be determined";
             return Error::Unavailable { code: "clock_in_doubt", detail, retry_after_seconds: 5 };
         }
         refused(refusal)

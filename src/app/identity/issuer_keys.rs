@@ -42,11 +42,13 @@ impl Identity {
 fn ailing(issuer: &str, state: &KeyState) -> Option<String> {
     let age = state.age.map_or(0, |age| age.num_seconds());
     match (&state.failure, state.missing) {
-        (Some(_), true) => {
-            Some(format!("the keys of the issuer {issuer} cannot be fetched: its tokens are answered 503"))
-        }
+        (Some(_), true) => Some(format!(
+            "the keys of the issuer {issuer} cannot be fetched: requests with its tokens are answered \
+                          with 503"
+        )),
         (Some(_), false) => Some(format!(
-            "the keys of the issuer {issuer} cannot be renewed: those of {age} s ago are trusted until they are too old"
+            "the keys of the issuer {issuer} cannot be refreshed: those fetched {age} s ago are trusted until they \
+             are too old"
         )),
         (None, _) => None,
     }

@@ -84,7 +84,7 @@ impl Identity {
             IssuerChange::Moved => return Err(moved()),
             IssuerChange::SameIss => return Err(Error::Invalid(vec![same_iss()])),
             IssuerChange::TooMany => {
-                let detail = format!("there are {MAX_ISSUERS} issuers, which is the most");
+                let detail = format!("there are {MAX_ISSUERS} issuers, which is the maximum");
                 return Err(Error::Conflict { code: "too_many_issuers", detail });
             }
         }
@@ -159,7 +159,7 @@ impl Identity {
         if self.of_settings(name).is_none() {
             return Ok(());
         }
-        let detail = format!("the issuer {name} is one of the gateway's settings, and changed only there");
+        let detail = format!("the issuer {name} is defined in the gateway's settings and can be changed only there");
         Err(Error::Conflict { code: "issuer_of_settings", detail })
     }
 
@@ -184,7 +184,7 @@ fn tell_unusable(name: &str, errors: &[FieldError]) {
             issuer = name,
             wrong = wrong.join("; "),
             left_out,
-            "an issuer cannot be used: its tokens are refused"
+            "an issuer is not usable: its tokens are refused"
         );
     }
 }

@@ -104,7 +104,7 @@ impl Identity {
 
 fn too_many(made: &Revocation) -> Error {
     let most = if made.by_platform { MAX_REVOCATIONS } else { MAX_OF_A_TEAM };
-    let detail = format!("{most} revocations are in force, which is the most; revoke by subject instead");
+    let detail = format!("{most} revocations are in force, which is the maximum; revoke by subject instead");
     Error::Conflict { code: "too_many_revocations", detail }
 }
 
@@ -124,16 +124,16 @@ fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<Target, 
         !shared,
         "/jti",
         "not_allowed",
-        "must not be kid:…, which tokens without jti share; revoke the subject",
+        "must not be kid:…, which all tokens without jti share; revoke the subject instead",
     );
     let subject = new.subject.as_ref().is_none_or(|subject| plain(subject, 256));
     findings.require(subject, "/subject", "out_of_range", "must be 1 to 256 printable characters");
     let reason = new.reason.as_ref().is_none_or(|reason| plain(reason, MAX_REASON_CHARS));
     findings.require(reason, "/reason", "out_of_range", "must be 1 to 256 printable characters");
     let before = new.issued_before.is_none() || new.subject.is_some();
-    findings.require(before, "/issued_before", "not_allowed", "must stand with subject");
+    findings.require(before, "/issued_before", "not_allowed", "must be given together with subject");
     let past = new.issued_before.is_none_or(|before| before <= now + LEEWAY);
-    findings.require(past, "/issued_before", "out_of_range", "must not lie more than 5 minutes ahead");
+    findings.require(past, "/issued_before", "out_of_range", "must be at most 5 minutes in the future");
     findings.into_result()?;
     Ok(match (&new.jti, &new.subject) {
         (Some(jti), _) => Target::Token(jti.clone()),

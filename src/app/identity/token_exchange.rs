@@ -101,11 +101,13 @@ impl Identity {
     /// Refuses what is no token of an identity provider.
     fn is_exchangeable(&self, token: &str) -> Result<(), Error> {
         if Presented::is_meant(token) {
-            let detail = "subject_token must be a token of an identity provider; an API key is used as it is";
+            let detail = "subject_token must be a token of an identity provider; an API key is used directly, \
+                          without an exchange";
             return Err(Fault::invalid("not_exchangeable", detail).into());
         }
         if self.own_tokens.is_meant(token) {
-            let detail = "subject_token must be a token of an identity provider; one that was exchanged is not renewed";
+            let detail = "subject_token must be a token of an identity provider; a token that was issued by an \
+                          exchange cannot be renewed";
             return Err(Fault::invalid("not_exchangeable", detail).into());
         }
         Ok(())
@@ -131,7 +133,7 @@ impl Identity {
 fn chosen<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Result<Option<&'a str>, Error> {
     match (header, parameter) {
         (Some(one), Some(other)) if one != other => {
-            let detail = "team and the header X-Team name two teams; one of them is enough";
+            let detail = "team and the header X-Team name different teams; send only one of them";
             Err(Fault::invalid("two_teams", detail).into())
         }
         (one, other) => Ok(one.or(other)),
@@ -149,7 +151,7 @@ fn note(call: &Call, caller: &Caller) {
 }
 
 fn not_of_a_rule() -> Error {
-    Fault::invalid("not_exchangeable", "subject_token was not taken by a rule of an issuer").into()
+    Fault::invalid("not_exchangeable", "subject_token was not accepted by a rule of an issuer").into()
 }
 
 impl From<Fault> for Error {

@@ -232,7 +232,7 @@ impl ImageCaches {
         if done != Adopted::Done {
             return Ok(done);
         }
-        tracing::info!(image_cache = %cache.id, eci_cache_id = cache.eci_cache_id, "an image cache was taken over");
+        tracing::info!(image_cache = %cache.id, eci_cache_id = cache.eci_cache_id, "adopted an image cache");
         self.base.signals().cache_changed(cache.id);
         self.base.signals().tracker.notify_one();
         Ok(Adopted::Done)
@@ -309,11 +309,11 @@ fn shown(cache: &ImageCache, done: bool) -> AdoptedCacheView {
 
 /// Reading changes nothing, so whatever is not a refusal may simply be tried again.
 fn unread(fault: Fault) -> Error {
-    tracing::warn!(fault = %fault, "the cloud could not be read");
+    tracing::warn!(fault = %fault, "could not read from the cloud");
     match fault {
         Fault::Refused(error) => Error::CloudRefused { error, operation: None },
         Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => {
-            let detail = "the cloud cannot be read at the moment; nothing was changed";
+            let detail = "the cloud is currently unavailable; nothing was changed";
             Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
         }
     }

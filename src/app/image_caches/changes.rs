@@ -237,7 +237,9 @@ impl ImageCaches {
                 return Box::pin(self.wait_for_earlier(intent, cache)).await;
             }
             Ok(Begun::Moved) => {
-                let detail = "the image cache changed while the request was handled; read it and try again".to_owned();
+                let detail = "the image cache changed while the request was processed; read it again and \
+                              retry"
+                    .to_owned();
                 return Err(Error::Conflict { code: CONCURRENT, detail });
             }
             Err(error)
@@ -332,7 +334,7 @@ pub(in crate::app) fn check_updatable(status: Status) -> Result<(), Error> {
     if matches!(status, Status::Ready | Status::UpdateFailed) {
         return Ok(());
     }
-    let detail = format!("an image cache can be updated while it is ready or update_failed; it is {status}");
+    let detail = format!("an image cache can be updated only while it is ready or update_failed; it is {status}");
     Err(Error::Conflict { code: "image_cache_not_updatable", detail })
 }
 

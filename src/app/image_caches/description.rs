@@ -123,11 +123,11 @@ fn references(texts: &[String]) -> Result<Vec<ImageRef>, Error> {
 
 /// What a read at the cloud came to.
 fn cloud_fault(fault: Fault) -> Error {
-    tracing::warn!(fault = %fault, "the cloud could not be read");
+    tracing::warn!(fault = %fault, "could not read from the cloud");
     match fault {
         Fault::Refused(error) | Fault::Throttled(error) => Error::CloudRefused { error, operation: None },
         Fault::NotSent(_) | Fault::Unknown(_) => {
-            let detail = "the cloud cannot be reached at the moment";
+            let detail = "the cloud is currently unreachable";
             Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
         }
     }

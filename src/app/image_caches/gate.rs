@@ -119,7 +119,7 @@ fn asked(question: &GateQuestion) -> Result<Asked, Vec<FieldError>> {
         findings.require(false, "region", "invalid", error.to_string());
     }
     let count = (1..=MAX_IMAGES).contains(&question.images.len());
-    findings.require(count, "image", "out_of_range", "must be given 1 to 20 times: a pod takes one image cache");
+    findings.require(count, "image", "out_of_range", "must be given 1 to 20 times: a pod uses one image cache");
     let mut images: Vec<ImageRef> = Vec::new();
     for image in question.images.iter().take(MAX_IMAGES) {
         match image.parse() {

@@ -206,7 +206,7 @@ impl ImageCaches {
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
         let error = CloudError {
             code: WITHDRAWN.to_owned(),
-            message: "the cloud was not reached in time, and the caller was told that nothing was done".to_owned(),
+            message: "the cloud was not reached in time, and the caller was informed that nothing was done".to_owned(),
             request_id: None,
             http_status: 503,
             denied: None,
@@ -252,7 +252,8 @@ impl ImageCaches {
         metrics::counter!("ecg_creates_untold_total").increment(given_up);
         for (operation, cache) in self.base.store().perhaps_untold(before).await? {
             metrics::counter!("ecg_creates_perhaps_untold_total").increment(1);
-            tracing::warn!(%operation, image_cache = %cache, "a gateway ended just as it told a caller the ids: the cache stays");
+            tracing::warn!(%operation, image_cache = %cache, "a gateway stopped while it returned the ids to a \
+                caller: keeping the cache");
         }
         Ok(())
     }
@@ -260,7 +261,7 @@ impl ImageCaches {
     async fn begin_removal(&self, create: &Operation, cache: ImageCache) -> Result<bool, Error> {
         let begun = self.operations.begin_own_delete(&cache, create, "abandoned").await?;
         if begun {
-            tracing::warn!(image_cache = %cache.id, "removing a cache whose caller was told that nothing was done");
+            tracing::warn!(image_cache = %cache.id, "deleting a cache whose caller was informed that nothing was done");
         }
         Ok(begun)
     }

@@ -86,12 +86,12 @@ impl Operations {
         }
         let now = self.base.clock().present();
         if !operation.progress.may_sign(now, &self.base.settings().rule) {
-            tracing::warn!(operation = %operation.id, "the worker was paused before the attempt: decided anew");
+            tracing::warn!(operation = %operation.id, "the worker was paused before the attempt: deciding again");
             return self.put_back(leased, operation.progress, now.at, Learned::default()).await;
         }
         let signed = operation.progress.signed(now);
         if !self.note_attempt(leased, &signed).await? {
-            tracing::warn!(operation = %operation.id, "the lease was lost before the attempt");
+            tracing::warn!(operation = %operation.id, "lost the lease before the attempt");
             return Ok(None);
         }
         self.make_attempt(leased, cache, (&cloud, &logins), (signed, now.at)).await
@@ -123,7 +123,8 @@ impl Operations {
         let (progress, effect) = self.decide(signed, Input::Answered(answer));
         if answer == rule::Answer::Mismatch {
             metrics::counter!("ecg_operations_quarantined_total").increment(1);
-            tracing::error!(operation = %operation.id, "quarantined: the cloud knows the token with other parameters");
+            tracing::error!(operation = %operation.id, "quarantined: the cloud knows the token with different \
+                                                        parameters");
         }
         let learned = match sent {
             Ok(done) => Learned { done: Some(done), ..Learned::default() },
@@ -167,7 +168,7 @@ impl Operations {
         let operation = &leased.operation;
         tracing::error!(
             operation = %operation.id, error = error as &dyn std::error::Error,
-            "its registry logins cannot be opened: it waits for a gateway that has the master key of before as \
+            "its registry logins cannot be decrypted: it waits for a gateway that has the previous master key as \
              `keys.master_previous`; deleting its image cache ends it"
         );
         self.put_back(leased, operation.progress, self.base.now() + WITHOUT_KEY, Learned::default()).await
@@ -181,7 +182,8 @@ impl Operations {
         fault: &Fault,
     ) -> Result<Option<Answer>, Error> {
         let operation = &leased.operation;
-        tracing::info!(operation = %operation.id, account = cache.account, fault = %fault, "it waits for its cloud account");
+        tracing::info!(operation = %operation.id, account = cache.account, fault = %fault, "waiting for its cloud \
+            account");
         metrics::counter!("ecg_operations_without_account_total").increment(1);
         self.put_back(leased, operation.progress, self.base.now() + WITHOUT_ACCOUNT, Learned::default()).await
     }
@@ -207,7 +209,7 @@ impl Operations {
 }
 
 fn learn(operation: &Operation, number: i32, fault: Fault) -> Learned {
-    tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept");
+    tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept the request");
     let attempt = Some((number, word(&fault), fault.to_string()));
     let refusal = match fault {
         Fault::Refused(error) => Some(error),

@@ -46,7 +46,7 @@ impl Operations {
             self.cloud_accounts.note_fault(&cache.account, fault).await?;
         }
         let Sighting { mut sight, done, absent } = looked.unwrap_or_else(|fault| {
-            tracing::warn!(operation = %operation.id, fault = %fault, "the look-up failed");
+            tracing::warn!(operation = %operation.id, fault = %fault, "the lookup failed");
             Sighting { sight: Sight::Failed, done: None, absent: false }
         });
         if absent && !self.is_absent(&cloud, operation, &cache).await? {

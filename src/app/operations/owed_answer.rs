@@ -89,7 +89,8 @@ impl Receipt {
         tasks.spawn(async move {
             // What is not recorded counts as told all the same.
             if let Err(error) = operations.base.store().answered(operation).await {
-                tracing::debug!(%operation, error = &error as &dyn std::error::Error, "a told create is not recorded as told");
+                tracing::debug!(%operation, error = &error as &dyn std::error::Error, "could not record that the \
+                    answer to a create was given");
             }
         });
     }
@@ -126,13 +127,14 @@ impl Operations {
     async fn give_up(&self, operation: OperationId) {
         for _ in 0..TRIES {
             match self.base.store().abandon(operation).await {
-                Ok(()) => return tracing::info!(%operation, "the answer to a create was not told"),
+                Ok(()) => return tracing::info!(%operation, "the answer to a create was not delivered"),
                 Err(error) if error.is_away() => {
                     tracing::debug!(%operation, error = &error as &dyn std::error::Error, "once more");
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => {
-                    return tracing::error!(%operation, error = &error as &dyn std::error::Error, "a create could not be given up");
+                    return tracing::error!(%operation, error = &error as &dyn std::error::Error, "could not give up \
+                        a create");
                 }
             }
         }

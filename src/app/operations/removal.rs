@@ -39,7 +39,8 @@ impl Operations {
             let Some(last) = self.base.store().operation(Some(&cache.team), cache.operation).await? else { continue };
             if self.begin_own_delete(&cache, &last, "not_carried_out").await? {
                 metrics::counter!("ecg_deletes_sent_again_total").increment(1);
-                tracing::warn!(image_cache = %cache.id, "the cloud accepted a delete and still has the image cache: sent again");
+                tracing::warn!(image_cache = %cache.id, "the cloud accepted a delete and still has the image cache: \
+                                                         sending it again");
                 begun += 1;
             }
         }

@@ -61,12 +61,12 @@ impl Operations {
     ) -> Result<Option<Answer>, Error> {
         let error = CloudError {
             code: WITHDRAWN.to_owned(),
-            message: "the image cache was deleted before the cloud had heard of it".to_owned(),
+            message: "the image cache was deleted before anything was sent to the cloud".to_owned(),
             request_id: None,
             http_status: 409,
             denied: None,
         };
-        tracing::info!(operation = %leased.operation.id, "withdrawn: a delete came first");
+        tracing::info!(operation = %leased.operation.id, "withdrawn: the image cache was deleted first");
         let change = |operations: &Self, before: &ImageCache| change::withdrawn(before, operations.base.now());
         let ending = Ending { request_id: None, error: Some(&error), unsettled_until: None };
         self.settle(leased, cache, change, &ending).await
@@ -91,14 +91,14 @@ impl Operations {
         let error = CloudError {
             code: TAKEN.to_owned(),
             message:
-                "the cloud had made this image cache already, and it was adopted as another one since: look for it by \
-                      name or images, or create with another key"
+                "the cloud had already created this image cache, and it has since been adopted under a different id: \
+                 find it by name or images, or create one with a different key"
                     .to_owned(),
             request_id: None,
             http_status: 409,
             denied: None,
         };
-        tracing::warn!(operation = %leased.operation.id, "refused: what the cloud made was adopted meanwhile");
+        tracing::warn!(operation = %leased.operation.id, "refused: what the cloud created was adopted in the meantime");
         self.settle_refused(leased, cache, &error).await
     }
 

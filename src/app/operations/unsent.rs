@@ -55,7 +55,7 @@ impl Drop for Recording {
 
 impl Operations {
     async fn note_unsent(&self, id: OperationId, lease_token: Uuid, signed: Progress) {
-        let fault = Fault::NotSent("it was not known in time that the create is recorded".to_owned());
+        let fault = Fault::NotSent("could not confirm in time that the create was recorded".to_owned());
         let answer = rule::Answer::of_fault(&fault, OperationKind::Create, self.base.clock().is_sure());
         let (progress, _) = self.decide(signed, Input::Answered(answer));
         // At once: nobody has asked for a pause.
@@ -65,7 +65,8 @@ impl Operations {
         loop {
             let noted = self.base.store().postpone(id, lease_token, Some(signed.attempts), self.base.now(), &how).await;
             if noted.is_ok_and(|noted| noted) {
-                tracing::info!(operation = %id, "a create was recorded too late for its caller: nothing was sent yet");
+                tracing::info!(operation = %id, "a create was recorded too late for its caller: nothing has been \
+                                                 sent yet");
                 return self.base.signals().operations.notify_one();
             }
             sleep(pause).await;

@@ -47,7 +47,8 @@ impl Operations {
         for leased in &claimed {
             if let Err(error) = self.settle_copies(leased).await {
                 // The lease runs out, and the next worker takes it up.
-                tracing::error!(operation = %leased.operation.id, error = &error as &dyn std::error::Error, "an ended operation could not be looked after");
+                tracing::error!(operation = %leased.operation.id, error = &error as &dyn std::error::Error, "could \
+                    not follow up on an operation that has ended");
             }
         }
         Ok(claimed.len())
@@ -59,7 +60,7 @@ impl Operations {
         let cloud = match self.cloud_accounts.cloud_of(&cache.account).await {
             Ok(cloud) => cloud,
             Err(fault) => {
-                tracing::warn!(operation = %operation.id, fault = %fault, "the look for copies waits");
+                tracing::warn!(operation = %operation.id, fault = %fault, "the search for copies waits");
                 self.base.store().note_unsettled(leased, Some(self.base.now() + AGAIN_AFTER), false, &[]).await?;
                 return Ok(());
             }
@@ -87,7 +88,7 @@ impl Operations {
                 found
             }
             Err(fault) => {
-                tracing::warn!(operation = %operation.id, fault = %fault, "the look for copies failed");
+                tracing::warn!(operation = %operation.id, fault = %fault, "the search for copies failed");
                 self.base.store().note_unsettled(leased, Some(self.base.now() + AGAIN_AFTER), false, &[]).await?;
                 return Ok(());
             }
@@ -95,7 +96,8 @@ impl Operations {
         if extra.is_empty() || !is_tagged(operation) {
             // Without the tag it may be another operation's: the reconciler shows what no row knows.
             if !extra.is_empty() {
-                tracing::error!(operation = %operation.id, found = extra.len(), "caches that may be copies of this create");
+                tracing::error!(operation = %operation.id, found = extra.len(), "found caches that may be copies of \
+                    this create");
             }
             self.base.store().note_unsettled(leased, None, false, &[]).await?;
             return Ok(());
@@ -109,7 +111,7 @@ impl Operations {
         let page = match cloud.describe(&operation.spec.region, &query).await {
             Ok(page) => page,
             Err(fault) => {
-                tracing::warn!(operation = %operation.id, fault = %fault, "the look after an update failed");
+                tracing::warn!(operation = %operation.id, fault = %fault, "the check after an update failed");
                 return Ok(false);
             }
         };
@@ -176,7 +178,8 @@ impl Operations {
             ended.push(match self.remove(cloud, &leased.operation, &seen.eci_cache_id).await {
                 Ok(request_id) => self.removal(&leased.operation, seen, Outcome::Succeeded, Some(request_id)),
                 Err(fault) => {
-                    tracing::warn!(operation = %leased.operation.id, fault = %fault, "a second cache was not removed yet");
+                    tracing::warn!(operation = %leased.operation.id, fault = %fault, "a second cache has not been \
+                        removed yet");
                     self.removal(&leased.operation, seen, Outcome::Failed, None)
                 }
             });

@@ -35,7 +35,7 @@ impl Operations {
                 }
                 // What is in hand goes on: it may be just about to learn an outcome.
                 Err(error) if !in_hand.is_empty() => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "no operations could be taken up");
+                    tracing::debug!(error = &error as &dyn std::error::Error, "could not take up operations");
                 }
                 Err(error) => return Err(error),
             }
@@ -64,7 +64,7 @@ impl Operations {
                 Err(error) if claimed.is_empty() => return Err(error),
                 // What is claimed is carried out all the same.
                 Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "no more operations could be taken up");
+                    tracing::debug!(error = &error as &dyn std::error::Error, "could not take up more operations");
                     break;
                 }
             }

@@ -136,7 +136,7 @@ impl Policies {
         let added = self.cloud_accounts.added_accounts(Some(other)).await?;
         let chosen = choose(asked, allowed, own, added.keys().map(String::as_str)).map_err(|usable| {
             let detail = match usable.as_slice() {
-                [] => "the team may use no cloud account".to_owned(),
+                [] => "the team is not allowed to use any cloud account".to_owned(),
                 names => format!("must be one of {}", names.join(", ")),
             };
             Error::Invalid(vec![FieldError::new("/cloud_account", "not_allowed", detail)])
@@ -188,7 +188,7 @@ impl Ruling {
         if allowed.is_none_or(|names| names.iter().any(|name| name == ANY || *name == self.account)) {
             return Ok(());
         }
-        let detail = "must be given: the team may not use the account that is meant where nothing is said";
+        let detail = "must be given: the team is not allowed to use the default account";
         Err(Error::Invalid(vec![FieldError::new("/cloud_account", "required", detail)]))
     }
 
@@ -257,7 +257,10 @@ fn check_account(account: &CloudAccount, region: Option<&Region>) -> Result<(), 
 
 /// Nothing new comes about in an account that is disabled, or was removed in this moment.
 pub(in crate::app) fn no_account(account: &str) -> Error {
-    let detail = format!("the cloud account {account} takes nothing new: it is disabled, or was removed just now");
+    let detail = format!(
+        "the cloud account {account} accepts no new image caches: it is disabled, or has just been \
+                          deleted"
+    );
     Error::Conflict { code: "cloud_account_disabled", detail }
 }
 

@@ -36,7 +36,7 @@ impl Platform {
         };
         team.check()?;
         self.check_policy(team.policy.as_ref(), "/policy")?;
-        let detail = format!("the team {} is registered already", team.id);
+        let detail = format!("the team {} is already registered", team.id);
         let added = self.add_team(caller, call, CREATE, team).await?;
         added.map(Into::into).ok_or(Error::Conflict { code: "team_exists", detail })
     }

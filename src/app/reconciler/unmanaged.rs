@@ -92,7 +92,7 @@ impl Reconciler {
                 eci_cache_id = found.eci_cache_id,
                 region = found.region,
                 kind,
-                "the cloud has a cache that no row knows"
+                "the cloud has a cache that is not in the database"
             );
         }
         Ok(())
@@ -132,7 +132,7 @@ impl Reconciler {
                     tracing::error!(
                         eci_cache_id = orphan.eci_cache_id,
                         code = error.code,
-                        "an orphan cannot be removed"
+                        "could not remove an orphan"
                     );
                     self.base.store().release_orphan(&orphan, orphan.removing_until).await?;
                     continue;
@@ -172,7 +172,7 @@ impl Reconciler {
         let event = self.orphan_event(orphan, &cache);
         if self.base.store().end_orphan(orphan, &cache, &event, &entry).await? {
             metrics::counter!("ecg_reconcile_findings_total", "kind" => "orphan_removed").increment(1);
-            tracing::warn!(eci_cache_id = orphan.eci_cache_id, operation = %operation.id, "an orphan was removed");
+            tracing::warn!(eci_cache_id = orphan.eci_cache_id, operation = %operation.id, "removed an orphan");
             self.base.signals().cache_changed(cache.id);
         }
         Ok(())

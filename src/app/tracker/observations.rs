@@ -73,7 +73,7 @@ impl Tracker {
             Ok(written) => written,
             Err(error) => {
                 // One row that the database does not take must not keep all others from being written.
-                tracing::warn!(error = &error as &dyn std::error::Error, "many changes could not be written at once");
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not write a batch of changes");
                 self.write_each(&writes).await?
             }
         };
@@ -93,7 +93,7 @@ impl Tracker {
                 Err(error) => match Error::from(error) {
                     error @ Error::Unavailable { .. } => return Err(error),
                     error => {
-                        tracing::error!(image_cache = %write.next.id, error = &error as &dyn std::error::Error, "a change could not be written");
+                        tracing::error!(image_cache = %write.next.id, error = &error as &dyn std::error::Error, "could not write a change");
                     }
                 },
             }
@@ -106,9 +106,10 @@ impl Tracker {
         if let Some((from, to)) = change.moved {
             metrics::counter!("ecg_transitions_total", "to" => to.as_str()).increment(1);
             if to == Status::Unknown {
-                tracing::error!(image_cache = %cache.id, provider_status = ?cache.provider_status, "the cloud shows a status that we do not know");
+                tracing::error!(image_cache = %cache.id, provider_status = ?cache.provider_status, "the cloud shows \
+                    an unknown status");
             }
-            tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache moved");
+            tracing::info!(image_cache = %cache.id, from = %from, to = %to, "an image cache changed its status");
             let over = cache.eci_cache_id.as_ref().and_then(|id| pass.round.moved(id, to, self.base.now()));
             if let Some(over) = over {
                 metrics::histogram!("ecg_tracker_delay_seconds").record(over.as_seconds_f64());

@@ -36,7 +36,7 @@ impl Upkeep {
             log(&oldest, seconds);
         }
         Ok(Some(format!(
-            "events, streams and the sealing of the audit have stood still for {seconds:.0} s behind {oldest}"
+            "events, streams and the sealing of the audit have been blocked for {seconds:.0} s by {oldest}"
         )))
     }
 }
@@ -50,7 +50,7 @@ fn log(oldest: &OldestTransaction, seconds: f64) {
         database,
         role,
         seconds,
-        "events, streams and the sealing of the audit stand still behind an open transaction: end it \
+        "events, streams and the sealing of the audit are blocked by an open transaction: end it \
          (pg_terminate_backend, or ROLLBACK PREPARED in its database)"
     );
 }

@@ -10,7 +10,8 @@ use crate::app::input::Readiness;
 use crate::app::upkeep::Upkeep;
 
 /// What readiness says where a statement was denied.
-const LACKS_RIGHT: &str = "the database's role lacks a right that was needed within the last half minute: `doctor database` names it, and `migrate` grants it";
+const LACKS_RIGHT: &str = "the database's role lacks a privilege that was needed within the last half minute: \
+                           `doctor database` names it, and `migrate` grants it";
 
 impl Upkeep {
     /// Whether the gateway can do its work. Ends within 2 s.

@@ -33,7 +33,7 @@ impl Upkeep {
         rows.push(("webhook_endpoints", store.forget_endpoints(before.min(events)).await?));
         for (kind, gone) in rows.into_iter().filter(|(_, gone)| *gone > 0) {
             metrics::counter!("ecg_forgotten_total", "kind" => kind).increment(gone);
-            tracing::info!(kind, gone, "what was over its age is forgotten");
+            tracing::info!(kind, gone, "deleted rows that had reached their maximum age");
         }
         Ok(())
     }

@@ -31,19 +31,20 @@ pub enum Unfit {
         fault: Fault,
     },
     /// Migrations of this binary are not applied yet.
-    #[error("the database does not have the form that this version needs: run `migrate`")]
+    #[error("the database schema does not match this version: run `migrate`")]
     NotMigrated,
     /// The role could alter the audit; in these ways.
     #[error(
-        "this database role could alter the audit: {}. Use one that owns nothing and can only read and add audit entries, \
-         as deploy/postgres/roles.sql makes it; `migrate` alone runs as the owner",
+        "this database role could alter the audit: {}. Use a role that owns nothing and can only read and add audit \
+         entries, as created by deploy/postgres/roles.sql; only `migrate` runs as the owner",
         .0.join("; ")
     )]
     TooStrong(Vec<String>),
     /// The newest checkpoint was signed with another key; under these names.
     #[error(
-        "the newest audit checkpoint was not signed with ECG_KEYS_AUDIT as {ours}, but as {}: set the key and the ECG_AUDIT_ORIGIN \
-         that this log was begun with, or, where the key was changed on purpose, the old one as ECG_KEYS_AUDIT_PREVIOUS",
+        "the newest audit checkpoint was not signed with ECG_KEYS_AUDIT as {ours}, but as {}: set the key and the \
+         ECG_AUDIT_ORIGIN with which this log was started, or, if the key was changed on purpose, set the old one as \
+         ECG_KEYS_AUDIT_PREVIOUS",
         .signers.join(", ")
     )]
     AuditKey {
@@ -65,7 +66,7 @@ pub enum Unfit {
         remedy: String,
     },
     /// The database failed while it was asked.
-    #[error("the database could not be asked")]
+    #[error("could not query the database")]
     Away(#[from] store::Error),
 }
 
@@ -154,7 +155,7 @@ async fn check_master(store: &Store, sealer: &Sealer, complete: bool) -> Result<
         if !passable {
             return Err(Unfit::MasterKey { what, row, reason, remedy: remedy(&key, reason) });
         }
-        tracing::warn!(what, row, key, reason = %reason, "something encrypted does not open");
+        tracing::warn!(what, row, key, reason = %reason, "an encrypted value cannot be decrypted");
     }
     Ok(())
 }
@@ -162,11 +163,11 @@ async fn check_master(store: &Store, sealer: &Sealer, complete: bool) -> Result<
 fn remedy(key: &str, reason: OpenError) -> String {
     if reason == OpenError::UnknownKey {
         return format!(
-            "set the master key with the id {key:?} again, as ECG_KEYS_MASTER and ECG_KEYS_MASTER_ID, or beside a new one as \
-             ECG_KEYS_MASTER_PREVIOUS and ECG_KEYS_MASTER_PREVIOUS_ID"
+            "set the master key with the id {key:?} again, as ECG_KEYS_MASTER and ECG_KEYS_MASTER_ID, or in addition \
+             to a new one as ECG_KEYS_MASTER_PREVIOUS and ECG_KEYS_MASTER_PREVIOUS_ID"
         );
     }
-    format!("the master key with the id {key:?} is another than the one that sealed it: set that one")
+    format!("the master key with the id {key:?} is not the one that encrypted it: set the original key")
 }
 
 impl Upkeep {
@@ -194,8 +195,8 @@ impl Upkeep {
             let keys = found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             tracing::warn!(
                 keys,
-                "API keys have scopes that this version does not know, and open nothing by them: {}; make others in \
-                 their place",
+                "some API keys have scopes that this version does not know and that grant nothing: {}; create new \
+                 keys to replace them",
                 Scope::IN_PLACE_OF_ADMIN
             );
         }
@@ -217,7 +218,7 @@ impl Upkeep {
                     setting,
                     value,
                     needed,
-                    "a setting of the database is weaker than needed: what was acknowledged can be lost"
+                    "a setting of the database is weaker than needed: acknowledged changes can be lost"
                 );
             }
         }

@@ -7,51 +7,51 @@ use utoipa::ToSchema;
 use super::shown::ShownOnce;
 use crate::domain::identity::access_key::AccessKey;
 
-/// A key for the cloud's own API at `/`: unmodified SDKs sign with it.
+/// A key for the cloud's own API at `/`. Unmodified SDKs sign requests with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AccessKey)]
 pub struct AccessKeyView {
-    /// The `AccessKeyId`, `LTAI…`.
+    /// The id of the key, which is its `AccessKeyId`: `LTAI…`.
     pub id: String,
-    /// The team that it acts for.
+    /// The team that the key acts for.
     pub team: String,
-    /// What it may do: `read`, `write`.
+    /// The scopes of the key: `read`, `write`.
     pub scopes: Vec<String>,
-    /// For people.
+    /// A description for human readers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub description: Option<String>,
-    /// The secret: shown once, in the answer to the create or the rotation.
+    /// The secret of the key. It is shown once, in the response to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
     pub access_key_secret: Option<ShownOnce>,
-    /// Who made it.
+    /// The subject that created the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub created_by: Option<String>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: DateTime<Utc>,
-    /// When its secret was last replaced.
+    /// When the secret of the key was last replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rotated_at: Option<DateTime<Utc>>,
-    /// Who replaced it, and knows it since.
+    /// The subject that last replaced the secret, and has known it since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rotated_by: Option<String>,
-    /// Until when it is good; absent where it is so until it is revoked.
+    /// When the key expires. Absent if it is valid until it is revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expires_at: Option<DateTime<Utc>>,
-    /// Until when the secret before that is taken.
+    /// When the previous secret stops being valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub old_secret_until: Option<DateTime<Utc>>,
-    /// Since when it is no longer taken.
+    /// When the key was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The revocation that took it along, `rv_…`; absent where it was revoked by itself.
+    /// The revocation that also revoked this key, `rv_…`. Absent if the key was revoked directly.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_with: Option<String>,

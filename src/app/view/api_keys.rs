@@ -13,47 +13,47 @@ use crate::store::TakenKeys;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ApiKey)]
 pub struct ApiKeyView {
-    /// The id, `ak_…`: what the audit calls it.
+    /// The id of the key, `ak_…`, as it appears in the audit.
     pub id: String,
-    /// The team that it acts for.
+    /// The team that the key acts for.
     pub team: String,
-    /// For people.
+    /// The name of the key, for human readers.
     pub name: String,
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: Vec<String>,
-    /// The key itself, `ecg_…`: shown once, in the answer to the create or the rotation.
+    /// The key itself, `ecg_…`. It is shown once, in the response to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
     pub key: Option<ShownOnce>,
-    /// Who made it.
+    /// The subject that created the key.
     pub created_by: String,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: DateTime<Utc>,
-    /// When its secret was last replaced.
+    /// When the secret of the key was last replaced.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rotated_at: Option<DateTime<Utc>>,
-    /// Who replaced it, and knows it since.
+    /// The subject that last replaced the secret, and has known it since then.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rotated_by: Option<String>,
-    /// Until when the key as it was before that is taken.
+    /// When the previous key stops being valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub old_key_until: Option<DateTime<Utc>>,
-    /// Until when it is good; absent where it is so until it is revoked.
+    /// When the key expires. Absent if it is valid until it is revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expires_at: Option<DateTime<Utc>>,
-    /// When it was last used, to the minute.
+    /// When the key was last used, accurate to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_used_at: Option<DateTime<Utc>>,
-    /// Since when it is no longer taken.
+    /// When the key was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_at: Option<DateTime<Utc>>,
-    /// The revocation that took it along, `rv_…`; absent where it was revoked by itself.
+    /// The revocation that also revoked this key, `rv_…`. Absent if the key was revoked directly.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_with: Option<String>,
@@ -80,13 +80,13 @@ impl From<ApiKey> for ApiKeyView {
     }
 }
 
-/// Tokens that are refused although their issuer's signature is good.
+/// A revocation: tokens that are refused although their issuer's signature is valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Revocation)]
 pub struct RevocationView {
-    /// The id, `rv_…`.
+    /// The id of the revocation, `rv_…`.
     pub id: String,
-    /// The `jti` of the one token.
+    /// The `jti` of the revoked token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub jti: Option<String>,
@@ -94,35 +94,36 @@ pub struct RevocationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub subject: Option<String>,
-    /// Those of them that were issued before.
+    /// Only tokens of the subject that were issued before this time are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub issued_before: Option<DateTime<Utc>>,
-    /// As far as they act for this team; absent where it is every team.
+    /// The tokens are refused only when they act for this team. Absent if they are refused for every team.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub team: Option<String>,
-    /// The API keys that went with it, by id: in the answer to the create only.
+    /// The ids of the API keys that were revoked together with the tokens. Only in the response to the create.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_api_keys: Option<Vec<String>>,
-    /// The access keys that went with it, by id: in the answer to the create only.
+    /// The ids of the access keys that were revoked together with the tokens. Only in the response to the create.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub revoked_access_keys: Option<Vec<String>>,
-    /// What may be wrong with it: nobody here has that subject. In the answer to the create only.
+    /// What may be wrong with the revocation: the gateway knows nobody with this subject. Only in the response to the
+    /// create.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub hint: Option<String>,
-    /// For people.
+    /// The reason for the revocation, for human readers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
-    /// Who made it.
+    /// The subject that created the revocation.
     pub created_by: String,
-    /// When.
+    /// When the revocation was created.
     pub created_at: DateTime<Utc>,
-    /// When it is forgotten: every token that it is about has ended by then.
+    /// When the revocation is deleted. By then, every token that it concerns has expired.
     pub kept_until: DateTime<Utc>,
 }
 

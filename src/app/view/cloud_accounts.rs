@@ -8,63 +8,64 @@ use crate::domain::cloud_account::account_id::Mismatch;
 use crate::domain::region::Region;
 use crate::store::SealedAccount;
 
-/// A cloud account: one set of credentials of the cloud. Its secrets are never shown.
+/// A cloud account: one set of credentials for the cloud. Its secrets are never shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CloudAccount)]
 pub struct CloudAccountView {
-    /// Its name.
+    /// The name of the cloud account.
     pub name: String,
-    /// Who changes it: `settings` (the operator; it cannot be changed here) or `api`.
+    /// Who manages the resource: `settings` (the operator; it cannot be changed through the API) or `api`.
     pub managed_by: String,
-    /// The access key (`AccessKeyId`).
+    /// The id of the access key (`AccessKeyId`).
     pub access_key_id: String,
-    /// The role that the key assumes; absent where the key signs by itself.
+    /// The role that the key assumes. Absent if requests are signed with the key itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub role: Option<AccountRoleView>,
-    /// Where it may be used; empty for wherever the gateway may.
+    /// The regions in which the account may be used. Empty means all regions of the gateway.
     pub regions: Vec<String>,
-    /// The cloud's address; absent for that of the gateway's settings.
+    /// The cloud's address. Absent if the address from the gateway's settings is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub api_endpoint: Option<String>,
-    /// Whether something can be sent with it. What is for it waits while it cannot.
+    /// Whether requests can be sent with the account. While they cannot, work for the account waits.
     pub usable: bool,
-    /// Why nothing can be sent with it.
+    /// Why no requests can be sent with the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub problem: Option<String>,
-    /// Since when it is disabled.
+    /// When the account was disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub disabled_at: Option<DateTime<Utc>>,
-    /// Counts the changes; `ETag`. 0 for that of the settings.
+    /// The version, which is incremented by each change and used in the `ETag`. 0 for the resource from the gateway's
+    /// settings.
     pub version: i64,
-    /// When it was added.
+    /// When the cloud account was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub created_at: Option<DateTime<Utc>>,
-    /// When it last changed.
+    /// When the cloud account was last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub updated_at: Option<DateTime<Utc>>,
 }
 
-/// A role that a cloud account's key assumes (STS `AssumeRole`), as it is shown.
+/// A role that the key of a cloud account assumes (STS `AssumeRole`), as returned by the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CloudAccountRole)]
 pub struct AccountRoleView {
-    /// `acs:ram::<account>:role/<name>`.
+    /// The ARN of the role: `acs:ram::<account>:role/<name>`.
     pub arn: String,
-    /// How the session is called in the cloud's own logs. Absent for the account of the settings.
+    /// The name of the session in the cloud's own logs. Absent for the account from the gateway's settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub session_name: Option<String>,
-    /// How long its credentials last. Absent for the account of the settings.
+    /// How long the credentials of the role last, in seconds. Absent for the account from the gateway's settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub duration_seconds: Option<i32>,
-    /// Whether the role's owner demands an external id.
+    /// Whether an external id is stored, which the owner of the role requires.
     pub has_external_id: bool,
 }
 

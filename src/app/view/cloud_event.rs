@@ -15,30 +15,30 @@ use crate::domain::ids::EventId;
 /// The media type of the form.
 pub const CLOUD_EVENTS: &str = "application/cloudevents+json";
 
-/// An event as CloudEvents 1.0 writes it.
+/// An event in CloudEvents 1.0 format.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = CloudEvent)]
 pub struct CloudEventView {
-    /// `1.0`.
+    /// The version of the CloudEvents specification: `1.0`.
     pub specversion: String,
-    /// The event's id, `evt_…`: the `webhook-id`.
+    /// The id of the event, `evt_…`, which is also the `webhook-id`.
     pub id: String,
-    /// Whose it is: `urn:eci-cache-gateway:team:` and the team. Together with `id` it is unique.
+    /// The source of the event: `urn:eci-cache-gateway:team:` followed by the team. Unique together with `id`.
     pub source: String,
-    /// The type, for example `image_cache.ready`.
+    /// The type of the event, for example `image_cache.ready`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The id of what it is about, `ic_…` or `we_…`.
+    /// The id of the resource that the event is about, `ic_…` or `we_…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub subject: Option<String>,
-    /// When it happened.
+    /// When the event happened.
     pub time: DateTime<Utc>,
-    /// `application/json`.
+    /// The content type of `data`: `application/json`.
     pub datacontenttype: String,
-    /// The form of `data`: `urn:eci-cache-gateway:event:` and the version of the native body.
+    /// The schema of `data`: `urn:eci-cache-gateway:event:` followed by the version of the native body.
     pub dataschema: String,
-    /// The same as `data` of the native body.
+    /// The same object as `data` of the native body.
     #[schema(value_type = EventData)]
     pub data: Value,
 }

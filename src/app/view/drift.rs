@@ -5,16 +5,16 @@ use utoipa::ToSchema;
 
 use crate::domain::image_cache::drift::Drift;
 
-/// One field of an image cache that was changed past the gateway.
+/// A field of an image cache that was changed outside the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Drift)]
 pub struct DriftView {
-    /// Which: `status` (it was ready, and the cloud shows it as something else), `name`, `images`, `size_gib`,
-    /// `expires_at`, `tags`, `resource_group_id` or `elimination_strategy`.
+    /// The field: `status` (the image cache was ready, and the cloud shows another status), `name`, `images`,
+    /// `size_gib`, `expires_at`, `tags`, `resource_group_id` or `elimination_strategy`.
     pub field: String,
-    /// What was asked for; empty where nothing is set.
+    /// The value that was requested. Empty if none is set.
     pub expected: Vec<String>,
-    /// What the cloud shows; empty where nothing is set.
+    /// The value that the cloud shows. Empty if none is set.
     pub seen: Vec<String>,
 }
 

@@ -24,15 +24,15 @@ use crate::domain::webhooks::endpoint::url::origin;
 /// The most bytes of a body: what Standard Webhooks advises.
 pub const MAX_BODY: usize = 20_000;
 
-/// What an event made different.
+/// What an event changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Changed)]
 pub struct ChangedView {
-    /// The status, where it moved.
+    /// The change of status, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub status: Option<StatusChangeView>,
-    /// The fields that are different after an update or a drift.
+    /// The fields that changed in an update or a drift.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChangeView>,
 }
@@ -41,23 +41,23 @@ pub struct ChangedView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = StatusChange)]
 pub struct StatusChangeView {
-    /// Before.
+    /// The previous status.
     pub from: StatusView,
-    /// After.
+    /// The new status.
     pub to: StatusView,
 }
 
-/// A field that is different.
+/// A field that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = FieldChange)]
 pub struct FieldChangeView {
-    /// Which: a member of the image cache.
+    /// The name of the field, as a member of the image cache.
     pub field: String,
-    /// Before, as text (lists and maps as JSON); absent where it was not set. Cut after 512 characters.
+    /// The previous value, as text (lists and maps as JSON). Absent if it was not set. Truncated to 512 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub from: Option<String>,
-    /// After.
+    /// The new value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub to: Option<String>,

@@ -10,27 +10,27 @@ use crate::domain::image_cache::Failure;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Failure)]
 pub struct FailureView {
-    /// The cloud's code or the reason of its event.
+    /// The cloud's error code, or the reason of its event.
     pub code: String,
-    /// The cloud's own words, with secrets blanked.
+    /// The cloud's message, with secrets redacted.
     pub message: String,
-    /// Why, as a stable word: `image_not_found`, `registry_login`, `image_too_large`, `network`, `quota`,
-    /// `subnet_full`, `zone_mismatch`, `no_stock`, `account_disabled`, `gateway_key`, `permission`, …; `unclear` where
-    /// the gateway does not know the cloud's reason. New words may appear.
+    /// A stable code for the cause: `image_not_found`, `registry_login`, `image_too_large`, `network`, `quota`,
+    /// `subnet_full`, `zone_mismatch`, `no_stock`, `account_disabled`, `gateway_key`, `permission`, …; `unclear` if
+    /// the gateway does not know the cloud's reason. New codes may be added.
     #[serde(default)]
     #[schema(required = true)]
     pub cause: String,
-    /// Why, in a sentence.
+    /// The cause, in a sentence.
     #[serde(default)]
     #[schema(required = true)]
     pub explanation: String,
-    /// What to do about it.
+    /// How to resolve the problem.
     #[serde(default)]
     #[schema(required = true)]
     pub hint: String,
-    /// Whether the same request may succeed later, unchanged.
+    /// Whether the same request may succeed later without changes.
     pub retryable: bool,
-    /// The cloud's RequestId, for a ticket with its support.
+    /// The cloud's RequestId, to quote when you contact its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub provider_request_id: Option<String>,

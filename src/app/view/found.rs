@@ -6,31 +6,32 @@ use utoipa::ToSchema;
 
 use crate::store::FoundCache;
 
-/// An image cache of a cloud account that the gateway does not know: adopt it, or remove it where it was made.
+/// An image cache in a cloud account that the gateway does not manage. Adopt it, or delete it with the tool that
+/// created it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = FoundImageCache)]
 pub struct FoundCacheView {
-    /// The cloud's id, imc-….
+    /// The cloud's id of the image cache, `imc-…`.
     pub eci_cache_id: String,
     /// The cloud account.
     pub cloud_account: String,
     /// The region.
     pub region: String,
-    /// Its name.
+    /// The name of the image cache.
     pub name: String,
-    /// The images in it.
+    /// The images in the image cache.
     pub images: Vec<String>,
-    /// Its size in GiB.
+    /// The size of the image cache in GiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub size_gib: Option<i32>,
-    /// The cloud's own word for its status, when it was found.
+    /// The cloud's own name for the status when the image cache was found.
     pub provider_status: String,
-    /// When it was made, as the cloud says.
+    /// When the image cache was created, according to the cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub created_at: Option<DateTime<Utc>>,
-    /// When the gateway found it.
+    /// When the gateway found the image cache.
     pub found_at: DateTime<Utc>,
 }
 

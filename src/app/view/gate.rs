@@ -5,12 +5,12 @@ use utoipa::ToSchema;
 
 use super::{ImageCacheView, MatchAnnotationsView};
 
-/// A usable image cache that holds all the images.
+/// A usable image cache that contains all the images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Gate)]
 pub struct GateView {
     /// The image cache.
     pub image_cache: ImageCacheView,
-    /// What to paste into the pod.
+    /// The annotations to paste into the pod.
     pub annotations: MatchAnnotationsView,
 }

@@ -24,7 +24,7 @@ macro_rules! view {
             { $( if_set $if_set:literal )? $( if_any $if_any:literal )? $( always $always:literal )? }; )* }
         $logins:tt
     ) => {
-        /// One image cache.
+        /// An image cache.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[schema(as = ImageCache)]
         pub struct ImageCacheView {
@@ -75,79 +75,79 @@ macro_rules! view {
 }
 spec_fields!(view! {
     {
-        /// The gateway's id, `ic_…`.
+        /// The id of the image cache, `ic_…`.
         pub id: String,
-        /// The team that owns it.
+        /// The team that owns the image cache.
         pub team: String,
-        /// Its name (the cloud's `ImageCacheName`).
+        /// The name of the image cache (the cloud's `ImageCacheName`).
         pub name: String,
-        /// The cloud account that it is in.
+        /// The cloud account that contains the image cache.
         // Answers that were kept for idempotency keys before there were several do not have it.
         #[serde(default)]
         #[schema(required = true)]
         pub cloud_account: String,
         /// The region (`RegionId`).
         pub region: String,
-        /// The images in it (`Image.N`).
+        /// The images in the image cache (`Image.N`).
         pub images: Vec<String>,
-        /// Where it stands.
+        /// The status of the image cache.
         pub status: StatusView,
-        /// The cloud's own word for the status, once it has given one.
+        /// The cloud's own name for the status, once it has reported one.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub provider_status: Option<String>,
-        /// How far the build is. A Flash cache is `ready` before this is 100.
+        /// The progress of the build in percent. A Flash cache is `ready` before this reaches 100.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub progress_percent: Option<i32>,
-        /// Counts the builds: create is 1, each update adds 1.
+        /// The number of the build: 1 for the create, incremented by each update.
         pub generation: i32,
-        /// Counts the changes; the number in the `ETag`.
+        /// The version, which is incremented by each change; the number in the `ETag`.
         pub version: i64,
-        /// The newest operation on it.
+        /// The most recent operation on the image cache.
         pub operation_id: String,
-        /// The cloud's id (`ImageCacheId`, imc-…): what a pod pins.
+        /// The cloud's id of the image cache (`ImageCacheId`, `imc-…`), which a pod pins.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub eci_cache_id: Option<String>,
-        /// The instance that builds it (`ContainerGroupId`).
+        /// The container group that builds the image cache (`ContainerGroupId`).
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub container_group_id: Option<String>,
-        /// The standard snapshot (`SnapshotId`).
+        /// The id of the standard snapshot (`SnapshotId`).
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub snapshot_id: Option<String>,
-        /// The local snapshot of a Flash cache (`FlashSnapshotId`), while it exists.
+        /// The id of the local snapshot of a Flash cache (`FlashSnapshotId`), while it exists.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub flash_snapshot_id: Option<String>,
     }
     {
-        /// When an instance last used it (`LastMatchedTime`).
+        /// When an instance last used the image cache (`LastMatchedTime`).
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub last_matched_at: Option<DateTime<Utc>>,
-        /// Why it failed.
+        /// Why the image cache failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub failure: Option<FailureView>,
-        /// When it was asked for.
+        /// When the image cache was requested.
         pub created_at: DateTime<Utc>,
-        /// When it last changed.
+        /// When the resource was last changed.
         pub updated_at: DateTime<Utc>,
-        /// When the present build became usable.
+        /// When the current build became usable.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub ready_at: Option<DateTime<Utc>>,
-        /// When the cloud will drop it; absent means never.
+        /// When the cloud will delete the image cache. Absent if it never expires.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub expires_at: Option<DateTime<Utc>>,
-        /// What was changed past the gateway, field by field; absent while it is as it was asked for.
+        /// What was changed outside the gateway, by field. Absent while the image cache is as requested.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub drift: Vec<DriftView>,
-        /// When it was found that the cloud no longer keeps this failed image cache.
+        /// When the gateway found that the cloud no longer keeps this failed image cache.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schema(nullable = false)]
         pub dropped_at: Option<DateTime<Utc>>,

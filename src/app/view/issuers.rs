@@ -7,23 +7,24 @@ use utoipa::ToSchema;
 use crate::domain::identity::issuer::Issuer;
 use crate::store::StoredIssuer;
 
-/// An issuer of tokens, and who changes it.
+/// An issuer of tokens, with its metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = KeptIssuer)]
 pub struct IssuerView {
-    /// Its name.
+    /// The name of the issuer.
     pub name: String,
-    /// Who changes it: `settings` (the operator; it cannot be changed here) or `api`.
+    /// Who manages the resource: `settings` (the operator; it cannot be changed through the API) or `api`.
     pub managed_by: String,
-    /// The issuer itself, as it is put.
+    /// The issuer, in the form in which it is put.
     pub document: Issuer,
-    /// Counts the changes; `ETag`. 0 for that of the settings.
+    /// The version, which is incremented by each change and used in the `ETag`. 0 for the resource from the gateway's
+    /// settings.
     pub version: i64,
-    /// When it was added.
+    /// When the issuer was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub created_at: Option<DateTime<Utc>>,
-    /// When it last changed.
+    /// When the issuer was last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub updated_at: Option<DateTime<Utc>>,

@@ -9,94 +9,96 @@ use utoipa::ToSchema;
 use super::StatusView;
 use crate::domain::matching::{Candidate, NearMiss};
 
-/// What the automatic matching would do.
+/// The result of the automatic matching.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = MatchResult)]
 pub struct MatchView {
-    /// The image cache that would be taken, `ic_…`; absent where none would.
+    /// The image cache that would be selected, `ic_…`. Absent if none would be.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub winner_id: Option<String>,
-    /// Usable image caches of the region that hold at least one of the repositories, the best first; at most 100.
+    /// Usable image caches of the region that contain at least one of the repositories, best first. At most 100.
     pub candidates: Vec<MatchCandidateView>,
-    /// For each image that the winner does not hold exactly: the image caches that nearly do, the nearest first; at
-    /// most 5 for each image.
+    /// For each image that the selected image cache does not contain exactly: the image caches that nearly contain
+    /// it, nearest first. At most 5 for each image.
     pub near_misses: Vec<NearMissView>,
-    /// What to paste into the pod.
+    /// The annotations to paste into the pod.
     pub annotations: MatchAnnotationsView,
 }
 
-/// One image cache that the matching weighs, with its score per criterion, in the order in which they count.
+/// An image cache that the matching considers, with its score for each criterion, in the order in which the criteria
+/// apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = MatchCandidate)]
 pub struct MatchCandidateView {
-    /// The image cache, `ic_…`.
+    /// The id of the image cache, `ic_…`.
     pub image_cache_id: String,
-    /// The cloud's id, imc-….
+    /// The cloud's id of the image cache, `imc-…`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub eci_cache_id: Option<String>,
-    /// Its name.
+    /// The name of the image cache.
     pub name: String,
-    /// Whether it would be taken if it were the only one: it fits, and enough images match exactly.
+    /// Whether it would be selected if it were the only candidate: it fits, and enough images match exactly.
     pub eligible: bool,
-    /// Whether it fits the ephemeral storage.
+    /// Whether the image cache fits the ephemeral storage.
     pub fits: bool,
-    /// How many of the images it holds exactly: registry, repository, and tag or digest.
+    /// The number of images that it contains exactly: same registry, same repository, and same tag or digest.
     pub exact_matches: i32,
-    /// Of how many of the images it holds the repository; the exact ones among them.
+    /// The number of images whose repository it contains, including the exact matches.
     pub repository_matches: i32,
-    /// The ephemeral storage less its size, in GiB: the closer to 0 the better; below 0 where it does not fit.
+    /// The ephemeral storage minus the size of the image cache, in GiB. The closer to 0, the better; negative if it
+    /// does not fit.
     pub size_difference_gib: i32,
-    /// When it was made: the newer wins where all else is equal.
+    /// When the image cache was created. If everything else is equal, the newer one is selected.
     pub created_at: DateTime<Utc>,
 }
 
-/// One image, and one image cache that nearly holds it.
+/// An image, and an image cache that nearly contains it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = NearMiss)]
 pub struct NearMissView {
-    /// The image that is wanted, in full: `nginx` is `docker.io/library/nginx:latest`.
+    /// The requested image in its full form: `nginx` is `docker.io/library/nginx:latest`.
     pub image: String,
-    /// The image cache, `ic_…`.
+    /// The id of the image cache, `ic_…`.
     pub image_cache_id: String,
-    /// Its name.
+    /// The name of the image cache.
     pub name: String,
-    /// Its region.
+    /// The region of the image cache.
     pub region: String,
-    /// Where it stands.
+    /// The status of the image cache.
     pub status: StatusView,
-    /// Its size in GiB.
+    /// The size of the image cache in GiB.
     pub size_gib: i32,
-    /// What it holds, in full.
+    /// The image that the image cache contains, in its full form.
     pub held_image: String,
-    /// All that is in the way: `not_ready`, `too_large`, `other_tag`, `other_digest`, `other_registry_host` or
-    /// `other_region`. New words may appear.
+    /// Everything that prevents a match: `not_ready`, `too_large`, `other_tag`, `other_digest`, `other_registry_host`
+    /// or `other_region`. New values may be added.
     pub reasons: Vec<String>,
-    /// What would make it hit.
+    /// What would make it match.
     pub advice: String,
 }
 
-/// Pod annotations.
+/// Pod annotations for a set of images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = MatchAnnotations)]
 pub struct MatchAnnotationsView {
-    /// Pins the winner; absent where there is none.
+    /// The annotations that pin the selected image cache. Absent if none would be selected.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pin: Option<AnnotationsView>,
-    /// Leaves the choice to the automatic matching, which also sees image caches of the cloud account that are not the
-    /// team's.
+    /// The annotations that leave the choice to the automatic matching, which also considers image caches of the
+    /// cloud account that do not belong to the team.
     pub automatic: AnnotationsView,
 }
 
-/// The same annotations in both spellings; use one of them.
+/// The same annotations in both spellings. Use one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Annotations)]
 pub struct AnnotationsView {
-    /// As they are written today.
+    /// The annotations in the current spelling.
     pub current: BTreeMap<String, String>,
-    /// As older clusters know them.
+    /// The annotations in the spelling that older clusters understand.
     pub older: BTreeMap<String, String>,
 }
 

@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The caller, as its credential tells.
+/// The caller, as described by its credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
-    /// The team that it acts for.
+    /// The team that the caller acts for.
     pub team: String,
-    /// Who.
+    /// The subject of the caller.
     pub subject: String,
-    /// Which credential.
+    /// The id of the credential that the caller used.
     pub credential_id: String,
-    /// What it may do.
+    /// The scopes of the caller.
     pub scopes: Vec<String>,
 }

@@ -13,13 +13,14 @@ use crate::domain::policy::price::Cost;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PolicyRefusal)]
 pub struct PolicyRefusalView {
-    /// Which field, as a JSON pointer; empty where it is no field.
+    /// The field that is refused, as a JSON pointer. Empty if it is not a field.
     pub pointer: String,
-    /// The member of the policy that refuses; or `unregistered_team`, `disabled_team`. New words may appear.
+    /// The member of the policy that refuses the request, or `unregistered_team` or `disabled_team`. New values may
+    /// be added.
     pub rule: String,
-    /// Why, in a sentence.
+    /// Why the policy refuses it, in a sentence.
     pub detail: String,
-    /// What is allowed, where that can be listed.
+    /// The allowed values, if they can be listed.
     pub allowed: Vec<String>,
 }
 
@@ -29,17 +30,17 @@ impl From<Refusal> for PolicyRefusalView {
     }
 }
 
-/// What an image cache would cost, by the operator's prices.
+/// The cost of an image cache at the operator's prices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Cost)]
 pub struct CostView {
-    /// The currency.
+    /// The currency of the amounts.
     pub currency: String,
-    /// For a month of 30 days, as decimal text.
+    /// The cost of a month of 30 days, as decimal text.
     pub month: String,
-    /// For the build.
+    /// The cost of the build.
     pub build: String,
-    /// From the build to the end of its retention; absent where it never expires.
+    /// The cost from the build to the end of the retention. Absent if the image cache never expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub whole: Option<String>,
@@ -57,102 +58,103 @@ impl CostView {
     }
 }
 
-/// What would become of a create.
+/// The result of a dry run of a create.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = DryRun)]
 pub struct DryRunView {
-    /// Whether the policy would let it through.
+    /// Whether the policy allows the request.
     pub allowed: bool,
-    /// Everything that it would refuse.
+    /// Everything that the policy would refuse.
     pub refusals: Vec<PolicyRefusalView>,
-    /// Where the policy comes from: `team` (the team's own, in place of the default one), `default` or `built_in`.
+    /// Where the policy comes from: `team` (the team's own, instead of the default policy), `default` or `built_in`.
     pub policy_source: String,
-    /// Who can change the policy.
+    /// Whom to contact to change the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub contact: Option<String>,
-    /// What would be created.
+    /// The image cache that would be created.
     pub image_cache: PlannedImageCacheView,
-    /// Which of its fields were filled in by the region profile or the policy.
+    /// The fields of the image cache that the region profile or the policy would fill in.
     pub filled_in: Vec<String>,
-    /// What the team has.
+    /// The team's current usage.
     pub used: AmountsView,
-    /// What it would have.
+    /// The team's usage after the create.
     pub used_after: AmountsView,
-    /// What it may have; what is absent has no limit.
+    /// The team's limits. A limit that is absent does not apply.
     pub limits: AmountsView,
-    /// What it would cost; absent where the gateway has no prices.
+    /// The cost of the image cache. Absent if the gateway has no prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cost: Option<CostView>,
-    /// How long such builds usually take, by the team's own in the region: 3 minutes until there are three.
+    /// How many seconds such builds usually take, based on the team's builds in the region. 3 minutes until there
+    /// have been three.
     pub expected_seconds: i64,
     /// What an ensure would do: `created`, `joined` or `reused`.
     pub ensure_outcome: String,
-    /// The image cache that it would answer with, where there is one.
+    /// The image cache that an ensure would return, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub ensure_image_cache_id: Option<String>,
-    /// When that is expected to be usable.
+    /// When that image cache is expected to be usable.
     pub ensure_ready_at: DateTime<Utc>,
-    /// Which image caches the automatic matching would take for these images today; absent where an image cannot be
-    /// read as a reference.
+    /// The image caches that the automatic matching would currently select for these images. Absent if an image
+    /// cannot be parsed as a reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub matches: Option<MatchView>,
 }
 
-/// An image cache that would be created; what is absent is the cloud's to choose.
+/// An image cache that would be created. The cloud chooses the values that are absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PlannedImageCache)]
 pub struct PlannedImageCacheView {
-    /// The cloud account that it would be in.
+    /// The cloud account in which it would be created.
     pub cloud_account: String,
-    /// Its name.
+    /// The name of the image cache.
     pub name: String,
-    /// Its region.
+    /// The region of the image cache.
     pub region: String,
-    /// The images in it.
+    /// The images in the image cache.
     pub images: Vec<String>,
-    /// Its vSwitches.
+    /// The ids of its vSwitches.
     pub vswitch_ids: Vec<String>,
-    /// Its security group.
+    /// The id of its security group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub security_group_id: Option<String>,
-    /// Its EIP.
+    /// The id of its EIP.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub eip_instance_id: Option<String>,
-    /// Its resource group.
+    /// The id of its resource group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resource_group_id: Option<String>,
-    /// Its zone.
+    /// The id of its zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub zone_id: Option<String>,
-    /// Its size in GiB.
+    /// The size of the image cache in GiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub size_gib: Option<i32>,
-    /// Its retention in days; absent means that it never expires.
+    /// The retention in days. Absent if the image cache would never expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub retention_days: Option<i32>,
-    /// Whether it is a Flash cache.
+    /// Whether the image cache would be a Flash cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub flash: Option<bool>,
-    /// Its regular snapshots.
+    /// The number of regular snapshots.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub standard_copy_count: Option<i32>,
-    /// Its local snapshots.
+    /// The number of local snapshots.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub flash_copy_count: Option<i32>,
-    /// The ACR Enterprise registries that it reads.
+    /// The ACR Enterprise registries from which images are read.
     pub acr_registries: Vec<AcrRegistryView>,
 }
 

@@ -11,29 +11,30 @@ use crate::domain::policy::{Policy, Prices, RegionProfile, Usage};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Team)]
 pub struct TeamView {
-    /// The id, as tokens name it.
+    /// The id of the team, as it appears in tokens.
     pub id: String,
-    /// For people.
+    /// The display name, for human readers.
     pub display_name: String,
-    /// Whom to ask.
+    /// Whom to contact about the team.
     pub contacts: Vec<String>,
-    /// Who pays.
+    /// The cost centre that pays for the team.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub cost_centre: Option<String>,
-    /// Whether it has a policy of its own; else the default one holds.
+    /// Whether the team has its own policy. If not, the default policy applies.
     pub own_policy: bool,
-    /// Whether its requests are refused.
+    /// Whether the requests of the team are refused.
     pub disabled: bool,
-    /// Since when.
+    /// When the team was disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub disabled_at: Option<DateTime<Utc>>,
-    /// Counts the changes, the policy's among them; `ETag`.
+    /// The version of the team, which is incremented by each change, including changes to its policy, and used in the
+    /// `ETag`.
     pub version: i64,
-    /// When it was registered.
+    /// When the team was registered.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// When the team was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -54,56 +55,58 @@ impl From<Team> for TeamView {
     }
 }
 
-/// A policy as an administrator sees it.
+/// A policy, with its metadata for administrators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = TeamPolicy)]
 pub struct TeamPolicyView {
-    /// Where it comes from: `team` (its own, which stands in place of the default policy: nothing of that holds then),
-    /// `default` (the default policy) or `built_in` (nobody wrote any).
+    /// Where the policy comes from: `team` (the team's own, which replaces the default policy entirely), `default`
+    /// (the default policy) or `built_in` (no policy was written).
     pub source: String,
     /// The policy.
     pub policy: Policy,
-    /// The team's version, or the default policy's (0 while nobody wrote any); `ETag`.
+    /// The version of the team, or of the default policy (0 until one is written), used in the `ETag`.
     pub version: i64,
 }
 
-/// What the caller's team may do, and what it has.
+/// What the caller's team may do, and its current usage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = OwnPolicy)]
 pub struct PolicyView {
     /// The team.
     pub team: String,
-    /// Where the policy comes from: `team` (the team's own, in place of the default one), `default` or `built_in`.
+    /// Where the policy comes from: `team` (the team's own, instead of the default policy), `default` or `built_in`.
     pub source: String,
-    /// The policy that holds.
+    /// The policy that applies to the team.
     pub policy: Policy,
-    /// What the team has of what is counted.
+    /// The team's usage of everything that is limited.
     pub used: AmountsView,
-    /// What it may have; what is absent has no limit.
+    /// The team's limits. A limit that is absent does not apply.
     pub limits: AmountsView,
-    /// The currency of amounts; absent where the gateway has no prices.
+    /// The currency of the amounts. Absent if the gateway has no prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub currency: Option<String>,
-    /// Who can change it.
+    /// Whom to contact to change the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub contact: Option<String>,
 }
 
-/// Amounts of what is counted.
+/// Amounts of everything that is limited.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Amounts)]
 pub struct AmountsView {
-    /// Image caches that the cloud may have; failed ones, and those that are being removed, do not count.
+    /// The number of image caches that the cloud may have. Failed image caches, and those that are being removed, do
+    /// not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub image_caches: Option<i64>,
-    /// GiB of them all together.
+    /// The total size of these image caches in GiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub total_gib: Option<i64>,
-    /// What a month of them costs with the builds of this month (UTC), as decimal text; absent without prices.
+    /// The cost of these image caches for a month, including the builds of this month (UTC), as decimal text. Absent
+    /// if the gateway has no prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub monthly_cost: Option<String>,
@@ -129,55 +132,55 @@ impl AmountsView {
     }
 }
 
-/// What a team has, and what it costs.
+/// The usage of a team, and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = TeamCost)]
 pub struct TeamCostView {
-    /// The team's id.
+    /// The id of the team.
     pub team: String,
-    /// Whether it is registered.
+    /// Whether the team is registered.
     pub is_registered: bool,
-    /// What it uses.
+    /// The current usage of the team.
     pub used: AmountsView,
-    /// What its policy allows at most; a member is absent where there is no limit.
+    /// The limits of the team's policy. A limit that is absent does not apply.
     pub limits: AmountsView,
-    /// The currency of what things cost; absent without prices.
+    /// The currency of the costs. Absent if the gateway has no prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub currency: Option<String>,
 }
 
-/// What a create in one region of one cloud account need not say.
+/// Values that creates in one region of one cloud account use for fields that they leave out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RegionProfile)]
 pub struct RegionProfileView {
-    /// `account:region`.
+    /// The id of the profile: `account:region`.
     pub id: String,
     /// The cloud account.
     pub account: String,
     /// The region.
     pub region: String,
-    /// The vSwitches; empty for none.
+    /// The ids of the vSwitches. Empty if there are none.
     pub vswitch_ids: Vec<String>,
-    /// The security group.
+    /// The id of the security group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub security_group_id: Option<String>,
-    /// The EIP.
+    /// The id of the EIP.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub eip_instance_id: Option<String>,
-    /// The resource group.
+    /// The id of the resource group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resource_group_id: Option<String>,
-    /// The zone; filled in only together with the vSwitches.
+    /// The id of the zone. It is used only together with the vSwitches.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub zone_id: Option<String>,
-    /// Counts the changes; `ETag`.
+    /// The version, which is incremented by each change and used in the `ETag`.
     pub version: i64,
-    /// When it last changed.
+    /// When the profile was last changed.
     pub updated_at: DateTime<Utc>,
 }
 

@@ -18,7 +18,7 @@ pub struct Usage {
     pub account: String,
     /// The cloud's answer as it came: an open map.
     pub attributes: serde_json::Map<String, serde_json::Value>,
-    /// What the team has.
+    /// The team's current usage.
     pub team: TeamUsage,
 }
 
@@ -26,38 +26,38 @@ pub struct Usage {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ProviderRecord)]
 pub struct ProviderRecordView {
-    /// Its events (`Events`): the newest 50.
+    /// The newest 50 events of the image cache (`Events`).
     pub events: Vec<ProviderEventView>,
-    /// Everything else that it says, under its own names: fields that the gateway does not know are among them.
+    /// All other fields of the record under their original names, including those that the gateway does not know.
     pub fields: BTreeMap<String, Value>,
 }
 
-/// One of the cloud's events about an image cache.
+/// An event that the cloud reported about an image cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = ProviderEvent)]
 pub struct ProviderEventView {
-    /// `Name`, unique within the image cache.
+    /// The name of the event (`Name`), unique within the image cache.
     pub name: String,
-    /// `Type`: `Normal` or `Warning`.
+    /// The type of the event (`Type`): `Normal` or `Warning`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// `Reason`, for example `Started`.
+    /// The reason for the event (`Reason`), for example `Started`.
     pub reason: String,
-    /// `Message`.
+    /// The message of the event (`Message`).
     pub message: String,
-    /// `Count`: how often it happened.
+    /// How often the event occurred (`Count`).
     pub count: i64,
-    /// `FirstTimestamp`.
+    /// When the event first occurred (`FirstTimestamp`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub first_at: Option<DateTime<Utc>>,
-    /// `LastTimestamp`.
+    /// When the event last occurred (`LastTimestamp`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_at: Option<DateTime<Utc>>,
 }
 
-/// The account's quota in a region, and the team's share of what is used.
+/// The account's quota in a region, and the team's share of the usage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Usage)]
 pub struct UsageView {
@@ -65,12 +65,12 @@ pub struct UsageView {
     pub cloud_account: String,
     /// The region.
     pub region: String,
-    /// The account's limits and what is used, under the cloud's own names (`MaxImageCacheCount`,
-    /// `UsedImageCacheCount`, …). An open map; all teams share the account.
+    /// The account's limits and usage, under the cloud's own names (`MaxImageCacheCount`, `UsedImageCacheCount`, …).
+    /// The map is open-ended. All teams share the account.
     pub attributes: BTreeMap<String, f64>,
-    /// Image caches of the team that the cloud may still have.
+    /// The number of the team's image caches that the cloud may still have.
     pub team_image_caches: i64,
-    /// Those of them that are ready.
+    /// The number of these image caches that are ready.
     pub team_ready_image_caches: i64,
 }
 

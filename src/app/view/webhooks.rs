@@ -11,25 +11,25 @@ use super::shown::ShownOnce;
 use super::{ChangedView, ImageCacheView, ProviderEventView, StatusView};
 use crate::domain::audit::AuditEntry;
 
-/// What the platform changed: its audit entry in short.
+/// A change to the platform, as a summary of its audit entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PlatformChange)]
 pub struct PlatformChangeView {
-    /// The operation, such as `put_cloud_account`.
+    /// The action, such as `put_cloud_account`.
     pub action: String,
-    /// What it was about: a name of an account or issuer, `default` for the default policy.
+    /// The resource that was changed: the name of an account or issuer, or `default` for the default policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resource: Option<String>,
-    /// Who did it.
+    /// The subject that made the change.
     pub subject: String,
-    /// The team that they acted for; absent for a worker of the gateway.
+    /// The team for which the subject acted. Absent for a worker of the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub team: Option<String>,
-    /// The audit entry, `ae_…`.
+    /// The id of the audit entry, `ae_…`.
     pub audit_entry_id: String,
-    /// The request, as logs and audit name it.
+    /// The id of the request, as it appears in logs and in the audit.
     pub request_id: String,
 }
 
@@ -46,64 +46,66 @@ impl From<&AuditEntry> for PlatformChangeView {
     }
 }
 
-/// What an event is about. Which members there are depends on the type.
+/// The data of an event. Which members are present depends on the type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventData {
-    /// The image cache as it was after the event, as a read showed it.
+    /// The image cache as it was after the event, in the form that a read returned then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub image_cache: Option<ImageCacheView>,
-    /// The webhook endpoint as it was after the event, for events about one.
+    /// The webhook endpoint as it was after the event. Present for events about an endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub webhook_endpoint: Option<Box<EndpointView>>,
-    /// What the platform changed, for `platform.…` events.
+    /// The change to the platform. Present for `platform.…` events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub platform_change: Option<PlatformChangeView>,
-    /// Which of its builds.
+    /// The generation of the image cache, which counts its builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub generation: Option<i32>,
-    /// Numbers the transitions of this image cache: sort by it, deliveries may arrive out of order. An event without
-    /// a change of status repeats the number before; `image_cache.version` orders those.
+    /// The number of the transition of this image cache. Deliveries may arrive out of order: sort by this number. An
+    /// event without a change of status repeats the previous number; `image_cache.version` orders those.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub sequence: Option<i64>,
-    /// The status before.
+    /// The previous status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub previous_status: Option<StatusView>,
-    /// Why, in a word, such as `retention_ended` or `deleted_elsewhere`; the same as in the transition, where there is
-    /// one. New words may appear.
+    /// A short code for the reason, such as `retention_ended` or `deleted_elsewhere`. It is the same as in the
+    /// transition, if there is one. New codes may be added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub reason: Option<String>,
-    /// What is different.
+    /// What the event changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub changed: Option<ChangedView>,
-    /// For a build that failed: the cloud's last events about it, the newest last.
+    /// For a failed build: the cloud's last events about it, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub provider_events: Vec<ProviderEventView>,
-    /// What was left out to keep the body below 20 kB, such as `provider_events` (the older ones): read it with GET.
+    /// The members that were left out to keep the body below 20 kB, such as `provider_events` (the older ones). Read
+    /// the resource with GET to see them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }
 
-/// The body of a webhook: Standard Webhooks' envelope.
+/// The body of a webhook: the envelope of Standard Webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventBody {
-    /// The type, for example `image_cache.ready`. New types may appear.
+    /// The type of the event, for example `image_cache.ready`. New types may be added.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The version of the body's form. Members may be added within one: ignore those that you do not know.
+    /// The version of the format of the body. Members may be added within a version: ignore those that you do not
+    /// know.
     #[serde(default = "first")]
     #[schema(required = true)]
     pub version: i32,
-    /// When it happened.
+    /// When the event happened.
     pub timestamp: DateTime<Utc>,
-    /// What it is about.
+    /// The data of the event.
     pub data: EventData,
 }
 
@@ -112,208 +114,211 @@ fn first() -> i32 {
     EventBody::VERSION
 }
 
-/// One event of the team's feed.
+/// An event in the team's feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Event)]
 pub struct EventView {
-    /// The gateway's id, `evt_…`: the `webhook-id` of its deliveries.
+    /// The id of the event, `evt_…`, which is also the `webhook-id` of its deliveries.
     pub id: String,
     /// The body, exactly as webhooks carry it.
     #[serde(flatten)]
     pub body: EventBody,
 }
 
-/// Where a team hears of its events.
+/// A URL to which the events of a team are sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WebhookEndpoint)]
 pub struct EndpointView {
-    /// The gateway's id, `we_…`.
+    /// The id of the webhook endpoint, `we_…`.
     pub id: String,
-    /// Where events are sent. In events no more than scheme and host: the rest may be a secret.
+    /// The URL to which events are sent. In events, it is reduced to scheme and host, because the rest may be a
+    /// secret.
     pub url: String,
-    /// For people.
+    /// A description for human readers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub description: Option<String>,
-    /// Which types; empty means all.
+    /// The types of events that are sent. Empty means all types.
     pub event_types: Vec<String>,
-    /// Only events of image caches with such a name (`web-*`).
+    /// Only events of image caches whose name matches this pattern (`web-*`) are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub name_pattern: Option<String>,
-    /// Only events of image caches with all of these tags; empty means all.
+    /// Only events of image caches that have all of these tags are sent. Empty means all events.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// The most deliveries a second; absent means no limit.
+    /// The maximum number of deliveries per second. Absent if there is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub rate_per_second: Option<i32>,
-    /// Whether the events of one image cache come in their order.
+    /// Whether the events of one image cache are delivered in order.
     #[serde(default)]
     pub ordered: bool,
-    /// In which form events come: `native` or `cloudevents`.
+    /// The format of events: `native` or `cloudevents`.
     #[serde(default)]
     #[schema(required = true)]
     pub format: String,
-    /// Headers of its own. Their values are never shown again.
+    /// The additional headers that are sent. Their values are never shown.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// How long an attempt may take; absent means as long as the gateway says.
+    /// How many seconds an attempt may take. Absent if the gateway's default applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub timeout_seconds: Option<i32>,
-    /// The pauses between attempts; absent means the gateway's own schedule.
+    /// The pauses between attempts in seconds. Absent if the gateway's own schedule applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub retry_schedule_seconds: Option<Vec<i32>>,
-    /// What ed25519 signatures (`v1a`) are verified with, where it has such: `whpk_…`.
+    /// The public key that verifies Ed25519 signatures (`v1a`), `whpk_…`. Absent if the endpoint does not use them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub public_key: Option<String>,
-    /// Until when the secret before the last rotation signs, too.
+    /// When the secret from before the last rotation stops signing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub old_secret_until: Option<DateTime<Utc>>,
-    /// Whether events are sent.
+    /// Whether events are sent to the endpoint.
     pub enabled: bool,
-    /// Why not, where they are not: `pending` (it has not echoed its challenge yet), `paused`, `gone` (the receiver
-    /// answered 410) or `failing` (for five days).
+    /// Why events are not sent: `pending` (the endpoint has not answered its challenge yet), `paused`, `gone` (the
+    /// receiver answered 410) or `failing` (for five days).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub disabled_reason: Option<String>,
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     #[serde(default)]
     pub consecutive_failures: i32,
-    /// The first of them.
+    /// When the first failure since the last success happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub failing_since: Option<DateTime<Utc>>,
-    /// The last success, to the minute.
+    /// When the last delivery succeeded, accurate to the minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_success_at: Option<DateTime<Utc>>,
-    /// Until when nothing is sent, because the receiver asked for it or fails.
+    /// When sending resumes. Until then nothing is sent, because the receiver asked for a pause or is failing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub resting_until: Option<DateTime<Utc>>,
-    /// Events that were not queued since the last replay, because too many waited while it was not enabled:
-    /// `POST …/replay` from `passed_over_since` on has them, as long as events are kept.
+    /// The number of events that were not queued since the last replay, because too many were waiting while the
+    /// endpoint was not enabled. Use `POST …/replay` from `passed_over_since` on to get them, as long as events are
+    /// kept.
     #[serde(default)]
     pub passed_over: i64,
-    /// When the first of them happened.
+    /// When the first of these events happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub passed_over_since: Option<DateTime<Utc>>,
-    /// The signing secret (`whsec_…`): shown once, in the answer to the create or to the rotation.
+    /// The signing secret (`whsec_…`). It is shown once, in the response to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
     pub secret: Option<ShownOnce>,
-    /// When it was made.
+    /// When the endpoint was created.
     pub created_at: DateTime<Utc>,
 }
 
-/// One event on its way to one endpoint.
+/// The delivery of one event to one webhook endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Delivery)]
 pub struct DeliveryView {
-    /// The gateway's id, `dl_…`.
+    /// The id of the delivery, `dl_…`.
     pub id: String,
-    /// The event: the `webhook-id` header.
+    /// The id of the event, which is also the `webhook-id` header.
     pub event_id: String,
-    /// The event's type.
+    /// The type of the event.
     pub event_type: String,
-    /// The endpoint.
+    /// The id of the webhook endpoint.
     pub endpoint_id: String,
-    /// `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
+    /// The state of the delivery: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
     pub state: String,
-    /// How many attempts were begun since it was last put into the queue.
+    /// The number of attempts started since the delivery was last put into the queue.
     pub attempts: i32,
     /// When the next attempt is due.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub next_attempt_at: Option<DateTime<Utc>>,
-    /// The last attempt's HTTP status.
+    /// The HTTP status that the last attempt received.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_http_status: Option<i32>,
-    /// The last attempt's reason, where it failed, in a coarse word.
+    /// A short code for why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_error: Option<String>,
     /// When the event happened.
     pub created_at: DateTime<Utc>,
-    /// When it was delivered or given up.
+    /// When the delivery succeeded or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// One attempt at a delivery.
+/// One attempt of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = DeliveryAttempt)]
 pub struct AttemptView {
-    /// From 1, since the delivery was last put into the queue.
+    /// The number of the attempt, counted from 1 since the delivery was last put into the queue.
     pub number: i32,
-    /// `delivered`, `failed`, `gone` (410), `refused` (the address is not open) or `worker_lost`.
+    /// The outcome: `delivered`, `failed`, `gone` (410), `refused` (the address is not allowed) or `worker_lost`.
     pub outcome: String,
-    /// The answer's HTTP status.
+    /// The HTTP status of the receiver's response.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub http_status: Option<i32>,
-    /// How long it took.
+    /// The duration of the attempt in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub duration_ms: Option<i32>,
-    /// The beginning of the answer's body: at most 256 bytes, printable.
+    /// The beginning of the response body: at most 256 bytes, printable characters only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub response: Option<String>,
-    /// Why it failed, in a coarse word.
+    /// A short code for why the attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<String>,
-    /// The same as a sentence, with what to change.
+    /// An explanation of the failure in a sentence, with what to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub explanation: Option<String>,
-    /// When it ended.
+    /// When the attempt ended.
     pub at: DateTime<Utc>,
 }
 
-/// What came back from a test.
+/// The result of a test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WebhookTest)]
 pub struct EndpointTestView {
-    /// The `webhook-id` of the test.
+    /// The `webhook-id` of the test message.
     pub message_id: String,
-    /// `delivered`, `failed`, `gone` (410) or `refused` (the address is not open).
+    /// The outcome: `delivered`, `failed`, `gone` (410) or `refused` (the address is not allowed).
     pub outcome: String,
-    /// The answer's HTTP status.
+    /// The HTTP status of the receiver's response.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub http_status: Option<i32>,
-    /// How long it took.
+    /// The duration of the attempt in milliseconds.
     pub duration_ms: i32,
-    /// The beginning of the answer's body: at most 256 bytes, printable.
+    /// The beginning of the response body: at most 256 bytes, printable characters only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub response: Option<String>,
-    /// Why it failed, in a coarse word.
+    /// A short code for why the attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub error: Option<String>,
-    /// The same as a sentence, with what to change; of a redirect, the host that it leads to.
+    /// An explanation of the failure in a sentence, with what to change. For a redirect, it names the host that the
+    /// redirect leads to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub explanation: Option<String>,
 }
 
-/// How many deliveries were put into the queue.
+/// The result of putting deliveries back into the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Requeued)]
 pub struct RequeuedView {
-    /// How many.
+    /// The number of deliveries put into the queue.
     pub deliveries: i64,
-    /// Whether there are more than fit into one call: ask again.
+    /// Whether more deliveries match than one call can queue. If so, repeat the call.
     pub has_more: bool,
 }

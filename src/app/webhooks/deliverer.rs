@@ -248,6 +248,6 @@ impl Deliverer {
 
 /// The worker was not renewed in time. What it held is delivered by whoever finds it; what is in flight is cut off.
 fn dead() -> Error {
-    let detail = "the deliverer could not show that it lives, and begins anew";
+    let detail = "the deliverer could not record its heartbeat and is restarting";
     Error::Unavailable { code: "deliverer_lost", detail, retry_after_seconds: 1 }
 }

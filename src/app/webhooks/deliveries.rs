@@ -66,7 +66,7 @@ impl Webhooks {
         match self.base.store().resend(&caller.team, id, self.base.now(), &entry).await? {
             Resent::Done => {}
             Resent::Absent => return Err(Error::NotFound("delivery")),
-            Resent::InFlight => return conflict("delivery_in_flight", "the delivery is being sent at the moment"),
+            Resent::InFlight => return conflict("delivery_in_flight", "the delivery is currently being sent"),
             Resent::EndpointGone => return conflict("webhook_endpoint_gone", "its webhook endpoint was deleted"),
         }
         call.set_audited();

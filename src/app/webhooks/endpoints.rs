@@ -52,8 +52,7 @@ impl Webhooks {
         let entry = self.endpoint_entry(caller, call, CREATE, &endpoint.id);
         let most = self.base.settings().webhook.endpoints_per_team;
         if !self.base.store().add_endpoint(&endpoint, &secrets, most, &entry).await? {
-            let detail =
-                format!("the team has {most} webhook endpoints or more, and may have {most}; delete one first");
+            let detail = format!("the team has reached its limit of {most} webhook endpoints; delete one first");
             return Err(Error::Conflict { code: "too_many_webhook_endpoints", detail });
         }
         call.set_audited();
@@ -90,7 +89,13 @@ impl Webhooks {
         new.options.check_types(caller.may(Scope::PlatformSecurity), &mut findings);
         secrets::check_headers(&new.headers, &mut findings);
         let once = !(new.verify_later && new.skip_challenge);
-        findings.require(once, "/verify_later", "not_allowed", "leaves nothing to verify together with skip_challenge");
+        findings.require(
+            once,
+            "/verify_later",
+            "not_allowed",
+            "must not be combined with skip_challenge, which \
+                                leaves nothing to verify",
+        );
         if let Err(reason) = self.sender.judge(&new.url).await {
             findings.require(false, "/url", "not_allowed", reason.to_string());
         }
@@ -123,7 +128,7 @@ impl Webhooks {
     pub(in crate::app) async fn verified_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<Endpoint, Error> {
         let endpoint = self.own_endpoint(caller, id).await?;
         if endpoint.is_pending() {
-            let detail = "the webhook endpoint has not echoed its challenge yet: POST …/verify first".to_owned();
+            let detail = "the webhook endpoint has not answered its challenge yet: POST …/verify first".to_owned();
             return Err(Error::Conflict { code: "webhook_endpoint_pending", detail });
         }
         Ok(endpoint)

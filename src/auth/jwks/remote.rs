@@ -209,11 +209,7 @@ impl Remote {
                     state.fetched = Some(now);
                     state.failed = None;
                     if state.told.take().is_some() {
-                        tracing::info!(
-                            issuer = self.name,
-                            host = self.host(),
-                            "the issuer's keys could be fetched again"
-                        );
+                        tracing::info!(issuer = self.name, host = self.host(), "fetched the issuer's keys again");
                     }
                 }
                 Err(reason) => {
@@ -234,7 +230,12 @@ impl Remote {
         let known = state.told.as_ref().is_some_and(|(last, at)| *last == reason && within(Some(*at), TELL_AGAIN, now));
         if !known {
             let kept = state.trusted(self.max_age, now).is_some();
-            let meanwhile = if kept { "those fetched before go on" } else { "no token can be checked until they can" };
+            let meanwhile = if kept {
+                "the previously fetched keys remain in use"
+            } else {
+                "no token can be verified \
+                                       until they are"
+            };
             let (issuer, host) = (&self.name, self.host());
             tracing::warn!(issuer, host, reason, kept, "the issuer's keys could not be fetched; {meanwhile}");
             state.told = Some((reason, now));
@@ -248,23 +249,28 @@ impl Remote {
         };
         let body = self.get(&url).await?;
         KeySet::from_jwks(&body, Secrets::Refused, &self.algorithms)
-            .map_err(|error| format!("what is served there {error}"))
+            .map_err(|error| format!("the document at this address {error}"))
     }
 
     /// The address of the keys, as the discovery document says.
     async fn discover(&self, url: &Url, issuer: &str) -> Result<Url, String> {
         let body = self.get(url).await.map_err(|reason| format!("the discovery document: {reason}"))?;
-        let found: Discovery = serde_json::from_slice(&body)
-            .map_err(|_| "the discovery document is no JSON object with the texts issuer and jwks_uri".to_owned())?;
+        let found: Discovery = serde_json::from_slice(&body).map_err(|_| {
+            "the discovery document is not a JSON object with the strings issuer and \
+                          jwks_uri"
+                .to_owned()
+        })?;
         if found.issuer != issuer {
-            return Err("the discovery document names another issuer than is configured; they must be equal, and a \
-                        slash at the end counts"
-                .to_owned());
+            return Err(
+                "the discovery document names a different issuer than the configured one; they must be equal, \
+                        including a trailing slash"
+                    .to_owned(),
+            );
         }
         let safe = |url: &Url| is_safe(url, &self.http_hosts);
         Url::parse(&found.jwks_uri).ok().filter(safe).ok_or_else(|| {
-            "the jwks_uri of the discovery document is no https URL (http only to loopback, or a host that is named \
-             for it)"
+            "the jwks_uri of the discovery document is not an https URL (http is allowed only to loopback, or to a \
+             host that is configured for it)"
                 .to_owned()
         })
     }
@@ -278,7 +284,7 @@ impl Remote {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(reason)? {
             if body.len() + chunk.len() > MAX_BYTES {
-                return Err("the answer is longer than 1 MiB".to_owned());
+                return Err("the response is longer than 1 MiB".to_owned());
             }
             body.extend_from_slice(&chunk);
         }
@@ -295,7 +301,7 @@ struct Discovery {
 /// The chain of causes, without the URL.
 fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = if error.is_timeout() { "no answer in time".to_owned() } else { error.to_string() };
+    let mut text = if error.is_timeout() { "the request timed out".to_owned() } else { error.to_string() };
     let mut next = std::error::Error::source(&error);
     while let Some(cause) = next {
         let said = cause.to_string();

@@ -23,31 +23,31 @@ pub(super) enum Skip {
     Missing(&'static str),
     #[error("its {0} has the wrong type")]
     Type(&'static str),
-    #[error("its kty is none of RSA, EC, OKP and oct")]
+    #[error("its kty is not RSA, EC, OKP or oct")]
     UnknownType,
-    #[error("its crv is none of P-256, P-384 and Ed25519")]
+    #[error("its crv is not P-256, P-384 or Ed25519")]
     UnknownCurve,
     #[error("is not for signatures (use, key_ops)")]
     OtherUse,
-    #[error("its alg is none that the issuer's tokens may be signed with")]
+    #[error("its alg is not among those allowed for the issuer's tokens")]
     OtherAlgorithm,
-    #[error("its type is for none of the algorithms that the issuer's tokens may be signed with")]
+    #[error("its type fits none of the algorithms allowed for the issuer's tokens")]
     OtherType,
-    #[error("its kid is longer than {MAX_KID_BYTES} bytes, empty, or holds characters that do not show")]
+    #[error("its kid is longer than {MAX_KID_BYTES} bytes, is empty, or contains invisible characters")]
     Kid,
     #[error("another key has the same kid")]
     Double,
-    #[error("holds the private half")]
+    #[error("contains the private key")]
     PrivateKey,
-    #[error("is a secret that was published")]
+    #[error("is a publicly known secret")]
     PublishedSecret,
     #[error("is a secret of fewer than {MIN_SECRET_BYTES} bytes")]
     ShortSecret,
-    #[error("is an RSA key outside 2048 to 8192 bits")]
+    #[error("is an RSA key that does not have 2048 to 8192 bits")]
     RsaSize,
-    #[error("has a certificate (x5c) and not the numbers of its key, and certificates are not read")]
+    #[error("has a certificate (x5c) but not the parameters of its key, and certificates are not read")]
     CertificateOnly,
-    #[error("its numbers are no key")]
+    #[error("its parameters are not a valid key")]
     Unreadable,
 }
 

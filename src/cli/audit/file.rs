@@ -93,17 +93,17 @@ pub(super) fn verify(path: &Path, subject: &Subject) -> anyhow::Result<Report> {
     let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut lines = BufReader::new(file).lines().enumerate().map(|(at, line)| -> anyhow::Result<Line> {
         serde_json::from_str(&line?)
-            .with_context(|| format!("line {} of {} is not of an audit export", at + 1, path.display()))
+            .with_context(|| format!("line {} of {} is not part of an audit export", at + 1, path.display()))
     });
     let dropped = match lines.next().transpose()? {
         Some(Line::Head { format, dropped }) if format == FORMAT => dropped.parse().unwrap_or_default(),
-        _ => anyhow::bail!("{} does not begin as an audit export does", path.display()),
+        _ => anyhow::bail!("{} does not begin like an audit export", path.display()),
     };
     let mut verification = Verification::new(subject.keys.clone(), subject.saved.clone(), dropped);
     let (mut page, mut unsealed) = (AuditPage::default(), Vec::new());
     for line in lines {
         match line? {
-            Line::Head { .. } => anyhow::bail!("{} has two heads", path.display()),
+            Line::Head { .. } => anyhow::bail!("{} has two headers", path.display()),
             Line::Leaf { leaf, entry, hash, rows } => {
                 // Only here is a part complete: checkpoints stand behind their last leaf.
                 if page.leaves.len() >= PART && !verification.feed(std::mem::take(&mut page)) {

@@ -15,13 +15,13 @@ use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::ids::{AuditId, uuid_v7};
 use crate::store::DroppedMonth;
 
-/// What to keep.
+/// The options of `audit drop`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// How many whole months before this one to keep: 1 to 1200.
+    /// The number of whole months before the current one to keep: 1 to 1200.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1200))]
     keep_months: u32,
-    /// Only say what would be dropped.
+    /// Only print what would be dropped.
     #[arg(long)]
     dry_run: bool,
 }

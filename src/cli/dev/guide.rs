@@ -43,7 +43,7 @@ pub(super) fn name_not_followed(folder: &Path, environment: &Environment) {
     let others = environment.not_followed_by_dev().filter(|(name, value)| !own(name, value));
     let names: Vec<String> = others.map(|(name, _)| name).collect();
     if !names.is_empty() {
-        console::remark(&format!("dev has settings of its own and does not follow {}.", names.join(", ")));
+        console::remark(&format!("dev has its own settings and ignores {}.", names.join(", ")));
     }
 }
 

@@ -55,7 +55,7 @@ impl Keys {
         let path = folder.join("keys.json");
         let mut file: File = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).with_context(|| {
-                format!("{} cannot be read; its folder can be removed to start afresh", path.display())
+                format!("{} cannot be read; remove its folder to start from scratch", path.display())
             })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path)?,
             Err(error) => return Err(error).with_context(|| format!("reading {}", path.display())),

@@ -17,16 +17,16 @@ use crate::domain::region::Region;
 const TRUST: &str = "; or the role's trust policy does not name that user or its account; or the key is that of an account \
                      itself, which assumes no role";
 
-/// What to print, and where to ask.
+/// The options of `doctor cloud`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// Ask in this region alone; several may be given. By default, in those that each account may be used in.
+    /// Check only this region. May be repeated. Defaults to the regions in which each account may be used.
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<Region>,
-    /// Print the policies and ask the cloud nothing.
+    /// Print the policies without asking the cloud.
     #[arg(long)]
     policy_only: bool,
-    /// Print all as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -69,10 +69,10 @@ async fn examine(arguments: &Arguments, config: &ServeConfig) -> Result<(Vec<Acc
 fn sentences(accounts: &[AccountReport], unread: Option<&str>, policy_only: bool) -> String {
     let mut text: String = accounts.iter().map(account).collect();
     if let Some(why) = unread {
-        let _written = write!(text, "The accounts that were added to the gateway are not known: {why}.\n\n");
+        let _written = write!(text, "The accounts that were added to the gateway cannot be read: {why}.\n\n");
     }
     if !policy_only {
-        text += "What cannot be known without an effect:\n";
+        text += "What cannot be checked without side effects:\n";
         text.extend(NOT_CHECKED.iter().map(|one| format!("- {one}\n")));
     }
     text
@@ -81,7 +81,7 @@ fn sentences(accounts: &[AccountReport], unread: Option<&str>, policy_only: bool
 fn account(report: &AccountReport) -> String {
     let mut text = format!("Cloud account {}\n", report.account);
     if let Some(why) = &report.unusable {
-        return text + &format!("Nothing can be sent with it: {why}.\n\n");
+        return text + &format!("No requests can be sent with it: {why}.\n\n");
     }
     for NeededPolicy { attach_to, document } in &report.policies {
         let document = serde_json::to_string_pretty(document).unwrap_or_default();
@@ -99,16 +99,16 @@ fn whose(account: &str, identity: &KeyIdentity) -> String {
     let shown = |id: &Option<String>| id.clone().unwrap_or_default();
     let (found, pinned) = (shown(&identity.account_id), shown(&identity.pinned_account_id));
     match identity.verdict {
-        KeyVerdict::Same => format!("Its key is of the account {found} at the cloud, as its image caches are."),
+        KeyVerdict::Same => format!("Its key belongs to the cloud's account {found}, as do its image caches."),
         KeyVerdict::Unpinned => {
-            format!("Its key is of the account {found} at the cloud; of its image caches that is not known yet.")
+            format!("Its key belongs to the cloud's account {found}; the account of its image caches is not known yet.")
         }
         KeyVerdict::Foreign => format!(
-            "Its key is of the account {found} at the cloud, and its image caches are in {pinned}: nothing is sent with it. \
-             Give it a key of {pinned}, or say that {found} is meant: accept-account --account {account}."
+            "Its key belongs to the cloud's account {found}, but its image caches are in {pinned}: nothing is sent \
+             with it. Give it a key of {pinned}, or, if {found} is intended, run accept-account --account {account}."
         ),
         KeyVerdict::Unknown => format!(
-            "Whose its key is could not be asked of STS ({}): the key of another account would be used, too.",
+            "STS could not be asked for the owner of its key ({}): a key of a different account would also be used.",
             shown(&identity.unknown)
         ),
     }
@@ -124,7 +124,7 @@ fn sentence(report: &AccountReport, check: &Check) -> String {
     match check.verdict {
         Verdict::Allowed => format!("{place}{right} is allowed."),
         Verdict::NotRefused => {
-            format!("{place}{right} was not refused ({code}, to a call of which nothing can come).")
+            format!("{place}{right} was not refused ({code}, to a call that cannot have an effect).")
         }
         Verdict::Missing => {
             let (who, whose) = who(report, check);
@@ -133,7 +133,7 @@ fn sentence(report: &AccountReport, check: &Check) -> String {
                 "{place}{who} may not {right}, which is needed to {need} ({told}): add it to the policy of {whose}{also}."
             )
         }
-        Verdict::Unknown => format!("{place}whether {right} is allowed could not be asked ({told})."),
+        Verdict::Unknown => format!("{place}could not check whether {right} is allowed ({told})."),
     }
 }
 

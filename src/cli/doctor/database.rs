@@ -10,13 +10,13 @@ use crate::config::Config;
 use crate::domain::database::grants::{self, Difference, GRANTS, Kind};
 use crate::store::{Stamp, Store};
 
-/// Which role.
+/// The options of `doctor database`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The role to look at; by default, the one that `ECG_DATABASE_URL` logs in as.
+    /// The role to check. Defaults to the role in `ECG_DATABASE_URL`.
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
-    /// Print all as JSON.
+    /// Print the report as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -97,7 +97,7 @@ fn sentences(report: &Report) -> String {
             report.more.len()
         );
     }
-    let mut lines = vec![format!("The role {role} needs, and `migrate` grants:")];
+    let mut lines = vec![format!("The role {role} needs these privileges, which `migrate` grants:")];
     lines.extend(report.needs.iter().map(|statement| format!("  {statement};")));
     lines.extend(
         report
@@ -111,7 +111,7 @@ fn sentences(report: &Report) -> String {
         lines.push(format!("It could alter the audit: {}.", report.powers.join("; ")));
     }
     if report.fine {
-        lines.push(format!("The role {role} has exactly that."));
+        lines.push(format!("The role {role} has exactly these privileges."));
     }
     lines.join("\n") + "\n"
 }

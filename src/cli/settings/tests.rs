@@ -27,7 +27,7 @@ fn a_person_reads_sentences_and_a_machine_the_same_facts() {
     let text = sentences(table());
     let body = "
   ECG_LIMITS_BODY_BYTES
-      The longest body of a request.
+      The maximum size of a request's body.
       A whole number from 1024 to 67108864 (bytes). Default: 1048576.
 ";
     assert!(text.contains(body), "{text}");

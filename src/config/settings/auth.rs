@@ -22,32 +22,32 @@ section! {
     /// The tokens' `aud`: required, unless there are issuers in a file.
     audience: Option<String> = word("auth.audience");
 
-    /// What tokens of `ECG_AUTH_ISSUER` are checked with: the keys that `OpenID` discovery finds. Exactly one of
-    /// this and the next three.
+    /// Verifies tokens of `ECG_AUTH_ISSUER` with the keys that `OpenID` discovery finds. Set exactly one of this and
+    /// the next three.
     discovery: bool = flag("auth.discovery");
 
-    /// The JWK set of `ECG_AUTH_ISSUER`, to be fetched.
+    /// The address from which to fetch the JWK set of `ECG_AUTH_ISSUER`.
     jwks_url: Option<Url> = parsed("auth.jwks_url", JWKS_URL);
 
-    /// The JWK set of `ECG_AUTH_ISSUER`, in a file.
+    /// The file with the JWK set of `ECG_AUTH_ISSUER`.
     jwks_file: Option<PathBuf> = path("auth.jwks_file");
 
-    /// A secret that is shared with `ECG_AUTH_ISSUER` (HS256), for development.
+    /// The secret shared with `ECG_AUTH_ISSUER` (HS256), for development.
     hs256_secret: Option<SecretString> = text("auth.hs256_secret", SECRETS, long_secret).secret();
 
-    /// A TOML or JSON file with further issuers and their rules (docs/identity.md).
+    /// A TOML or JSON file with additional issuers and their rules (docs/identity.md).
     issuers: Option<Vec<Issuer>> = issuers("auth.issuers_file");
 
-    /// The `iss` of tokens that the gateway gives pipelines for theirs (docs/pipelines.md).
+    /// The `iss` of the tokens that the gateway issues to pipelines in exchange for theirs (docs/pipelines.md).
     own_issuer: Option<String> = word("auth.own_issuer").otherwise("`ECG_PUBLIC_URL`, else `eci-cache-gateway`");
 
-    /// The HTTP proxy that issuers' keys are fetched through.
+    /// The HTTP proxy through which issuers' keys are fetched.
     proxy: Option<Proxy> = proxy("auth.jwks_proxy");
 
-    /// Certificates (PEM) to trust where issuers' keys are fetched, besides the system's.
+    /// Certificates (PEM) to trust when issuers' keys are fetched, in addition to the system's.
     authorities: Option<Authorities> = authorities("auth.jwks_ca_file");
 
-    /// The hosts, beside loopback, that may be asked for keys in plain http.
+    /// The hosts, in addition to loopback, from which keys may be fetched over plain http.
     http_hosts: Vec<String> = host("auth.jwks_http_hosts").many();
 
     /// The claim with the team or teams: a name or a JSON pointer.
@@ -56,14 +56,14 @@ section! {
     /// The claim with the scopes: a name or a JSON pointer.
     scope_claim: String = word("auth.scope_claim").or("scope");
 
-    /// What stands before scopes in that claim, such as `eci:`; without it no word of an identity provider
-    /// (`ECG_AUTH_JWKS_URL`, `ECG_AUTH_DISCOVERY`) is a scope; `none`: its own words are ours.
+    /// The prefix of scopes in that claim, such as `eci:`. Without it, no word of an identity provider
+    /// (`ECG_AUTH_JWKS_URL`, `ECG_AUTH_DISCOVERY`) is a scope. With `none`, its words are the gateway's scopes.
     scope_prefix: Option<String> = word("auth.scope_prefix");
 
-    /// The longest life of a token, from `iat` to `exp`. Revocations are kept for 8 days.
+    /// The longest lifetime of a token, from `iat` to `exp`. Revocations are kept for 8 days.
     max_lifetime: Duration = seconds("auth.max_lifetime_seconds", 60..=604_800, usual().longest_life_seconds.into());
 
-    /// How far an issuer's clock may be from ours.
+    /// How far an issuer's clock may differ from the gateway's.
     leeway: Duration = seconds("auth.leeway_seconds", 0..=300, usual().leeway_seconds.into());
 }
 

@@ -10,21 +10,21 @@ section! {
     /// The database, and this process's connections to it.
     DatabaseConfig, "Database";
 
-    /// The database, as the runtime role: an address as libpq takes it (docs/database.md tells more: addresses,
-    /// poolers, schemas, what is logged).
+    /// The address of the database with the runtime role, in libpq's format (see docs/database.md for addresses,
+    /// poolers, schemas and logging).
     url: Option<Address> = database("database_url").required("the database as the runtime role");
 
-    /// The same database as the role that owns the schema, for `migrate`.
+    /// The address of the same database with the role that owns the schema, for `migrate`.
     migrate_url: Option<Address> = database("migrate_database_url").otherwise("`ECG_DATABASE_URL`");
 
-    /// Connections for requests and workers; six more are for hot reads (2), policies (1), the audit (1) and creates
-    /// that share their commits (2).
+    /// The number of connections for requests and workers. Six more are used for hot reads (2), policies (1), the
+    /// audit (1) and creates that share their commits (2).
     pool_size: u32 = number("database.pool_size", 2..=500, 10);
 
     /// How long a request waits for a connection to the database.
     acquire: Duration = seconds("database.acquire_seconds", 1..=30, 5);
 
-    /// The role that `migrate` grants to: the one that serves.
+    /// The runtime role, to which `migrate` grants its privileges.
     runtime_role: String = kept("database.runtime_role", ROLES, is_role).or("eci_runtime");
 }
 

@@ -15,13 +15,13 @@ section! {
     /// The master key (`openssl rand -base64 32`).
     master: Option<Arc<MasterKey>> = key("keys.master").required("32 bytes (openssl rand -base64 32)");
 
-    /// The master key's id, kept beside everything that it sealed.
+    /// The id of the master key, which is stored with everything that it encrypted.
     master_id: String = kept("keys.master_id", IDS, is_id).or("k1");
 
-    /// A second master key, which opens and does not seal: for a rotation (docs/compose.md#keys).
+    /// A second master key, which only decrypts, for a rotation (docs/compose.md#keys).
     master_previous: Option<Arc<MasterKey>> = key("keys.master_previous");
 
-    /// The id of the second master key: another than the first one's.
+    /// The id of the second master key, which must differ from that of the first.
     master_previous_id: Option<String> = kept("keys.master_previous_id", IDS, is_id);
 }
 
@@ -33,10 +33,10 @@ section! {
     key: Option<Arc<MasterKey>> =
         key("keys.audit").required("32 bytes that sign the audit (openssl rand -base64 32)");
 
-    /// The audit key before this one, after a change: its stamps and checkpoints are still known.
+    /// The previous audit key, after a change. Its stamps and checkpoints are still accepted.
     previous_key: Option<Arc<MasterKey>> = key("keys.audit_previous");
 
-    /// Which log it is: the first line of every checkpoint, and the name of the key.
+    /// The name of the log, which is the first line of every checkpoint and the name of the key.
     origin: String = kept("audit.origin", ORIGINS, is_origin).or("eci-cache-gateway");
 }
 

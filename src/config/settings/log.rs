@@ -9,10 +9,10 @@ section! {
     /// What is logged, and in which form.
     LogConfig, "Logs";
 
-    /// Which lines are written, in tracing's filter words.
+    /// The log lines to write, as a filter of tracing.
     filter: String = kept("log", FILTERS, is_filter).or("info,sqlx=warn");
 
-    /// In which form: `json`, one object for each line, or `text`, for people.
+    /// The format of the log: `json`, one object per line, or `text`, for people.
     format: LogFormat = choice("log_format", "json or text", &FORMATS).or("json");
 }
 

@@ -11,29 +11,29 @@ section! {
     /// How often the cloud is called, and what is assumed of it.
     PaceConfig, "The cloud's pace";
 
-    /// Calls a second of each account, of all gateways together; halved when the cloud throttles, grown back within 2
-    /// minutes.
+    /// The number of calls per second for each account, for all gateways together. It is halved when the cloud
+    /// throttles and recovers within 2 minutes.
     calls_per_second: u32 = number("cloud.calls_per_second", 1..=10_000, calls().calls_per_second);
 
-    /// The share of the calls, in percent, that is kept for creates, updates and deletes.
+    /// The share of the calls, in percent, that is reserved for creates, updates and deletes.
     changes_percent: u32 = number("cloud.changes_percent", 0..=90, calls().reserve * 100.0);
 
-    /// The usual time between two looks at a build that may end.
+    /// The usual interval between two reads of a build that may end.
     look: Duration = milliseconds("cloud.look_milliseconds", 1_000..=60_000, 9_800);
 
-    /// For how long the cloud surely remembers a ClientToken.
+    /// How long the cloud is certain to remember a ClientToken.
     token_window: chrono::Duration =
         signed_seconds("cloud.token_window_seconds", 10..=86_400, rule().token_window.num_seconds());
 
-    /// How late the cloud accepts a signed request.
+    /// How long after signing the cloud accepts a request.
     acceptance: chrono::Duration =
         signed_seconds("cloud.acceptance_seconds", 10..=3_600, rule().acceptance.num_seconds());
 
-    /// How long a new cache is missing from the cloud's lists.
+    /// How long a new cache may be missing from the cloud's lists.
     list_lag: chrono::Duration = signed_seconds("cloud.list_lag_seconds", 1..=600, rule().list_lag.num_seconds());
 
-    /// How long the cloud may hide a cache that it has: a create in doubt that all looks have missed for that long is
-    /// sent again.
+    /// How long the cloud may not show a cache that exists. A create with an unknown outcome that no lookup has found
+    /// for that long is sent again.
     absence: chrono::Duration = signed_seconds("cloud.absence_seconds", 0..=86_400, rule().absence.num_seconds());
 }
 

@@ -9,13 +9,13 @@ section! {
     /// What holds where no policy says it.
     PolicyConfig, "Policy";
 
-    /// What holds for teams that nobody registered: the `default` policy, or `refuse`, and they create nothing.
+    /// What applies to unregistered teams: the `default` policy, or `refuse`, with which they cannot create anything.
     unknown_teams: UnknownTeams = choice("policy.unknown_teams", "default or refuse", &UNKNOWN_TEAMS).or("default");
 
-    /// Who can change a policy: shown to those who are refused.
+    /// Whom to contact to change a policy. Shown in refusals.
     contact: Option<String> = word("policy.contact");
 
-    /// What image caches cost (README.md#policy); budgets need them.
+    /// The prices of image caches (README.md#policy), which budgets require.
     price_list: Vec<String> = kept("policy.prices", PRICES, |entry| Prices::read("", [entry]).is_ok()).many();
 
     /// The currency of the prices.

@@ -10,18 +10,18 @@ section! {
     /// What is kept for how long.
     RetentionConfig, "Retention";
 
-    /// How long events are kept, and what is left of their deliveries (docs/retention.md). An endpoint that fails is
-    /// switched off after five days: a month is time to notice and replay.
+    /// How long events and the rest of their deliveries are kept (docs/retention.md). A failing endpoint is disabled
+    /// after five days: a month leaves time to notice and replay.
     events: Duration = days("retention.events_days", DAYS, 30);
 
-    /// How long deliveries are kept that are over.
+    /// How long finished deliveries are kept.
     deliveries: Duration = days("retention.deliveries_days", DAYS, 30);
 
-    /// How long image caches are kept that have ended, with their transitions and operations: a quarter, for whoever
-    /// looks back at what was built; the audit has it for longer.
+    /// How long image caches that have ended are kept, with their transitions and operations. The default is a
+    /// quarter, to look back at what was built; the audit keeps it for longer.
     image_caches: Duration = days("retention.image_caches_days", DAYS, 90);
 
-    /// How long keys that were revoked and endpoints that were deleted are kept.
+    /// How long revoked keys and deleted endpoints are kept.
     credentials: Duration = days("retention.credentials_days", DAYS, 90);
 }
 

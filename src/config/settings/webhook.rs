@@ -13,29 +13,30 @@ section! {
     /// Where webhooks may go, and how.
     WebhookConfig, "Webhooks";
 
-    /// Networks that are open to webhooks; the clouds' metadata services and the gateway's own services never are
-    /// (docs/webhook-addresses.md). Without this and the next four, nothing is open.
+    /// The networks to which webhooks may be sent, except the clouds' metadata services and the gateway's own
+    /// services, which are never allowed (docs/webhook-addresses.md). Without this and the next four, nothing is
+    /// allowed.
     allow_cidrs: Vec<Cidr> = networks("webhook.allow_cidrs").many();
 
-    /// Hosts that are open to webhooks together with all below them.
+    /// The hosts to which webhooks may be sent, including all their subdomains.
     allow_host_suffixes: Vec<String> = host_suffix("webhook.allow_host_suffixes").many();
 
-    /// The ports that are open to webhooks, if not all are.
+    /// The ports to which webhooks may be sent, if not all are allowed.
     allow_ports: Option<Vec<u16>> = text("webhook.allow_ports", PORTS, port).many().never_empty("all");
 
-    /// Whether the public internet is open to webhooks.
+    /// Whether webhooks may be sent to the public internet.
     allow_public: bool = flag("webhook.allow_public");
 
-    /// Whether loopback addresses are open to webhooks.
+    /// Whether webhooks may be sent to loopback addresses.
     allow_loopback: bool = flag("webhook.allow_loopback");
 
-    /// Whether webhooks may go to `http` besides `https`.
+    /// Whether webhooks may be sent over `http` as well as `https`.
     allow_http: bool = flag("webhook.allow_http");
 
-    /// Whether an endpoint may be added that has not echoed a challenge.
+    /// Whether an endpoint may be added without answering a challenge.
     allow_skip_challenge: bool = flag("webhook.allow_skip_challenge");
 
-    /// How long one delivery may take, its body included.
+    /// How long one delivery may take, including its body.
     timeout: Duration = seconds("webhook.timeout_seconds", 5..=30, 15);
 
     /// How long a connection to a receiver is kept for the next delivery.
@@ -53,14 +54,14 @@ section! {
     /// How many webhook endpoints a team may have.
     endpoints_per_team: i64 = number("webhook.endpoints_per_team", 1..=10_000, 50);
 
-    /// How many deliveries may wait for an endpoint that is paused or switched off; further events are counted and can
-    /// be replayed.
+    /// How many deliveries may wait for an endpoint that is paused or disabled. Further events are counted and can be
+    /// replayed.
     waiting_while_off: i64 = number("webhook.waiting_while_off", 0..=1_000_000, 10_000);
 
-    /// The HTTP proxy that receivers are reached through, in a tunnel to the address that was judged.
+    /// The HTTP proxy through which receivers are reached, in a tunnel to the address that was checked.
     proxy: Option<Proxy> = proxy("webhook.proxy");
 
-    /// Certificates (PEM) to trust at receivers besides the system's.
+    /// Certificates (PEM) to trust for receivers, in addition to the system's.
     authorities: Option<Authorities> = authorities("webhook.extra_ca_file");
 }
 

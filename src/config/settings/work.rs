@@ -10,15 +10,15 @@ section! {
     /// What the workers do when.
     WorkConfig, "Work";
 
-    /// How long work may be in one process's hands without a word, before another takes it over.
+    /// How long a process may hold work without renewing its lease before another one takes it over.
     lease: Duration = seconds("worker.lease_seconds", 6..=LONGEST_LEASE.as_secs(), 12);
 
-    /// How often the cloud's whole list is compared with the record.
+    /// How often the cloud's complete list is compared with the records.
     reconcile_every: Duration = seconds("reconcile.every_seconds", 60..=86_400, 600);
 
-    /// How long before the end of its retention a cache is said to expire.
+    /// How long before the end of its retention a cache is reported as expiring.
     expiring_within: Duration = seconds("reconcile.expiring_within_seconds", 0..=2_592_000, 86_400);
 
-    /// How much longer a cache must last for `ensure` to reuse it.
+    /// How much longer a cache must exist for `ensure` to reuse it.
     reuse_margin: Duration = seconds("ensure.margin_seconds", 0..=2_592_000, 3_600);
 }

@@ -20,20 +20,20 @@ use chrono::SecondsFormat;
 
 use crate::domain::clock::Instant;
 
-/// What is signed.
+/// The content of a checkpoint, which is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log.
+    /// The name of the log.
     pub origin: String,
     /// How many leaves it covers.
     pub size: i64,
     /// The root's hash.
     pub root: [u8; 32],
-    /// The size of the checkpoint before; 0 for the first.
+    /// The tree size of the previous checkpoint; 0 for the first.
     pub previous: i64,
     /// Transaction and number of the last row that was looked at.
     pub through: (i64, i64),
-    /// When it was made.
+    /// When the checkpoint was created.
     pub at: Instant,
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// The action of the entry.
+/// The action of the audit entry about a dropped month.
 pub const DROPPED: &str = "drop_audit_month";
 /// The parameter that holds the ranges.
 pub const LEAVES: &str = "leaves";
@@ -17,7 +17,7 @@ pub const LEAVES: &str = "leaves";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leaves(Vec<RangeInclusive<i64>>);
 
-/// A text that is no such list.
+/// A string that is not a list of ranges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be ranges of leaves in order, such as 0-119 130-150")]
 pub struct LeavesError;

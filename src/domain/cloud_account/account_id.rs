@@ -97,7 +97,7 @@ impl fmt::Display for AccountId {
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pinned, found } = self;
-        write!(f, "its image caches are in the account {pinned} at the cloud, and its key is of the account {found}")
+        write!(f, "its image caches are in the cloud's account {pinned}, but its key belongs to the account {found}")
     }
 }
 
@@ -117,8 +117,8 @@ mod tests {
         assert_eq!(judge(None, Some(&one)), Verdict::Unpinned(one.clone()));
         assert_eq!(judge(Some(&one), Some(&one)), Verdict::Same);
         let mismatch = Mismatch { pinned: one.clone(), found: two.clone() };
-        let words = "its image caches are in the account 1234567890123456 at the cloud, and its key is of the account \
-                     6543210987654321";
+        let words = "its image caches are in the cloud's account 1234567890123456, but its key belongs to the \
+                     account 6543210987654321";
         assert_eq!(mismatch.to_string(), words);
         assert_eq!(judge(Some(&one), Some(&two)), Verdict::Foreign(mismatch));
     }

@@ -39,7 +39,9 @@ impl Allowed {
         // `https:host` and `https:\\host` are read as an address, too.
         let url = url.filter(|_| endpoint.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/')));
         let Some(url) = url.filter(|url| is_bare(url) && !endpoint.contains(['@', '\\', '%'])) else {
-            return Err(format!("be https:// and a host, without user, path or query; {REGION} stands for the region"));
+            return Err(format!(
+                "be https:// and a host, without user, path or query; {REGION} is replaced by the region"
+            ));
         };
         if self.loopback && is_loopback(&url) && ["http", "https"].contains(&url.scheme()) {
             return Ok(());

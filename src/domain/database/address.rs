@@ -49,11 +49,11 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// Reads an address.
+    /// Parses an address.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         if text.starts_with(['"', '\'']) {
-            return Err(AddressError::new("is in quotation marks: leave them out"));
+            return Err(AddressError::new("is in quotation marks: remove them"));
         }
         let pairs = match text.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => uri::pairs(rest)?,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// Which database is meant.
+/// The database that a fault is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The host, or the folder of its socket.
@@ -42,17 +42,17 @@ pub enum Fault {
     Password,
     /// The server does not let this role in from here; with its words.
     RoleRefused(String),
-    /// There is no such database.
+    /// The database does not exist.
     NoDatabase,
     /// The role may not connect to the database; with the server's words.
     NoRight(String),
-    /// All connections are taken.
+    /// All connections are in use.
     TooMany,
-    /// Nothing listens there.
+    /// Nothing listens on the port.
     Refused,
     /// The host's name leads nowhere.
     NoSuchHost,
-    /// There is no way to the host.
+    /// There is no route to the host.
     Unreachable,
     /// There is no socket in that folder.
     NoSocket,
@@ -62,11 +62,11 @@ pub enum Fault {
     NoTls,
     /// TLS could not be agreed on; with the reason.
     Tls(String),
-    /// It starts or stops.
+    /// The server is starting or stopping.
     Starting,
-    /// It does not answer.
+    /// The server does not answer.
     Silent,
-    /// It takes no writes.
+    /// The server does not accept writes.
     ReadOnly,
     /// A pooler whose mode does not keep a session together.
     Pooler(PoolMode),
@@ -107,35 +107,49 @@ impl Fault {
         let Target { host, port, database, role } = target;
         match self {
             Self::Password => format!(
-                "the password of the role {role} is wrong or missing, or there is no such role: correct the address (in a password % is written %25, @ %40, / %2F), or ALTER ROLE {role} PASSWORD …"
+                "the password of the role {role} is wrong or missing, or the role does not exist: correct the \
+                 address (in a password, write % as %25, @ as %40, / as %2F), or ALTER ROLE {role} PASSWORD …"
             ),
             Self::RoleRefused(said) => {
-                format!("the server does not let the role {role} in ({said}): make the role, or add a line for it to pg_hba.conf")
+                format!("the server does not admit the role {role} ({said}): create the role, or add a line for it \
+                         to pg_hba.conf")
             }
-            Self::NoDatabase => format!("there is no database {database}: correct the address, or CREATE DATABASE {database}"),
+            Self::NoDatabase => format!("the database {database} does not exist: correct the address, or CREATE \
+                                         DATABASE {database}"),
             Self::NoRight(said) => format!("the role {role} may not connect ({said}): GRANT CONNECT ON DATABASE {database} TO {role}"),
             Self::TooMany => "the server or the pooler has no connection left: raise max_connections there, or lower ECG_DATABASE_POOL_SIZE here".to_owned(),
-            Self::Refused => format!("nothing listens at port {port} of {host}: start it, or correct host and port in the address"),
+            Self::Refused => format!("nothing listens on port {port} of {host}: start the server, or correct host \
+                                      and port in the address"),
             Self::NoSuchHost => format!("the name {host} does not resolve: correct the host in the address, or the DNS of this machine"),
-            Self::Unreachable => format!("there is no way to {host}: look at routes, firewalls and network policies"),
+            Self::Unreachable => format!("there is no route to {host}: check routes, firewalls and network policies"),
             Self::NoSocket => format!("there is no socket .s.PGSQL.{port} in {host}: start the server, or correct folder and port in the address"),
-            Self::NotPostgres => format!("what listens at port {port} of {host} does not talk as PostgreSQL does: correct host and port in the address"),
-            Self::NoTls => "the server speaks no TLS, and sslmode demands it: turn ssl on there, or write sslmode=prefer".to_owned(),
-            Self::Tls(why) => format!("TLS failed ({why}): look at sslmode, sslrootcert and the server's certificate"),
-            Self::Starting => "the server is starting, stopping or recovering: it will be tried again".to_owned(),
-            Self::Silent => "it does not answer in time: look at the network, and whether the server is overloaded".to_owned(),
-            Self::ReadOnly => "it takes no writes (a standby, or default_transaction_read_only): let the address lead to the primary".to_owned(),
-            Self::Pooler(PoolMode::Transaction) => "a pooler in transaction mode stands before it, which does not keep a session together: set pool_mode = session for this database, or connect to the server itself".to_owned(),
-            Self::Pooler(PoolMode::Statement) => "a pooler in statement mode stands before it, which allows no transactions: set pool_mode = session for this database, or connect to the server itself".to_owned(),
+            Self::NotPostgres => format!("the server on port {port} of {host} does not speak the PostgreSQL \
+                                          protocol: correct host and port in the address"),
+            Self::NoTls => "the server does not support TLS, which sslmode requires: enable ssl there, or write \
+                            sslmode=prefer".to_owned(),
+            Self::Tls(why) => format!("TLS failed ({why}): check sslmode, sslrootcert and the server's certificate"),
+            Self::Starting => "the server is starting, stopping or recovering: the connection will be \
+                               retried".to_owned(),
+            Self::Silent => "it does not answer in time: check the network, and whether the server is \
+                             overloaded".to_owned(),
+            Self::ReadOnly => "it does not accept writes (a standby, or default_transaction_read_only): the address \
+                               must lead to the primary".to_owned(),
+            Self::Pooler(PoolMode::Transaction) => "it is behind a pooler in transaction mode, which does not \
+                                                    preserve sessions: set pool_mode = session for this database, or \
+                                                    connect to the server directly".to_owned(),
+            Self::Pooler(PoolMode::Statement) => "it is behind a pooler in statement mode, which allows no \
+                                                  transactions: set pool_mode = session for this database, or \
+                                                  connect to the server directly".to_owned(),
             Self::Startup(said) => format!("the pooler refuses a parameter of the start ({said}): add it to its ignore_startup_parameters"),
             Self::Schema(Some(schema)) => format!(
                 "names without a schema lead to {schema} there, and the gateway's tables live in public: give it a database of its own, and take search_path out of the address, or ALTER ROLE {role} RESET search_path (ALTER DATABASE {database} RESET search_path)"
             ),
             Self::Schema(None) => format!("the role {role} may not use the schema public: GRANT USAGE ON SCHEMA public TO {role}, and let its search_path hold public"),
             Self::MayNotCreate => format!(
-                "the role {role} may make no tables in the schema public: run `migrate` as the owner of the database (ECG_MIGRATE_DATABASE_URL), or GRANT CREATE ON SCHEMA public TO {role}"
+                "the role {role} may not create tables in the schema public: run `migrate` as the owner of the \
+                 database (ECG_MIGRATE_DATABASE_URL), or GRANT CREATE ON SCHEMA public TO {role}"
             ),
-            Self::TooOld(version) => format!("it is PostgreSQL {version}, and 14 or later is needed"),
+            Self::TooOld(version) => format!("it is PostgreSQL {version}, but 14 or later is required"),
             Self::Setting(said) => format!("the server refuses a setting in options ({said}): correct it in the address"),
             Self::Other(said) => said.clone(),
         }

@@ -4,7 +4,7 @@
 //! with what the migrations grant. A migration with a new table, or with a function that the gateway calls, comes with
 //! its line here.
 
-/// What a privilege is on.
+/// The kind of object that a privilege applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The database itself.
@@ -48,7 +48,7 @@ pub struct Difference {
     pub kind: Kind,
     /// Its name.
     pub name: String,
-    /// What it needs and has not.
+    /// The required privileges that the role lacks.
     pub missing: Vec<String>,
     /// What it has and does not need.
     pub more: Vec<String>,
@@ -68,7 +68,7 @@ const fn may_call(name: &'static str) -> Grant {
     Grant { kind: Kind::Function, name, privileges: &["EXECUTE"] }
 }
 
-/// All of it.
+/// All privileges that the runtime role needs.
 pub const GRANTS: &[Grant] = &[
     Grant { kind: Kind::Database, name: "", privileges: &["CONNECT"] },
     Grant { kind: Kind::Schema, name: "public", privileges: &["USAGE"] },

@@ -7,7 +7,7 @@ use chrono::Duration;
 
 use crate::domain::clock::Instant;
 
-/// From then on it is told.
+/// How long a transaction may hold up events before it is reported.
 pub const TOO_LONG: Duration = Duration::seconds(60);
 
 /// What was seen of it, look by look.

@@ -144,13 +144,14 @@ fn image(cause: Cause) -> Option<Entry> {
         ImageNotFound => entry_of(
             "image_not_found",
             "The registry does not have this image.",
-            "check the repository and the tag, and that the push had ended; then create the image cache again",
+            "check the repository and the tag, and that the push was complete; then create the image cache again",
             false,
         ),
         RegistryLogin => entry_of(
             "registry_login",
-            "The registry wants a login, or refused the one it was given.",
-            "pass registry_credentials (or acr_registries) that may pull this image; a repository that does not exist is often answered in the same way",
+            "The registry requires a login, or refused the one that was provided.",
+            "pass registry_credentials (or acr_registries) that may pull this image; registries often give the same \
+             answer for a repository that does not exist",
             false,
         ),
         ImageTooLarge => entry_of(
@@ -161,25 +162,26 @@ fn image(cause: Cause) -> Option<Entry> {
         ),
         Platform => entry_of(
             "platform",
-            "The image is not made for the platform that builds the image cache.",
+            "The image does not support the platform that builds the image cache.",
             "push the image for linux/amd64 (or the platform that os_type asks for)",
             false,
         ),
         Network => entry_of(
             "network",
             "The builder could not reach the registry.",
-            "give it a way out: an EIP (eip_instance_id or auto_create_eip) or a NAT gateway on the vSwitch, or use the registry's VPC address; then try again",
+            "give it network access with an EIP (eip_instance_id or auto_create_eip) or a NAT gateway on the \
+             vSwitch, or use the registry's VPC address; then try again",
             true,
         ),
         Certificate => entry_of(
             "certificate",
             "The registry's certificate is not trusted.",
-            "use a certificate of a public authority, or name the registry in insecure_registry where that is allowed",
+            "use a certificate of a public authority, or name the registry in insecure_registry if that is allowed",
             false,
         ),
         RegistryBusy => entry_of(
             "registry_busy",
-            "The registry refused because there were too many pulls.",
+            "The registry refused the pull because there were too many.",
             "try again later, or pull with a login or through a mirror",
             true,
         ),
@@ -192,20 +194,20 @@ fn room(cause: Cause) -> Option<Entry> {
     Some(match cause {
         Quota => entry_of(
             "quota",
-            "A quota of the cloud account is used up.",
-            "delete image caches that are not needed, or have the quota raised; see GET /v1/usage",
+            "A quota of the cloud account is exhausted.",
+            "delete image caches that are not needed, or request a higher quota; see GET /v1/usage",
             true,
         ),
         SubnetFull => entry_of(
             "subnet_full",
             "The vSwitch (or address pool) has no free address for the builder.",
-            "name another vSwitch in vswitch_ids, or free addresses; then try again",
+            "name a different vSwitch in vswitch_ids, or free some addresses; then try again",
             true,
         ),
         ZoneMismatch => entry_of(
             "zone_mismatch",
             "The vSwitch does not belong to the zone or to the VPC of the security group.",
-            "leave zone_id out, or name a vSwitch of that zone and a security group of the same VPC",
+            "omit zone_id, or name a vSwitch of that zone and a security group of the same VPC",
             false,
         ),
         NoStock => entry_of(
@@ -216,7 +218,7 @@ fn room(cause: Cause) -> Option<Entry> {
         ),
         CloudBusy => entry_of(
             "cloud_busy",
-            "The cloud is overloaded or failed inside.",
+            "The cloud is overloaded or had an internal failure.",
             "try again later; nothing is wrong with the request",
             true,
         ),
@@ -230,25 +232,27 @@ fn rights(cause: Cause) -> Option<Entry> {
         AccountDisabled => entry_of(
             "account_disabled",
             "The gateway's cloud account is disabled, in debt, under review or not verified.",
-            "tell whoever runs the gateway: the account itself must be put in order",
+            "tell the gateway's administrators: the problem must be fixed in the account itself",
             false,
         ),
         GatewayKey => entry_of(
             "gateway_key",
-            "The cloud does not take the access key with which the gateway signs.",
-            "nothing is wrong with the request, and nothing of it was done: tell whoever runs the gateway that the id or the secret of its own cloud access key is wrong, or that the key was disabled",
+            "The cloud does not accept the access key with which the gateway signs.",
+            "the request is valid, and no part of it was carried out: tell the gateway's administrators that the id \
+             or the secret of its own cloud access key is wrong, or that the key was disabled",
             false,
         ),
         Permission => entry_of(
             "permission",
             "The gateway's cloud account lacks a permission for this.",
-            "tell whoever runs the gateway: a RAM policy or a service role is missing (`doctor cloud` says which); more scopes will not help",
+            "tell the gateway's administrators: a RAM policy or a service role is missing (`doctor cloud` says \
+             which); more scopes will not help",
             false,
         ),
         NotEnabled => entry_of(
             "not_enabled",
             "The service or this feature is not enabled for the cloud account.",
-            "tell whoever runs the gateway: it is enabled in the cloud's console",
+            "tell the gateway's administrators: it can be enabled in the cloud's console",
             false,
         ),
         _ => return None,
@@ -261,36 +265,36 @@ fn request(cause: Cause) -> Entry {
         WrongState => entry_of(
             "wrong_state",
             "The image cache is in a state that does not allow this.",
-            "look at its present status and try again once it has settled",
+            "check its current status and try again once it has settled",
             true,
         ),
         TokenReused => entry_of(
             "token_reused",
-            "The cloud knows this request's token with other parameters.",
-            "tell whoever runs the gateway; the operation is set aside and never sent under another token",
+            "The cloud knows this request's token with different parameters.",
+            "tell the gateway's administrators; the operation is quarantined and never sent with a different token",
             false,
         ),
         NotThere => entry_of(
             "not_there",
-            "The cloud does not know something that the request names.",
+            "The cloud does not know a resource that the request names.",
             "check the ids in the request (vSwitch, security group, EIP, resource group, image cache)",
             false,
         ),
         BadRequest => entry_of(
             "bad_request",
             "The cloud does not accept a parameter.",
-            "change what the cloud names and send a new request",
+            "change the parameter that the cloud names and send a new request",
             false,
         ),
         Withdrawn => entry_of(
             "withdrawn",
-            "It was withdrawn before anything was sent to the cloud.",
-            "send it again if it is still wanted",
+            "The operation was withdrawn before anything was sent to the cloud.",
+            "send the request again if it is still needed",
             true,
         ),
         _ => entry_of(
             "unclear",
-            "The cloud gives a reason that the gateway does not know; its own words are in `message`.",
+            "The cloud gave a reason that the gateway does not know; the original text is in `message`.",
             "read the cloud's message and its events in the provider record; quote its request id to the cloud's support",
             false,
         ),

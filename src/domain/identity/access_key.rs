@@ -32,7 +32,7 @@ impl AccessKeyId {
     /// What ids of this kind begin with.
     pub const PREFIX: &'static str = "LTAI";
 
-    /// A fresh id.
+    /// A new random id.
     pub fn new(entropy: &Entropy) -> Self {
         Self(format!("{}{}", Self::PREFIX, letters(ID_LETTERS, entropy)))
     }
@@ -64,19 +64,19 @@ impl fmt::Display for AccessKeyId {
 pub struct AccessKey {
     /// `AccessKeyId`.
     pub id: AccessKeyId,
-    /// Whose.
+    /// The team that the key acts for.
     pub team: TeamId,
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: Vec<Scope>,
-    /// For people.
+    /// A description for human readers.
     pub description: Option<String>,
     /// The subject of who made it; none where that was not kept yet.
     pub created_by: Option<String>,
     /// The credential that it was made with, as the audit names it, and the one that that was exchanged for.
     pub made_with: Vec<String>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: Instant,
-    /// When its secret was last replaced.
+    /// When the secret of the key was last replaced.
     pub rotated_at: Option<Instant>,
     /// The subject of who did, and has known it since.
     pub rotated_by: Option<String>,
@@ -84,7 +84,7 @@ pub struct AccessKey {
     pub expires_at: Option<Instant>,
     /// Until when the secret before that is taken, where it still may be.
     pub previous_until: Option<Instant>,
-    /// Since when it is no longer taken.
+    /// When the key was revoked.
     pub revoked_at: Option<Instant>,
     /// The revocation that took it along; none where it was revoked by itself.
     pub revoked_with: Option<RevocationId>,

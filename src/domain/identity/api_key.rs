@@ -16,7 +16,7 @@ use crate::domain::ids::{ApiKeyId, RevocationId};
 pub const MAX_API_KEYS: i64 = 100;
 /// Of how many secrets before the one before the last rotation it is known that they were the key's.
 pub const RETIRED_SECRETS: i32 = 10;
-/// What every key begins with.
+/// The prefix of every key.
 pub const PREFIX: &str = "ecg_";
 /// For how many hours the old secret may be taken beside a new one, at most.
 pub const MAX_OVERLAP_HOURS: i32 = 168;
@@ -30,32 +30,32 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// A key of a team, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Ours.
+    /// The gateway's id of the key.
     pub id: ApiKeyId,
-    /// Whose.
+    /// The team of the key.
     pub team: TeamId,
     /// For people: 1 to 128 characters.
     pub name: String,
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: Vec<Scope>,
-    /// The subject of who made it.
+    /// The subject that created the key.
     pub created_by: String,
     /// The credential that it was made with, as the audit names it, and the one that that was exchanged for; none where
     /// that was not kept yet.
     pub made_with: Vec<String>,
-    /// When it was made.
+    /// When the key was created.
     pub created_at: Instant,
-    /// When its secret was last replaced.
+    /// When the secret of the key was last replaced.
     pub rotated_at: Option<Instant>,
     /// The subject of who did, and has known it since.
     pub rotated_by: Option<String>,
-    /// Until when the secret before that is taken.
+    /// When the previous secret stops being valid.
     pub previous_until: Option<Instant>,
     /// Until when it is good; none: until it is revoked.
     pub expires_at: Option<Instant>,
-    /// When it was last used, to the minute.
+    /// When the key was last used, accurate to the minute.
     pub last_used_at: Option<Instant>,
-    /// Since when it is no longer taken.
+    /// When the key was revoked.
     pub revoked_at: Option<Instant>,
     /// The revocation that took it along; none where it was revoked by itself.
     pub revoked_with: Option<RevocationId>,
@@ -64,11 +64,11 @@ pub struct ApiKey {
 /// Which of a key's two secrets was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// The one that is good.
+    /// The current secret.
     Current,
     /// The one before the last rotation.
     Previous,
-    /// One from before that.
+    /// An older secret.
     Retired,
 }
 
@@ -108,9 +108,9 @@ impl ApiKey {
 /// A key as a request presents it; only its form is known to be right.
 #[derive(Debug)]
 pub struct Presented {
-    /// Which it says it is.
+    /// The id that the key claims to have.
     pub id: ApiKeyId,
-    /// All of it: what is hashed.
+    /// The whole key, which is hashed.
     pub text: SecretString,
 }
 
@@ -136,7 +136,7 @@ impl Presented {
         if checksum(body) == check { Ok(Self { id, text: SecretString::from(text) }) } else { Err(Malformed) }
     }
 
-    /// A fresh key of this id.
+    /// A new random key with this id.
     pub fn fresh(id: ApiKeyId, entropy: &Entropy) -> Self {
         let id_letters = id.to_string().split_off(ApiKeyId::PREFIX.len());
         let body = format!("{PREFIX}{id_letters}{}", letters(SECRET_LETTERS, entropy));
@@ -144,7 +144,7 @@ impl Presented {
         Self { id, text: SecretString::from(body + &check) }
     }
 
-    /// What is hashed.
+    /// The bytes that are hashed.
     pub fn bytes(&self) -> &[u8] {
         self.text.expose_secret().as_bytes()
     }

@@ -97,15 +97,15 @@ impl Scope {
         Self::PlatformSecurity,
         Self::PlatformAudit,
     ];
-    /// Those of a team.
+    /// The scopes of a team.
     pub const TEAM: [Self; 5] = [Self::Read, Self::Write, Self::Webhooks, Self::Audit, Self::Keys];
-    /// Those of the platform.
+    /// The scopes of the platform.
     pub const PLATFORM: [Self; 5] =
         [Self::PlatformRead, Self::PlatformPolicy, Self::PlatformAccounts, Self::PlatformSecurity, Self::PlatformAudit];
 
     /// What to say of the word `admin`, which was a scope.
-    pub const IN_PLACE_OF_ADMIN: &str = "the scope admin is gone; platform:read, platform:policy, platform:accounts, \
-                                         platform:security, platform:audit and keys stand in its place";
+    pub const IN_PLACE_OF_ADMIN: &str = "the scope admin was removed; platform:read, platform:policy, \
+                                         platform:accounts, platform:security, platform:audit and keys replace it";
 
     /// The word that stands in a token's `scope` claim.
     pub fn as_str(self) -> &'static str {
@@ -162,9 +162,9 @@ pub struct Bond {
 pub enum CredentialKind {
     /// A token of the identity provider.
     Token {
-        /// `jti`, where it has one.
+        /// The `jti` of the token, if it has one.
         jti: Option<String>,
-        /// `iat`, where it has one.
+        /// The `iat` of the token, if it has one.
         issued_at: Option<Instant>,
     },
     /// A token of our own, which somebody got in exchange for one of an identity provider.
@@ -189,7 +189,7 @@ pub struct Caller {
     pub credential: String,
     /// Of which kind it is: what ends it before its time.
     pub kind: CredentialKind,
-    /// What it may do.
+    /// The scopes of the caller.
     pub scopes: Vec<Scope>,
     /// Until when its credential is good; none where it has no end of its own.
     pub expires_at: Option<Instant>,
@@ -200,9 +200,9 @@ pub struct Caller {
 /// By what a token was accepted: what the audit keeps of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// The issuer's name.
+    /// The name of the issuer.
     pub issuer: String,
-    /// The rule of it that matched.
+    /// The rule of the issuer that matched.
     pub rule: String,
     /// Claims that the rule notes, by JSON pointer: `/repository`, `/ref`.
     pub noted: BTreeMap<String, String>,
@@ -289,7 +289,7 @@ impl Door {
 /// Where a request came from: what logs, audit entries and the cloud's log have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The door.
+    /// The interface through which the request came.
     pub door: Door,
     /// `X-Request-Id`, taken from the caller if sane, else made by us. At most 64 characters.
     pub request_id: String,

@@ -43,49 +43,48 @@ pub const ALGORITHMS: [&str; 10] =
 /// The most issuers at once.
 pub const MAX_ISSUERS: usize = 50;
 
-/// One identity provider whose tokens are accepted.
+/// An identity provider whose tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Issuer {
-    /// What it is called here: 1 to 63 characters of a-z, 0-9, - and _, beginning with a letter or digit. It stands
-    /// before the subject of each of its tokens (`github:repo:my-org/app:ref:refs/heads/main`), in the audit and in
-    /// metrics.
+    /// The name of the issuer: 1 to 63 characters from a-z, 0-9, - and _, beginning with a letter or digit. It
+    /// precedes the subject of each of the issuer's tokens (`github:repo:my-org/app:ref:refs/heads/main`), in the
+    /// audit and in metrics.
     #[schema(example = "github")]
     pub name: String,
-    /// The claim `iss` of its tokens, exactly; a slash at the end counts.
+    /// The exact value of the claim `iss` in the issuer's tokens, including a trailing slash.
     #[schema(example = "https://token.actions.githubusercontent.com")]
     pub issuer: String,
-    /// What the claim `aud` must be or contain: one of these. Empty where the provider sends none; then `client_ids`
-    /// must be given.
+    /// The audiences, one of which the claim `aud` must be or contain. Empty if the provider sends none; `client_ids`
+    /// is then required.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<String>,
-    /// The clients that tokens must be made for: one of these stands in `azp`, `client_id` or `appid` (the first of
-    /// these that the token has). Empty: any client's.
+    /// The clients whose tokens are accepted, as named in `azp`, `client_id` or `appid` (the first of these that the
+    /// token has). Empty means any client.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub client_ids: Vec<String>,
-    /// Where its keys come from.
+    /// Where the issuer's keys come from.
     #[serde(default)]
     pub keys: Keys,
-    /// The algorithms that its tokens may be signed with; `RS256` where nothing is said.
+    /// The algorithms with which tokens may be signed. Defaults to `RS256`.
     #[serde(default = "algorithms")]
     #[schema(example = json!(["RS256"]))]
     pub algorithms: Vec<String>,
-    /// The longest time from `iat` (or from now, where there is none) to `exp`, in seconds: 60 to 604800, and 86400
-    /// where nothing is said.
+    /// The longest accepted lifetime in seconds, from `iat` (or from now, if there is none) to `exp`: 60 to 604800.
+    /// Defaults to 86400.
     #[serde(default = "longest_life")]
     #[schema(minimum = 60, maximum = 604_800)]
     pub longest_life_seconds: u32,
-    /// How long fetched keys are trusted that could not be renewed, in seconds: 300 to 86400, and 3600 where
-    /// nothing is said.
+    /// How long fetched keys are trusted if they cannot be refreshed, in seconds: 300 to 86400. Defaults to 3600.
     #[serde(default = "max_key_age")]
     #[schema(minimum = 300, maximum = 86_400)]
     pub max_key_age_seconds: u32,
-    /// How far the issuer's clock may be from ours, in seconds: 0 to 300, and 60 where nothing is said. A token
-    /// is taken this long after its `exp`.
+    /// How far the issuer's clock may differ from the gateway's, in seconds: 0 to 300. Defaults to 60. A token is
+    /// accepted for this long after its `exp`.
     #[serde(default = "leeway")]
     #[schema(minimum = 0, maximum = 300)]
     pub leeway_seconds: u32,
-    /// What its claims mean; the first that matches wins.
+    /// The rules that interpret the claims. The first rule that matches applies.
     pub rules: Vec<Rule>,
 }
 
@@ -94,20 +93,21 @@ pub struct Issuer {
 #[serde(deny_unknown_fields)]
 #[schema(as = IssuerKeys)]
 pub struct Keys {
-    /// `discovery`: the `jwks_uri` of `<issuer>/.well-known/openid-configuration`; `jwks_url`: the address in `url`;
-    /// `document`: the JWK set in `document`; `jwks_file`: the file in `file`, in the operator's settings only.
+    /// The source of the keys. `discovery`: the `jwks_uri` of `<issuer>/.well-known/openid-configuration`;
+    /// `jwks_url`: the address in `url`; `document`: the JWK set in `document`; `jwks_file`: the file in `file`,
+    /// which only the operator's settings can use.
     #[serde(default)]
     #[schema(value_type = String, example = "discovery")]
     pub from: KeysFrom,
-    /// The address of the JWK set: https, or http to loopback and to hosts that the operator names.
+    /// The address of the JWK set: https, or http to loopback and to hosts that the operator has configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub url: Option<String>,
-    /// The file of the JWK set.
+    /// The path of the file with the JWK set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub file: Option<String>,
-    /// The JWK set itself: public keys only.
+    /// The JWK set itself, with public keys only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<BTreeMap<String, Value>>)]
     pub document: Option<Value>,
@@ -128,79 +128,81 @@ pub enum KeysFrom {
     Document,
 }
 
-/// What the claims of a token mean, if it matches.
+/// A rule that interprets the claims of the tokens that it matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IssuerRule)]
 pub struct Rule {
-    /// What it is called in refusals and in the audit; as an issuer's name, once within an issuer.
+    /// The name of the rule, shown in refusals and in the audit. It has the form of an issuer's name and is unique
+    /// within the issuer.
     #[schema(example = "app-main")]
     pub name: String,
-    /// JSON pointers into the claims, each with what stands there: texts, of which one must match. `*` stands for any
-    /// characters but `/`, `**` for any characters. Numbers and booleans are compared as JSON writes them, of an array
-    /// any element may match. All pointers must hold.
+    /// JSON pointers into the claims, each with the accepted values, one of which must match. `*` matches any
+    /// characters except `/`, and `**` matches any characters. Numbers and booleans are compared in their JSON form;
+    /// if the claim is an array, any element may match. All pointers must match.
     #[serde(rename = "match", default)]
     #[schema(example = json!({"/repository": ["my-org/app"], "/ref": ["refs/heads/main", "refs/tags/**"]}))]
     pub matches: BTreeMap<String, Vec<String>>,
-    /// The team that it acts for.
+    /// Where the team of the caller comes from.
     pub team: TeamSource,
-    /// What it may do.
+    /// Where the scopes of the caller come from.
     #[serde(default)]
     pub scopes: ScopeSource,
-    /// JSON pointers to claims whose values are kept in the audit: texts, numbers and booleans, of at most 256
+    /// JSON pointers to claims whose values are recorded in the audit: strings, numbers and booleans of at most 256
     /// characters. At most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(example = json!(["/repository", "/ref", "/environment"]))]
     pub noted: Vec<String>,
-    /// Must be true where every token of the issuer matches: there is no `match`, or all of it is `*` and `**`.
+    /// Confirms that the rule matches every token of the issuer. It must be true if there is no `match`, or if all
+    /// its values are `*` and `**`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub matches_anybody: bool,
 }
 
-/// The team of a caller: `fixed`, or what stands in `claims`.
+/// The team of a caller: `fixed`, or the values of `claims`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IssuerTeamSource)]
 pub struct TeamSource {
-    /// Always this team.
+    /// The team that every caller gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub fixed: Option<String>,
-    /// JSON pointers to claims that hold a team or several, each a text or an array of texts; all are read. Of several
-    /// teams the header `X-Team` chooses.
+    /// JSON pointers to claims that contain one or more teams, each a string or an array of strings. All of them are
+    /// read. If there are several teams, the header `X-Team` selects one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
-    /// A regular expression with one capture group, which is the team: `^/platform/([a-z0-9-]+)$`. It is to match the
-    /// whole word, whether it is anchored or not; words that it does not match are left out.
+    /// A regular expression with one capture group, which is the team: `^/platform/([a-z0-9-]+)$`. It must match the
+    /// whole word, even if it is not anchored; words that it does not match are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub pattern: Option<String>,
-    /// Words (after `pattern`) that stand for a team: `{"My Group": "my-group"}`. Others are teams as they are, if they
-    /// have the form of one.
+    /// Words (after `pattern`) that are mapped to a team: `{"My Group": "my-group"}`. Other words are used as teams
+    /// unchanged, if they have the form of a team.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub renames: BTreeMap<String, String>,
-    /// Only the words in `renames` are teams.
+    /// Whether only the words in `renames` are accepted as teams.
     #[serde(default, skip_serializing_if = "is_false")]
     pub only_renames: bool,
 }
 
-/// The scopes of a caller: those in `fixed`, and what the words in `claims` mean by `table` and `prefix`.
+/// The scopes of a caller: those in `fixed`, plus those that `table` and `prefix` derive from the words in `claims`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IssuerScopeSource)]
 pub struct ScopeSource {
-    /// Always these scopes.
+    /// Scopes that every caller gets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixed: Vec<String>,
-    /// JSON pointers to claims that hold words: a text with spaces or commas between them, or an array of such; all are
-    /// read. A word means nothing but by `table` or `prefix`.
+    /// JSON pointers to claims that contain words: a string of words separated by spaces or commas, or an array of
+    /// such strings. All of them are read. Words that neither `table` nor `prefix` covers are ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
-    /// Words, each with the scopes that it gives: `{"cache-writer": ["read", "write"]}`.
+    /// Words, each with the scopes that it grants: `{"cache-writer": ["read", "write"]}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub table: BTreeMap<String, Vec<String>>,
-    /// What stands before our scopes' names in the claim: with `eci:` the word `eci:read` gives `read`. The empty text
-    /// takes the issuer's own words for ours.
+    /// The prefix of the gateway's scope names in the claim: with `eci:`, the word `eci:read` grants `read`. With an
+    /// empty prefix, the issuer's words are the gateway's scopes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub prefix: Option<String>,

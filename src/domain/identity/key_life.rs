@@ -14,11 +14,12 @@ pub const MOST_DAYS: i32 = 3_650;
 /// A key was to be good for longer than it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooLong {
-    /// Beyond the policy's days.
+    /// The key would be valid for longer than the policy allows.
     #[error("must be at most {0} days ahead: longest_key_life_days of the team's policy")]
     Policy(i32),
     /// Beyond the end of the maker's credential.
-    #[error("must not be later than {}, when your own credential ends, unless the team's policy names longest_key_life_days", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
+    #[error("must not be later than {}, when your own credential ends, unless the team's policy sets \
+             longest_key_life_days", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     Maker(Instant),
 }
 

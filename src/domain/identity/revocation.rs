@@ -23,7 +23,7 @@ pub const KEPT: Duration = Duration::days(8);
 /// The longest reason, in characters.
 pub const MAX_REASON_CHARS: usize = 256;
 
-/// What is revoked.
+/// The tokens that a revocation covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The token with this `jti`.
@@ -40,19 +40,19 @@ pub enum Target {
 /// A revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
-    /// Ours.
+    /// The gateway's id of the revocation.
     pub id: RevocationId,
-    /// Of what.
+    /// The tokens that are revoked.
     pub target: Target,
     /// As far as it acts for this team; none for every team.
     pub team: Option<TeamId>,
     /// The platform made it: the team cannot take it back.
     pub by_platform: bool,
-    /// For people.
+    /// The reason, for human readers.
     pub reason: Option<String>,
-    /// The subject of who made it.
+    /// The subject that created the revocation.
     pub created_by: String,
-    /// When.
+    /// When the revocation was created.
     pub created_at: Instant,
     /// When it is forgotten, as every token that it is about has ended by then.
     pub kept_until: Instant,

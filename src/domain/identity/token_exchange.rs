@@ -14,9 +14,9 @@ use super::caller::Scope;
 /// How long a token lives that was exchanged. It is not bound by what is left of the subject token's life: that of a
 /// pipeline lives for minutes, and a build takes longer. What ends the subject token early ends this one, too.
 pub const LIFETIME: Duration = Duration::minutes(30);
-/// The one grant that is known.
+/// The only supported grant type.
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-/// What is issued.
+/// The type of the issued token.
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -28,7 +28,7 @@ const MOST_WORDS: usize = 32;
 pub struct Fault {
     /// `error`: RFC 6749, 5.2 and RFC 8693, 2.2.2.
     pub error: &'static str,
-    /// Our own stable word.
+    /// The gateway's own stable code.
     pub code: &'static str,
     /// Which parameter, and what is allowed.
     pub detail: String,
@@ -41,7 +41,7 @@ impl Fault {
     }
 }
 
-/// What is asked for.
+/// The parameters of a token exchange.
 #[derive(Debug)]
 pub struct Asked {
     /// The token to exchange.
@@ -77,7 +77,7 @@ impl Asked {
 pub fn narrowed(given: &[Scope], asked: Option<&[Scope]>) -> Result<Vec<Scope>, Fault> {
     let Some(asked) = asked else { return Ok(given.to_vec()) };
     match asked.iter().find(|scope| !given.contains(scope)) {
-        Some(more) => Err(beyond(format!("the subject token does not give the scope {}", more.as_str()))),
+        Some(more) => Err(beyond(format!("the subject token does not grant the scope {}", more.as_str()))),
         None => Ok(asked.to_vec()),
     }
 }
@@ -85,12 +85,12 @@ pub fn narrowed(given: &[Scope], asked: Option<&[Scope]>) -> Result<Vec<Scope>, 
 struct Form(Vec<(String, String)>);
 
 impl Form {
-    /// The one value of `name`.
+    /// The single value of the parameter `name`.
     fn one(&mut self, name: &str) -> Result<Option<String>, Fault> {
         let mut values = self.0.extract_if(.., |(key, _)| key == name).map(|(_, value)| value);
         let (first, second) = (values.next(), values.next());
         match second {
-            Some(_) => Err(Fault::invalid("duplicate_parameter", format!("{name} may be given once"))),
+            Some(_) => Err(Fault::invalid("duplicate_parameter", format!("{name} must be given only once"))),
             None => Ok(first),
         }
     }
@@ -115,10 +115,7 @@ impl Form {
             return Err(Fault::invalid("unsupported_token_type", detail));
         }
         if self.one("actor_token")?.is_some() || self.one("actor_token_type")?.is_some() {
-            return Err(Fault::invalid(
-                "unsupported_parameter",
-                "actor_token is not supported: nobody acts for another",
-            ));
+            return Err(Fault::invalid("unsupported_parameter", "actor_token is not supported"));
         }
         Ok(())
     }
@@ -146,7 +143,7 @@ fn scopes(text: &str) -> Result<Vec<Scope>, Fault> {
     for word in words() {
         let Some(scope) = Scope::from_word(word) else {
             let known = Scope::ALL.map(Scope::as_str).join(" ");
-            return Err(beyond(format!("scope names what is none; there are {known}")));
+            return Err(beyond(format!("scope contains an unknown scope; the scopes are {known}")));
         };
         if !found.contains(&scope) {
             found.push(scope);

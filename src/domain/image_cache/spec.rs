@@ -180,7 +180,7 @@ impl Word for EliminationStrategy {
 pub struct RegistryCredential {
     /// The registry's host, without `http://` or `https://`.
     pub server: String,
-    /// The user.
+    /// The user name.
     pub user_name: String,
     /// The password; [`SecretString`] prints as `[REDACTED]`.
     pub password: SecretString,

@@ -7,7 +7,7 @@ use super::{likely, placeholder};
 /// What is wrong with a text that is no image reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The text is empty.
+    /// The reference is empty.
     #[error("must not be empty: was a variable empty?")]
     Empty,
     /// A variable or a template's placeholder, which the sender's tool should have replaced.
@@ -17,7 +17,7 @@ pub enum Fault {
     #[error("must not begin with a scheme such as https://")]
     Scheme,
     /// A user name or password before the registry. It is not repeated.
-    #[error("must not contain a user or password: logins have fields of their own")]
+    #[error("must not contain a user or password: logins have their own fields")]
     Login,
     /// A character that stands in no reference.
     #[error("must not contain {0}")]
@@ -28,7 +28,7 @@ pub enum Fault {
          digits, dots and dashes, and no underscore"
     )]
     Host,
-    /// The port is no port.
+    /// The port is invalid.
     #[error("the registry's port must be 1 to 65535")]
     Port,
     /// Upper-case letters in the repository.
@@ -45,10 +45,10 @@ pub enum Fault {
     /// A colon, and nothing behind it.
     #[error("the tag behind the colon must not be empty: was a variable empty?")]
     EmptyTag,
-    /// The tag has another form.
+    /// The tag has the wrong format.
     #[error("the tag must be 1 to 128 letters, digits, `_`, `.` and `-`, and must not begin with `.` or `-`")]
     Tag,
-    /// The digest has another form.
+    /// The digest has the wrong format.
     #[error("the digest must be sha256, sha384 or sha512, a colon, and its 64, 96 or 128 hex digits in lower case")]
     Digest,
 }
@@ -105,7 +105,7 @@ fn odd(letter: char) -> Option<String> {
         '\n' | '\r' => "line breaks",
         '\t' => "tabs",
         '"' | '\'' | '`' | '\u{2018}'..='\u{201f}' => "quotes",
-        ',' | ';' => "commas or semicolons: one reference is one text",
+        ',' | ';' => "commas or semicolons: each string is one reference",
         '\\' => "backslashes",
         '\u{feff}' => "a byte order mark (U+FEFF)",
         _ if letter.is_ascii_graphic() => return None,

@@ -20,13 +20,13 @@ pub enum Reason {
     NotReady,
     /// It is larger than the ephemeral storage.
     TooLarge,
-    /// It holds another tag.
+    /// It contains the image with a different tag.
     OtherTag,
     /// It holds another digest, or one of the two names none.
     OtherDigest,
     /// The same path at another registry host.
     OtherRegistryHost,
-    /// It is in another region.
+    /// It is in a different region.
     OtherRegion,
 }
 
@@ -47,9 +47,9 @@ impl Reason {
 /// One wanted image and one cache that nearly holds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NearMiss<'a> {
-    /// What is wanted.
+    /// The requested image.
     pub image: ImageRef,
-    /// The cache.
+    /// The image cache that nearly contains it.
     pub cache: &'a Weighed,
     /// What it holds instead, as it was asked for; the wanted image itself where only the cache is in the way.
     pub held: ImageRef,
@@ -132,10 +132,10 @@ fn advice(wanted: &Wanted, image: &ImageRef, cache: &Weighed, held: &ImageRef, r
 
 fn not_ready(status: Status) -> String {
     match status {
-        Status::Failed => "Its build failed for good: create another image cache.".to_owned(),
+        Status::Failed => "Its build failed permanently: create a new image cache.".to_owned(),
         Status::UpdateFailed => "Its last update failed: update it again.".to_owned(),
-        Status::Deleting => "It is being removed: create another image cache.".to_owned(),
-        status if status.is_final() => format!("It is gone ({status}): create another image cache."),
+        Status::Deleting => "It is being deleted: create a new image cache.".to_owned(),
+        status if status.is_final() => format!("It no longer exists ({status}): create a new image cache."),
         status => format!("It is {status}: wait until it is ready."),
     }
 }
@@ -151,9 +151,12 @@ fn too_large(wanted: &Wanted, cache: &Weighed) -> String {
 }
 
 fn other_region(wanted: &Wanted, cache: &Weighed) -> String {
-    format!("It is in {}: create one in {}, caches serve their own region only.", cache.region, wanted.region)
+    format!(
+        "It is in {}: create one in {}, because image caches can be used only in their own region.",
+        cache.region, wanted.region
+    )
 }
 
 fn other_name(image: &ImageRef, held: &ImageRef) -> String {
-    format!("It holds {held}, which is not {image}: name it so in the pod, or put {image} into the image cache.")
+    format!("It contains {held}, which is not {image}: use that name in the pod, or add {image} to the image cache.")
 }

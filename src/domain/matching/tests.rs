@@ -207,8 +207,8 @@ fn what_would_make_it_hit_is_a_sentence() {
     };
     assert_eq!(
         advice(Status::Ready, 20, "registry-vpc.cn-x.aliyuncs.com/a/b:1", "registry.cn-x.aliyuncs.com/a/b:1"),
-        "It holds registry-vpc.cn-x.aliyuncs.com/a/b:1, which is not registry.cn-x.aliyuncs.com/a/b:1: name it so in \
-         the pod, or put registry.cn-x.aliyuncs.com/a/b:1 into the image cache."
+        "It contains registry-vpc.cn-x.aliyuncs.com/a/b:1, which is not registry.cn-x.aliyuncs.com/a/b:1: use that \
+         name in the pod, or add registry.cn-x.aliyuncs.com/a/b:1 to the image cache."
     );
     assert_eq!(
         advice(Status::Updating, 50, "nginx", "nginx"),
@@ -217,8 +217,8 @@ fn what_would_make_it_hit_is_a_sentence() {
     );
     assert_eq!(
         advice(Status::UpdateFailed, 20, "nginx:1", "nginx:2"),
-        "Its last update failed: update it again. It holds docker.io/library/nginx:1, which is not \
-         docker.io/library/nginx:2: name it so in the pod, or put docker.io/library/nginx:2 into the image cache."
+        "Its last update failed: update it again. It contains docker.io/library/nginx:1, which is not \
+         docker.io/library/nginx:2: use that name in the pod, or add docker.io/library/nginx:2 to the image cache."
     );
 }
 

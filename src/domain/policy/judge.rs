@@ -11,10 +11,10 @@ use crate::domain::image_cache::spec::fields::objects::{ACR_REGISTRY, Member};
 use crate::domain::image_cache::spec::fields::{FIELDS, Field};
 use crate::domain::image_ref::{DEFAULT_TAG, ImageRef};
 
-/// What is judged.
+/// The change that is checked against a policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// In which cloud account.
+    /// The cloud account of the change.
     pub account: &'a str,
     /// What the cache shall be, filled in.
     pub spec: &'a ImageCacheSpec,
@@ -25,7 +25,7 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// What the team would use.
+    /// The team's usage after the change.
     pub fn after(&self, usage: &Usage, prices: &Prices) -> Usage {
         let next = Shape::of(self.spec);
         let build = if self.builds { prices.build(&next.region) } else { Money::ZERO };
@@ -33,7 +33,7 @@ impl Asked<'_> {
     }
 }
 
-/// One refusal.
+/// One thing that the policy refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Which field, as a JSON pointer; empty where it is none.
@@ -140,7 +140,7 @@ impl Bench<'_> {
         if let Some(accounts) = &policy.accounts
             && !accounts.iter().any(|name| name == ANY || name == asked.account)
         {
-            let detail = format!("the cloud account {} is not one that the team may use", asked.account);
+            let detail = format!("the cloud account {} is not allowed for the team", asked.account);
             self.refuse("", "accounts", detail, accounts.clone());
         }
         if let Some(regions) = &policy.regions
@@ -226,9 +226,9 @@ impl Bench<'_> {
             return;
         }
         let detail = match (list, of_profile) {
-            ([], []) => "must be left out: the team may name none".to_owned(),
-            ([], _) => format!("{id} is not one that the team may use: leave it out, and it is filled in"),
-            _ => format!("{id} is not one that the team may use"),
+            ([], []) => "must be left out: the team may not name any".to_owned(),
+            ([], _) => format!("{id} is not allowed for the team: leave the field out, and it is filled in"),
+            _ => format!("{id} is not allowed for the team"),
         };
         self.refuse(field, rule, detail, list.iter().chain(of_profile).cloned().collect());
     }
@@ -269,7 +269,7 @@ impl Bench<'_> {
                 self.refuse(
                     &field,
                     "registries",
-                    format!("{name} is not from where the team's images may come"),
+                    format!("{name} is not allowed as a source of the team's images"),
                     allowed,
                 );
             }
@@ -327,14 +327,15 @@ impl Bench<'_> {
         ];
         for (rule, what, most, used, after) in counts {
             if let Some(most) = most.filter(|most| after > i64::from(*most) && after > used) {
-                let detail = format!("the team has {used} {what}, would have {after}, and may have {most}");
+                let detail = format!("the team has {used} {what}, would have {after}, and may have at most {most}");
                 self.refuse("", rule, detail, vec![most.to_string()]);
             }
         }
         if let Some(most) = self.policy.monthly_budget.filter(|most| after.month > *most && after.month > usage.month) {
             let (currency, used) = (&prices.currency, usage.month);
             let detail = format!(
-                "the team's month costs {used} {currency}, would cost {} {currency}, and may cost {most} {currency}",
+                "the team's month costs {used} {currency}, would cost {} {currency}, and may cost at most {most} \
+                 {currency}",
                 after.month
             );
             self.refuse("", "monthly_budget", detail, vec![Money::to_string(&most)]);

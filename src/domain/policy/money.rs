@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Millionths in one unit.
+/// The number of millionths in one unit.
 const MILLIONTHS: i64 = 1_000_000;
 /// The digits of a unit that count.
 const DECIMALS: usize = 6;
@@ -15,13 +15,13 @@ const DECIMALS: usize = 6;
 #[serde(try_from = "String", into = "String")]
 pub struct Money(i64);
 
-/// A text that is no amount.
+/// A string that is not an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a decimal number such as 120.50, with at most 12 digits before the point and 6 behind it")]
 pub struct MoneyError;
 
 impl Money {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
     /// The sum.

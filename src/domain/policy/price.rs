@@ -9,9 +9,9 @@ use super::money::Money;
 use super::shape::Shape;
 use crate::domain::region::Region;
 
-/// The days of a month.
+/// The number of days in a month.
 const MONTH_DAYS: i64 = 30;
-/// The names in the table.
+/// The names of the prices.
 pub const NAMES: [&str; 4] = ["gib_month", "standard_copy_month", "flash_copy_month", "build"];
 
 /// The price table.
@@ -23,21 +23,21 @@ pub struct Prices {
     regions: BTreeMap<Region, BTreeMap<&'static str, Money>>,
 }
 
-/// What an entry looks like.
+/// The format of an entry.
 pub const PRICES: &str = "a price such as gib_month=0.12 or cn-hangzhou.build=0.05, of gib_month, standard_copy_month, \
                           flash_copy_month and build";
 
-/// An entry that is none.
+/// An invalid entry of the price table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {PRICES}")]
 pub struct PriceError;
 
-/// What one image cache costs.
+/// The cost of one image cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
-    /// For a month.
+    /// The cost of a month.
     pub month: Money,
-    /// For its build.
+    /// The cost of the build.
     pub build: Money,
     /// From build to the end of its retention; none where it never expires.
     pub whole: Option<Money>,
@@ -74,7 +74,7 @@ impl Prices {
         here.or_else(|| self.everywhere.get(name)).copied().unwrap_or_default()
     }
 
-    /// A month of such a cache.
+    /// The cost of such a cache for a month.
     pub fn month(&self, shape: &Shape) -> Money {
         let price = |name| self.of(&shape.region, name);
         let room = price("gib_month").times(i64::from(shape.size_gib));
@@ -82,7 +82,7 @@ impl Prices {
         room.plus(standard).plus(price("flash_copy_month").times(i64::from(shape.flash_copies)))
     }
 
-    /// A build in that region.
+    /// The cost of a build in the region.
     pub fn build(&self, region: &Region) -> Money {
         self.of(region, "build")
     }

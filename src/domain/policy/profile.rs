@@ -15,7 +15,7 @@ use crate::domain::region::Region;
 pub struct ProfileId {
     /// The cloud account's name: 1 to 63 letters, digits, `-`, `_` and `.`.
     pub account: String,
-    /// The region.
+    /// The region of the profile.
     pub region: Region,
 }
 
@@ -27,21 +27,21 @@ pub struct ProfileIdError;
 /// What is filled in where a create leaves it out. What it names is allowed to every team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionProfile {
-    /// Where.
+    /// The cloud account and the region of the profile.
     pub id: ProfileId,
     /// The vSwitches; empty for none.
     pub vswitch_ids: Vec<String>,
-    /// The security group.
+    /// The id of the security group.
     pub security_group_id: Option<String>,
-    /// The EIP.
+    /// The id of the EIP.
     pub eip_instance_id: Option<String>,
-    /// The resource group.
+    /// The id of the resource group.
     pub resource_group_id: Option<String>,
     /// The zone; filled in only together with the vSwitches, which lie in it.
     pub zone_id: Option<String>,
-    /// Counts the changes; `ETag`.
+    /// The version, which is incremented by each change and used in the `ETag`.
     pub version: i64,
-    /// When it last changed.
+    /// When the profile was last changed.
     pub updated_at: Instant,
 }
 

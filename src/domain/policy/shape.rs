@@ -9,9 +9,9 @@ use crate::domain::region::Region;
 pub struct Shape {
     /// Where.
     pub region: Region,
-    /// Its size.
+    /// The size in GiB.
     pub size_gib: i32,
-    /// Its standard snapshots.
+    /// The number of standard snapshots.
     pub standard_copies: i32,
     /// Its local snapshots; 0 without Flash.
     pub flash_copies: i32,

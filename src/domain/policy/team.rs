@@ -9,13 +9,13 @@ use crate::domain::identity::caller::TeamId;
 pub const TEAM_TAG: &str = "eci-cache-gateway:team";
 /// The tag that says who pays for it.
 pub const COST_CENTRE_TAG: &str = "eci-cache-gateway:cost-centre";
-/// The most contacts of a team.
+/// The maximum number of contacts of a team.
 const MAX_CONTACTS: usize = 10;
 
 /// A registered team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Team {
-    /// Its id, as tokens name it.
+    /// The id of the team, as it appears in tokens.
     pub id: TeamId,
     /// For people: 1 to 128 characters.
     pub display_name: String,
@@ -27,28 +27,28 @@ pub struct Team {
     pub policy: Option<Policy>,
     /// Since when its requests are refused.
     pub disabled_at: Option<Instant>,
-    /// Counts the changes; `ETag`.
+    /// The version, which is incremented by each change and used in the `ETag`.
     pub version: i64,
-    /// When it was registered.
+    /// When the team was registered.
     pub created_at: Instant,
-    /// When it last changed.
+    /// When the team was last changed.
     pub updated_at: Instant,
 }
 
 /// What holds for a team that nobody registered (`ECG_POLICY_UNKNOWN_TEAMS`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownTeams {
-    /// The default policy.
+    /// The default policy applies.
     #[default]
     Default,
-    /// It may create nothing.
+    /// The team cannot create anything.
     Refuse,
 }
 
 /// Where a policy comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// It is the team's own.
+    /// The team's own policy.
     Team,
     /// It is the default policy that an administrator wrote.
     Default,

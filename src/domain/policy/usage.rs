@@ -15,19 +15,19 @@ pub struct Holdings {
     pub builds: Vec<(Region, i64)>,
 }
 
-/// What a team uses.
+/// The usage of a team.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Image caches.
+    /// The number of image caches.
     pub image_caches: i64,
-    /// GiB of them all together.
+    /// The total size of these image caches in GiB.
     pub total_gib: i64,
     /// What a month of them costs, and the builds of this month.
     pub month: Money,
 }
 
 impl Holdings {
-    /// The sums, at these prices.
+    /// The usage at these prices.
     pub fn usage(&self, prices: &Prices) -> Usage {
         let mut usage = Usage::default();
         for (shape, count) in &self.shapes {

@@ -284,7 +284,14 @@ pub fn was_updated(before: &ImageCache, seen: &Seen) -> bool {
 pub(in crate::domain) fn failure_of(events: &[ProviderEvent]) -> Failure {
     let warning = events.iter().filter(|event| event.kind == "Warning").max_by_key(|event| event.last_at);
     let (code, message) = warning.map_or_else(
-        || ("BuildFailed".to_owned(), "The cloud reports a failed build and no event that says why.".to_owned()),
+        || {
+            (
+                "BuildFailed".to_owned(),
+                "The cloud reports a failed build, but no event that gives the \
+             reason."
+                    .to_owned(),
+            )
+        },
         |event| (event.reason.clone(), event.message.clone()),
     );
     Failure { code, message, retryable: false, provider_request_id: None }

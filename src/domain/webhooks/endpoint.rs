@@ -154,8 +154,8 @@ impl EndpointOptions {
     pub fn check_types(&self, platform: bool, findings: &mut Findings) {
         let never =
             !platform && !self.event_types.is_empty() && self.event_types.iter().all(|kind| kind.is_platforms());
-        let detail = "are the platform's alone: only an endpoint gets these that was made with the scope platform:security, \
-                      and not changed without it since";
+        let detail = "are reserved for the platform: only an endpoint that was created with the scope \
+                      platform:security, and not changed without it since, receives them";
         findings.require(!never, "/event_types", "not_allowed", detail);
     }
 

@@ -95,7 +95,8 @@ impl Post {
             tracing::warn!(
                 action = action.as_str(),
                 code,
-                "the cloud does not take the gateway's own access key: its id or its secret is wrong, or it was disabled"
+                "the cloud does not accept the gateway's own access key: its id or its secret is wrong, or it was \
+                 disabled"
             );
         }
     }
@@ -126,7 +127,7 @@ impl Post {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(transport)? {
             if body.len() + chunk.len() > most {
-                return Err(Fault::Unknown(format!("the answer is longer than {most} bytes")));
+                return Err(Fault::Unknown(format!("the response is longer than {most} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
@@ -148,13 +149,14 @@ fn tell_right(action: Action, error: &CloudError) {
             kind = denied.map(|denied| denied.kind.as_str()),
             policy = denied.map(|denied| denied.policy.as_str()),
             request_id = error.request_id,
-            "the cloud does not let the gateway do this: a right is missing; `doctor cloud` prints the policy that it needs"
+            "the cloud does not permit the gateway to do this: a permission is missing; `doctor cloud` prints the \
+             policy that it needs"
         );
     }
 }
 
 fn understand<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<T, Fault> {
-    let unreadable = || Fault::Unknown(format!("HTTP {} with an answer that cannot be read", status.as_u16()));
+    let unreadable = || Fault::Unknown(format!("HTTP {} with a response that cannot be parsed", status.as_u16()));
     let Ok(Value::Object(envelope)) = serde_json::from_slice(body) else { return Err(unreadable()) };
     if !status.is_success() || fault::error_code(&envelope).is_some() {
         return Err(fault::classify(status.as_u16(), body, secrets));

@@ -116,7 +116,8 @@ impl Session {
         let session = Arc::clone(self);
         tokio::spawn(async move {
             if let Err(fault) = session.fetch().await {
-                tracing::warn!(role = session.role.arn, fault = %fault, "the role's credentials could not be renewed; the old ones are good for now");
+                tracing::warn!(role = session.role.arn, fault = %fault, "could not renew the credentials of the \
+                    role; the current ones are still valid");
             }
             drop(turn);
         });

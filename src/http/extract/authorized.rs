@@ -92,7 +92,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         let elsewhere = KEY_HEADERS.into_iter().find(|(name, _)| headers.contains_key(*name));
-        return elsewhere.map_or(Ok(None), |(_, shown)| Err(missing(&format!("{shown} is not read"))));
+        return elsewhere.map_or(Ok(None), |(_, shown)| Err(missing(&format!("the header {shown} is not supported"))));
     };
     let text = value.to_str().map_err(|_| malformed("the Authorization header is not ASCII"))?;
     if values.next().is_some() {
@@ -101,7 +101,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     let token = token.trim();
     match scheme.eq_ignore_ascii_case("bearer") {
-        true if token.is_empty() => Err(missing("nothing stands behind Bearer in Authorization")),
+        true if token.is_empty() => Err(missing("Authorization has no token after Bearer")),
         true => Ok(Some(token)),
         false => Err(missing(&not_bearer(scheme, token))),
     }
@@ -111,8 +111,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
 fn not_bearer(scheme: &str, token: &str) -> String {
     match SCHEMES.into_iter().find(|known| scheme.eq_ignore_ascii_case(known)) {
         Some(known) => format!("Authorization has the scheme {known}"),
-        None if token.is_empty() => "Authorization has no scheme: Bearer and a space must stand first".to_owned(),
-        None => "Authorization has another scheme than Bearer".to_owned(),
+        None if token.is_empty() => "Authorization has no scheme: it must begin with Bearer and a space".to_owned(),
+        None => "Authorization has a scheme other than Bearer".to_owned(),
     }
 }
 
@@ -151,9 +151,9 @@ mod tests {
             ("Basic aHVudGVyMg==", "the scheme Basic"),
             ("bASIC aHVudGVyMg==", "the scheme Basic"),
             ("Token hunter2", "the scheme Token"),
-            ("ecg_hunter2", "Bearer and a space must stand first"),
-            ("hunter2 hunter2", "another scheme than Bearer"),
-            ("Bearer ", "nothing stands behind Bearer"),
+            ("ecg_hunter2", "must begin with Bearer and a space"),
+            ("hunter2 hunter2", "a scheme other than Bearer"),
+            ("Bearer ", "no token after Bearer"),
         ] {
             let told = read(&[sent]).unwrap_err().to_string();
             assert!(told.contains(named) && !told.contains("hunter2") && !told.contains("aHVu"), "{sent}: {told}");
@@ -161,6 +161,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-api-key", "hunter2".parse().unwrap());
         let told = bearer(&headers).unwrap_err().to_string();
-        assert!(told.contains("X-API-Key is not read") && !told.contains("hunter2"), "{told}");
+        assert!(told.contains("the header X-API-Key is not supported") && !told.contains("hunter2"), "{told}");
     }
 }

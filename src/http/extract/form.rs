@@ -29,7 +29,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
         let settings = Exchange::of(&parts).map(|exchange| exchange.settings).unwrap_or_default();
         check_type(&parts.headers)?;
         if parts.uri.query().is_some_and(|query| !query.is_empty()) {
-            return Err(Refusal::malformed_form("all parameters must stand in the body, none in the URL"));
+            return Err(Refusal::malformed_form("all parameters must be in the body, none in the URL"));
         }
         let settings = Settings { max_body_bytes: settings.max_body_bytes.min(MAX_BYTES), ..settings };
         let raw = admission::without_permit(read_body(&parts.headers, body, settings)).await?;
@@ -51,7 +51,7 @@ fn pairs(raw: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
     let decoded: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
     let hidden = std::str::from_utf8(&decoded).map_or(true, |text| text.contains('\0'));
     if hidden {
-        return Err(Refusal::malformed_form("what is percent-encoded must be UTF-8 without NUL"));
+        return Err(Refusal::malformed_form("percent-encoded values must be UTF-8 without NUL"));
     }
     let pairs: Vec<_> = url::form_urlencoded::parse(raw).into_owned().take(MAX_PAIRS + 1).collect();
     if pairs.len() > MAX_PAIRS {

@@ -114,7 +114,7 @@ pub async fn read_body(headers: &HeaderMap, body: Body, settings: Settings) -> R
 fn read(text: &[u8]) -> Result<Canonical, Refusal> {
     let mut source = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| fault::refusal(&error))?;
-    source.end().map_err(|_| Refusal::malformed_json("something stands behind the end of the JSON value"))?;
+    source.end().map_err(|_| Refusal::malformed_json("there is content after the end of the JSON value"))?;
     Ok(value)
 }
 

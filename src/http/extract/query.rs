@@ -60,11 +60,11 @@ impl Pairs {
         self.take(name).iter().filter_map(|text| self.parsed(name, text)).collect()
     }
 
-    /// The one value of `name`.
+    /// The single value of the parameter `name`.
     pub fn one<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let values = self.take(name);
         if values.len() > 1 {
-            self.refuse(name, "duplicate", "may be given once");
+            self.refuse(name, "duplicate", "may be given only once");
         }
         values.first().and_then(|text| self.parsed(name, text))
     }

@@ -23,11 +23,11 @@ const ORDER: [&str; 10] = [
 pub(super) fn complete(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-        "description": "A token that names a team (claim `team`, or `teams` and the header `X-Team`) and scopes \
-                        (claim `scope`).",
+        "description": "A token of an identity provider, with a team (claim `team`, or `teams` and the header \
+                        `X-Team`) and scopes (claim `scope`).",
     }, "api_key": {
         "type": "http", "scheme": "bearer", "bearerFormat": "ecg_…",
-        "description": "An API key of a team, sent as a token is: `Authorization: Bearer ecg_…`.",
+        "description": "An API key of a team, sent in the same way as a token: `Authorization: Bearer ecg_…`.",
     }});
     let Some(Value::Object(paths)) = document.get_mut("paths") else { return };
     for (path, item) in paths {
@@ -54,7 +54,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
         if id == access::TOKEN_EXCHANGE {
             operation.insert("x-required-scopes".into(), json!([]));
             operation.insert("x-audit-level".into(), "change".into());
-            let team = text("X-Team", "header", "The team to act for, where the rule gives several.");
+            let team = text("X-Team", "header", "The team to act for, if the rule allows several.");
             add_parameters(operation, vec![team]);
             add_refusals(operation, None, &[400, 403, 408, 413, 415, 429, 500, 503]);
             return;
@@ -80,36 +80,38 @@ fn parameters_of(access: &Access) -> Vec<Value> {
     if access.paged {
         found.push(json!({
             "name": "limit", "in": "query", "required": false,
-            "description": "How many items at most: 1 to 100, and 20 where nothing is asked.",
+            "description": "The maximum number of items to return: 1 to 100, 20 by default.",
             "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 100},
         }));
         // A place in the feed is the same with any filter.
-        let bound = if access.operation == "list_events" { "" } else { "; bound to the same filters" };
-        found.push(text("cursor", "query", &format!("`next_cursor` of the page before{bound}.")));
+        let bound = if access.operation == "list_events" { "" } else { " Use it with the same filters only." };
+        found.push(text("cursor", "query", &format!("The `next_cursor` of the previous page.{bound}")));
     }
     if access.idempotent {
-        let detail = "1 to 255 characters of your choice. A repetition with the same key and a body that means the \
-                      same gets the same answer and creates nothing; with another body it is refused.";
+        let detail = "A unique key of 1 to 255 characters. A request that repeats the key with an equivalent body gets \
+                      the same response and creates nothing; with a different body it is refused.";
         found.push(text("Idempotency-Key", "header", detail));
     }
     match access.operation {
         "get_image_cache" => {
-            found.push(text("If-None-Match", "header", "An `ETag`: if it is still current, the answer is 304."));
+            let detail = "An `ETag`. If it matches the current version, the response is 304.";
+            found.push(text("If-None-Match", "header", detail));
         }
         "stream_events" | "stream_image_cache_events" => {
-            let detail = "The id of the last event that was received; stands above `cursor`.";
+            let detail = "The id of the last event that was received. It takes precedence over `cursor`.";
             found.push(text("Last-Event-ID", "header", detail));
         }
         _ => {}
     }
     if access.if_match {
-        found.push(text("If-Match", "header", "An `ETag`: refused with 412 unless it is still current."));
+        let detail = "An `ETag`. The request is refused with 412 unless it matches the current version.";
+        found.push(text("If-Match", "header", detail));
     }
     if access.waits {
-        let detail = "`wait=n`: how many seconds to wait for the cloud's answer, 0 to 55; 10 where nothing is asked.";
+        let detail = "`wait=n`: how many seconds to wait for the cloud's answer, 0 to 55. Defaults to 10.";
         found.push(text("Prefer", "header", detail));
     }
-    found.push(text("X-Team", "header", "The team to act for, where the token names several."));
+    found.push(text("X-Team", "header", "The team to act for, if the token names several."));
     found
 }
 
@@ -159,9 +161,12 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     found
 }
 
-const POLICY: &str = "What the team may send: `\"team\";q=1000;w=5` is 1,000 requests in 5 s \
+const POLICY: &str = "The team's rate limit: `\"team\";q=1000;w=5` means 1,000 requests in 5 s \
                       (draft-ietf-httpapi-ratelimit-headers).";
-const RATE: &str = "What is left of it: `\"team\";r=990;t=1` is 990 requests at once, and all of them in 1 s.";
+const RATE: &str = "What remains of the limit: `\"team\";r=990;t=1` means that 990 requests can be sent at once, \
+                    and that the full limit is available again in 1 s.";
+const REQUEST_ID: &str = "The id of the request: the one that the client sent, if it was valid, or else one that the \
+                          gateway generated.";
 
 /// Response headers of the successes.
 fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
@@ -173,19 +178,19 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
                 headers.insert(name.into(), json!({"description": description, "schema": {"type": "string"}}));
             }
         };
-        add(true, "X-Request-Id", "The request's id: yours if you sent a sane one.");
+        add(true, "X-Request-Id", REQUEST_ID);
         add(true, "RateLimit-Policy", POLICY);
         add(true, "RateLimit", RATE);
         let settled = matches!(status.as_str(), "200" | "201") || !access.waits;
-        add(access.etag && settled, "ETag", "The version, for `If-Match`.");
-        add(matches!(status.as_str(), "201" | "202"), "Location", "Where to look next.");
-        add(access.paged, "Link", "The next page, as `rel=\"next\"`.");
-        add(access.waits, "Preference-Applied", "What was made of `Prefer`.");
+        add(access.etag && settled, "ETag", "The version of the resource, for `If-Match`.");
+        add(matches!(status.as_str(), "201" | "202"), "Location", "The URL of the resource to read next.");
+        add(access.paged, "Link", "The URL of the next page, with `rel=\"next\"`.");
+        add(access.waits, "Preference-Applied", "The part of `Prefer` that the gateway applied.");
         let replay = access.idempotent;
-        add(replay, "Idempotent-Replayed", "`true` where this is the answer of an earlier request.");
-        let now = "In such an answer: where the image cache stands by now; see `ImageCache.status`.";
+        add(replay, "Idempotent-Replayed", "`true` if this is the response to an earlier request with the same key.");
+        let now = "On a replayed response: the current status of the image cache; see `ImageCache.status`.";
         add(replay, "Image-Cache-Status", now);
-        add(replay, "Link", "In such an answer: the image cache as it is now, as `rel=\"latest-version\"`.");
+        add(replay, "Link", "On a replayed response: the current image cache, with `rel=\"latest-version\"`.");
         response["headers"] = Value::Object(headers);
     }
 }
@@ -199,7 +204,7 @@ fn add_refusals(operation: &mut Map<String, Value>, access: Option<&Access>, sta
         });
         if matches!(status, 425 | 429 | 503) {
             response["headers"] = json!({"Retry-After": {
-                "description": "After how many seconds to try again.",
+                "description": "The number of seconds to wait before trying again.",
                 "schema": {"type": "integer", "format": "int32"},
             }});
         }
@@ -210,36 +215,36 @@ fn add_refusals(operation: &mut Map<String, Value>, access: Option<&Access>, sta
 fn meaning(access: Option<&Access>, status: u16) -> &'static str {
     if access.is_some_and(|access| access.operation == "check_gate") {
         match status {
-            404 => return "Nothing holds the images.",
-            409 => return "The image cache that holds them has failed; `cause` and `hint` say why.",
-            425 => return "Not yet; `expected_at` says when.",
+            404 => return "No image cache contains the images.",
+            409 => return "The image cache that contains the images has failed; `cause` and `hint` say why.",
+            425 => return "The image cache is not usable yet; `expected_at` says when it is expected to be.",
             _ => {}
         }
     }
     if access.is_none() {
         match status {
             400 => {
-                return "A parameter is missing or wrong, or the subject token cannot be exchanged; `error` says which.";
+                return "A parameter is missing or invalid, or the token cannot be exchanged; `error` says which.";
             }
             403 => return "No rule of the issuer matches the subject token, or its team is disabled.",
-            415 => return "The body is no form (`application/x-www-form-urlencoded`).",
-            429 => return "Too many requests of this address were refused, or the team sends too many.",
+            415 => return "The body is not a form (`application/x-www-form-urlencoded`).",
+            429 => return "Too many requests from this address were refused, or the team sends too many requests.",
             _ => {}
         }
     }
     match status {
         400 => "The body is not JSON, or a header is malformed.",
-        401 => "There is no credential, or it is not good.",
-        403 => "The credential lacks a scope, the team's policy refuses, or the cloud does not permit it.",
-        404 => "There is no such thing, or it belongs to another team.",
-        408 => "The body came too slowly.",
-        409 => "It is not possible in the present state.",
-        412 => "It has changed since `If-Match`.",
+        401 => "The credential is missing or invalid.",
+        403 => "The credential lacks a scope, the team's policy refuses the request, or the cloud does not permit it.",
+        404 => "The resource does not exist, or it belongs to another team.",
+        408 => "The body arrived too slowly.",
+        409 => "The request conflicts with the current state.",
+        412 => "The resource has changed since the version in `If-Match`.",
         413 => "The body is too large.",
         415 => "The body is not `application/json`.",
-        422 => "Fields are not allowed, or the cloud refused the request; `errors` names the fields.",
-        429 => "The team sends too many requests, has too many in hand, or too many wait.",
-        503 => "The gateway has too much to do, or something that it needs is not available at the moment.",
-        _ => "The gateway failed.",
+        422 => "Some fields are invalid, or the cloud refused the request; `errors` names the fields.",
+        429 => "The team sends too many requests, has too many in progress, or has too many waiting.",
+        503 => "The gateway is overloaded, or something that it depends on is temporarily unavailable.",
+        _ => "The gateway failed to process the request.",
     }
 }

@@ -16,15 +16,17 @@ fn entry(kind: EventType) -> Value {
     json!({"post": {
         "tags": ["webhooks"],
         "summary": kind.meaning(),
-        "description": "Signed as Standard Webhooks describes it. Answer with any 2xx within the time limit; \
-                        anything else is tried again. An event may arrive more than once: `webhook-id` tells.",
+        "description": "Signed according to Standard Webhooks. Answer with any 2xx status within the time limit; \
+                        any other outcome is retried. An event may arrive more than once: use `webhook-id` to \
+                        recognize duplicates.",
         "operationId": format!("on_{}", kind.as_str().replace('.', "_")),
         "parameters": [
-            header("webhook-id", "The event's id, the same in every attempt."),
-            header("webhook-timestamp", "When this attempt was signed, in seconds since 1970."),
-            header("webhook-signature", "`v1,` and the base64 of the HMAC-SHA256 of id, timestamp and body, \
-                                         joined by dots; several, separated by spaces, while a secret is rotated. Where the endpoint \
-                                         asks for it, an ed25519 signature of the same as `v1a,`, too."),
+            header("webhook-id", "The id of the event, which is the same in every attempt."),
+            header("webhook-timestamp", "When this attempt was signed, in seconds since 1970-01-01 UTC."),
+            header("webhook-signature", "`v1,` followed by the base64 of the HMAC-SHA256 of id, \
+                                         timestamp and body, joined by dots. While a secret is rotated there are \
+                                         several signatures, separated by spaces. If the endpoint uses Ed25519, \
+                                         a signature of the same input follows as `v1a,`."),
         ],
         "requestBody": {
             "required": true,
@@ -34,7 +36,7 @@ fn entry(kind: EventType) -> Value {
                 CLOUD_EVENTS: {"schema": {"$ref": "#/components/schemas/CloudEvent"}},
             },
         },
-        "responses": {"204": {"description": "Received."}},
+        "responses": {"204": {"description": "The event was received."}},
         "security": [],
     }})
 }

@@ -31,11 +31,17 @@ impl Refusal {
 }
 
 fn not_yet(expected_at: Instant, seconds: u32) -> Refusal {
-    let detail = "an image cache with these images is on its way";
-    let mut refusal = Refusal::new(StatusCode::TOO_EARLY, "image_cache_not_ready", "Not usable yet", detail)
-        .retryable()
-        .header(RETRY_AFTER, &seconds.to_string())
-        .hint("ask again; with timeout=55 the answer comes as soon as it is usable");
+    let detail = "an image cache with these images is being built";
+    let mut refusal = Refusal::new(
+        StatusCode::TOO_EARLY,
+        "image_cache_not_ready",
+        "The image cache is not usable \
+                                                           yet",
+        detail,
+    )
+    .retryable()
+    .header(RETRY_AFTER, &seconds.to_string())
+    .hint("ask again; with timeout=55 the request waits until it is usable");
     refusal.0.problem.expected_at = Some(expected_at);
     refusal
 }
@@ -54,7 +60,7 @@ fn failed(failure: Option<&FailureView>) -> Refusal {
 }
 
 fn nothing() -> Refusal {
-    let detail = "no image cache of the team in the region holds all these images";
-    Refusal::new(StatusCode::NOT_FOUND, "nothing_cached", "Nothing is cached", detail)
-        .hint("create one with POST /v1/image-caches; POST /v1/matches shows near misses")
+    let detail = "no image cache of the team in the region contains all these images";
+    Refusal::new(StatusCode::NOT_FOUND, "nothing_cached", "The images are not cached", detail)
+        .hint("create an image cache with POST /v1/image-caches; POST /v1/matches shows near misses")
 }

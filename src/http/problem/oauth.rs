@@ -8,7 +8,7 @@ use crate::domain::identity::token_exchange::Fault;
 
 /// A token that is not exchanged: 400 whatever was wrong (RFC 6749, 5.2 and RFC 8693, 2.2.2).
 pub(super) fn refused(fault: Fault) -> Refusal {
-    let mut refusal = Refusal::new(StatusCode::BAD_REQUEST, fault.code, "No token is exchanged", fault.detail);
+    let mut refusal = Refusal::new(StatusCode::BAD_REQUEST, fault.code, "The token was not exchanged", fault.detail);
     refusal.0.problem.error = Some(fault.error.to_owned());
     refusal
 }
@@ -18,12 +18,12 @@ impl Refusal {
     pub fn not_a_form(detail: String) -> Self {
         let title = "The media type is not supported";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", title, detail)
-            .hint("send the parameters as a form, as curl does with --data-urlencode")
+            .hint("send the parameters as a form, such as with curl --data-urlencode")
     }
 
     /// A form that cannot be read.
     pub fn malformed_form(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed_form", "The body is no form", detail)
+        Self::new(StatusCode::BAD_REQUEST, "malformed_form", "The body is not a form", detail)
     }
 
     /// The same refusal with the members of OAuth, whoever made it; nobody may keep it.

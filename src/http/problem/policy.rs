@@ -9,11 +9,14 @@ use crate::domain::policy;
 pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -> Refusal {
     let detail = sentence(&refusals);
     let hint = match &contact {
-        Some(contact) => format!("ask for what the policy allows (GET /v1/policy), or ask {contact} to change it"),
-        None => "ask for what the policy allows (GET /v1/policy), or ask the gateway's administrators".to_owned(),
+        Some(contact) => format!("request what the policy allows (GET /v1/policy), or ask {contact} to change it"),
+        None => "request what the policy allows (GET /v1/policy), or ask the gateway's administrators to change \
+                 it"
+        .to_owned(),
     };
     let mut refusal =
-        Refusal::new(StatusCode::FORBIDDEN, "policy_refused", "The team's policy refuses", detail).hint(hint);
+        Refusal::new(StatusCode::FORBIDDEN, "policy_refused", "The team's policy refuses the request", detail)
+            .hint(hint);
     refusal.0.problem.errors = refusals.into_iter().map(field).collect();
     refusal.0.problem.contact = contact;
     refusal

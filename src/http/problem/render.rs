@@ -23,7 +23,13 @@ impl From<Error> for Refusal {
             Error::NotFound(_) => Self::not_found(),
             Error::Invalid(errors) => Self::invalid(errors),
             Error::Conflict { code, detail } => conflict(code, detail),
-            Error::NoLongerKept { code, detail } => Self::new(StatusCode::GONE, code, "It is no longer kept", detail),
+            Error::NoLongerKept { code, detail } => Self::new(
+                StatusCode::GONE,
+                code,
+                "The resource is no longer \
+                kept",
+                detail,
+            ),
             Error::Exchange(fault) => oauth::refused(fault),
             Error::PreconditionFailed { current } => precondition_failed(current),
             Error::IdempotencyMismatch => idempotency_mismatch(code),
@@ -49,14 +55,14 @@ fn unauthenticated(code: &'static str, detail: String) -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, code, "Not authenticated", detail).header(WWW_AUTHENTICATE, challenge).hint(
         match code {
             "no_team" | "wrong_team" => {
-                "a rule of the token's issuer says which claim is the team; an operator sees what a token becomes with POST \
-                 /v1/issuers/explain, or `eci-cache-gateway auth explain` for issuers of the settings"
+                "a rule of the token's issuer determines which claim is the team; an operator can inspect a token \
+                 with POST /v1/issuers/explain, or with `eci-cache-gateway auth explain` for issuers from the settings"
             }
             "team_required" => "send X-Team with one of the token's teams",
             "token_wrong_issuer" | "token_wrong_audience" => {
-                "ask the issuer for a token that is made for this gateway, or have an operator configure the issuer"
+                "request a token for this gateway from the issuer, or ask an operator to configure the issuer"
             }
-            _ => "send Authorization: Bearer and a token that is valid now",
+            _ => "send Authorization: Bearer with a token that is currently valid",
         },
     )
 }
@@ -64,13 +70,13 @@ fn unauthenticated(code: &'static str, detail: String) -> Refusal {
 /// The token is good: another one of its kind would be refused as well, so nobody is asked for one.
 fn not_admitted(code: &'static str, detail: String) -> Refusal {
     Refusal::new(StatusCode::FORBIDDEN, code, "Not admitted", detail).hint(
-        "an operator sees what the rules expect and what a token becomes with POST /v1/issuers/explain, or \
-         `eci-cache-gateway auth explain` for issuers of the settings, and can add a rule to the issuer",
+        "an operator can see what the rules expect with POST /v1/issuers/explain, or with `eci-cache-gateway auth \
+         explain` for issuers from the settings, and can add a rule to the issuer",
     )
 }
 
 fn issuer_unavailable(code: &'static str, issuer: &str) -> Refusal {
-    let detail = format!("the keys of the token's issuer ({issuer}) cannot be fetched at the moment");
+    let detail = format!("the keys of the token's issuer ({issuer}) are currently unavailable");
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "Not available at the moment", detail).header(RETRY_AFTER, "5")
 }
 
@@ -89,24 +95,24 @@ fn forbidden(scopes: &[Scope], also: &str) -> Refusal {
 fn key_has_more(code: &'static str, lacking: &[Scope]) -> Refusal {
     let words: Vec<&str> = lacking.iter().map(|scope| scope.as_str()).collect();
     let detail = format!("the key has scopes that your credential lacks: {}", words.join(", "));
-    Refusal::new(StatusCode::FORBIDDEN, code, "The key may do more than you", detail)
-        .hint("use a credential with all of the key's scopes, or revoke the key and make another")
+    Refusal::new(StatusCode::FORBIDDEN, code, "The key has more scopes than your credential", detail)
+        .hint("use a credential with all of the key's scopes, or revoke the key and create a new one")
 }
 
 fn conflict(code: &'static str, detail: String) -> Refusal {
-    Refusal::new(StatusCode::CONFLICT, code, "Not possible in the present state", detail)
+    Refusal::new(StatusCode::CONFLICT, code, "The current state does not allow this", detail)
 }
 
 fn precondition_failed(current: i64) -> Refusal {
-    let detail = format!("the version is {current} now");
-    Refusal::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", "It has changed meanwhile", detail)
-        .hint("read it again and send If-Match with its new ETag")
+    let detail = format!("the current version is {current}");
+    Refusal::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", "The resource has changed", detail)
+        .hint("read the resource again and send If-Match with its new ETag")
 }
 
 fn idempotency_mismatch(code: &'static str) -> Refusal {
-    let detail = "this Idempotency-Key was used with another request";
-    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The idempotency key was used before", detail)
-        .hint("use a new key for a new request, and the same body to repeat one")
+    let detail = "this Idempotency-Key was used with a different request";
+    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, code, "The idempotency key was already used", detail)
+        .hint("use a new key for a new request, or the same body to repeat the earlier one")
 }
 
 fn idempotency_in_flight(code: &'static str) -> Refusal {
@@ -117,7 +123,8 @@ fn idempotency_in_flight(code: &'static str) -> Refusal {
 fn cloud_refused(error: CloudError, operation: Option<OperationId>) -> Refusal {
     let status = cloud::status_of(&error.code);
     let explanation = explain(&error.code, &error.message, None);
-    let mut refusal = Refusal::new(status, "cloud_refused", "The cloud refused", error.message).hint(explanation.hint);
+    let mut refusal =
+        Refusal::new(status, "cloud_refused", "The cloud refused the request", error.message).hint(explanation.hint);
     refusal.0.problem.cause = Some(explanation.cause.as_str().to_owned());
     refusal.0.problem.explanation = Some(explanation.sentence.to_owned());
     refusal.0.problem.retryable = explanation.retryable;
@@ -128,10 +135,10 @@ fn cloud_refused(error: CloudError, operation: Option<OperationId>) -> Refusal {
 }
 
 fn too_many(code: &'static str, detail: &'static str, seconds: u32) -> Refusal {
-    Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, "Too many at once", detail)
+    Refusal::new(StatusCode::TOO_MANY_REQUESTS, code, "Too many requests", detail)
         .header(RETRY_AFTER, &seconds.to_string())
         .hint(match code {
-            "rate_limited" | "too_many_refused" => "wait as long as Retry-After says, and send fewer",
+            "rate_limited" | "too_many_refused" => "wait as long as Retry-After says, and send requests less often",
             _ => "end one that is no longer needed, or try again later",
         })
 }
@@ -143,10 +150,12 @@ fn unavailable(code: &'static str, detail: &'static str, seconds: u32) -> Refusa
 
 /// The store has logged which record and why.
 fn of_another_version(code: &'static str) -> Refusal {
-    let detail =
-        "the record was written by another version of the gateway, and this one does not know all that is in it";
-    unavailable(code, detail, 30)
-        .hint("while gateways are being upgraded, another one may answer; if it lasts, one of them runs an old version")
+    let detail = "the record was written by a different version of the gateway, and this version does not know all of its \
+         content";
+    unavailable(code, detail, 30).hint(
+        "during an upgrade, a different gateway may be able to answer; if the error persists, one of the \
+               gateways runs an old version",
+    )
 }
 
 #[cfg(test)]

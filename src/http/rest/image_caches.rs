@@ -29,12 +29,12 @@ pub(super) mod waits;
 
 /// Create an image cache
 ///
-/// Answers 201 once the cloud has accepted it, or 202 if the cloud has not answered within `Prefer: wait` (10 s
-/// where nothing is asked); the creation then goes on, and `Location` names its operation. Either way the image
-/// cache is built by the cloud in minutes: wait for `ready`, or subscribe a webhook endpoint.
-/// Send an `Idempotency-Key`, so that a repetition creates nothing twice.
+/// Answers 201 once the cloud has accepted the request, or 202 if the cloud has not answered within `Prefer: wait`
+/// (10 s by default); the creation then continues, and `Location` names its operation. In both cases the cloud takes
+/// minutes to build the image cache: wait for `ready`, or subscribe a webhook endpoint. Send an `Idempotency-Key`, so
+/// that repeating the request does not create a second image cache.
 #[utoipa::path(post, path = "/v1/image-caches", tag = "image-caches", responses(
-    (status = 201, description = "The cloud has accepted it.", body = ImageCacheView),
+    (status = 201, description = "The cloud has accepted the image cache.", body = ImageCacheView),
     (status = 202, description = "The cloud has not answered yet.", body = ImageCacheView),
 ))]
 pub(super) async fn create_image_cache(
@@ -52,7 +52,8 @@ pub(super) async fn create_image_cache(
 
 /// List image caches
 ///
-/// The newest first. Those that are gone are left out unless `status` asks for them.
+/// Returns the image caches, newest first. Image caches that no longer exist in the cloud are left out unless
+/// `status` selects them.
 #[utoipa::path(get, path = "/v1/image-caches", tag = "image-caches",
     params(ImageCacheQuery),
     responses((status = 200, description = "One page of the list.", body = ImageCacheList)),
@@ -70,13 +71,13 @@ pub(super) async fn list_image_caches(
 
 /// Get an image cache
 ///
-/// With `wait_for=ready`, once it is ready or will not be without another request; after `timeout` as it is then. The
-/// answer is 200 in any case: look at `status`.
+/// With `wait_for=ready`, answers once the image cache is ready or cannot become ready without another request, and
+/// after `timeout` in any case. The response is 200 in all these cases: check `status`.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`."), WaitForQuery),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`."), WaitForQuery),
     responses(
         (status = 200, description = "The image cache.", body = ImageCacheView),
-        (status = 304, description = "`If-None-Match` names the present version."),
+        (status = 304, description = "The version in `If-None-Match` is current."),
     ),
 )]
 pub(super) async fn get_image_cache(
@@ -95,12 +96,12 @@ pub(super) async fn get_image_cache(
 
 /// Update an image cache
 ///
-/// The cloud builds it anew; the answer is 200 once the cloud has accepted that, or 202 if it has not answered
-/// within `Prefer: wait`.
+/// The cloud rebuilds the image cache. Answers 200 once the cloud has accepted the update, or 202 if the cloud has
+/// not answered within `Prefer: wait`.
 #[utoipa::path(patch, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`.")),
     responses(
-        (status = 200, description = "The cloud has accepted it.", body = ImageCacheView),
+        (status = 200, description = "The cloud has accepted the image cache.", body = ImageCacheView),
         (status = 202, description = "The cloud has not answered yet.", body = ImageCacheView),
     ),
 )]
@@ -119,12 +120,12 @@ pub(super) async fn update_image_cache(
 
 /// Delete an image cache
 ///
-/// Answers with the image cache as it is then: 200 once the cloud has accepted the removal, or 202 if it has not
-/// answered within `Prefer: wait`. The record stays and can be read.
+/// Returns the image cache: with 200 once the cloud has accepted the removal, or with 202 if the cloud has not
+/// answered within `Prefer: wait`. The record is kept and can still be read.
 #[utoipa::path(delete, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`.")),
     responses(
-        (status = 200, description = "The cloud has accepted it.", body = ImageCacheView),
+        (status = 200, description = "The cloud has accepted the image cache.", body = ImageCacheView),
         (status = 202, description = "The cloud has not answered yet.", body = ImageCacheView),
     ),
 )]
@@ -147,9 +148,9 @@ fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), Refusal> {
 
 /// List the transitions of an image cache
 ///
-/// Every change of status that the gateway observed, the first first.
+/// Returns every change of status that the gateway observed, oldest first.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/transitions", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`.")),
     responses((status = 200, description = "One page of the list.", body = TransitionList)),
 )]
 pub(super) async fn list_transitions(

@@ -11,14 +11,14 @@ use crate::app::view::{
 };
 use crate::domain::filter::Slice;
 
-/// Events, the oldest first.
+/// Events, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EventList {
-    /// The items, in the list's order.
+    /// The items of this page, in the order of the list.
     items: Vec<EventView>,
-    /// Whether there are more already.
+    /// Whether more events are available now.
     has_more: bool,
-    /// What `cursor` continues it: at once, or at the end later. Always given.
+    /// The `cursor` with which to continue, immediately or, at the end of the feed, later. Always present.
     pub(super) next_cursor: String,
 }
 
@@ -33,11 +33,11 @@ macro_rules! list {
         $(#[$doc])*
         #[derive(Debug, Serialize, ToSchema)]
         pub(super) struct $name {
-            /// The items, in the list's order.
+            /// The items of this page, in the order of the list.
             items: Vec<$item>,
-            /// Whether there are more.
+            /// Whether there are more items after this page.
             has_more: bool,
-            /// What `cursor` continues it; absent at the end.
+            /// The `cursor` of the next page. Absent on the last page.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schema(nullable = false)]
             next_cursor: Option<String>,
@@ -52,15 +52,15 @@ macro_rules! list {
 }
 
 list!(
-    /// Image caches, the newest first.
+    /// Image caches, newest first.
     ImageCacheList of ImageCacheView
 );
 list!(
-    /// Image caches of the cloud that no team has, the newest finding first.
+    /// Image caches of the cloud that belong to no team, most recently found first.
     FoundImageCacheList of FoundCacheView
 );
 list!(
-    /// The transitions of one image cache, the first first.
+    /// The transitions of one image cache, oldest first.
     TransitionList of TransitionView
 );
 list!(
@@ -68,54 +68,54 @@ list!(
     WebhookEndpointList of EndpointView
 );
 list!(
-    /// Deliveries, the newest first.
+    /// Deliveries, newest first.
     DeliveryList of DeliveryView
 );
 list!(
-    /// The attempts at one delivery, the first first.
+    /// The attempts of one delivery, oldest first.
     DeliveryAttemptList of AttemptView
 );
 list!(
-    /// Audit entries, the newest first.
+    /// Audit entries, newest first.
     AuditEntryList of AuditEntryView
 );
 list!(
-    /// Checkpoints of the audit, the newest first.
+    /// Checkpoints of the audit, newest first.
     AuditCheckpointList of CheckpointView
 );
 list!(
-    /// Teams, by id.
+    /// Teams, sorted by id.
     TeamList of TeamView
 );
 list!(
-    /// Region profiles, by cloud account and region.
+    /// Region profiles, sorted by cloud account and region.
     RegionProfileList of RegionProfileView
 );
 list!(
-    /// Cloud accounts, by name.
+    /// Cloud accounts, sorted by name.
     CloudAccountList of CloudAccountView
 );
 list!(
-    /// Issuers, by name.
+    /// Issuers, sorted by name.
     IssuerList of IssuerView
 );
 list!(
-    /// Access keys, the newest first.
+    /// Access keys, newest first.
     AccessKeyList of AccessKeyView
 );
 list!(
-    /// API keys, the newest first.
+    /// API keys, newest first.
     ApiKeyList of ApiKeyView
 );
 list!(
-    /// Operations that have not ended, those first that were asked for first.
+    /// Operations that have not ended, oldest first.
     OperationList of OperationView
 );
 list!(
-    /// What each team costs, by its id.
+    /// The costs of teams, sorted by team id.
     TeamCostList of TeamCostView
 );
 list!(
-    /// Revocations in force, the newest first.
+    /// Revocations in force, newest first.
     RevocationList of RevocationView
 );

@@ -18,7 +18,8 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct OperationQuery {
-    /// Of this team, or of all (`*`): with the scope `platform:read`. The caller's own where nothing is asked.
+    /// Only operations of this team; `*` means all teams. A value other than the caller's team requires the scope
+    /// `platform:read`. Defaults to the caller's team.
     #[param(value_type = Option<String>, nullable = false)]
     team: Option<Reach>,
     #[param(ignore)]
@@ -33,8 +34,8 @@ impl FromQuery for OperationQuery {
 
 /// List operations that have not ended
 ///
-/// Those first that were asked for first: what takes long stands at the top. An operation that has ended is found by its
-/// id, and its outcome in the image cache's transitions.
+/// Returns the operations, oldest first, so that those that take long are at the top. To find an operation that has
+/// ended, read it by its id; its outcome is also in the transitions of the image cache.
 #[utoipa::path(get, path = "/v1/operations", tag = "operations", params(OperationQuery),
     responses((status = 200, description = "One page of the list.", body = OperationList)),
 )]
@@ -48,9 +49,10 @@ pub(super) async fn list_operations(
     Ok(answer::listed::<_, OperationList>(&uri, slice))
 }
 
-/// List what teams cost
+/// List the costs of teams
 ///
-/// Of every team that is registered or has, or had, image caches: what it uses and may use, and what a month of it costs.
+/// Returns every team that is registered, or that has or had image caches, with its usage, its limits and its monthly
+/// cost.
 #[utoipa::path(get, path = "/v1/team-costs", tag = "teams",
     responses((status = 200, description = "One page of the list.", body = TeamCostList)),
 )]
@@ -66,9 +68,9 @@ pub(super) async fn list_team_costs(
 
 /// Get an operation
 ///
-/// Of the caller's team, or of any with the scope `platform:read`.
+/// The operation must belong to the caller's team, unless the caller has the scope `platform:read`.
 #[utoipa::path(get, path = "/v1/operations/{operation_id}", tag = "operations",
-    params(("operation_id" = String, Path, description = "The id, `op_…`.")),
+    params(("operation_id" = String, Path, description = "The id of the operation, `op_…`.")),
     responses((status = 200, description = "The operation.", body = OperationView)),
 )]
 pub(super) async fn get_operation(

@@ -20,50 +20,50 @@ use crate::http::extract::authorize;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, RenderMetrics, answer};
 
-/// A sign of life.
+/// Confirms that the process is running.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Health {
-    /// `ok`.
+    /// Always `ok`.
     status: String,
 }
 
-/// Whether the gateway can do its work.
+/// Whether the gateway is ready, by component.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Readiness)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a part of its own, by the name that it has in the answer")]
 pub(in crate::http) struct ReadinessView {
-    /// The database answers.
+    /// Whether the database responds.
     database: bool,
-    /// Every migration is applied.
+    /// Whether every migration is applied.
     migrations: bool,
-    /// A worker has shown a sign of life lately.
+    /// Whether a worker has recently shown that it is running.
     workers: bool,
-    /// No task of this process has failed by a fault of ours since it last ended well.
+    /// Whether no task of this process has failed because of a fault in the gateway since it last succeeded.
     tasks: bool,
-    /// The issuer's keys, which tokens are checked with, are there.
+    /// Whether the issuer's keys, with which tokens are verified, are available.
     issuer_keys: bool,
-    /// The clocks of database and machine agree. `false`: one of them leapt. The gateway goes on, and forgets nothing
-    /// by its age until they agree again or the leap has lasted.
+    /// Whether the clocks of the database and the machine agree. `false` means that one of them jumped. The gateway
+    /// keeps running, but forgets nothing because of its age until the clocks agree again or the jump has lasted.
     clock: bool,
-    /// What does not go on as it should although requests are served, each in a sentence that says how it goes on:
-    /// events that wait for an open transaction of the server, a clock that leapt, regions where so many image caches
-    /// are missing at once that none of them is called gone.
+    /// What does not work as it should although requests are served, each in a sentence that says how it continues:
+    /// events that wait for an open transaction of the server, a clock that jumped, or regions where so many image
+    /// caches are missing at once that none of them is declared gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     degraded: Vec<String>,
 }
 
-/// Tell whether the process lives
+/// Check that the process is running
 #[utoipa::path(get, path = "/healthz", tag = "operations-pages",
-    responses((status = 200, description = "It lives.", body = Health)),
+    responses((status = 200, description = "The process is running.", body = Health)),
 )]
 pub(super) async fn healthz() -> Response {
     answer::json(StatusCode::OK, &Health { status: "ok".to_owned() })
 }
 
-/// Tell whether the gateway can do its work
+/// Check that the gateway is ready
 #[utoipa::path(get, path = "/readyz", tag = "operations-pages",
-    responses((status = 200, description = "It can.", body = ReadinessView)),
+    responses((status = 200, description = "The gateway is ready.", body = ReadinessView)),
 )]
 pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Refusal> {
     // Whoever stands before it sends new requests elsewhere, while these are still answered.
@@ -125,11 +125,11 @@ pub(in crate::http) fn operators(gateway: Gateway, render: RenderMetrics) -> Rou
         .route("/metrics", get(async move || print(&render)))
 }
 
-/// Print the metrics
+/// Get metrics
 ///
-/// They tell of all teams. Where the operator serves them on a listener of its own, there is nothing here (404).
+/// The metrics cover all teams. If the operator serves them on a separate listener, this path answers 404.
 #[utoipa::path(get, path = "/metrics", tag = "operations-pages",
-    responses((status = 200, description = "Prometheus' text format.", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The metrics, in the Prometheus text format.", body = String, content_type = "text/plain")),
 )]
 pub(super) async fn metrics(
     State(door): State<DoorState>,

@@ -23,8 +23,8 @@ impl FromQuery for PageQuery {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct TeamQuery {
-    /// Of this team: another one than the caller's with the scope `platform:security`. The caller's own where nothing is
-    /// asked.
+    /// Lists the keys of this team. A team other than the caller's requires the scope `platform:security`. Defaults
+    /// to the caller's team.
     #[param(value_type = Option<String>, nullable = false)]
     pub(in crate::http::rest) team: Option<TeamId>,
     #[param(ignore)]

@@ -20,15 +20,16 @@ use crate::http::exchange::Rpc;
 use crate::http::problem::Refusal;
 
 const CREATE_WITHDRAWN: &str = "Nothing was sent to the cloud, and nothing will be: a repeat is safe.";
-const CREATE_GOES_ON: &str = "The cloud was asked and has not answered; the request goes on. Repeat it with the same \
-                              ClientToken: that is safe, and tells how it ended.";
-const CREATE_IS_REMOVED: &str = "The cloud was asked and has not answered. Should it make the image cache after all, the \
-                                 gateway removes that one: a repeat is safe, and makes one of its own.";
-const DELETE_GOES_ON: &str = "The deletion was recorded and goes on by itself until the cloud has carried it out: nothing \
+const CREATE_GOES_ON: &str = "The request was sent to the cloud, which has not answered; it continues. Repeat it \
+                              with the same ClientToken: that is safe and returns the outcome.";
+const CREATE_IS_REMOVED: &str = "The request was sent to the cloud, which has not answered. If the cloud still \
+                                 creates the image cache, the gateway deletes it: a repeat is safe and creates a new \
+                                 one.";
+const DELETE_GOES_ON: &str = "The deletion was recorded and continues until the cloud has carried it out: nothing \
                               more needs to be done, and a repeat is safe.";
-const UPDATE_GOES_ON: &str = "The request was recorded and goes on; describe the image cache before repeating it. With the \
-                              same ClientToken a repeat is safe, and tells how it ended; without one it is refused while \
-                              the update goes on.";
+const UPDATE_GOES_ON: &str = "The request was recorded and continues; describe the image cache before repeating it. \
+                              With the same ClientToken, a repeat is safe and returns the outcome; without one, it \
+                              is refused while the update continues.";
 
 /// The fields of a success, without `RequestId`.
 type Answered = Result<Map<String, Value>, Refusal>;

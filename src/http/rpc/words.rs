@@ -70,7 +70,7 @@ pub(super) fn of_error(error: Error) -> Refusal {
             of_incoming(&incoming::Refusal::UnknownKey)
         }
         Error::NotFound("image cache") => refusal(404, NOT_THERE, "The specified ImageCacheId does not exist."),
-        Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} is not there.")),
+        Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} does not exist.")),
         Error::Invalid(fields) => invalid(&fields),
         Error::Conflict { code: "image_cache_not_updatable", detail } => {
             refusal(400, "ImageCache.IncorrectStatus", format!("The status of the image cache is wrong: {detail}."))
@@ -94,7 +94,7 @@ pub(super) fn of_error(error: Error) -> Refusal {
         Error::Unavailable { detail, retry_after_seconds, .. } => {
             unavailable(&format!("({detail})")).retry_after(retry_after_seconds)
         }
-        Error::Unreadable(_) => unavailable("(The record was written by another version of the gateway.)"),
+        Error::Unreadable(_) => unavailable("(The record was written by a different version of the gateway.)"),
         // The wrapper puts it into words and logs the cause.
         Error::Internal(cause) => Refusal::internal(cause),
     }
@@ -119,7 +119,7 @@ fn policy_refused(refusals: &[policy::Refusal], contact: Option<&str>) -> Refusa
 }
 
 fn who_can(contact: Option<&str>) -> String {
-    format!("Who can change it: {}.", contact.unwrap_or("the gateway's administrators"))
+    format!("To change it, contact: {}.", contact.unwrap_or("the gateway's administrators"))
 }
 
 /// As the cloud said it; its texts are redacted where they come in. What it says of the gateway's own key and of its
@@ -128,8 +128,8 @@ fn cloud(error: CloudError) -> Refusal {
     if is_of_key(&error.code) {
         // In the cloud's own words the caller would look for the fault in a key that is good.
         let more = format!(
-            "(The cloud refuses the gateway's own key: {}. Nothing is wrong with yours, and nothing was done; the gateway's \
-             administrators can mend it.)",
+            "(The cloud refuses the gateway's own key: {}. Your key is valid, and nothing was done; the gateway's \
+             administrators can fix this.)",
             error.code
         );
         return unavailable(&more);
@@ -137,8 +137,8 @@ fn cloud(error: CloudError) -> Refusal {
     if is_of_rights(&error.code) {
         // The same words stand for a right that the caller lacks.
         let more = format!(
-            "(The cloud does not let the gateway itself do this: {}. Nothing is wrong with your key, and nothing was done; \
-             the gateway's administrators can mend it.)",
+            "(The cloud does not permit the gateway itself to do this: {}. Your key is valid, and nothing was done; \
+             the gateway's administrators can fix this.)",
             error.code
         );
         return unavailable(&more);
@@ -187,7 +187,7 @@ pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
         }
         413 => refusal.reworded(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", detail),
         status @ (414 | 431) => {
-            let what = if status == 414 { "The URL is too long" } else { "The head is too large" };
+            let what = if status == 414 { "The URL is too long" } else { "The header section is too large" };
             let detail = format!("{what}: {detail}. Send the parameters in the form body of a POST.");
             let status = refusal.status();
             refusal.reworded(status, "RequestEntityTooLarge", detail)

@@ -18,11 +18,12 @@ use crate::http::problem::Refusal;
 /// What hyper's bare answers are shorter than.
 const BARE: usize = 256;
 /// What is said to a proxy that speaks of its client in another way than by a header.
-const PROXY_PROTOCOL: &str = "the PROXY protocol is not supported; let the proxy send X-Forwarded-For or Forwarded, and name it in trusted_proxies";
+const PROXY_PROTOCOL: &str = "the PROXY protocol is not supported; configure the proxy to send X-Forwarded-For or \
+                              Forwarded, and list it in trusted_proxies";
 /// How much of a head is looked at: enough for the first parameters.
 const BEGINNING: usize = 1024;
 
-/// The stream.
+/// The event stream.
 pub(super) struct ErrorBodies<S> {
     stream: S,
     /// What is to be written instead, and how much of it was.

@@ -71,8 +71,8 @@ fn fault_of_host(headers: &HeaderMap, version: Version) -> Option<&'static str> 
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if version < Version::HTTP_11 => None,
-        (None, _) => Some("there is no Host: HTTP/1.1 demands one"),
-        (Some(_), Some(_)) => Some("there is more than one Host"),
+        (None, _) => Some("there is no Host header, which HTTP/1.1 requires"),
+        (Some(_), Some(_)) => Some("there is more than one Host header"),
         (Some(host), None) if host.to_str().is_ok_and(is_host) => None,
         _ => Some("Host is neither a name nor an address, with or without a port"),
     }
@@ -86,10 +86,10 @@ fn fault_of_length(headers: &HeaderMap, lengths: &Lengths) -> Option<&'static st
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (Some(only), None) if chunked(only) && lengths.0.load(Ordering::Acquire) => {
-            Some("there are Transfer-Encoding and Content-Length: a body has one length")
+            Some("there are both Transfer-Encoding and Content-Length: a body has only one length")
         }
         (Some(only), None) if chunked(only) => None,
-        (Some(_), _) => Some("Transfer-Encoding must be chunked, once and alone"),
+        (Some(_), _) => Some("Transfer-Encoding must be chunked, once and without other codings"),
         (None, _) if headers.get_all(TE).iter().any(names) => Some("TE must not name chunked (RFC 9112, 7.4)"),
         (None, _) => None,
     }

@@ -96,7 +96,7 @@ fn unless_rolled_back<T: Default>(written: Result<T, Error>) -> Result<T, Error>
         Err(error) if is_rolled_back(&error) => {
             tracing::info!(
                 error = &error as &dyn std::error::Error,
-                "a batch of state was rolled back; each goes alone"
+                "a batch of state was rolled back; writing each item separately"
             );
             Ok(T::default())
         }

@@ -162,8 +162,7 @@ fn of_system(error: &std::io::Error) -> Fault {
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Fault::Unreachable,
         ErrorKind::TimedOut => Fault::Silent,
         ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Fault::Other(
-            "whoever listens there closed the connection: is it Postgres, and does it take connections from here?"
-                .to_owned(),
+            "the server closed the connection: is it PostgreSQL, and does it accept connections from here?".to_owned(),
         ),
         _ if error.to_string().contains("failed to lookup address") => Fault::NoSuchHost,
         // What rustls finds comes as an error of the connection.

@@ -56,7 +56,7 @@ async fn tell_later(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Err
     .fetch_all(connection)
     .await?;
     if let (Some(first), Some(last)) = (later.first(), later.last()) {
-        tracing::warn!(first, last, "a later version of the gateway has migrated this database: that is left as it is");
+        tracing::warn!(first, last, "a later version of the gateway has migrated this database: leaving it unchanged");
     }
     Ok(())
 }

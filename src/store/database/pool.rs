@@ -225,7 +225,7 @@ impl Repeats {
         if !error.of_driver().is_some_and(may_repeat) || Instant::now() >= self.until {
             return false;
         }
-        tracing::debug!(error = error as &dyn std::error::Error, "the connection is of no use; once more");
+        tracing::debug!(error = error as &dyn std::error::Error, "the connection is unusable; retrying");
         sleep(PAUSE).await;
         self.again = true;
         true

@@ -66,7 +66,7 @@ impl Store {
         if freed.rows_affected() == 0 {
             return Ok(Settled::Taken);
         }
-        tracing::warn!(image_cache = %next.id, "the cloud uses an id again: the image cache that had it has ended");
+        tracing::warn!(image_cache = %next.id, "the cloud reused an id: the image cache that had it has ended");
         self.workers.limited(self.write_settlement(settlement)).await
     }
 

@@ -43,7 +43,7 @@ async fn verify_says_what_it_found_and_exits_by_it() {
 
     let (code, sentences) = told(&audit(&app, &verify).await);
     assert_eq!(code, Some(0), "{sentences}");
-    assert!(sentences.contains("The audit is as it was sealed, up to the checkpoint of size 2."), "{sentences}");
+    assert!(sentences.contains("The audit is intact up to the checkpoint of size 2."), "{sentences}");
 
     std::fs::write(&saved, audit(&app, &["checkpoint"]).await.stdout).unwrap();
     std::fs::write(&export, audit(&app, &["export"]).await.stdout).unwrap();

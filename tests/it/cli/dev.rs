@@ -115,7 +115,7 @@ async fn every_command_of_the_readme_works_with_the_variables_that_dev_wrote() {
     let (_, listed) = shell(&data, "curl -sS \"$ECG_URL/v1/issuers\" -H \"Authorization: Bearer $ECG_ADMIN_TOKEN\"");
     assert!(listed.contains("https://added.example"), "{listed}");
     let said = dev.stop();
-    assert!(said.contains("does not follow ECG_CONFIG, ECG_POLICY_CONTACT."), "{said}");
+    assert!(said.contains("ignores ECG_CONFIG, ECG_POLICY_CONTACT."), "{said}");
 }
 
 #[test]
@@ -123,5 +123,5 @@ fn a_file_of_settings_is_refused() {
     let Output { status, stderr, .. } =
         Command::new(PROGRAM).args(["dev", "--config", "my.toml"]).env_clear().output().unwrap();
     let told = String::from_utf8(stderr).unwrap();
-    assert!(status.code() == Some(2) && told.contains("reads no file of them") && told.contains("my.toml"), "{told}");
+    assert!(status.code() == Some(2) && told.contains("reads no settings file") && told.contains("my.toml"), "{told}");
 }

@@ -206,7 +206,7 @@ async fn a_failure_of_a_process_that_logs_json_has_its_causes_as_an_array() {
         command.env("ECG_LISTEN", taken.local_addr().unwrap().to_string()).output().unwrap();
     let line = last_line(&stderr);
     assert_eq!(status.code(), Some(1));
-    assert!(line["error"].as_str().is_some_and(|error| error.contains("is taken by another program")), "{line}");
+    assert!(line["error"].as_str().is_some_and(|error| error.contains("is in use by another program")), "{line}");
     let mut command = serve_on(&database, "http://127.0.0.1:9");
     let Output { status, stderr, .. } =
         command.env("ECG_LISTEN", "127.0.0.1:18080").env("ECG_METRICS_LISTEN", "127.0.0.1:18080").output().unwrap();

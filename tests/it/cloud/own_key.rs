@@ -24,7 +24,7 @@ async fn the_team_hears_that_it_is_not_theirs_to_mend() {
         assert_eq!((&problem["cause"], &problem["provider_code"]), (&json!("gateway_key"), &json!(code)));
         assert_eq!(problem["retryable"], false);
         let told = format!("{} {}", problem["explanation"], problem["hint"]);
-        assert!(told.contains("whoever runs the gateway") && !told.contains("debt"), "{told}");
+        assert!(told.contains("tell the gateway's administrators") && !told.contains("debt"), "{told}");
     }
     assert_eq!(app.creations().await, 0);
 }

@@ -43,8 +43,8 @@ async fn what_only_other_settings_can_mend_ends_the_process() {
     for (address, words) in [
         (address("ecg_scram:hush", "postgres"), "the password of the role ecg_scram is wrong or missing"),
         (address("ecg_scram", "postgres"), "the password of the role ecg_scram is wrong or missing"),
-        (address("ecg_nobody:hush", "postgres"), "the server does not let the role ecg_nobody in"),
-        (address("eci:hush", "ecg_nowhere"), "there is no database ecg_nowhere"),
+        (address("ecg_nobody:hush", "postgres"), "the server does not admit the role ecg_nobody"),
+        (address("eci:hush", "ecg_nowhere"), "the database ecg_nowhere does not exist"),
     ] {
         for name in ["serve", "worker", "migrate", "rotate-keys"] {
             let (code, said) = ended(command(name, &address, NO_CLOUD)).await;
@@ -62,8 +62,8 @@ async fn what_may_pass_is_told_at_once_and_waited_for() {
     let port = closed_port();
     let web = cloud.url().replace("http://", "");
     for (address, words) in [
-        (format!("postgres://u:hush@{web}/d"), "does not talk as PostgreSQL does".to_owned()),
-        (format!("postgres://u:hush@127.0.0.1:{port}/d"), format!("nothing listens at port {port} of 127.0.0.1")),
+        (format!("postgres://u:hush@{web}/d"), "does not speak the PostgreSQL protocol".to_owned()),
+        (format!("postgres://u:hush@127.0.0.1:{port}/d"), format!("nothing listens on port {port} of 127.0.0.1")),
         (format!("postgres://u:hush@[::1]:{port}/d"), "the database d at [::1]:".to_owned()),
         ("postgres://u:hush@db.invalid/d".to_owned(), "the name db.invalid does not resolve".to_owned()),
         ("postgres://u:hush@/d?host=/nowhere".to_owned(), "there is no socket .s.PGSQL.5432 in /nowhere".to_owned()),

@@ -27,7 +27,7 @@ async fn readiness_tells_that_the_disk_is_full() {
     sqlx::raw_sql(FULL).execute(app.sql()).await.unwrap();
     assert_eq!(app.create("nginx:1.27").await.status, 503);
     let told = app.get("/readyz").await.problem(503, "not_ready");
-    let words = "the database answers, but the disk of its data is full, so it cannot be written to";
+    let words = "the database answers, but the disk of its data is full, so it does not accept writes";
     assert!(told["detail"].as_str().unwrap().contains(words), "{told}");
     assert_eq!(app.creations().await, 0);
 }

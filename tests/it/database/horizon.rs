@@ -36,7 +36,7 @@ async fn an_open_transaction_is_named_until_it_ends() {
         if told.iter().any(|one| one.contains(&named)) {
             assert_eq!(told.len(), 1, "{told:?}");
             assert!(
-                told[0].starts_with("events, streams and the sealing of the audit have stood still for "),
+                told[0].starts_with("events, streams and the sealing of the audit have been blocked for "),
                 "{told:?}"
             );
             break;
@@ -82,7 +82,7 @@ async fn a_forgotten_prepared_transaction_is_named_until_it_is_rolled_back() {
     degraded(&app).await;
     app.advance(61);
     let told = degraded(&app).await;
-    let end = "behind a prepared transaction of the database's server (the log has its name)";
+    let end = "by a prepared transaction of the database's server (the log has its name)";
     assert!(told.len() == 1 && told[0].ends_with(end), "{told:?}");
     assert_eq!(app.items("/v1/events").await, Vec::<Value>::new(), "the feed stands still");
 

@@ -81,7 +81,7 @@ async fn another_master_key_ends_the_process() {
         wrong.env("ECG_KEYS_MASTER", OTHER);
         let (code, said) = ended(wrong).await;
         assert!(code == Some(5) && said.contains("webhook secrets, that of we_"), "{name}: {code:?} {said}");
-        assert!(said.contains("is another than the one that sealed it") && !said.contains(OTHER), "{name}: {said}");
+        assert!(said.contains("is not the one that encrypted it") && !said.contains(OTHER), "{name}: {said}");
     }
     let mut unknown = command("serve", &address, NO_CLOUD);
     unknown.env("ECG_KEYS_MASTER", OTHER).env("ECG_KEYS_MASTER_ID", "new");
@@ -119,5 +119,5 @@ async fn keys_with_a_scope_that_is_gone_are_named_at_the_start() {
     let lines = told(&gateway, "scopes that this version does not know").await;
     let line: Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!((&line["keys"], &line["level"]), (&json!(old), &json!("WARN")), "{line}");
-    assert!(lines[0].contains("the scope admin is gone; platform:read,"), "{line}");
+    assert!(lines[0].contains("the scope admin was removed; platform:read,"), "{line}");
 }

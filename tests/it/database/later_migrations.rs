@@ -38,7 +38,7 @@ async fn what_a_later_version_has_migrated_is_left_as_it_is() {
     for _ in 0..2 {
         let (code, said) = ended(command("migrate", &url, NO_CLOUD)).await;
         assert_eq!(code, Some(0), "{said}");
-        let words = "a later version of the gateway has migrated this database: that is left as it is";
+        let words = "a later version of the gateway has migrated this database: leaving it unchanged";
         assert!(said.contains(words) && said.contains("9001") && said.contains("9002"), "{said}");
         assert_eq!(everything(&mut owner).await, before);
     }

@@ -129,7 +129,7 @@ async fn a_mode_that_kept_no_session_for_a_while_is_told_and_leaves_nothing_behi
     let burst = || join_all((0..20).map(|_| gateway.post(&url, &cache)));
     assert_eq!(burst().await, [201; 20]);
     bouncer.switch("session", "transaction");
-    let told = |gateway: &Gateway| gateway.said().iter().any(|line| line.contains("a session was not kept together"));
+    let told = |gateway: &Gateway| gateway.said().iter().any(|line| line.contains("a session was not preserved"));
     let deadline = Instant::now() + DEADLINE;
     while !told(&gateway) {
         assert!(Instant::now() < deadline, "{:#?}", gateway.said());

@@ -63,7 +63,7 @@ async fn a_role_that_may_not_make_tables_is_told_before_the_first_statement() {
     let (database, mut owner, _) = empty().await;
     run(&mut owner, "GRANT USAGE ON SCHEMA public TO eci_runtime").await;
     let (code, said) = ended(command("migrate", &address(&database, "eci_runtime").await, NO_CLOUD)).await;
-    assert!(code == Some(4) && said.contains("may make no tables in the schema public"), "{said}");
+    assert!(code == Some(4) && said.contains("may not create tables in the schema public"), "{said}");
     assert_eq!(count(&database, TABLES).await, 0);
     run(&mut owner, "REVOKE USAGE ON SCHEMA public FROM eci_runtime").await;
     let (code, said) = ended(command("serve", &address(&database, "eci_runtime").await, NO_CLOUD)).await;

@@ -157,7 +157,7 @@ async fn whoever_comes_with_a_cursor_from_before_a_restore_misses_nothing() {
     old.serve().await;
     let (status, problem) = old.get(&format!("/v1/events?limit=1{of_new}")).await;
     assert_eq!((status, &problem["code"]), (410, &json!("events_no_longer_kept")), "{problem}");
-    assert!(problem["detail"].as_str().unwrap().contains("another database"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("a different database"), "{problem}");
     old.create("fourth").await;
     assert_eq!(old.read(end, 1).await.0, ["fourth"]);
     old.end().await;

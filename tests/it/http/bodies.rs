@@ -64,7 +64,7 @@ async fn what_cannot_be_read_is_named() {
     let bomb = zipped(&vec![b' '; 2 << 20]);
     for (headers, body, status, code, told) in [
         (vec![JSON], wide, 415, "unsupported_charset", "the body is UTF-16; it must be UTF-8"),
-        (vec![JSON], latin, 415, "unsupported_charset", "the body is not UTF-8 from byte"),
+        (vec![JSON], latin, 415, "unsupported_charset", "the body is not valid UTF-8 from byte"),
         (
             vec![("content-type", "application/json; charset=utf-16")],
             plain.clone().into(),
@@ -84,7 +84,7 @@ async fn what_cannot_be_read_is_named() {
         (vec![JSON], zipped(plain.as_bytes()), 400, "malformed_json", "Content-Encoding: gzip"),
         (vec![JSON, GZIP], bomb, 413, "body_too_large", "bytes"),
         (vec![JSON], Vec::new(), 400, "malformed_json", "the body is empty"),
-        (vec![JSON], b"null".to_vec(), 422, "invalid_request", "1 field is not allowed"),
+        (vec![JSON], b"null".to_vec(), 422, "invalid_request", "1 field is invalid"),
         (vec![], plain.clone().into(), 415, "unsupported_media_type", "there is no Content-Type"),
         (
             vec![("content-type", "text/plain")],
@@ -100,7 +100,7 @@ async fn what_cannot_be_read_is_named() {
             "unsupported_media_type",
             "x-www-form",
         ),
-        (vec![JSON], format!("{plain}{plain}").into(), 400, "malformed_json", "behind the end"),
+        (vec![JSON], format!("{plain}{plain}").into(), 400, "malformed_json", "after the end"),
     ] {
         let answer = send(&app, &headers, body).await;
         let problem = answer.problem(status, code);

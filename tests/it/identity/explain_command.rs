@@ -58,7 +58,7 @@ async fn a_token_is_explained_in_sentences_and_for_machines() {
     other["exp"] = json!(now.timestamp() - 3_600);
     let token = at.token(now, &other);
     let output = run(&["explain", &token, "--json"], &file, "");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("seen by everybody"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("visible to everybody"), "{output:?}");
     let (code, told) = said(&output);
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((code, &told["accepted"], &told["code"]), (Some(1), &json!(false), &json!("token_expired")));
@@ -93,7 +93,9 @@ async fn an_operator_sees_what_the_token_has_and_what_is_expected() {
         (with("exp", json!(now.timestamp() - 3_600)), vec!["exp is 20", "it is 20", "clocks may differ by 60 s"]),
         (
             with("exp", json!(now.timestamp() + 90_000)),
-            vec!["from iat (or now) to exp it lives 90010 s, and may 3600 s (longest_life_seconds)"],
+            vec![
+                "its lifetime from iat (or now) to exp is 90010 s, and at most 3600 s is allowed (longest_life_seconds)",
+            ],
         ),
         (with("repository", json!("my-org/fork")), vec!["/repository is \"my-org/fork\"; expected: my-org/app"]),
     ] {
@@ -102,7 +104,7 @@ async fn an_operator_sees_what_the_token_has_and_what_is_expected() {
     }
     at.say(500, "");
     let (code, text) = said(&run(&["explain", "-"], &file, &at.token(now, &claims())));
-    assert!(code == Some(3) && text.contains("they could not be fetched: HTTP status 500"), "{text}");
+    assert!(code == Some(3) && text.contains("the keys could not be fetched: HTTP status 500"), "{text}");
 }
 
 /// An issuer whose teams come from groups and whose scopes stand behind a prefix.
@@ -128,11 +130,11 @@ async fn near_misses_are_named_and_a_token_that_may_do_nothing_is_none_that_work
     assert_eq!(code, Some(0), "{text}");
     let (code, text) = explain(json!(["eci-web"]), json!(["read", "openid", "eci:admin"]));
     for told in [
-        "accepted, and may do nothing",
+        "accepted, but without any scopes",
         "/scp is \"read\", \"openid\", \"eci:admin\"",
-        "behind the prefix \"eci:\"",
+        "after the prefix \"eci:\"",
         "\"read\" would count as \"eci:read\"",
-        "\"eci:admin\" is no scope any more: the scope admin is gone; platform:read,",
+        "\"eci:admin\" is no longer a scope: the scope admin was removed; platform:read,",
     ] {
         assert!(code == Some(1) && text.contains(told), "{told}: {text}");
     }
@@ -159,7 +161,7 @@ async fn what_cannot_be_told_has_an_exit_code_of_its_own() {
     at.publish(&skipped);
     let (code, told) = said(&run(&by_file, &file, ""));
     assert!(
-        code == Some(0) && told.contains("key 0 (weak) is skipped: is an RSA key outside 2048 to 8192 bits"),
+        code == Some(0) && told.contains("key 0 (weak) is skipped: is an RSA key that does not have 2048 to 8192 bits"),
         "{told}"
     );
     for (input, told) in [("", "token_missing"), ("a.b", "token_malformed"), ("Bearer x", "token_malformed")] {

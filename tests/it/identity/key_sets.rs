@@ -93,7 +93,8 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
     app.advance(3_599);
     me(&app, &token(&app)).await.expect(200);
     app.gateway.upkeep().beat("test").await.unwrap();
-    let told = "the keys of the issuer sso cannot be renewed: those of 3599 s ago are trusted until they are too old";
+    let told =
+        "the keys of the issuer sso cannot be refreshed: those fetched 3599 s ago are trusted until they are too old";
     assert_eq!(told_of_issuers().await, [told]);
     app.advance(1);
     let refused = me(&app, &token(&app)).await;
@@ -102,7 +103,7 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
     assert_eq!(refused.header("retry-after"), "5");
     // Who comes from elsewhere is served, and the gateway is ready.
     app.get("/v1/me").await.expect(200);
-    let told = "the keys of the issuer sso cannot be fetched: its tokens are answered 503";
+    let told = "the keys of the issuer sso cannot be fetched: requests with its tokens are answered with 503";
     assert_eq!(told_of_issuers().await, [told]);
     at.publish(&[at.signer.jwk_as("key-1")]);
     app.advance(5);

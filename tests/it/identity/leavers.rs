@@ -34,7 +34,7 @@ async fn a_subject_that_nobody_has_is_told() {
     assert!(said.contains(&format!("known is {subject};")) && said.contains("<issuer>:<sub>"), "{said}");
     me(&app, &token).await.expect(200);
     let nobody = hint(&app, "bob").await;
-    assert!(nobody.contains("has the subject bob; subjects are written"), "{nobody}");
+    assert!(nobody.contains("has the subject bob; write subjects"), "{nobody}");
     assert_eq!(hint(&app, &subject).await, "");
     me(&app, &token).await.problem(401, "token_revoked");
     assert_eq!(hint(&app, &subject).await, "", "once more");

@@ -43,7 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
             differs: (
                 "resource_access",
                 json!({"other": {"roles": ["cache-writer"]}}),
-                "rule roles does not hold on /resource_access/eci-cache-gateway/roles",
+                "rule roles does not match on /resource_access/eci-cache-gateway/roles",
             ),
         },
         Case {
@@ -53,7 +53,7 @@ pub(super) fn cases() -> Vec<Case> {
             claims: json!({"aud": "api-client", "azp": "ci-app", "azpacr": "1", "oid": "0b1c", "sub": "0b1c", "tid": "t",
                 "roles": ["Cache.Write"], "uti": "x", "ver": "2.0", "nbf": 1_700_000_000}),
             becomes: ("entra-id:0b1c", &["read", "write"]),
-            differs: ("azp", json!("other-app"), "rule application does not hold on /azp"),
+            differs: ("azp", json!("other-app"), "rule application does not match on /azp"),
         },
         Case {
             preset: "auth0",
@@ -72,7 +72,7 @@ pub(super) fn cases() -> Vec<Case> {
             claims: json!({"ver": 1, "jti": "AT.x", "aud": "api://default", "cid": "0oa1", "uid": "00u1",
                 "scp": ["eci:read", "openid", "read"], "sub": "alice@example.com", "groups": ["Everyone", "eci-web"]}),
             becomes: ("okta:alice@example.com", &["read"]),
-            differs: ("groups", json!(["Everyone"]), "no word that stands there matches the rule's pattern"),
+            differs: ("groups", json!(["Everyone"]), "no value of the claim matches the rule's pattern"),
         },
         Case {
             preset: "cognito",
@@ -90,7 +90,7 @@ pub(super) fn cases() -> Vec<Case> {
             claims: json!({"aud": "eci-cache-gateway", "azp": "1154", "email": "ci@p.iam.gserviceaccount.com",
                 "email_verified": true, "sub": "1154"}),
             becomes: ("google:1154", &["read", "write"]),
-            differs: ("email_verified", json!(false), "rule service-account does not hold on /email_verified"),
+            differs: ("email_verified", json!(false), "rule service-account does not match on /email_verified"),
         },
         Case {
             preset: "github-actions",
@@ -101,7 +101,7 @@ pub(super) fn cases() -> Vec<Case> {
                 "ref": "refs/heads/main", "ref_type": "branch", "environment": "production", "actor": "octocat",
                 "workflow_ref": "my-org/app/.github/workflows/ci.yml@refs/heads/main", "sha": "abc", "nbf": 1}),
             becomes: ("github:repo:my-org/app:environment:production", &["read", "write"]),
-            differs: ("repository", json!("evil-org/app"), "rule repository does not hold on /repository"),
+            differs: ("repository", json!("evil-org/app"), "rule repository does not match on /repository"),
         },
         Case {
             preset: "gitlab",
@@ -112,7 +112,7 @@ pub(super) fn cases() -> Vec<Case> {
                 "ref": "main", "ref_type": "branch", "ref_protected": "true", "pipeline_id": "1", "job_id": "2",
                 "user_login": "alice", "sha": "abc", "jti": "j-2", "nbf": 1}),
             becomes: ("gitlab:project_path:my-group/sub/app:ref_type:branch:ref:main", &["read", "write"]),
-            differs: ("ref_protected", json!("false"), "rule project does not hold on /ref_protected"),
+            differs: ("ref_protected", json!("false"), "rule project does not match on /ref_protected"),
         },
         Case {
             preset: "kubernetes",
@@ -130,7 +130,7 @@ pub(super) fn cases() -> Vec<Case> {
             differs: (
                 "kubernetes.io",
                 json!({"namespace": "web", "serviceaccount": {"name": "default"}}),
-                "rule namespace does not hold on /kubernetes.io/serviceaccount/name",
+                "rule namespace does not match on /kubernetes.io/serviceaccount/name",
             ),
         },
         Case {
@@ -139,7 +139,7 @@ pub(super) fn cases() -> Vec<Case> {
             parameters: vec![("issuer", "https://sso.example.com"), ("name", "sso")],
             claims: json!({"aud": "eci-cache-gateway", "sub": "alice", "team": TEAM, "scope": "eci:read,eci:webhooks"}),
             becomes: ("sso:alice", &["read", "webhooks"]),
-            differs: ("team", json!("my-group/sub"), "what stands there is a path"),
+            differs: ("team", json!("my-group/sub"), "the value is a path"),
         },
     ]
 }
@@ -227,7 +227,7 @@ async fn what_a_pipeline_is_stands_in_the_audit() {
     let mut other = case.claims.clone();
     (other["repository"], other["sub"]) = (json!("my-org/fork"), json!("repo:my-org/fork:ref:refs/heads/main"));
     let problem = me(&app, &at.token(app.now(), &other)).await.problem(403, "no_rule_matches");
-    let told = "no rule of the issuer github matches the token: rule repository does not hold on /repository";
+    let told = "no rule of the issuer github matches the token: rule repository does not match on /repository";
     assert_eq!(problem["detail"], told);
     let hint = problem["hint"].as_str().unwrap();
     assert!(hint.contains("POST /v1/issuers/explain") && hint.contains("auth explain"), "{problem}");
@@ -244,7 +244,7 @@ async fn who_comes_with_the_scope_admin_is_told_what_is_in_its_place() {
         let request = app.bare(Method::GET, "/v1/teams").bearer_auth(at.token(app.now(), &claims));
         Answer::of(request).await.problem(403, "scope_missing")["detail"].as_str().unwrap().to_owned()
     };
-    let gone = "the scope admin is gone; platform:read, platform:policy, platform:accounts";
+    let gone = "the scope admin was removed; platform:read, platform:policy, platform:accounts";
     assert!(refused("eci:read eci:admin").await.contains(gone));
     // Another system's word is none of ours.
     assert!(!refused("eci:read admin").await.contains("admin"));

@@ -49,7 +49,7 @@ fn odd() -> Vec<(String, &'static str)> {
         ("nginx\u{200b}:1.27", "character U+200B; `nginx:1.27` is probably meant"),
         ("nginx\u{a0}:1.27", "character U+00A0"),
         ("nginх:1.27", "U+0445"),
-        ("nginx:1,redis:7", "commas or semicolons: one reference is one text"),
+        ("nginx:1,redis:7", "commas or semicolons: each string is one reference"),
         ("nginx@1.27", "`nginx:1.27` is probably meant"),
         ("nginx@", "the digest must be"),
         ("nginx@sha256:abc", "64, 96 or 128 hex digits"),

@@ -62,8 +62,9 @@ async fn what_misses_says_why() {
         (found.get("winner_id"), &found["candidates"], found["annotations"].get("pin")),
         (None, &json!([]), None)
     );
-    let advice =
-        format!("It holds {vpc}, which is not {public}: name it so in the pod, or put {public} into the image cache.");
+    let advice = format!(
+        "It contains {vpc}, which is not {public}: use that name in the pod, or add {public} to the image cache."
+    );
     let miss = json!([{
         "image": public, "image_cache_id": cache["id"], "name": "web", "region": "cn-beijing", "status": "ready",
         "size_gib": 20, "held_image": vpc, "reasons": ["other_registry_host"], "advice": advice,

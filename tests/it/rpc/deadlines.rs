@@ -82,7 +82,7 @@ async fn what_is_not_done_in_time_says_what_remains_and_that_a_repeat_is_safe() 
     app.fault(&throttled("CreateImageCache")).await;
     let told = error(&key.post(&app, "CreateImageCache", &create).await, 503, "ServiceUnavailable");
     assert!(told["Message"].as_str().unwrap().contains("Nothing was sent to the cloud, and nothing will be"), "{told}");
-    for (token, said) in [(None, "removes that one"), (Some("t"), "Repeat it with the same ClientToken")] {
+    for (token, said) in [(None, "the gateway deletes it"), (Some("t"), "Repeat it with the same ClientToken")] {
         app.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": true})).await;
         let mut params = create.to_vec();
         params.extend(token.map(|token| ("ClientToken", token)));

@@ -82,7 +82,7 @@ async fn an_update_is_judged_and_a_profile_fills_in() {
     let other = [NEW[0], NEW[1], ("Image.1", "nginx:1"), ("SecurityGroupId", "sg-mine")];
     let told = error(&key.post(&app, "CreateImageCache", &other).await, 403, "Forbidden.PolicyRefused");
     assert!(
-        told["Message"].as_str().unwrap().contains("leave it out, and it is filled in; allowed: sg-profile"),
+        told["Message"].as_str().unwrap().contains("leave the field out, and it is filled in; allowed: sg-profile"),
         "{told}"
     );
     let shown = success(&key.get(&app, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await);

@@ -107,7 +107,8 @@ async fn everything_opens_under_the_new_key_alone() {
 
     let (code, said) = rotate(&app, Some(OLD)).await;
     assert_eq!(code, Some(0), "{said}");
-    for line in ["access key secrets: 1, of which 1 sealed anew", "replaced webhook secrets: 1, of which 1 sealed anew"]
+    for line in
+        ["access key secrets: 1, of which 1 re-encrypted", "replaced webhook secrets: 1, of which 1 re-encrypted"]
     {
         assert!(said.contains(line), "{said}");
     }
@@ -121,7 +122,7 @@ async fn everything_opens_under_the_new_key_alone() {
         said.contains("cloud account secrets: 1, of which 1") && said.contains("external ids: 1, of which 1"),
         "{said}"
     );
-    assert!(said.contains("Everything encrypted is under the key \"new\"."), "{said}");
+    assert!(said.contains("Everything is encrypted with the key \"new\"."), "{said}");
     let (code, said) = rotate(&app, Some(OLD)).await;
     assert!(code == Some(0) && said.contains("access key secrets: 1, of which 0"), "{said}");
     assert_eq!(
@@ -188,14 +189,14 @@ async fn what_is_left_is_named() {
     let (code, said) = rotate(&app, None).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("  1 are still under the key \"old\"\n"), "{said}");
-    assert!(said.contains(&format!("  {} was sealed with a key that is not configured\n", access.id)), "{said}");
+    assert!(said.contains(&format!("  {} was encrypted with a key that is not configured\n", access.id)), "{said}");
     // One that belongs elsewhere is no less left.
     let other = Key::new(&app).await;
     let moved = "UPDATE access_keys SET secret = (SELECT secret FROM access_keys WHERE id = $1) WHERE id = $2";
     sqlx::query(moved).bind(&access.id).bind(&other.id).execute(app.sql()).await.unwrap();
     let (code, said) = rotate(&app, Some(OLD)).await;
-    assert!(code == Some(1) && said.contains("was altered, or sealed for another purpose"), "{said}");
-    assert!(said.contains("access key secrets: 2, of which 1 sealed anew"), "{said}");
+    assert!(code == Some(1) && said.contains("was altered, or encrypted for a different purpose"), "{said}");
+    assert!(said.contains("access key secrets: 2, of which 1 re-encrypted"), "{said}");
 }
 
 #[tokio::test]

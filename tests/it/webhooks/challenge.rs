@@ -55,15 +55,15 @@ async fn each_refusal_of_a_challenge_says_what_came_back_and_what_to_change() {
         (
             "308 Permanent",
             "location: /hook/?k=hunter2\r\n",
-            "a redirect to another path or scheme of its own host (http://127.0.0.1:",
+            "a redirect to a different path or scheme of the same host (http://127.0.0.1:",
         ),
-        ("307 Temporary", "location: //[oops/hunter2\r\n", "307, a redirect that says not where to;"),
-        ("304 Not Modified", "", "304, a redirect that says not where to;"),
-        ("401 No", "", "it answered 401: it wants a credential, or does not know the signature"),
-        ("404 No", "", "it answered 404: nothing is at that path"),
-        ("405 No", "", "it answered 405: it does not take POST"),
-        ("410 Gone", "", "it answered 410: it wants nothing more"),
-        ("503 Later", "", "it answered 503: it is away"),
+        ("307 Temporary", "location: //[oops/hunter2\r\n", "307, a redirect without a target;"),
+        ("304 Not Modified", "", "304, a redirect without a target;"),
+        ("401 No", "", "it answered 401: it requires a credential, or does not accept the signature"),
+        ("404 No", "", "it answered 404: there is nothing at that path"),
+        ("405 No", "", "it answered 405: it does not accept POST"),
+        ("410 Gone", "", "it answered 410: it wants no more messages"),
+        ("503 Later", "", "it answered 503: it is unavailable"),
         ("200 OK", "", "it answered 200 with something else"),
     ] {
         let receiver = Receiver::says(status, extra).await;
@@ -73,13 +73,13 @@ async fn each_refusal_of_a_challenge_says_what_came_back_and_what_to_change() {
     }
     let page = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<!doctype html><title>Sign in</title>";
     let page = Receiver::start(Manner::Says(page.into())).await;
-    assert!(reason(&app, &page.url()).await.contains("a page of HTML"));
+    assert!(reason(&app, &page.url()).await.contains("an HTML or XML page"));
     let resets = Receiver::start(Manner::Resets).await;
-    assert!(reason(&app, &resets.url()).await.contains("ended before there was an answer"));
-    assert!(reason(&app, "http://127.0.0.1:9/").await.contains("nothing listens at that port"));
+    assert!(reason(&app, &resets.url()).await.contains("ended before a response arrived"));
+    assert!(reason(&app, "http://127.0.0.1:9/").await.contains("nothing listens on that port"));
     // Plain HTTP where TLS was expected.
     let plain = format!("https://{}/hook", app.address);
-    assert!(reason(&app, &plain).await.contains("no TLS connection could be made"));
+    assert!(reason(&app, &plain).await.contains("the TLS connection failed"));
     assert_eq!(app.items("/v1/webhook-endpoints").await.len(), 0);
 }
 

@@ -92,7 +92,7 @@ impl Identity {
         let identity = self.clone();
         self.base.tasks().spawn(async move {
             if let Err(error) = identity.base.store().rehash_api_key(id, &was, &is).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "an API key was not hashed anew");
+                tracing::debug!(error = &error as &dyn std::error::Error, "could not rehash an API key");
             }
         });
     }
@@ -109,7 +109,7 @@ impl Identity {
         let identity = self.clone();
         self.base.tasks().spawn(async move {
             if let Err(error) = identity.base.store().note_api_key_use(id, now, now - USE).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the use of an API key was not noted");
+                tracing::debug!(error = &error as &dyn std::error::Error, "could not record the use of an API key");
             }
         });
     }

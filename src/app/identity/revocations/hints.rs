@@ -15,8 +15,8 @@ use crate::domain::ids::ApiKeyId;
 /// How far back the audit is looked through, in days: no token lives that long.
 const LOOKED_BACK_DAYS: i64 = 31;
 /// How subjects are written.
-const SPELLING: &str = "subjects are written as GET /v1/me and the audit show them: <issuer>:<sub>, or sub alone for the \
-                        issuer of the gateway's settings";
+const SPELLING: &str = "write subjects as GET /v1/me and the audit show them: <issuer>:<sub>, or sub alone for the \
+                        issuer from the gateway's settings";
 
 impl Identity {
     /// What to tell of a revocation that was just made; none where its subject is known, or that cannot be told soon.

@@ -43,7 +43,7 @@ impl Webhooks {
             .disable_endpoint(&ailing.team, (ailing.endpoint, ailing.revision), off, &event, &entry)
             .await?
         {
-            tracing::info!(endpoint = %ailing.endpoint, reason, "a webhook endpoint was switched off");
+            tracing::info!(endpoint = %ailing.endpoint, reason, "a webhook endpoint was disabled");
         }
         Ok(())
     }

@@ -297,7 +297,7 @@ impl Deliverer {
                 return;
             }
             self.plan.quiet_until = now + QUIET;
-            tracing::warn!(error = error as &dyn std::error::Error, "the deliverer's statements fail; trying again");
+            tracing::warn!(error = error as &dyn std::error::Error, "the deliverer's statements fail; retrying");
         }
     }
 

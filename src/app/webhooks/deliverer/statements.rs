@@ -22,7 +22,8 @@ impl Webhooks {
         for endpoint in &ailing {
             // Recorded is recorded: what cannot be told now is told with the next failure.
             if let Err(error) = self.tell_of_ailing(endpoint).await {
-                tracing::warn!(endpoint = %endpoint.endpoint, error = &error as &dyn std::error::Error, "a failing endpoint was not told of");
+                tracing::warn!(endpoint = %endpoint.endpoint, error = &error as &dyn std::error::Error, "could not \
+                    report a failing endpoint");
             }
         }
         Ok(())

@@ -59,12 +59,13 @@ impl Webhooks {
         };
         match asked.await {
             Ok(networks) => {
-                tracing::info!(%endpoint, verified = networks.is_some(), "a webhook endpoint leads to another network");
+                tracing::info!(%endpoint, verified = networks.is_some(), "a webhook endpoint leads to a different \
+                    network");
                 networks
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(%endpoint, error, "a webhook endpoint that moved could not be asked");
+                tracing::warn!(%endpoint, error, "could not challenge a webhook endpoint that moved");
                 None
             }
         }

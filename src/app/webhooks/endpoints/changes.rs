@@ -39,7 +39,7 @@ impl Webhooks {
         }
         if moved && changes.headers.is_none() && !endpoint.header_names.is_empty() {
             // Who knows the values may send them elsewhere; who only sees the endpoint may not.
-            let error = FieldError::new("/headers", "required", "must be given again with another URL");
+            let error = FieldError::new("/headers", "required", "must be given again when the URL changes");
             return Err(Error::Invalid(vec![error]));
         }
         endpoint.platform &= caller.may(Scope::PlatformSecurity);
@@ -202,7 +202,7 @@ impl Webhooks {
         if let Err(gone) = self.own_endpoint(caller, id).await {
             return gone;
         }
-        let detail = "the webhook endpoint was changed by somebody else at the same time".to_owned();
+        let detail = "the webhook endpoint was changed by another request at the same time".to_owned();
         Error::Conflict { code: "webhook_endpoint_changed", detail }
     }
 }

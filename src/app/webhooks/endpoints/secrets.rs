@@ -74,7 +74,13 @@ pub(super) fn check_headers(headers: &BTreeMap<String, SecretString>, findings: 
         let field = || format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
         let name_rule = "must be a header's name: at most 64 letters, digits and -_.!#$%&'*+^`|~";
         findings.require(is_header_name(name), field(), "invalid", name_rule);
-        findings.require(sender::is_free(name), field(), "not_allowed", "is written by the gateway or the transport");
+        findings.require(
+            sender::is_free(name),
+            field(),
+            "not_allowed",
+            "is set by the gateway or the transport and \
+                                                          cannot be overridden",
+        );
         let value_rule = "must have a value of at most 1024 printable ASCII characters";
         findings.require(is_header_value(value.expose_secret()), field(), "invalid", value_rule);
     }

@@ -27,8 +27,8 @@ use crate::webhook::outcome::Outcome;
 use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign::SigningKey;
 
-const BUSY: &str = "as many messages are under way to the webhook endpoint as may be at once";
-const SLOW: &str = "the webhook endpoint's rate_per_second lets nothing more go at the moment";
+const BUSY: &str = "the limit of concurrent messages to the webhook endpoint is reached";
+const SLOW: &str = "the webhook endpoint's rate_per_second allows no more messages at the moment";
 /// The type of a test's body.
 const TEST: &str = "webhook_endpoint.test";
 

@@ -61,7 +61,8 @@ pub(in crate::app) async fn seal_all(store: &Store, sealer: &Sealer, entropy: &E
                 }
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(endpoint = %was.endpoint(), error, "the URL of a webhook endpoint cannot be opened");
+                    tracing::warn!(endpoint = %was.endpoint(), error, "the URL of a webhook endpoint cannot be \
+                        decrypted");
                 }
             }
         }

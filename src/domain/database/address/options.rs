@@ -2,7 +2,7 @@
 
 use super::AddressError;
 
-/// The settings in it.
+/// The settings in the `options` of an address.
 pub(super) fn settings(text: &str) -> Result<Vec<(String, String)>, AddressError> {
     let mut settings = Vec::new();
     let mut words = words(text).into_iter();

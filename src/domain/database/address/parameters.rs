@@ -99,7 +99,7 @@ const RULES: [(&[&str], Rule); 46] = [
         &["require_auth"],
         Refused("the way of authentication cannot be demanded: use sslmode=verify-full to be sure of the server"),
     ),
-    (&["requirepeer"], Refused("the owner of a socket is not checked: leave it out")),
+    (&["requirepeer"], Refused("the owner of a socket is not checked: omit it")),
     (&["min_protocol_version"], Only(&["3.0"], "protocol 3.0 is spoken: leave it out")),
     (&["max_protocol_version"], Only(&["3.0", "3.2", "latest"], "protocol 3.0 is spoken: leave it out")),
     (&["replication"], Only(&["false", "off", "no", "0"], "the gateway does not replicate: leave it out")),
@@ -129,7 +129,7 @@ const RULES: [(&[&str], Rule); 46] = [
     ),
     (
         &["sslaccept", "sslfactory", "uselibpqcompat", "sslidentity"],
-        Refused("it is no parameter of libpq: say it by sslmode"),
+        Refused("it is not a parameter of libpq: use sslmode instead"),
     ),
 ];
 
@@ -202,10 +202,14 @@ impl Reading {
     fn unknown(&self, name: &str) -> AddressError {
         if self.secret {
             return AddressError::new(
-                "has a parameter behind the password that is none of libpq's: leave it out; or, if it is a part of the password, write an & in it as %26, or put a value with spaces in single quotation marks",
+                "has a parameter after the password that is not a parameter of libpq: leave it out; or, if it is \
+                 part of the password, write an & in it as %26, or put a value with spaces in single quotation marks",
             );
         }
-        AddressError::new(format!("has the parameter {:?}, which is none of libpq's: leave it out", short(name)))
+        AddressError::new(format!(
+            "has the parameter {:?}, which is not a parameter of libpq: leave it out",
+            short(name)
+        ))
     }
 
     fn finish(mut self) -> Result<Address, AddressError> {

@@ -76,7 +76,7 @@ fn what_is_refused_is_told_with_the_right_spelling() {
         ("mysql://u:hush@h/d", "must be an address such as"),
         ("postgresql+asyncpg://u:hush@h/d", "begin it with postgres://"),
         ("jdbc:postgresql://h/d", "begin it with postgres://"),
-        ("\"postgres://u:hush@h/d\"", "leave them out"),
+        ("\"postgres://u:hush@h/d\"", "remove them"),
         ("postgres://u:hu@sh@h/d", "an @ in the user name or the password is written %40"),
         ("postgres://u:hu/sh@h/d", "%2F"),
         ("postgres://u:hush@/sh@h/d", "%40"),

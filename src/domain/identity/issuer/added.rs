@@ -36,10 +36,10 @@ impl Issuer {
         let mut f = Findings::default();
         // A route has this name, so that an issuer with it could not be read.
         let free = self.name != DEFAULT && self.name != "explain";
-        f.require(free, "/name", "taken", "must be another name than default and explain");
+        f.require(free, "/name", "taken", "must not be default or explain");
         let free = !taken.contains(&self.issuer.as_str());
         f.require(free, "/issuer", "taken", "must not be the iss of another issuer, or that of this gateway");
-        let detail = "must not be jwks_file: a file of the gateway's machine is named in the operator's settings only";
+        let detail = "must not be jwks_file: files can be named only in the operator's settings";
         f.require(self.keys.from != KeysFrom::JwksFile, "/keys/from", "not_allowed", detail);
         errors.extend(f.into_result().err().into_iter().flatten());
         if errors.is_empty() { Ok(()) } else { Err(errors) }

@@ -42,13 +42,13 @@ impl Issuer {
     fn check_names(&self, f: &mut Findings) {
         f.require(is_name(&self.name), "/name", "invalid", NAME);
         let reserved = RESERVED.contains(&self.name.as_str());
-        let detail = format!("must be none of the names that are ours: {}", RESERVED.join(", "));
+        let detail = format!("must not be one of the reserved names: {}", RESERVED.join(", "));
         f.require(!reserved, "/name", "invalid", detail);
         f.require(is_plain(&self.issuer), "/issuer", "invalid", TEXT);
     }
 
     fn check_audience(&self, f: &mut Findings) {
-        let detail = "must be given, or client_ids: else tokens made for anybody would be taken";
+        let detail = "must be given if client_ids is not: otherwise tokens made for anybody would be accepted";
         f.require(!self.audiences.is_empty() || !self.client_ids.is_empty(), "/audiences", "required", detail);
         check_texts(&self.audiences, "/audiences", f);
         check_texts(&self.client_ids, "/client_ids", f);
@@ -84,7 +84,7 @@ impl Issuer {
             let at = format!("/rules/{place}");
             f.require(is_name(&rule.name), format!("{at}/name"), "invalid", NAME);
             let first = names.insert(rule.name.as_str());
-            f.require(first, format!("{at}/name"), "duplicate", "must be another name than those of the other rules");
+            f.require(first, format!("{at}/name"), "duplicate", "must be different from the names of the other rules");
             rule.check(self, &at, f);
         }
     }
@@ -99,12 +99,13 @@ impl Keys {
             ("document", document, KeysFrom::Document),
         ] {
             let place = format!("/keys/{field}");
-            f.require(given || self.from != from, &place, "required", "must be given where from says so");
-            f.require(!given || self.from == from, place, "invalid", "must be left out unless from says so");
+            f.require(given || self.from != from, &place, "required", "must be given if from requires it");
+            f.require(!given || self.from == from, place, "invalid", "must be left out unless from requires it");
         }
         if self.from == KeysFrom::Discovery {
-            let detail = "must be an https URL (or http to loopback, or a host that the operator names) without query, \
-                          fragment or user name, since the keys are discovered below it; else give keys";
+            let detail = "must be an https URL (or http to loopback, or to a host that the operator has configured) \
+                          without query, fragment or user name, because the keys are discovered below it; otherwise \
+                          give keys";
             f.require(discovery_url(issuer).is_some(), "/issuer", "invalid", detail);
         }
     }
@@ -126,7 +127,7 @@ impl Rule {
         self.team.check(&format!("{at}/team"), f);
         self.scopes.check(&format!("{at}/scopes"), f);
         let platform = self.scopes.named().any(is_of_platform);
-        let detail = "gives scopes of the platform: the rule must have a match that not everybody fulfils";
+        let detail = "grants scopes of the platform: the rule must have a match that does not accept every token";
         f.require(!platform || restricts(issuer, self), format!("{at}/scopes"), "invalid", detail);
         f.require(self.noted.len() <= MAX_NOTED, format!("{at}/noted"), "out_of_range", "must have at most 10 entries");
         check_pointers(&self.noted, &format!("{at}/noted"), f);
@@ -142,7 +143,7 @@ impl Rule {
             f.require(count, &place, "out_of_range", "must have 1 to 100 patterns");
             check_texts(patterns, &place, f);
         }
-        let detail = "every token of the issuer would match: name claims in match and what stands there, or say \
+        let detail = "every token of the issuer would match: name claims and their values in match, or set \
                       matches_anybody: true";
         f.require(self.matches_anybody || restricts(issuer, self), place, "matches_anybody", detail);
     }
@@ -180,7 +181,7 @@ impl TeamSource {
         }
         let place = format!("{at}/renames");
         f.require(self.renames.len() <= MAX_ENTRIES, &place, "out_of_range", MANY);
-        let detail = "must have entries where only they count";
+        let detail = "must have entries if only_renames is set";
         f.require(!self.only_renames || !self.renames.is_empty(), &place, "required", detail);
         for (word, team) in &self.renames {
             let place = format!("{place}{}", pointer::of_name(word));
@@ -212,7 +213,7 @@ impl ScopeSource {
         }
         check_pointers(&self.claims, &format!("{at}/claims"), f);
         let mapped = !self.table.is_empty() || self.prefix.is_some();
-        let detail = "must be given with table or prefix, which say what the words of these claims mean";
+        let detail = "must be given together with table or prefix, which map the words of these claims to scopes";
         f.require(mapped != self.claims.is_empty(), format!("{at}/claims"), "required", detail);
         f.require(self.table.len() <= MAX_ENTRIES, format!("{at}/table"), "out_of_range", MANY);
         for (word, given) in &self.table {

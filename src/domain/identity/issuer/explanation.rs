@@ -12,33 +12,33 @@ use utoipa::ToSchema;
 
 use super::shown;
 
-/// What a token would become.
+/// How the gateway would treat a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TokenExplanation)]
 pub struct Explanation {
-    /// Whether it would be accepted.
+    /// Whether the token would be accepted.
     pub accepted: bool,
-    /// The code of the refusal, as a request with it would be told: `token_expired`, `no_rule_matches`, …
+    /// The code with which a request with this token would be refused: `token_expired`, `no_rule_matches`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub code: Option<String>,
-    /// The refusal in a sentence.
+    /// The refusal, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub detail: Option<String>,
-    /// The name of the issuer that its `iss` chooses.
+    /// The name of the issuer that the `iss` of the token selects.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub issuer: Option<String>,
-    /// Every check in its order; what was not come to is not there.
+    /// The checks in order. Checks that were not reached are left out.
     pub checks: Vec<Check>,
-    /// The rules that were tried, in their order.
+    /// The rules that were tried, in order.
     pub rules: Vec<Tried>,
-    /// What it would become.
+    /// The explanation of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub caller: Option<Becomes>,
-    /// Keys of the issuer that cannot be used.
+    /// The keys of the issuer that cannot be used.
     pub skipped_keys: Vec<SkippedKey>,
 }
 
@@ -46,41 +46,42 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TokenCheck)]
 pub struct Check {
-    /// `form`, `issuer`, `keys`, `key`, `algorithm`, `signature`, `claims`, `audience`, `times`, `subject`, `rules`,
-    /// `team` or `scopes`.
+    /// The name of the check: `form`, `issuer`, `keys`, `key`, `algorithm`, `signature`, `claims`, `audience`,
+    /// `times`, `subject`, `rules`, `team` or `scopes`.
     pub name: String,
-    /// Whether it was passed.
+    /// Whether the token passed the check.
     pub passed: bool,
-    /// How it went, in a sentence.
+    /// The result of the check, in a sentence.
     pub detail: String,
-    /// Where it failed: what the token has there and what is expected, each in a sentence.
+    /// For a failed check: what the token has and what is expected, each in a sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
 }
 
-/// One rule that was tried.
+/// A rule that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TriedRule)]
 pub struct Tried {
-    /// Its name.
+    /// The name of the rule.
     pub rule: String,
-    /// The pointers that did not hold; none: it matches.
+    /// The pointers that did not match. If it is empty, the rule matches.
     pub failed: Vec<Failed>,
 }
 
-/// A pointer of a rule that did not hold.
+/// A JSON pointer of a rule that did not match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = FailedPointer)]
 pub struct Failed {
     /// The JSON pointer.
     pub pointer: String,
-    /// What stands there: `absent`, `not_text` (an object, an empty array or null) or `another_value`.
+    /// What the token has at this pointer: `absent`, `not_text` (an object, an empty array or null) or
+    /// `another_value`.
     #[schema(value_type = String)]
     pub found: Found,
-    /// The values that stand there: at most 5, each of at most 100 characters.
+    /// The values that the token has at this pointer: at most 5, each of at most 100 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
-    /// What the rule expects: one of these.
+    /// The values that the rule accepts; one of them must match.
     pub expected: Vec<String>,
 }
 
@@ -88,7 +89,7 @@ pub struct Failed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Found {
-    /// Nothing.
+    /// There is no value.
     Absent,
     /// An object, an empty array or null: nothing that could match.
     NotText,
@@ -96,37 +97,37 @@ pub enum Found {
     AnotherValue,
 }
 
-/// What a token would become.
+/// The caller that a token would become.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TokenCaller)]
 pub struct Becomes {
-    /// Who, as the audit names them.
+    /// The subject, as it appears in the audit.
     pub subject: String,
-    /// The rule that matches.
+    /// The name of the rule that matches.
     pub rule: String,
-    /// The teams that it may act for; of several, `X-Team` chooses.
+    /// The teams that the caller may act for. If there are several, `X-Team` selects one.
     pub teams: Vec<String>,
-    /// What it may do.
+    /// The scopes that the caller has.
     pub scopes: Vec<String>,
-    /// The claims that the audit keeps.
+    /// The claims that are recorded in the audit.
     pub noted: BTreeMap<String, String>,
 }
 
 /// A key of an issuer that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SkippedKey {
-    /// Its place in the document, from 0 on.
+    /// The position of the key in the document, counted from 0.
     pub place: u32,
-    /// Its id, where it has one that can be shown.
+    /// The id of the key, if it has one that can be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub kid: Option<String>,
-    /// Why, in a sentence.
+    /// Why the key cannot be used, in a sentence.
     pub reason: String,
 }
 
 impl Failed {
-    /// What stands there, in words.
+    /// A description of the value at the pointer.
     pub fn words(&self) -> String {
         match self.values.as_slice() {
             [] => self.found.words().to_owned(),
@@ -136,12 +137,12 @@ impl Failed {
 }
 
 impl Found {
-    /// In words, after the pointer.
+    /// A phrase that follows the pointer.
     fn words(self) -> &'static str {
         match self {
             Self::Absent => "is not in the token",
             Self::NotText => "is an object, an empty array or null, which matches nothing",
-            Self::AnotherValue => "has another value",
+            Self::AnotherValue => "has a different value",
         }
     }
 }

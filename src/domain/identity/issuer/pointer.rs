@@ -16,7 +16,7 @@ pub fn of_name(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// What stands there.
+/// The value at the pointer.
 pub fn find<'a>(claims: &'a Map<String, Value>, pointer: &str) -> Option<&'a Value> {
     let mut parts = pointer.strip_prefix('/')?.split('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
     let first = claims.get(&parts.next()?)?;

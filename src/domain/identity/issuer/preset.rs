@@ -14,19 +14,19 @@ mod pipelines;
 /// A provider that there is a preset of.
 #[derive(Debug)]
 pub struct Preset {
-    /// As `auth preset` takes it.
+    /// The name, as passed to `auth preset`.
     pub name: &'static str,
     /// The provider, and what the rule is for.
     pub title: &'static str,
-    /// What it asks for.
+    /// The parameters of the preset.
     pub parameters: &'static [Parameter],
     make: fn(&Given) -> Issuer,
 }
 
-/// What a preset asks for.
+/// A parameter of a preset.
 #[derive(Debug)]
 pub struct Parameter {
-    /// Its name.
+    /// The name of the parameter.
     pub name: &'static str,
     /// What it means, with an example.
     pub meaning: &'static str,
@@ -42,7 +42,7 @@ impl Given {
         self.0.get(name).cloned().unwrap_or_default()
     }
 
-    /// The items between commas.
+    /// The items of a comma-separated list.
     fn list(&self, name: &str) -> Vec<String> {
         let text = self.0.get(name).map(String::as_str).unwrap_or_default();
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
@@ -59,9 +59,9 @@ const fn usual(name: &'static str, meaning: &'static str, default: &'static str)
 
 const AUDIENCE: Parameter = usual("audience", "what the tokens are made for (aud)", "eci-cache-gateway");
 const TEAM: Parameter = needed("team", "the team that they act for: web");
-const SCOPES: Parameter = usual("scopes", "what they may do, between commas", "read,write");
+const SCOPES: Parameter = usual("scopes", "their scopes, separated by commas", "read,write");
 
-/// All of them.
+/// All presets.
 pub const ALL: [&Preset; 10] = [
     &people::KEYCLOAK,
     &people::ENTRA_ID,
@@ -75,7 +75,7 @@ pub const ALL: [&Preset; 10] = [
     &pipelines::KUBERNETES,
 ];
 
-/// The preset of that name.
+/// The preset with this name.
 pub fn find(name: &str) -> Option<&'static Preset> {
     ALL.into_iter().find(|preset| preset.name == name)
 }

@@ -32,7 +32,7 @@ struct Ready {
 /// What the rule that matches makes of the claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match<'a> {
-    /// The rule's name.
+    /// The name of the rule.
     pub rule: &'a str,
     /// Its teams: none, one or several, in order.
     pub teams: Vec<TeamId>,
@@ -40,7 +40,7 @@ pub struct Match<'a> {
     pub claims: &'a [String],
     /// Why there is no team, if there is none.
     pub no_team: Option<NoTeam>,
-    /// Its scopes, in order.
+    /// The scopes of the caller, in order.
     pub scopes: Vec<Scope>,
     /// The claims that the audit keeps, by pointer.
     pub noted: BTreeMap<String, String>,
@@ -53,7 +53,7 @@ pub struct Match<'a> {
 pub struct NoTeam {
     /// The pointers that the rule reads.
     pub claims: Vec<String>,
-    /// What stands there.
+    /// Why the claims give no team.
     pub why: WhyNoTeam,
 }
 
@@ -79,9 +79,9 @@ pub enum Unjudged {
     NoRule(Vec<Tried>),
     /// The claim there is neither a text nor an array of texts.
     BadClaim {
-        /// The rule that reads it.
+        /// The rule that reads the claim.
         rule: String,
-        /// Where.
+        /// The pointer to the claim.
         pointer: String,
     },
 }

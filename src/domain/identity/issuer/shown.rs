@@ -20,7 +20,7 @@ pub fn sentence(claims: &Map<String, Value>, pointer: &str) -> String {
     let words = values(found);
     match found {
         None => format!("{pointer} is not in the token"),
-        Some(_) if words.is_empty() => format!("{pointer} holds no text"),
+        Some(_) if words.is_empty() => format!("{pointer} is not a string"),
         Some(_) => format!("{pointer} is {}", listed(&words, items(found).len())),
     }
 }
@@ -86,7 +86,7 @@ mod tests {
         let told = |pointer| sentence(claims.as_object().unwrap(), pointer);
         assert_eq!(told("/groups"), r#"/groups is "/a", "b""#);
         assert_eq!(told("/six"), r#"/six is "1", "2", "3", "4", "5" and 1 more"#);
-        assert_eq!(told("/none"), "/none holds no text");
+        assert_eq!(told("/none"), "/none is not a string");
         assert_eq!(told("/other"), "/other is not in the token");
     }
 }

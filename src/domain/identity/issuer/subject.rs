@@ -35,10 +35,10 @@ pub fn is_hidden(character: char) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoSubject {
     /// It looks like one of ours, or of another issuer's.
-    #[error("it begins with a word that stands for the gateway's own or another issuer's subjects")]
+    #[error("it begins with a prefix that is reserved for the gateway's own subjects or those of another issuer")]
     Reserved,
     /// It could not be named in a revocation.
-    #[error("with its issuer's name before it, it is longer than 256 characters")]
+    #[error("with the prefix of its issuer's name, it is longer than 256 characters")]
     Long,
 }
 

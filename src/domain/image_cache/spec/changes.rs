@@ -20,7 +20,7 @@ macro_rules! changes {
         #[derive(Debug, Clone, Default, Serialize, Deserialize)]
         pub struct ImageCacheChanges {
             $( #[doc = $in_update] pub $field: <$type as Value>::Change, )*
-            /// Logins for the new build.
+            /// The logins to registries for the new build.
             #[serde(skip)]
             pub registry_credentials: Vec<RegistryCredential>,
         }

@@ -85,7 +85,7 @@ fn note_images(field: &Field, images: &[String], findings: &mut Findings) {
             findings.allow(false, at, "invalid", || error.to_string());
         }
         let first = images.iter().position(|other| other == image) == Some(place);
-        findings.allow(first, at, "duplicate", || "stands in the list more than once");
+        findings.allow(first, at, "duplicate", || "is listed more than once");
     }
 }
 

@@ -40,14 +40,14 @@ pub(super) fn field(error: &Error<serde_json::Error>) -> FieldError {
         let name: String = name.chars().take(128).collect();
         // The path may already end with the field that nobody knows.
         let parent = at.strip_suffix(&format!("/{}", escaped(&name))).unwrap_or(&at);
-        return FieldError::new(child(parent, &name), UNKNOWN, "is not a field here");
+        return FieldError::new(child(parent, &name), UNKNOWN, "is not a field of this request");
     }
     if let Some(name) = quoted(&text, "missing field `") {
         return FieldError::new(child(&at, name), "required", "must be given");
     }
     if let Some(name) = quoted(&text, "duplicate field `") {
         let parent = at.strip_suffix(&format!("/{}", escaped(name))).unwrap_or(&at);
-        return FieldError::new(child(parent, name), "duplicate", "may be given once");
+        return FieldError::new(child(parent, name), "duplicate", "may be given only once");
     }
     FieldError::new(at, "invalid_type", expected(&text))
 }

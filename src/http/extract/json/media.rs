@@ -67,13 +67,13 @@ pub(super) fn text(raw: Bytes, coding: Coding, limit: usize) -> Result<Bytes, Re
         return Err(Refusal::unsupported_charset(&format!("the body is {name}")));
     }
     if coding == Coding::Identity && raw.starts_with(&[0x1f, 0x8b]) {
-        let detail = "the body is gzip and must say so: Content-Encoding: gzip";
+        let detail = "the body is gzip, which must be declared: Content-Encoding: gzip";
         return Err(Refusal::malformed_json(detail));
     }
     let text = if raw.starts_with(b"\xef\xbb\xbf") { raw.slice(3..) } else { raw };
     if let Err(error) = std::str::from_utf8(&text) {
         let at = error.valid_up_to();
-        return Err(Refusal::unsupported_charset(&format!("the body is not UTF-8 from byte {at} on")));
+        return Err(Refusal::unsupported_charset(&format!("the body is not valid UTF-8 from byte {at} on")));
     }
     if text.trim_ascii().is_empty() {
         return Err(Refusal::malformed_json("the body is empty; it must be a JSON object"));

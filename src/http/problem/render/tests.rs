@@ -91,7 +91,7 @@ async fn what_may_succeed_later_says_so() {
     let answer = written(away);
     assert_eq!(header(&answer, "retry-after").unwrap(), "7");
     assert_eq!(body(answer).await["retryable"], true);
-    let newer = written(Error::Unreadable("image_caches.status holds something unreadable".into()));
+    let newer = written(Error::Unreadable("image_caches.status contains an unreadable value".into()));
     assert_eq!((newer.status().as_u16(), header(&newer, "retry-after").unwrap().as_str()), (503, "30"));
     let body_of_newer = body(newer).await;
     assert_eq!(

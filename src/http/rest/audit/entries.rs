@@ -19,29 +19,29 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct AuditFilters {
-    /// Of this team, or of all and of none (`*`): with the scope `platform:audit`. The caller's own where nothing is
-    /// asked.
+    /// Only entries of this team; `*` means the entries of all teams and those that belong to no team. A value other
+    /// than the caller's team requires the scope `platform:audit`. Defaults to the caller's team.
     #[param(value_type = Option<String>, nullable = false)]
     team: Option<Reach>,
-    /// By this subject.
+    /// Only entries of actions by this subject.
     #[param(nullable = false)]
     subject: Option<String>,
-    /// With this action: an operation id of this API, or a worker's act.
+    /// Only entries with this action: an operation id of this API, or an action of a worker.
     #[param(nullable = false)]
     action: Option<String>,
-    /// About this id.
+    /// Only entries about the resource with this id.
     #[param(nullable = false)]
     resource: Option<String>,
-    /// With this outcome: `accepted`, `succeeded`, `refused` or `failed`.
+    /// Only entries with this outcome: `accepted`, `succeeded`, `refused` or `failed`.
     #[param(value_type = Option<String>, nullable = false)]
     outcome: Option<Outcome>,
-    /// Of this request.
+    /// Only entries of the request with this id.
     #[param(nullable = false)]
     request_id: Option<String>,
-    /// Written at or after this time.
+    /// Only entries written at or after this time.
     #[param(nullable = false)]
     recorded_after: Option<DateTime<Utc>>,
-    /// Written before this time.
+    /// Only entries written before this time.
     #[param(nullable = false)]
     recorded_before: Option<DateTime<Utc>>,
 }
@@ -89,7 +89,7 @@ impl FromQuery for AuditQuery {
 
 /// List audit entries
 ///
-/// The newest first: who did what, when, with what outcome.
+/// Returns the entries, newest first. Each entry records who did what, when, and with what outcome.
 #[utoipa::path(get, path = "/v1/audit-entries", tag = "audit",
     params(AuditFilters),
     responses((status = 200, description = "One page of the list.", body = AuditEntryList)),
@@ -107,7 +107,7 @@ pub(in crate::http::rest) async fn list_audit_entries(
 
 /// Get an audit entry
 #[utoipa::path(get, path = "/v1/audit-entries/{audit_entry_id}", tag = "audit",
-    params(("audit_entry_id" = String, Path, description = "The id, `ae_…`.")),
+    params(("audit_entry_id" = String, Path, description = "The id of the audit entry, `ae_…`.")),
     responses((status = 200, description = "The audit entry.", body = AuditEntryView)),
 )]
 pub(in crate::http::rest) async fn get_audit_entry(

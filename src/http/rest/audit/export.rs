@@ -73,7 +73,7 @@ impl Form {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct ExportQuery {
-    /// `ndjson` (an audit entry as JSON on each line) or `csv`; `ndjson` where nothing is asked.
+    /// The format: `ndjson` (one audit entry as JSON on each line) or `csv`. Defaults to `ndjson`.
     #[param(value_type = Option<String>, nullable = false)]
     format: Form,
     #[param(ignore)]
@@ -89,12 +89,12 @@ impl FromQuery for ExportQuery {
 
 /// Export audit entries
 ///
-/// All that the filters let through, the oldest first, as a stream. It ends with the entry that was the newest when it began;
-/// if the connection breaks off before the end, it is not whole. Cells of the CSV that a spreadsheet would take for a
-/// formula begin with an apostrophe.
+/// Streams all entries that match the filters, oldest first. The stream ends with the entry that was the newest when
+/// the request began; if the connection is closed before the end, the export is incomplete. CSV cells that a
+/// spreadsheet would interpret as a formula begin with an apostrophe.
 #[utoipa::path(get, path = "/v1/audit-export", tag = "audit",
     params(AuditFilters, ExportQuery),
-    responses((status = 200, description = "The audit entries.",
+    responses((status = 200, description = "The stream of audit entries.",
         content((String = "text/csv"), (String = "application/x-ndjson")))),
 )]
 pub(in crate::http::rest) async fn export_audit_entries(

@@ -18,7 +18,7 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct ProofQuery {
-    /// The size of a checkpoint; that of the newest where nothing is asked.
+    /// The size of the tree of a checkpoint. Defaults to the newest checkpoint.
     #[param(nullable = false)]
     tree_size: Option<i64>,
 }
@@ -31,10 +31,10 @@ impl FromQuery for ProofQuery {
 
 /// Prove that an audit entry was sealed
 ///
-/// The audit path of RFC 6962 from the entry's leaf to the root of a checkpoint. Entries are sealed within a second or two;
-/// until then the answer is 409 with the code `audit_entry_not_sealed`.
+/// Returns the audit path of RFC 6962 from the leaf of the entry to the root of a checkpoint. Entries are sealed
+/// within a second or two; until then the response is 409 with the code `audit_entry_not_sealed`.
 #[utoipa::path(get, path = "/v1/audit-entries/{audit_entry_id}/proof", tag = "audit",
-    params(("audit_entry_id" = String, Path, description = "The id, `ae_…`."), ProofQuery),
+    params(("audit_entry_id" = String, Path, description = "The id of the audit entry, `ae_…`."), ProofQuery),
     responses((status = 200, description = "The proof.", body = InclusionProofView)),
 )]
 pub(in crate::http::rest) async fn get_audit_proof(
@@ -59,9 +59,10 @@ impl FromQuery for CheckpointQuery {
     }
 }
 
-/// List checkpoints of the audit
+/// List audit checkpoints
 ///
-/// The newest first. They are signed, cover the entries of all teams, and hold hashes only.
+/// Returns the checkpoints, newest first. Checkpoints are signed, cover the entries of all teams, and contain only
+/// hashes.
 #[utoipa::path(get, path = "/v1/audit-checkpoints", tag = "audit",
     responses((status = 200, description = "One page of the list.", body = AuditCheckpointList)),
 )]
@@ -82,7 +83,7 @@ pub(in crate::http::rest) struct ConsistencyQuery {
     /// The size of the earlier tree, at least 1.
     #[param(value_type = i64, required = true)]
     first_size: Option<i64>,
-    /// The size of a checkpoint; that of the newest where nothing is asked.
+    /// The size of the tree of a checkpoint. Defaults to the newest checkpoint.
     #[param(nullable = false)]
     second_size: Option<i64>,
 }
@@ -93,9 +94,10 @@ impl FromQuery for ConsistencyQuery {
     }
 }
 
-/// Prove that the audit only grew
+/// Prove that the audit log is append-only
 ///
-/// The consistency proof of RFC 6962: that the tree of a checkpoint begins with the earlier tree, leaf by leaf.
+/// Returns the consistency proof of RFC 6962, which shows that the tree of a checkpoint begins with the earlier tree,
+/// leaf by leaf.
 #[utoipa::path(get, path = "/v1/audit-consistency", tag = "audit",
     params(ConsistencyQuery),
     responses((status = 200, description = "The proof.", body = ConsistencyProofView)),

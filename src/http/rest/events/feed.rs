@@ -20,13 +20,13 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct EventQuery {
-    /// Of this type, such as `image_cache.ready`. May be repeated: any of them.
+    /// Only events of this type, such as `image_cache.ready`. May be repeated to select several types.
     #[param(value_type = Vec<String>, required = false, style = Form, explode)]
     r#type: Vec<EventType>,
-    /// About this image cache, `ic_…`.
+    /// Only events about this image cache, `ic_…`.
     #[param(value_type = Option<String>, nullable = false)]
     image_cache_id: Option<CacheId>,
-    /// How many seconds to wait for an event where there is none yet: 0 to 55, and not at all where nothing is asked.
+    /// How many seconds to wait for an event if there is none yet: 0 to 55. By default the request does not wait.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
     timeout: u64,
     #[param(ignore)]
@@ -56,9 +56,10 @@ pub(in crate::http::rest) fn kinds(pairs: &mut Pairs) -> Vec<EventType> {
 
 /// List events
 ///
-/// The oldest first, without gaps: keep `next_cursor` and come back with it. With `timeout`, a page that would be empty is
-/// answered when the first event happens, or empty when the time is over. The cursor is the place in the team's
-/// feed: it continues with any filter, and as `Last-Event-ID` of an event stream.
+/// Returns the events, oldest first and without gaps. To continue later, keep `next_cursor` and pass it as `cursor`.
+/// With `timeout`, a page that would be empty is answered when the first event happens, or empty when the time is up.
+/// The cursor is a position in the team's feed: it can be used with any filter, and as the `Last-Event-ID` of an
+/// event stream.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
     params(EventQuery),
     responses((status = 200, description = "One page of the list.", body = EventList)),

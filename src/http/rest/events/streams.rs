@@ -30,10 +30,11 @@ const COME_BACK: u32 = 2_000;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct StreamQuery {
-    /// Of this type, such as `image_cache.ready`. May be repeated: any of them.
+    /// Only events of this type, such as `image_cache.ready`. May be repeated to select several types.
     #[param(value_type = Vec<String>, required = false, style = Form, explode)]
     r#type: Vec<EventType>,
-    /// Where to begin, where there is no `Last-Event-ID`: `next_cursor` of the feed, or the id of an event of a stream.
+    /// Where to begin if there is no `Last-Event-ID`: the `next_cursor` of the feed, or the id of an event of a
+    /// stream.
     #[param(nullable = false)]
     cursor: Option<String>,
 }
@@ -48,7 +49,8 @@ impl FromQuery for StreamQuery {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct CacheStreamQuery {
-    /// Where to begin, where there is no `Last-Event-ID`: `next_cursor` of the feed, or the id of an event of a stream.
+    /// Where to begin if there is no `Last-Event-ID`: the `next_cursor` of the feed, or the id of an event of a
+    /// stream.
     #[param(nullable = false)]
     cursor: Option<String>,
 }
@@ -61,13 +63,13 @@ impl FromQuery for CacheStreamQuery {
 
 /// Stream events
 ///
-/// The team's events as server-sent events, each with the type as `event`, the event as the feed shows it as `data`, and
-/// a cursor of the feed as `id`: come back with it as `Last-Event-ID`, which browsers do by themselves. Without one
-/// it begins now. A comment comes every 15 s where nothing happens. It ends when the token expires and when the
-/// gateway stops.
+/// Returns the team's events as server-sent events. `event` is the type, `data` is the event as in the feed, and `id`
+/// is a cursor of the feed: send it as `Last-Event-ID` to continue, as browsers do automatically. Without one, the
+/// stream begins with the next event. A comment is sent every 15 s while there are no events. The stream ends when
+/// the token expires and when the gateway stops.
 #[utoipa::path(get, path = "/v1/events/stream", tag = "events",
     params(StreamQuery),
-    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream")),
+    responses((status = 200, description = "The event stream.", body = String, content_type = "text/event-stream")),
 )]
 pub(in crate::http::rest) async fn stream_events(
     State(door): State<DoorState>,
@@ -83,11 +85,11 @@ pub(in crate::http::rest) async fn stream_events(
 
 /// Stream the events of an image cache
 ///
-/// As the stream of the team's events, of one image cache. Without `Last-Event-ID` it begins with its first event: who
-/// comes late has missed nothing.
+/// Like the stream of the team's events, limited to one image cache. Without `Last-Event-ID` the stream begins with
+/// the first event of the image cache, so a client that connects late misses nothing.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/stream", tag = "events",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`."), CacheStreamQuery),
-    responses((status = 200, description = "The stream.", body = String, content_type = "text/event-stream")),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`."), CacheStreamQuery),
+    responses((status = 200, description = "The event stream.", body = String, content_type = "text/event-stream")),
 )]
 pub(in crate::http::rest) async fn stream_image_cache_events(
     State(door): State<DoorState>,

@@ -16,10 +16,10 @@ use crate::http::{DoorState, answer};
 
 /// Create an access key
 ///
-/// An unmodified Alibaba SDK or Terraform signs with it and has this gateway as its endpoint. The
-/// `access_key_secret` is shown in this answer and never again.
+/// An unmodified Alibaba SDK or Terraform signs requests with this key and uses this gateway as its endpoint. The
+/// `access_key_secret` is shown in this response and never again.
 #[utoipa::path(post, path = "/v1/access-keys", tag = "access-keys", responses(
-    (status = 201, description = "The access key, with its secret.", body = AccessKeyView),
+    (status = 201, description = "The access key, including its secret.", body = AccessKeyView),
 ))]
 pub(in crate::http::rest) async fn create_access_key(
     State(door): State<DoorState>,
@@ -33,7 +33,7 @@ pub(in crate::http::rest) async fn create_access_key(
 
 /// List access keys
 ///
-/// The revoked ones are among them.
+/// Revoked keys are included.
 #[utoipa::path(get, path = "/v1/access-keys", tag = "access-keys", params(TeamQuery),
     responses((status = 200, description = "One page of the list.", body = AccessKeyList)),
 )]
@@ -49,12 +49,12 @@ pub(in crate::http::rest) async fn list_access_keys(
 
 /// Rotate the secret of an access key
 ///
-/// The new `access_key_secret` is shown in this answer and never again. The old one is taken beside it for
-/// `keep_old_hours`; one from before an earlier rotation goes at once.
+/// The new `access_key_secret` is shown in this response and never again. The old secret remains valid for
+/// `keep_old_hours`; a secret from before an earlier rotation stops working immediately.
 #[utoipa::path(post, path = "/v1/access-keys/{access_key_id}/rotate", tag = "access-keys",
-    request_body(content = KeyRotationBody, description = "May be left out."),
-    params(("access_key_id" = String, Path, description = "The id, `LTAI…`.")),
-    responses((status = 200, description = "The access key, with its new secret.", body = AccessKeyView)),
+    request_body(content = KeyRotationBody, description = "The body is optional."),
+    params(("access_key_id" = String, Path, description = "The id of the access key, `LTAI…`.")),
+    responses((status = 200, description = "The access key, including its new secret.", body = AccessKeyView)),
 )]
 pub(in crate::http::rest) async fn rotate_access_key(
     State(door): State<DoorState>,
@@ -69,10 +69,11 @@ pub(in crate::http::rest) async fn rotate_access_key(
 
 /// Revoke an access key
 ///
-/// The next request that is signed with it is refused. Its row stays, because audit entries name it.
+/// Requests signed with this key are refused from now on. The record of the key is kept, because audit entries refer
+/// to it.
 #[utoipa::path(delete, path = "/v1/access-keys/{access_key_id}", tag = "access-keys",
-    params(("access_key_id" = String, Path, description = "The id, `LTAI…`.")),
-    responses((status = 204, description = "It is no longer taken.")),
+    params(("access_key_id" = String, Path, description = "The id of the access key, `LTAI…`.")),
+    responses((status = 204, description = "The key was revoked.")),
 )]
 pub(in crate::http::rest) async fn revoke_access_key(
     State(door): State<DoorState>,

@@ -15,10 +15,10 @@ use crate::http::{DoorState, answer};
 
 /// Create an API key
 ///
-/// For the caller's team, with scopes that the caller has; with `platform:security`, too, for any `team`. Sent as `Authorization: Bearer ecg_…`. The `key` is shown in
-/// this answer and never again.
+/// Creates a key for the caller's team, with scopes that the caller has. With `platform:security`, the key may be for
+/// any `team`. Send the key as `Authorization: Bearer ecg_…`. The `key` is shown in this response and never again.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "api-keys", responses(
-    (status = 201, description = "The API key, with the key itself.", body = ApiKeyView),
+    (status = 201, description = "The API key, including the `key` itself.", body = ApiKeyView),
 ))]
 pub(in crate::http::rest) async fn create_api_key(
     State(door): State<DoorState>,
@@ -32,7 +32,7 @@ pub(in crate::http::rest) async fn create_api_key(
 
 /// List API keys
 ///
-/// The revoked ones are among them.
+/// Revoked keys are included.
 #[utoipa::path(get, path = "/v1/api-keys", tag = "api-keys", params(TeamQuery),
     responses((status = 200, description = "One page of the list.", body = ApiKeyList)),
 )]
@@ -48,9 +48,9 @@ pub(in crate::http::rest) async fn list_api_keys(
 
 /// Get an API key
 ///
-/// Of the caller's team, or of any with the scope `platform:security`.
+/// The key must belong to the caller's team, unless the caller has the scope `platform:security`.
 #[utoipa::path(get, path = "/v1/api-keys/{api_key_id}", tag = "api-keys",
-    params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
+    params(("api_key_id" = String, Path, description = "The id of the API key, `ak_…`.")),
     responses((status = 200, description = "The API key.", body = ApiKeyView)),
 )]
 pub(in crate::http::rest) async fn get_api_key(
@@ -64,12 +64,13 @@ pub(in crate::http::rest) async fn get_api_key(
 
 /// Rotate an API key
 ///
-/// For who has all of its scopes. Another secret under the same id; the new `key` is shown in this answer and never
-/// again. The old one is taken for `keep_old_hours` more; one from before an earlier rotation goes at once.
+/// The caller must have all scopes of the key. The key gets a new secret under the same id; the new `key` is shown in
+/// this response and never again. The old key remains valid for another `keep_old_hours`; a key from before an
+/// earlier rotation stops working immediately.
 #[utoipa::path(post, path = "/v1/api-keys/{api_key_id}/rotate", tag = "api-keys",
-    request_body(content = KeyRotationBody, description = "May be left out."),
-    params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
-    responses((status = 200, description = "The API key, with the new key itself.", body = ApiKeyView)),
+    request_body(content = KeyRotationBody, description = "The body is optional."),
+    params(("api_key_id" = String, Path, description = "The id of the API key, `ak_…`.")),
+    responses((status = 200, description = "The API key, including the new `key` itself.", body = ApiKeyView)),
 )]
 pub(in crate::http::rest) async fn rotate_api_key(
     State(door): State<DoorState>,
@@ -84,11 +85,12 @@ pub(in crate::http::rest) async fn rotate_api_key(
 
 /// Revoke an API key
 ///
-/// Of the caller's team, or of any with the scope `platform:security`. It is refused from now on, at other gateways
-/// within a second; streams and waits that it opened end. Its row stays, because audit entries name it.
+/// The key must belong to the caller's team, unless the caller has the scope `platform:security`. The key is refused
+/// from now on, and within a second on other gateways; streams and waits that it opened are ended. The record of the
+/// key is kept, because audit entries refer to it.
 #[utoipa::path(delete, path = "/v1/api-keys/{api_key_id}", tag = "api-keys",
-    params(("api_key_id" = String, Path, description = "The id, `ak_…`.")),
-    responses((status = 204, description = "It is no longer taken.")),
+    params(("api_key_id" = String, Path, description = "The id of the API key, `ak_…`.")),
+    responses((status = 204, description = "The key was revoked.")),
 )]
 pub(in crate::http::rest) async fn revoke_api_key(
     State(door): State<DoorState>,

@@ -12,25 +12,25 @@ use crate::http::rest::image_caches::bodies::{given, given_instant};
 /// How long an old secret is taken where nothing is said.
 pub(in crate::http::rest) const KEEP_OLD_HOURS: i32 = 24;
 
-/// An API key to make.
+/// An API key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewApiKey)]
 pub(in crate::http::rest) struct NewApiKeyBody {
-    /// For people: 1 to 128 characters.
+    /// The name of the key, for human readers: 1 to 128 characters.
     #[schema(min_length = 1, max_length = 128, example = "ci")]
     name: String,
-    /// What it may do: any of your own scopes.
+    /// The scopes of the key: any of the scopes that you have.
     #[schema(min_items = 1, max_items = 10, example = json!(["read", "write"]))]
     scopes: Vec<String>,
-    /// For which team: another one than your own with the scope `platform:security`, as its first key. Your own where
-    /// nothing is said.
+    /// The team of the key. A team other than your own requires the scope `platform:security`; use this to create the
+    /// first key of a team. Defaults to your team.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>)]
     team: Option<TeamId>,
-    /// Until when it is good: no later than your own credential ends, or as many days ahead as the team's policy names in
-    /// `longest_key_life_days`. Where nothing is said, the earlier of the two ends; none where there is neither, or you
-    /// have the scope `platform:security`.
+    /// When the key expires: no later than the end of your own credential, or the number of days ahead that the
+    /// team's policy sets in `longest_key_life_days`. Defaults to the earlier of the two limits. The key does not
+    /// expire by default if neither limit exists, or if you have the scope `platform:security`.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,
@@ -56,48 +56,48 @@ impl TryFrom<NewApiKeyBody> for NewApiKey {
     }
 }
 
-/// How to rotate.
+/// Options for the rotation of a key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = KeyRotation)]
 pub(in crate::http::rest) struct KeyRotationBody {
-    /// How many hours the old secret is taken beside the new one: 0 to 168, and 24 where nothing is said.
+    /// How many hours the old secret remains valid alongside the new one: 0 to 168. Defaults to 24.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 0, maximum = 168)]
     pub(in crate::http::rest) keep_old_hours: Option<i32>,
 }
 
-/// Tokens to revoke: `jti`, or `subject`.
+/// The tokens to revoke. Set either `jti` or `subject`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewRevocation)]
 pub(in crate::http::rest) struct NewRevocationBody {
-    /// The `jti` of one token: 1 to 128 characters.
+    /// The `jti` of the token to revoke: 1 to 128 characters.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 128)]
     jti: Option<String>,
-    /// Whose tokens, as `GET /v1/me` and the audit show the subject, 1 to 256 characters: `<issuer's name>:<sub>`, and
-    /// `sub` alone for the issuer of the gateway's settings; or a key, `api_key:ak_…`, `access_key:LTAI…`. The answer has
-    /// a `hint` where nobody here has that subject.
+    /// The subject whose tokens to revoke, as shown by `GET /v1/me` and the audit, 1 to 256 characters: `<issuer's
+    /// name>:<sub>`, or `sub` alone for the issuer from the gateway's settings; or a key, `api_key:ak_…` or
+    /// `access_key:LTAI…`. The response has a `hint` if the gateway knows nobody with this subject.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 256)]
     subject: Option<String>,
-    /// With `subject`: tokens that were issued earlier are refused, also those that do not say when they were; now,
-    /// where nothing is said.
+    /// With `subject`: tokens that were issued before this time are refused, and so are tokens that do not say when
+    /// they were issued. Defaults to now.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     issued_before: Option<DateTime<Utc>>,
-    /// Only as far as they act for this team: with the scope `platform:security`. Where nothing is said every team; for
-    /// who lacks that scope their own.
+    /// Refuses the tokens only when they act for this team. With the scope `platform:security`, any team can be
+    /// named, and the default is every team; without it, the default is the caller's own team.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>)]
     team: Option<TeamId>,
-    /// Whether keys that were made or rotated with what is revoked are kept; where nothing is said they are revoked too,
-    /// and what was made with those, and so on.
+    /// Whether to keep the keys that were created or rotated with the revoked tokens. By default these keys are
+    /// revoked too, and so are keys that were created with them, and so on.
     #[serde(default)]
     #[schema(required = false)]
     keep_keys: bool,
-    /// For people: 1 to 256 characters.
+    /// The reason, for human readers: 1 to 256 characters.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 256)]
     reason: Option<String>,

@@ -23,10 +23,10 @@ use crate::http::{DoorState, answer};
 #[serde(deny_unknown_fields)]
 #[schema(as = TokenToExplain)]
 pub(in crate::http::rest) struct TokenBody {
-    /// The token. It is not kept, logged or audited.
+    /// The token. It is not stored, logged or audited.
     #[schema(value_type = String, format = Password)]
     token: SecretString,
-    /// The team to act for, where it would be several.
+    /// The team to act for, if the token allows several.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     team: Option<String>,
@@ -34,7 +34,8 @@ pub(in crate::http::rest) struct TokenBody {
 
 /// List issuers
 ///
-/// By name. The one of the gateway's settings is among them as `default`, `managed_by` `settings`.
+/// Returns the issuers, sorted by name. The issuer from the gateway's settings is included as `default`, with
+/// `managed_by` set to `settings`.
 #[utoipa::path(get, path = "/v1/issuers", tag = "issuers",
     responses((status = 200, description = "One page of the list.", body = IssuerList)),
 )]
@@ -50,7 +51,7 @@ pub(in crate::http::rest) async fn list_issuers(
 
 /// Get an issuer
 #[utoipa::path(get, path = "/v1/issuers/{issuer_name}", tag = "issuers",
-    params(("issuer_name" = String, Path, description = "The name.")),
+    params(("issuer_name" = String, Path, description = "The name of the issuer.")),
     responses((status = 200, description = "The issuer.", body = IssuerView)),
 )]
 pub(in crate::http::rest) async fn get_issuer(
@@ -62,13 +63,13 @@ pub(in crate::http::rest) async fn get_issuer(
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
-/// Put an issuer
+/// Create or replace an issuer
 ///
-/// Added, or replaced as a whole. Tokens that come after this answer are judged by it, at other gateways within a second;
-/// tokens that were exchanged by a rule that is changed or gone end. The issuer of the gateway's settings cannot be
-/// changed here.
+/// Creates the issuer, or replaces it as a whole. Tokens that arrive after this response are checked against it, and
+/// within a second on other gateways. Tokens that were exchanged under a rule that was changed or removed end. The
+/// issuer from the gateway's settings cannot be changed here.
 #[utoipa::path(put, path = "/v1/issuers/{issuer_name}", tag = "issuers",
-    params(("issuer_name" = String, Path, description = "The name: 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit.")),
+    params(("issuer_name" = String, Path, description = "The name of the issuer: 1 to 63 characters from a-z, 0-9, - and _, beginning with a letter or digit.")),
     responses((status = 200, description = "The issuer.", body = IssuerView)),
 )]
 pub(in crate::http::rest) async fn put_issuer(
@@ -86,10 +87,11 @@ pub(in crate::http::rest) async fn put_issuer(
 
 /// Delete an issuer
 ///
-/// Its tokens are refused from now on, and those that were exchanged for them; at other gateways within a second.
+/// Tokens of the issuer, and tokens that were exchanged for them, are refused from now on, and within a second on
+/// other gateways.
 #[utoipa::path(delete, path = "/v1/issuers/{issuer_name}", tag = "issuers",
-    params(("issuer_name" = String, Path, description = "The name.")),
-    responses((status = 204, description = "It is gone.")),
+    params(("issuer_name" = String, Path, description = "The name of the issuer.")),
+    responses((status = 204, description = "The issuer was deleted.")),
 )]
 pub(in crate::http::rest) async fn delete_issuer(
     State(door): State<DoorState>,
@@ -104,11 +106,11 @@ pub(in crate::http::rest) async fn delete_issuer(
 
 /// Explain a token
 ///
-/// What a token would become: each check in its order, the rules that were tried, the caller. Where one fails, the answer
-/// shows what the token has there (at most 5 values of 100 characters) and what is expected. The token is not kept, logged
-/// or audited.
+/// Reports how the gateway would treat a token: each check in order, the rules that were tried, and the resulting
+/// caller. If a check fails, the response shows the values that the token has (at most 5 of 100 characters each) and
+/// what is expected. The token is not stored, logged or audited.
 #[utoipa::path(post, path = "/v1/issuers/explain", tag = "issuers",
-    responses((status = 200, description = "What it would become.", body = Explanation)),
+    responses((status = 200, description = "The explanation of the token.", body = Explanation)),
 )]
 pub(in crate::http::rest) async fn explain_token(
     State(door): State<DoorState>,

@@ -9,7 +9,7 @@ use crate::http::extract::Authorized;
 
 /// Get the caller
 #[utoipa::path(get, path = "/v1/me", tag = "me",
-    responses((status = 200, description = "The caller, as its credential tells.", body = Me)),
+    responses((status = 200, description = "The caller, as described by its credential.", body = Me)),
 )]
 pub(in crate::http::rest) async fn get_me(who: Authorized) -> Response {
     answer::json(StatusCode::OK, &Me::from(&*who.caller))

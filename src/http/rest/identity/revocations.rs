@@ -15,11 +15,11 @@ use crate::http::{DoorState, answer};
 
 /// Revoke tokens
 ///
-/// One by its `jti`, or all of a subject that were issued before an instant: of every team with the scope
-/// `platform:security`, else of the caller's own. They are refused from now on, at other gateways within a second; streams
-/// and waits that they opened end. The API keys and access keys that were made or rotated with them are revoked too, and
-/// the answer names them, unless `keep_keys` is asked for. Tokens that a subject gets later are good: disable them at
-/// their issuer first.
+/// Revokes one token by its `jti`, or all tokens of a subject that were issued before a given time: for every team
+/// with the scope `platform:security`, or else for the caller's own team. The tokens are refused from now on, and
+/// within a second on other gateways; streams and waits that they opened are ended. API keys and access keys that
+/// were created or rotated with them are revoked too, and listed in the response, unless `keep_keys` is set. Tokens
+/// that a subject obtains later are valid: disable the subject at its issuer first.
 #[utoipa::path(post, path = "/v1/revocations", tag = "revocations", responses(
     (status = 201, description = "The revocation.", body = RevocationView),
 ))]
@@ -34,7 +34,8 @@ pub(in crate::http::rest) async fn create_revocation(
 
 /// List revocations
 ///
-/// Those in force: all with the scope `platform:security`, else those for the caller's team.
+/// Returns the revocations in force: all of them with the scope `platform:security`, or else those for the caller's
+/// team.
 #[utoipa::path(get, path = "/v1/revocations", tag = "revocations",
     responses((status = 200, description = "One page of the list.", body = RevocationList)),
 )]
@@ -48,13 +49,13 @@ pub(in crate::http::rest) async fn list_revocations(
     Ok(answer::listed::<_, RevocationList>(&uri, slice))
 }
 
-/// Take a revocation back
+/// Delete a revocation
 ///
-/// Its tokens are taken again as long as they are good otherwise; keys that went with it stay revoked. What the platform
-/// revoked only the platform takes back.
+/// Its tokens are accepted again if they are otherwise valid; keys that were revoked with it stay revoked. A
+/// revocation made by the platform can be deleted only by the platform.
 #[utoipa::path(delete, path = "/v1/revocations/{revocation_id}", tag = "revocations",
-    params(("revocation_id" = String, Path, description = "The id, `rv_…`.")),
-    responses((status = 204, description = "It no longer counts.")),
+    params(("revocation_id" = String, Path, description = "The id of the revocation, `rv_…`.")),
+    responses((status = 204, description = "The revocation is no longer in force.")),
 )]
 pub(in crate::http::rest) async fn delete_revocation(
     State(door): State<DoorState>,

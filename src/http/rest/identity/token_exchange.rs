@@ -25,62 +25,64 @@ use crate::http::{DoorState, answer};
 /// For how long whoever fetched the keys may keep them: a new key is known to all before a token has it.
 const KEYS_KEPT: &str = "public, max-age=300";
 
-/// What is exchanged (RFC 8693, 2.1). Parameters that are not known are passed over.
+/// A token exchange request (RFC 8693, 2.1). Unknown parameters are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = TokenExchange)]
 #[expect(dead_code, reason = "the form is read pair by pair; this tells the document what may stand there")]
 pub(in crate::http::rest) struct TokenExchangeBody {
-    /// `urn:ietf:params:oauth:grant-type:token-exchange`.
+    /// Always `urn:ietf:params:oauth:grant-type:token-exchange`.
     #[schema(example = "urn:ietf:params:oauth:grant-type:token-exchange")]
     grant_type: String,
-    /// The token of the identity provider. It is never kept or logged.
+    /// The token of the identity provider. It is never stored or logged.
     #[schema(format = Password)]
     subject_token: String,
-    /// `urn:ietf:params:oauth:token-type:` and `jwt`, `id_token` or `access_token`.
+    /// The type of the subject token: `urn:ietf:params:oauth:token-type:` followed by `jwt`, `id_token` or
+    /// `access_token`.
     #[schema(example = "urn:ietf:params:oauth:token-type:jwt")]
     subject_token_type: String,
-    /// `urn:ietf:params:oauth:token-type:access_token`, which is what is issued, or `…:jwt`.
+    /// The type of token to issue: `urn:ietf:params:oauth:token-type:access_token`, which is what is issued, or
+    /// `…:jwt`.
     #[schema(nullable = false)]
     requested_token_type: Option<String>,
-    /// This gateway, if anything: its audience or its issuer.
+    /// The intended audience. If set, it must be this gateway's audience or issuer.
     #[schema(nullable = false)]
     audience: Option<String>,
-    /// As `audience`.
+    /// The intended resource, with the same rules as `audience`.
     #[schema(nullable = false)]
     resource: Option<String>,
-    /// Fewer scopes than the rule gives, with spaces between them.
+    /// The scopes to request, separated by spaces, if fewer than the rule grants.
     #[schema(nullable = false, example = "read write")]
     scope: Option<String>,
-    /// The team to act for, where the rule gives several; the header `X-Team` does the same.
+    /// The team to act for, if the rule allows several. The header `X-Team` does the same.
     #[schema(nullable = false)]
     team: Option<String>,
 }
 
-/// A token of the gateway's own (RFC 8693, 2.2.1).
+/// A token issued by the gateway (RFC 8693, 2.2.1).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IssuedToken)]
 pub(in crate::http::rest) struct IssuedTokenView {
-    /// The token: send it as `Authorization: Bearer`.
+    /// The token. Send it as `Authorization: Bearer`.
     access_token: String,
-    /// `urn:ietf:params:oauth:token-type:access_token`.
+    /// The type of the issued token: `urn:ietf:params:oauth:token-type:access_token`.
     issued_token_type: String,
-    /// `Bearer`.
+    /// How the token is used: `Bearer`.
     token_type: String,
-    /// How many seconds it lives.
+    /// The number of seconds for which the token is valid.
     expires_in: i64,
-    /// What it may do, with spaces between the scopes.
+    /// The scopes of the token, separated by spaces.
     scope: String,
 }
 
 /// Exchange a token
 ///
-/// A token of an identity provider, such as that of a pipeline, becomes one of the gateway's own that lives for 30
-/// minutes (RFC 8693). No other credential is needed. It may do no more than the rule of the issuer gives, and ends
-/// with the rule, or once it, the subject or the subject token is revoked. A refusal has the members `error` and
-/// `error_description` of OAuth beside those of a problem.
+/// Exchanges a token of an identity provider, such as that of a pipeline, for a token of the gateway that is valid
+/// for 30 minutes (RFC 8693). No other credential is needed. The new token has no more permissions than the issuer's
+/// rule grants, and it ends when the rule is changed or removed, or when it, its subject or the subject token is
+/// revoked. A refusal has the OAuth members `error` and `error_description` in addition to those of a problem.
 #[utoipa::path(post, path = "/v1/token-exchange", tag = "token-exchange",
     request_body(content = TokenExchangeBody, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "The token.", body = IssuedTokenView)),
+    responses((status = 200, description = "The issued token.", body = IssuedTokenView)),
 )]
 pub(in crate::http::rest) async fn exchange_token(
     State(door): State<DoorState>,

@@ -18,7 +18,7 @@ use crate::http::extract::{Authorized, Json};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
-/// Which image caches of the cloud to take over: give either `eci_cache_id` or `filter`.
+/// Selects the image caches of the cloud to adopt. Set either `eci_cache_id` or `filter`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewAdoption)]
@@ -26,38 +26,39 @@ pub(in crate::http::rest) struct AdoptionBody {
     /// The region (`RegionId`).
     #[schema(example = "cn-hangzhou")]
     region: String,
-    /// The cloud account; where nothing is said, the one that the team creates in.
+    /// The cloud account. Defaults to the one in which the team creates image caches.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     cloud_account: Option<String>,
-    /// The one with this id (`ImageCacheId`, imc-…).
+    /// The cloud's id of the image cache to adopt (`ImageCacheId`, `imc-…`).
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     eci_cache_id: Option<String>,
-    /// All that match; an empty filter means all of the region, at most 100 in one request.
+    /// Adopts all image caches that match. An empty filter matches all of the region. At most 100 are adopted per
+    /// request.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     filter: Option<AdoptionFilterBody>,
-    /// Whether only to say what would be done.
+    /// Whether to report only what would be done.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     dry_run: Option<bool>,
 }
 
-/// Which image caches of the cloud; everything given must hold.
+/// Selects image caches of the cloud. All given conditions must match.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = AdoptionFilter)]
 struct AdoptionFilterBody {
-    /// With exactly this name.
+    /// Only image caches with exactly this name.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     name: Option<String>,
-    /// With this tag: `key`, or `key=value`.
+    /// Only image caches with this tag: `key`, or `key=value`.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     tag: Option<String>,
-    /// Holding this image, in whatever spelling.
+    /// Only image caches that contain this image, in any spelling.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     image: Option<String>,
@@ -102,13 +103,13 @@ fn is_id(text: &str) -> bool {
 
 /// Adopt image caches
 ///
-/// Takes over image caches that exist in the cloud and not in the gateway, one by its id or all that match, into the
-/// team that the token acts for: from then on they are listed, followed, updated and removed like any other. Needs the
-/// scope `admin`, because the cloud account is shared by the teams. What a team of this gateway has already is left
-/// alone, and so is what a create that has not ended may be making. What the cloud does not show (vSwitches,
-/// registries, snapshot copies) is unset in the result. With `dry_run` nothing is changed.
+/// Brings image caches that exist in the cloud but not in the gateway, either one by its id or all that match a
+/// filter, under the team that the token acts for. From then on they are listed, tracked, updated and deleted like
+/// any other. Requires the scope `admin`, because the cloud account is shared by the teams. Image caches that a team
+/// of this gateway already has are skipped, and so are those that a create in progress may be making. What the cloud
+/// does not show (vSwitches, registries, snapshot copies) is unset in the result. With `dry_run`, nothing is changed.
 #[utoipa::path(post, path = "/v1/image-caches/adopt", tag = "image-caches",
-    responses((status = 200, description = "What was taken over, or would be.", body = AdoptionView)),
+    responses((status = 200, description = "The image caches that were adopted, or would be in a dry run.", body = AdoptionView)),
 )]
 pub(in crate::http::rest) async fn adopt_image_caches(
     State(door): State<DoorState>,

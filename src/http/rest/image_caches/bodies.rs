@@ -33,21 +33,22 @@ pub(in crate::http::rest) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de
     T::deserialize(from).map(Some)
 }
 
-/// An access key to make.
+/// An access key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewAccessKey)]
 pub(in crate::http::rest) struct NewAccessKeyBody {
-    /// For people: at most 256 characters.
+    /// A description for human readers, at most 256 characters.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 256)]
     description: Option<String>,
-    /// What it may do: `read`, `write`, and only what you may; both where nothing is said.
+    /// The scopes of the key: `read`, `write`. You can grant only scopes that you have. Defaults to both.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     scopes: Option<Vec<String>>,
-    /// Until when it is good. As for API keys: no later than your own credential, unless the team's policy names
-    /// `longest_key_life_days` or you have the scope `platform:security`; the earlier of the two ends where nothing is said.
+    /// When the key expires. As with API keys, this can be no later than the end of your own credential, unless the
+    /// team's policy sets `longest_key_life_days` or you have the scope `platform:security`. Defaults to the earlier
+    /// of the two limits.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     expires_at: Option<DateTime<Utc>>,

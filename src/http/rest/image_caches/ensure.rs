@@ -14,10 +14,11 @@ use crate::http::headers;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
-/// An image cache of the content that was asked for.
+/// An image cache with the requested content.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http::rest) struct EnsuredImageCache {
-    /// How it came: `created` (there was none), `joined` (one is being built) or `reused` (one is ready).
+    /// Where the image cache came from: `created` (there was none), `joined` (one is being built) or `reused` (one is
+    /// ready).
     outcome: String,
     /// The image cache.
     image_cache: ImageCacheView,
@@ -25,18 +26,19 @@ pub(in crate::http::rest) struct EnsuredImageCache {
 
 /// Ensure an image cache
 ///
-/// Answers with an image cache of the team that has this content in this region: one that is ready, or one that is
-/// being built, and creates one only where there is neither. However many ask at once, one is created.
+/// Returns an image cache of the team with this content in this region: one that is ready, or one that is being
+/// built. It creates one only if there is neither. However many requests arrive at once, only one is created.
 ///
-/// The same content is: the same set of images (in their full form: `nginx` is `docker.io/library/nginx:latest`; an
-/// image with a digest counts by the digest, any other by its tag, and nobody asks where a tag points today), the same
-/// size, system, Flash mode and counts of snapshots. Name, tags, retention, networks, logins and the rest count only
-/// where one is created. One that failed, that expires within the operator's margin (an hour), or whose images or size
-/// were changed past the gateway will not do. A plain create makes another one of the same content.
+/// Two image caches have the same content if they have the same set of images (in their full form: `nginx` is
+/// `docker.io/library/nginx:latest`; an image with a digest counts by the digest, any other by its tag, and the
+/// gateway does not resolve what a tag currently points to) and the same size, system, Flash mode and snapshot
+/// counts. The name, tags, retention, networks, logins and all other fields only matter if a new one is created. An
+/// image cache does not qualify if it failed, if it expires within the operator's margin (an hour), or if its images
+/// or size were changed outside the gateway. A plain create always makes another image cache with the same content.
 #[utoipa::path(post, path = "/v1/image-caches/ensure", tag = "image-caches", responses(
-    (status = 200, description = "There was one: `joined` or `reused`.", body = EnsuredImageCache),
-    (status = 201, description = "The cloud has accepted a new one: `created`.", body = EnsuredImageCache),
-    (status = 202, description = "A new one; the cloud has not answered yet: `created`.", body = EnsuredImageCache),
+    (status = 200, description = "A matching image cache exists: `joined` or `reused`.", body = EnsuredImageCache),
+    (status = 201, description = "The cloud has accepted a new image cache: `created`.", body = EnsuredImageCache),
+    (status = 202, description = "A new image cache was requested, and the cloud has not answered yet: `created`.", body = EnsuredImageCache),
 ))]
 pub(in crate::http::rest) async fn ensure_image_cache(
     State(door): State<DoorState>,
@@ -54,13 +56,13 @@ pub(in crate::http::rest) async fn ensure_image_cache(
     Ok(answer::changed_as(done, &ensured.changed, wait, &body))
 }
 
-/// Try an image cache
+/// Dry-run an image cache
 ///
-/// What would become of a create, and of an ensure, with this body: everything that the policy would refuse, the image
-/// cache with all that would be filled in, what the team has and would have of what is counted, what it would cost, how
-/// long such builds take, and what is there already. Nothing is created, and no place in a quota is held.
+/// Reports what a create, and what an ensure, with this body would do: everything that the policy would refuse, the
+/// image cache with all defaults filled in, the team's usage before and after, the cost, how long such builds take,
+/// and which image caches already match. Nothing is created, and no quota is reserved.
 #[utoipa::path(post, path = "/v1/image-caches/dry-run", tag = "image-caches",
-    responses((status = 200, description = "What would become of it.", body = DryRunView)),
+    responses((status = 200, description = "The result of the dry run.", body = DryRunView)),
 )]
 pub(in crate::http::rest) async fn dry_run_image_cache(
     State(door): State<DoorState>,

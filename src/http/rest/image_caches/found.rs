@@ -17,16 +17,16 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct FoundQuery {
-    /// In this cloud account.
+    /// Only image caches in this cloud account.
     #[param(nullable = false)]
     cloud_account: Option<String>,
-    /// In this region.
+    /// Only image caches in this region.
     #[param(value_type = Option<String>, nullable = false)]
     region: Option<Region>,
-    /// With exactly this name.
+    /// Only image caches with exactly this name.
     #[param(nullable = false)]
     name: Option<String>,
-    /// Found at or after this time.
+    /// Only image caches found at or after this time.
     #[param(nullable = false)]
     found_after: Option<DateTime<Utc>>,
     #[param(ignore)]
@@ -47,9 +47,9 @@ impl FromQuery for FoundQuery {
 
 /// List found image caches
 ///
-/// Image caches of the cloud accounts that no team of this gateway has, the newest finding first: adopt them, or remove
-/// them where they were made. The account is compared every ten minutes or as the operator sets it. Needs the scope
-/// `admin`, because the account is shared by the teams.
+/// Returns image caches in the cloud accounts that belong to no team of this gateway, most recently found first.
+/// Adopt them, or delete them with the tool that created them. The gateway looks for them every ten minutes, or as
+/// often as the operator configures. Requires the scope `admin`, because the account is shared by the teams.
 #[utoipa::path(get, path = "/v1/found-image-caches", tag = "image-caches",
     params(FoundQuery),
     responses((status = 200, description = "One page of the list.", body = FoundImageCacheList)),

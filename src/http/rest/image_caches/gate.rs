@@ -18,16 +18,18 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct GateQuery {
-    /// An image of the pod. May be repeated, up to 20 times: one image cache must hold them all, exactly.
+    /// An image of the pod. May be repeated, up to 20 times: one image cache must contain exactly these references,
+    /// possibly among others.
     #[param(value_type = Vec<String>, required = true, style = Form, explode, example = json!(["nginx:1.27"]))]
     image: Vec<String>,
     /// The region.
     #[param(value_type = String, required = true, example = "cn-hangzhou")]
     region: Option<String>,
-    /// The pod's ephemeral storage in GiB, if the image cache must fit it: 1 to 32768.
+    /// The pod's ephemeral storage in GiB, if the image cache must fit into it: 1 to 32768.
     #[param(nullable = false, minimum = 1, maximum = 32768)]
     ephemeral_storage_gib: Option<i32>,
-    /// How many seconds to wait for one that is on its way: 0 to 55, and not at all where nothing is asked.
+    /// How many seconds to wait for an image cache that is being built: 0 to 55. By default the request does not
+    /// wait.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
     timeout: u64,
 }
@@ -43,14 +45,15 @@ impl FromQuery for GateQuery {
     }
 }
 
-/// Ask whether images are cached
+/// Check whether images are cached
 ///
-/// For pipelines: 200 if a usable image cache holds all the images, with the pod annotations to pin it; 425 if one is
-/// on its way (`expected_at`, `Retry-After`); 409 if what there is has failed (`cause`, `hint`); 404 if nothing holds
-/// them. With `timeout` the answer 425 comes only after that many seconds, and every other as soon as it is certain.
+/// Intended for pipelines. Answers 200 if a usable image cache contains all the images, with the pod annotations that
+/// pin it; 425 if one is being built (`expected_at`, `Retry-After`); 409 if the only candidates have failed (`cause`,
+/// `hint`); 404 if no image cache contains the images. With `timeout`, 425 is answered only after that many seconds,
+/// and any other status as soon as it is certain.
 #[utoipa::path(get, path = "/v1/gate", tag = "image-caches",
     params(GateQuery),
-    responses((status = 200, description = "Go on with this image cache.", body = GateView)),
+    responses((status = 200, description = "A usable image cache contains all the images.", body = GateView)),
 )]
 pub(in crate::http::rest) async fn check_gate(
     State(door): State<DoorState>,

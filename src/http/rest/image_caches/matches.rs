@@ -18,17 +18,18 @@ use crate::http::{DoorState, answer};
 #[serde(deny_unknown_fields)]
 #[schema(as = MatchQuestion)]
 pub(in crate::http::rest) struct MatchQuestionBody {
-    /// The region (`RegionId`): image caches serve their own region only.
+    /// The region of the instance (`RegionId`). Image caches can be used only in their own region.
     #[schema(example = "cn-hangzhou")]
     region: String,
-    /// The images of all its containers (`MatchImage.N`): 1 to 100 references.
+    /// The images of all containers of the instance (`MatchImage.N`): 1 to 100 references.
     #[schema(min_items = 1, max_items = 100)]
     images: Vec<String>,
-    /// The cloud account that it runs in, whose image caches alone serve it; where nothing is said, those of all are weighed.
+    /// The cloud account in which the instance runs. Only image caches of this account can be used. Defaults to
+    /// considering those of all accounts.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     cloud_account: Option<String>,
-    /// Its ephemeral storage in GiB: 30 where nothing is said.
+    /// The ephemeral storage of the instance in GiB. Defaults to 30.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 1, maximum = 32768)]
     ephemeral_storage_gib: Option<i32>,
@@ -36,8 +37,9 @@ pub(in crate::http::rest) struct MatchQuestionBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     full_match: Option<bool>,
-    /// How many of the images must match exactly at least (`ImageMatchCountRequest`, which the cloud's documentation
-    /// words ambiguously: this is how the gateway reads it). Two spellings of one image count once.
+    /// The minimum number of images that must match exactly (`ImageMatchCountRequest`, which the cloud's
+    /// documentation describes ambiguously: this is the gateway's interpretation). Two spellings of the same image
+    /// count once.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 1, maximum = 100)]
     minimum_matches: Option<i32>,
@@ -58,12 +60,13 @@ impl From<MatchQuestionBody> for MatchQuestion {
 
 /// Match image caches
 ///
-/// Which of the team's image caches ECI's automatic matching would take for a set of images, in the documented order:
-/// fits the ephemeral storage, then the best match degree (exact matches, then repositories), then the closest size,
-/// then the newest. Says why others miss and what would make them hit, and gives the pod annotations to paste. Changes
-/// nothing. The cloud weighs every image cache of its account; this answer weighs the team's newest 1,000.
+/// Returns which of the team's image caches ECI's automatic matching would select for a set of images, in the
+/// documented order: it fits the ephemeral storage, then the best match degree (exact matches, then repositories),
+/// then the closest size, then the newest. Says why others are not selected and what would change that, and returns
+/// the pod annotations to paste. Changes nothing. The cloud considers every image cache of its account; this response
+/// considers the team's newest 1,000.
 #[utoipa::path(post, path = "/v1/matches", tag = "image-caches",
-    responses((status = 200, description = "What the automatic matching would do.", body = MatchView)),
+    responses((status = 200, description = "The result of the automatic matching.", body = MatchView)),
 )]
 pub(in crate::http::rest) async fn match_image_caches(
     State(door): State<DoorState>,

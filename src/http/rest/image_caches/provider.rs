@@ -15,11 +15,11 @@ use crate::http::{DoorState, answer};
 
 /// Get the cloud's record of an image cache
 ///
-/// As last seen: its events, and everything that it says under its own names, fields that the gateway does not know
-/// among them. Empty before the first look.
+/// Returns the cloud's record as last seen: its events, and all its fields under their original names, including
+/// those that the gateway does not know. Empty until the cloud has been read for the first time.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/provider-record", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`.")),
-    responses((status = 200, description = "The record.", body = ProviderRecordView)),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`.")),
+    responses((status = 200, description = "The cloud's record.", body = ProviderRecordView)),
 )]
 pub(in crate::http::rest) async fn get_provider_record(
     State(door): State<DoorState>,
@@ -37,7 +37,7 @@ pub(in crate::http::rest) struct UsageQuery {
     /// The region.
     #[param(value_type = String, required = true, example = "cn-hangzhou")]
     region: Option<Region>,
-    /// The cloud account; where nothing is said, the one that the team creates in.
+    /// The cloud account. Defaults to the one in which the team creates image caches.
     #[param(nullable = false)]
     cloud_account: Option<String>,
 }
@@ -48,12 +48,13 @@ impl FromQuery for UsageQuery {
     }
 }
 
-/// Show the quota
+/// Get quota usage
 ///
-/// The account's limits in a region as the cloud tells them now (`ListUsage`), and what the team has of them.
+/// Returns the current limits of the cloud account in a region, as reported by the cloud (`ListUsage`), and the
+/// team's share of the usage.
 #[utoipa::path(get, path = "/v1/usage", tag = "image-caches",
     params(UsageQuery),
-    responses((status = 200, description = "The usage.", body = UsageView)),
+    responses((status = 200, description = "The limits and the usage.", body = UsageView)),
 )]
 pub(in crate::http::rest) async fn list_usage(
     State(door): State<DoorState>,

@@ -17,52 +17,56 @@ const MAX_TEXT: usize = 128;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct ImageCacheQuery {
-    /// In any of these; left out means all but `deleted`, `expired`, `evicted` and `lost`.
+    /// Only image caches with one of these statuses. Defaults to all except `deleted`, `expired`, `evicted` and
+    /// `lost`.
     #[param(value_type = Vec<StatusView>, required = false, style = Form, explode)]
     status: Vec<Status>,
-    /// In this region.
+    /// Only image caches in this region.
     #[param(value_type = Option<String>, nullable = false)]
     region: Option<Region>,
-    /// With exactly this name.
+    /// Only image caches with exactly this name.
     #[param(nullable = false)]
     name: Option<String>,
-    /// Holding exactly this image.
+    /// Only image caches that contain exactly this image.
     #[param(nullable = false)]
     image: Option<String>,
-    /// In this cloud account.
+    /// Only image caches in this cloud account.
     #[param(nullable = false)]
     cloud_account: Option<String>,
-    /// With this id of the cloud (imc-…).
+    /// Only the image cache with this cloud id, `imc-…`.
     #[param(nullable = false)]
     eci_cache_id: Option<String>,
-    /// With the standard snapshot of this id (s-…).
+    /// Only image caches with this standard snapshot, `s-…`.
     #[param(nullable = false)]
     snapshot_id: Option<String>,
-    /// In this resource group.
+    /// Only image caches in this resource group.
     #[param(nullable = false)]
     resource_group_id: Option<String>,
-    /// With this tag: `key`, or `key=value`. May be repeated, up to 20 times: all must hold.
+    /// Only image caches with this tag: `key`, or `key=value`. May be repeated, up to 20 times; all tags must match.
     #[param(required = false, style = Form, explode)]
     tag: Vec<String>,
-    /// Asked for at or after this time.
+    /// Only image caches requested at or after this time.
     #[param(nullable = false)]
     created_after: Option<DateTime<Utc>>,
-    /// Asked for before this time.
+    /// Only image caches requested before this time.
     #[param(nullable = false)]
     created_before: Option<DateTime<Utc>>,
-    /// Expiring at or after this time; those that never expire are left out.
+    /// Only image caches that expire at or after this time; those that never expire are left out.
     #[param(nullable = false)]
     expires_after: Option<DateTime<Utc>>,
-    /// Expiring before this time; those that never expire are left out.
+    /// Only image caches that expire before this time; those that never expire are left out.
     #[param(nullable = false)]
     expires_before: Option<DateTime<Utc>>,
-    /// Idle since before this time: last matched before it, or never matched and ready before it.
+    /// Only image caches that have been idle since before this time: last matched before it, or never matched and
+    /// ready before it.
     #[param(nullable = false)]
     idle_since: Option<DateTime<Utc>>,
-    /// With this text in the name or in an image, in upper or lower case: 1 to 128 characters, no wildcards.
+    /// Only image caches with this text in their name or in an image, ignoring case: 1 to 128 characters, no
+    /// wildcards.
     #[param(nullable = false, min_length = 1, max_length = 128)]
     q: Option<String>,
-    /// Whether it was changed past the gateway, so that it has a `drift`.
+    /// Only image caches that were (`true`) or were not (`false`) changed outside the gateway, that is, that have a
+    /// `drift`.
     #[param(nullable = false)]
     drifted: Option<bool>,
     #[param(ignore)]

@@ -19,10 +19,10 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct WaitForQuery {
-    /// `ready`: answer once it is, or will not be without another request.
+    /// `ready`: answer once the image cache is ready, or cannot become ready without another request.
     #[param(value_type = Option<String>, nullable = false)]
     wait_for: Option<()>,
-    /// With `wait_for`: how many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
+    /// With `wait_for`: the maximum number of seconds to wait, 0 to 55. Defaults to 30.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
     timeout: u64,
 }
@@ -49,7 +49,7 @@ impl WaitForQuery {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct WaitQuery {
-    /// How many seconds to wait at most: 0 to 55, and 30 where nothing is asked.
+    /// The maximum number of seconds to wait: 0 to 55. Defaults to 30.
     #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
     timeout: u64,
 }
@@ -60,22 +60,22 @@ impl FromQuery for WaitQuery {
     }
 }
 
-/// What became of a wait.
+/// The outcome of a wait.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http::rest) struct ImageCacheWait {
-    /// Whether it is ready.
+    /// Whether the image cache is ready.
     condition_met: bool,
-    /// The image cache as it is now.
+    /// The current image cache.
     image_cache: ImageCacheView,
 }
 
 /// Wait until an image cache is ready
 ///
-/// Answers 200 as soon as it is ready, or will not be without another request (look at `status`), or the time is
-/// over: `condition_met` tells. Repeat it until then.
+/// Answers 200 as soon as the image cache is ready, or cannot become ready without another request (check `status`),
+/// or the time is up; `condition_met` says which. Repeat the request until one of the first two is the case.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}/wait", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id, `ic_…`."), WaitQuery),
-    responses((status = 200, description = "What became of the wait.", body = ImageCacheWait)),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`."), WaitQuery),
+    responses((status = 200, description = "The outcome of the wait.", body = ImageCacheWait)),
 )]
 pub(in crate::http::rest) async fn wait_for_image_cache(
     State(door): State<DoorState>,

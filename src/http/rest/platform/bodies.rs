@@ -14,75 +14,77 @@ use crate::http::rest::image_caches::bodies::given;
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTeam)]
 pub(in crate::http::rest) struct NewTeamBody {
-    /// The id, as tokens name it: 1 to 63 characters of a-z, 0-9, - and _.
+    /// The id of the team, as it appears in tokens: 1 to 63 characters from a-z, 0-9, - and _.
     #[schema(min_length = 1, max_length = 63, example = "web")]
     id: String,
-    /// For people: 1 to 128 characters.
+    /// The display name of the team, for human readers: 1 to 128 characters.
     #[schema(min_length = 1, max_length = 128)]
     display_name: String,
-    /// Whom to ask: up to 10 texts of up to 256 characters.
+    /// Whom to contact about the team: up to 10 entries of up to 256 characters.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 10)]
     contacts: Option<Vec<String>>,
-    /// Who pays: 1 to 64 characters. What is created for the team is tagged with it.
+    /// The cost centre that pays for the team: 1 to 64 characters. Image caches created for the team are tagged with
+    /// it.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 64)]
     cost_centre: Option<String>,
-    /// A policy of its own; where it is left out, the default one holds.
+    /// The team's own policy. If it is left out, the default policy applies.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     policy: Option<Policy>,
-    /// Whether the team's requests are refused from the beginning.
+    /// Whether the team starts disabled, so that its requests are refused.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     disabled: Option<bool>,
 }
 
-/// What to change of a team; what is left out stays as it is.
+/// Changes to a team. Fields that are left out are not changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TeamChanges)]
 pub(in crate::http::rest) struct TeamChangesBody {
-    /// Another name.
+    /// The new display name.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 128)]
     display_name: Option<String>,
-    /// Other contacts, all of them.
+    /// The new contacts, which replace all current ones.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 10)]
     contacts: Option<Vec<String>>,
-    /// Another cost centre; empty for none.
+    /// The new cost centre. Empty removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 64)]
     cost_centre: Option<String>,
-    /// Whether the team's requests are refused, all but what somebody does with a scope of the platform.
+    /// Whether the requests of the team are refused. Requests that use a scope of the platform are still served.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     disabled: Option<bool>,
 }
 
-/// What a create in a region of a cloud account need not say. All of it is replaced.
+/// Values that creates in a region of a cloud account use for fields that they leave out. The whole profile is
+/// replaced.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewRegionProfile)]
 pub(in crate::http::rest) struct RegionProfileBody {
-    /// The vSwitches, up to 10.
+    /// The ids of the vSwitches, up to 10.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 10)]
     vswitch_ids: Option<Vec<String>>,
-    /// The security group.
+    /// The id of the security group.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     security_group_id: Option<String>,
-    /// The EIP.
+    /// The id of the EIP.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     eip_instance_id: Option<String>,
-    /// The resource group.
+    /// The id of the resource group.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     resource_group_id: Option<String>,
-    /// The zone; filled in only together with the vSwitches.
+    /// The id of the zone. It is used only together with the vSwitches.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     zone_id: Option<String>,

@@ -20,69 +20,72 @@ use crate::http::rest::lists::CloudAccountList;
 use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
 
-/// A cloud account. All of it is replaced, but for regions that are left out, and for secrets: they stay as long as what
-/// they belong to stays.
+/// A cloud account. Everything is replaced, except regions that are left out, and secrets: these are kept as long as
+/// what they belong to does not change.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCloudAccount)]
 pub(in crate::http::rest) struct CloudAccountBody {
-    /// The access key (`AccessKeyId`).
+    /// The id of the access key (`AccessKeyId`).
     #[schema(min_length = 1, max_length = 128, example = "LTAI5tExample")]
     access_key_id: String,
-    /// Its secret. It is never shown or logged. Left out, the one that is stored stays, if it is of this access key, and
-    /// `api_endpoint` and `role` must stay as they are.
+    /// The secret of the access key. It is never shown or logged. If it is left out, the stored secret is kept,
+    /// provided that it belongs to this access key and that `api_endpoint` and `role` do not change.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>, format = Password)]
     access_key_secret: Option<SecretString>,
-    /// A role that the key assumes (STS `AssumeRole`); left out, the key signs by itself.
+    /// A role that the key assumes (STS `AssumeRole`). If it is left out, requests are signed with the key itself.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     role: Option<AccountRoleBody>,
-    /// Where it may be used, each region one that the gateway offers; empty for all of these. Left out, where it may be
-    /// used now: of a new account, in all.
+    /// The regions in which the account may be used, each of which the gateway must offer. Empty means all of these.
+    /// If the field is left out, the current regions are kept; a new account may be used in all regions.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 100)]
     regions: Option<Vec<String>>,
-    /// The cloud's address, in which `{region}` stands for the region; left out, that of the gateway's settings. It must be
-    /// https, to a host of the cloud or one that the operator allows (`cloud.endpoint_suffixes`).
+    /// The cloud's address, in which `{region}` is replaced by the region. Defaults to the address from the gateway's
+    /// settings. It must be https, to a host of the cloud or one that the operator allows
+    /// (`cloud.endpoint_suffixes`).
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, example = "https://eci.{region}.aliyuncs.com")]
     api_endpoint: Option<String>,
-    /// Whether nothing is sent with it: no image cache can be created in it, and what is under way waits.
+    /// Whether the account is disabled. While it is, nothing is sent with it: no image cache can be created in it,
+    /// and operations in progress wait.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     disabled: Option<bool>,
 }
 
-/// What to change of a cloud account; what is left out stays as it is.
+/// Changes to a cloud account. Fields that are left out are not changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CloudAccountChanges)]
 pub(in crate::http::rest) struct CloudAccountChangesBody {
-    /// Whether nothing is sent with it: no image cache can be created in it, and what is under way waits.
+    /// Whether the account is disabled. While it is, nothing is sent with it: no image cache can be created in it,
+    /// and operations in progress wait.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     disabled: Option<bool>,
 }
 
-/// A role that a cloud account's key assumes.
+/// A role that the key of a cloud account assumes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewCloudAccountRole)]
 struct AccountRoleBody {
-    /// `acs:ram::<account>:role/<name>`.
+    /// The ARN of the role: `acs:ram::<account>:role/<name>`.
     #[schema(example = "acs:ram::1234567890123456:role/image-caches")]
     arn: String,
-    /// How the session is called in the cloud's own logs: 2 to 64 of letters, digits and . @ - _.
+    /// The name of the session in the cloud's own logs: 2 to 64 letters, digits and . @ - _.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 2, max_length = 64)]
     session_name: Option<String>,
-    /// How long its credentials last: 900 to 43200, and 3600 where nothing is said.
+    /// How long the credentials of the role last, in seconds: 900 to 43200. Defaults to 3600.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 900, maximum = 43200)]
     duration_seconds: Option<i32>,
-    /// What the role's owner demands. Left out, the one that is stored stays, if it is of this role; empty for none. Another
-    /// one only together with `access_key_secret`.
+    /// The external id that the owner of the role requires. If it is left out, the stored one is kept, provided that
+    /// it belongs to this role; empty means none. A different one can be set only together with `access_key_secret`.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>, format = Password)]
     external_id: Option<SecretString>,
@@ -127,7 +130,8 @@ impl From<AccountRoleBody> for NewAccountRole {
 
 /// List cloud accounts
 ///
-/// By name. The one of the gateway's settings is among them, `managed_by` `settings`.
+/// Returns the accounts, sorted by name. The account from the gateway's settings is included, with `managed_by` set
+/// to `settings`.
 #[utoipa::path(get, path = "/v1/cloud-accounts", tag = "teams",
     responses((status = 200, description = "One page of the list.", body = CloudAccountList)),
 )]
@@ -143,7 +147,7 @@ pub(in crate::http::rest) async fn list_cloud_accounts(
 
 /// Get a cloud account
 #[utoipa::path(get, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
-    params(("cloud_account_name" = String, Path, description = "The name.")),
+    params(("cloud_account_name" = String, Path, description = "The name of the cloud account.")),
     responses((status = 200, description = "The cloud account.", body = CloudAccountView)),
 )]
 pub(in crate::http::rest) async fn get_cloud_account(
@@ -155,14 +159,15 @@ pub(in crate::http::rest) async fn get_cloud_account(
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
-/// Put a cloud account
+/// Create or replace a cloud account
 ///
-/// Added, or replaced; this is how its credentials are rotated, too. Requests to the cloud that are signed after this
-/// answer are signed with them, by other gateways within a second. Teams may use it where their policy allows it. The
-/// account of the gateway's settings cannot be changed here. Credentials of another account of the cloud than the one
-/// that the image caches are in are refused with 409 (`cloud_account_mismatch`).
+/// Creates the account, or replaces it; use this to rotate its credentials, too. Requests to the cloud are signed
+/// with the new credentials after this response, and within a second on other gateways. Teams may use the account if
+/// their policy allows it. The account from the gateway's settings cannot be changed here. Credentials that belong to
+/// a different cloud account than the one that holds the image caches are refused with 409
+/// (`cloud_account_mismatch`).
 #[utoipa::path(put, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
-    params(("cloud_account_name" = String, Path, description = "The name: 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit.")),
+    params(("cloud_account_name" = String, Path, description = "The name of the cloud account: 1 to 63 characters from a-z, 0-9 and -, beginning and ending with a letter or digit.")),
     responses((status = 200, description = "The cloud account.", body = CloudAccountView)),
 )]
 pub(in crate::http::rest) async fn put_cloud_account(
@@ -181,11 +186,12 @@ pub(in crate::http::rest) async fn put_cloud_account(
 
 /// Update a cloud account
 ///
-/// Disabled, nothing is sent with it, by other gateways within a second; all else of it stays, and needs not be repeated.
-/// The account of the gateway's settings cannot be changed here.
+/// While an account is disabled, nothing is sent with it; on other gateways this takes effect within a second.
+/// Everything else about the account is kept and does not have to be sent again. The account from the gateway's
+/// settings cannot be changed here.
 #[utoipa::path(patch, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
-    params(("cloud_account_name" = String, Path, description = "The name.")),
-    responses((status = 200, description = "The cloud account as it is now.", body = CloudAccountView)),
+    params(("cloud_account_name" = String, Path, description = "The name of the cloud account.")),
+    responses((status = 200, description = "The updated cloud account.", body = CloudAccountView)),
 )]
 pub(in crate::http::rest) async fn update_cloud_account(
     State(door): State<DoorState>,
@@ -206,10 +212,10 @@ pub(in crate::http::rest) async fn update_cloud_account(
 
 /// Delete a cloud account
 ///
-/// Refused with 409 while image caches are in it, or operations on them have not ended.
+/// Refused with 409 while the account contains image caches, or while operations on them have not ended.
 #[utoipa::path(delete, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
-    params(("cloud_account_name" = String, Path, description = "The name.")),
-    responses((status = 204, description = "It is gone.")),
+    params(("cloud_account_name" = String, Path, description = "The name of the cloud account.")),
+    responses((status = 204, description = "The cloud account was deleted.")),
 )]
 pub(in crate::http::rest) async fn delete_cloud_account(
     State(door): State<DoorState>,

@@ -12,11 +12,11 @@ use crate::http::headers;
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
 
-/// Get the caller's policy
+/// Get the policy of the caller's team
 ///
-/// What the team may do, and what it has of what is counted.
+/// Returns what the team may do, and its usage of everything that is limited.
 #[utoipa::path(get, path = "/v1/policy", tag = "policy",
-    responses((status = 200, description = "The policy that holds for the team.", body = PolicyView)),
+    responses((status = 200, description = "The policy that applies to the team.", body = PolicyView)),
 )]
 pub(in crate::http::rest) async fn get_policy(
     State(door): State<DoorState>,
@@ -27,9 +27,9 @@ pub(in crate::http::rest) async fn get_policy(
 
 /// Get a team's policy
 ///
-/// The one that holds: its own, or else the default one.
+/// Returns the policy that applies to the team: its own, or else the default policy.
 #[utoipa::path(get, path = "/v1/teams/{team_id}/policy", tag = "teams",
-    params(("team_id" = String, Path, description = "The id, as tokens name it.")),
+    params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]
 pub(in crate::http::rest) async fn get_team_policy(
@@ -41,12 +41,12 @@ pub(in crate::http::rest) async fn get_team_policy(
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
-/// Put a team's policy
+/// Replace a team's policy
 ///
-/// The whole policy, in place of the one before, and in place of the default policy, of which nothing holds for the team
-/// any more; requests that come after this answer go by it, at every gateway.
+/// The body is the complete policy. It replaces the previous one and also the default policy, of which nothing
+/// applies to the team any longer. Requests that arrive after this response are subject to it, on every gateway.
 #[utoipa::path(put, path = "/v1/teams/{team_id}/policy", tag = "teams",
-    params(("team_id" = String, Path, description = "The id, as tokens name it.")),
+    params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]
 pub(in crate::http::rest) async fn put_team_policy(
@@ -63,9 +63,9 @@ pub(in crate::http::rest) async fn put_team_policy(
 
 /// Delete a team's policy
 ///
-/// The default one holds for it from now on.
+/// The default policy applies to the team from now on.
 #[utoipa::path(delete, path = "/v1/teams/{team_id}/policy", tag = "teams",
-    params(("team_id" = String, Path, description = "The id, as tokens name it.")),
+    params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 204, description = "The team has no policy of its own.")),
 )]
 pub(in crate::http::rest) async fn delete_team_policy(
@@ -81,7 +81,8 @@ pub(in crate::http::rest) async fn delete_team_policy(
 
 /// Get the default policy
 ///
-/// It holds for teams without one of their own. While nobody wrote one, it is empty: closed.
+/// The default policy applies to teams that have no policy of their own. Until one is written, it is empty, which
+/// means closed.
 #[utoipa::path(get, path = "/v1/default-policy", tag = "teams",
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]
@@ -93,9 +94,9 @@ pub(in crate::http::rest) async fn get_default_policy(
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
-/// Put the default policy
+/// Replace the default policy
 ///
-/// The whole policy, in place of the one before.
+/// The body is the complete policy and replaces the previous one.
 #[utoipa::path(put, path = "/v1/default-policy", tag = "teams",
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]

@@ -16,7 +16,7 @@ use crate::http::{DoorState, answer};
 
 /// List region profiles
 ///
-/// By cloud account and region.
+/// Returns the profiles, sorted by cloud account and region.
 #[utoipa::path(get, path = "/v1/region-profiles", tag = "teams",
     responses((status = 200, description = "One page of the list.", body = RegionProfileList)),
 )]
@@ -32,7 +32,7 @@ pub(in crate::http::rest) async fn list_region_profiles(
 
 /// Get a region profile
 #[utoipa::path(get, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
-    params(("region_profile_id" = String, Path, description = "The cloud account, a colon and the region.")),
+    params(("region_profile_id" = String, Path, description = "The cloud account and the region, separated by a colon.")),
     responses((status = 200, description = "The region profile.", body = RegionProfileView)),
 )]
 pub(in crate::http::rest) async fn get_region_profile(
@@ -44,12 +44,12 @@ pub(in crate::http::rest) async fn get_region_profile(
     Ok(answer::kept(StatusCode::OK, &view, view.version))
 }
 
-/// Put a region profile
+/// Create or replace a region profile
 ///
-/// What creates in this region of this cloud account need not say; made, or replaced as a whole. Every team may use what
-/// it names.
+/// Creates the profile, or replaces it as a whole. Creates in this region of this cloud account use its values for
+/// fields that they leave out. Every team may use the resources that it names.
 #[utoipa::path(put, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
-    params(("region_profile_id" = String, Path, description = "The cloud account, a colon and the region: `default:cn-hangzhou`.")),
+    params(("region_profile_id" = String, Path, description = "The cloud account and the region, separated by a colon: `default:cn-hangzhou`.")),
     responses((status = 200, description = "The region profile.", body = RegionProfileView)),
 )]
 pub(in crate::http::rest) async fn put_region_profile(
@@ -67,10 +67,11 @@ pub(in crate::http::rest) async fn put_region_profile(
 
 /// Delete a region profile
 ///
-/// Nothing is filled in there from now on, and what it named is no longer allowed by it.
+/// Creates in this region no longer use its values, and the resources that it named are no longer allowed because of
+/// it.
 #[utoipa::path(delete, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
-    params(("region_profile_id" = String, Path, description = "The cloud account, a colon and the region.")),
-    responses((status = 204, description = "It is gone.")),
+    params(("region_profile_id" = String, Path, description = "The cloud account and the region, separated by a colon.")),
+    responses((status = 204, description = "The region profile was deleted.")),
 )]
 pub(in crate::http::rest) async fn delete_region_profile(
     State(door): State<DoorState>,

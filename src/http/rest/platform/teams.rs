@@ -16,8 +16,8 @@ use crate::http::{DoorState, answer};
 
 /// Register a team
 ///
-/// A team needs no registration to be used, unless the operator wants it so; a registered one has a name, contacts, a
-/// cost centre, perhaps a policy of its own, and what is created for it carries its tags.
+/// Teams do not have to be registered, unless the operator requires it. A registered team has a name, contacts, a
+/// cost centre and optionally its own policy, and the image caches created for it carry its tags.
 #[utoipa::path(post, path = "/v1/teams", tag = "teams",
     responses((status = 201, description = "The team.", body = TeamView)),
 )]
@@ -33,7 +33,7 @@ pub(in crate::http::rest) async fn create_team(
 
 /// List teams
 ///
-/// The registered ones, by id.
+/// Returns the registered teams, sorted by id.
 #[utoipa::path(get, path = "/v1/teams", tag = "teams",
     responses((status = 200, description = "One page of the list.", body = TeamList)),
 )]
@@ -49,7 +49,7 @@ pub(in crate::http::rest) async fn list_teams(
 
 /// Get a team
 #[utoipa::path(get, path = "/v1/teams/{team_id}", tag = "teams",
-    params(("team_id" = String, Path, description = "The id, as tokens name it.")),
+    params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 200, description = "The team.", body = TeamView)),
 )]
 pub(in crate::http::rest) async fn get_team(
@@ -63,12 +63,13 @@ pub(in crate::http::rest) async fn get_team(
 
 /// Update a team
 ///
-/// Only what is given is changed. The requests of a team that is `disabled` are refused with 403 `team_disabled`, at the
-/// other gateways within a second; what it has goes on living. `disabled` alone may also be said of a team that nobody
-/// registered, if anything of it was ever here: it is registered with that, under its id.
+/// Fields that are left out are not changed. Requests of a team that is `disabled` are refused with 403
+/// `team_disabled`, and within a second on other gateways; its image caches are kept. `disabled` alone can also be
+/// set for an unregistered team, if the gateway has ever had anything of that team: the team is then registered under
+/// its id.
 #[utoipa::path(patch, path = "/v1/teams/{team_id}", tag = "teams",
-    params(("team_id" = String, Path, description = "The id, as tokens name it.")),
-    responses((status = 200, description = "The team as it is now.", body = TeamView)),
+    params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
+    responses((status = 200, description = "The updated team.", body = TeamView)),
 )]
 pub(in crate::http::rest) async fn update_team(
     State(door): State<DoorState>,

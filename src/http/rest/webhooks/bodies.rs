@@ -18,162 +18,167 @@ use crate::http::rest::image_caches::bodies::{given, given_instant, instant};
 #[serde(deny_unknown_fields)]
 #[schema(as = NewWebhookEndpoint)]
 pub(in crate::http::rest) struct NewWebhookEndpointBody {
-    /// Where events are sent: https, or http where the gateway allows it; at most 2048 characters.
+    /// The URL to which events are sent: https, or http if the gateway allows it. At most 2048 characters.
     #[schema(max_length = 2048, example = "https://hooks.example.com/eci")]
     url: String,
-    /// For people: at most 256 characters.
+    /// A description for human readers, at most 256 characters.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 256)]
     description: Option<String>,
-    /// Which types of events; left out or empty means all.
+    /// The types of events to send. Left out or empty means all types.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     event_types: Option<Vec<String>>,
-    /// Only events of image caches with such a name: `*` stands for any text, `?` for one character.
+    /// Send only events of image caches whose name matches this pattern: `*` matches any text, `?` matches one
+    /// character.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 128, example = "web-*")]
     name_pattern: Option<String>,
-    /// Only events of image caches with all of these tags: at most 20.
+    /// Send only events of image caches that have all of these tags. At most 20.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     tags: Option<BTreeMap<String, String>>,
-    /// At most so many deliveries a second, 1 to 1000; 0 or left out means no limit.
+    /// The maximum number of deliveries per second, 1 to 1000. 0 or left out means no limit.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 0, maximum = 1000)]
     rate_per_second: Option<i32>,
-    /// Whether the events of one image cache come in their order: one that fails then holds up those behind it.
+    /// Whether the events of one image cache are delivered in order. A failing delivery then holds up those behind
+    /// it.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     ordered: Option<bool>,
-    /// In which form events come: `native` (left out means that), or `cloudevents` for CloudEvents 1.0 (structured
-    /// mode, JSON).
+    /// The format of events: `native` (the default), or `cloudevents` for CloudEvents 1.0 (structured mode, JSON).
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     format: Option<String>,
-    /// Headers of its own: at most 20, names in any case. Those of the signature and of the transport are refused;
-    /// values are kept encrypted and never shown.
+    /// Additional headers to send: at most 20, with names in any case. Headers of the signature and of the transport
+    /// are refused. The values are stored encrypted and never shown.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<BTreeMap<String, String>>)]
     headers: Option<BTreeMap<String, SecretString>>,
-    /// How long an attempt may take, 5 to 30; 0 or left out means as long as the gateway says.
+    /// How many seconds an attempt may take, 5 to 30. 0 or left out means the gateway's default.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 0, maximum = 30)]
     timeout_seconds: Option<i32>,
-    /// The pauses between attempts: at most 20, of 1 to 86400; empty or left out means the gateway's own schedule.
+    /// The pauses between attempts in seconds: at most 20, each 1 to 86400. Empty or left out means the gateway's own
+    /// schedule.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 20)]
     retry_schedule_seconds: Option<Vec<i32>>,
-    /// Whether it is signed with ed25519 (`v1a`), too: `public_key` in the answer verifies that.
+    /// Whether events are also signed with Ed25519 (`v1a`). The signature is verified with the `public_key` in the
+    /// response.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     ed25519: Option<bool>,
-    /// What it shall sign with, instead of a secret that the gateway makes: `whsec_` and the base64 of 24 to 64 bytes.
+    /// The secret to sign with, instead of one that the gateway generates: `whsec_` followed by the base64 of 24 to
+    /// 64 bytes.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>, write_only)]
     secret: Option<SecretString>,
-    /// Whether the challenge comes later, with `POST …/verify`. Until then the endpoint is `pending` and gets no event.
+    /// Whether to send the challenge later, with `POST …/verify`. Until then the endpoint is `pending` and receives
+    /// no events.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     verify_later: Option<bool>,
-    /// Whether to take it without the challenge, where the gateway's operator allows that.
+    /// Whether to skip the challenge, if the gateway's operator allows that.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     skip_challenge: Option<bool>,
 }
 
-/// What to change of a webhook endpoint; what is left out stays as it is.
+/// Changes to a webhook endpoint. Fields that are left out are not changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WebhookEndpointChanges)]
 pub(in crate::http::rest) struct WebhookEndpointChangesBody {
-    /// Another URL; it must answer a challenge.
+    /// The new URL, which must answer a challenge.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 2048)]
     url: Option<String>,
-    /// Another description; empty for none.
+    /// The new description. Empty removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 256)]
     description: Option<String>,
-    /// Other types of events; empty for all.
+    /// The new types of events. Empty means all types.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     event_types: Option<Vec<String>>,
-    /// Another pattern of names; empty for none.
+    /// The new pattern for names. Empty removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_length = 128)]
     name_pattern: Option<String>,
-    /// Other tags, all of them.
+    /// The new tags, which replace all current ones.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     tags: Option<BTreeMap<String, String>>,
-    /// Another rate; 0 for no limit.
+    /// The new rate limit. 0 means no limit.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 0, maximum = 1000)]
     rate_per_second: Option<i32>,
-    /// In order, or not.
+    /// Whether the events of one image cache are delivered in order.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     ordered: Option<bool>,
-    /// `native` or `cloudevents`.
+    /// The format of events: `native` or `cloudevents`.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     format: Option<String>,
-    /// Other headers, all of them. To be given again with another URL.
+    /// The new headers, which replace all current ones. They must be sent again when the URL changes.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<BTreeMap<String, String>>)]
     headers: Option<BTreeMap<String, SecretString>>,
-    /// Another deadline; 0 for the gateway's own.
+    /// The new time limit of an attempt in seconds. 0 means the gateway's default.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 0, maximum = 30)]
     timeout_seconds: Option<i32>,
-    /// Another schedule; empty for the gateway's own.
+    /// The new schedule: the pauses between attempts in seconds. Empty means the gateway's own schedule.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, max_items = 20)]
     retry_schedule_seconds: Option<Vec<i32>>,
-    /// Ed25519 beside HMAC, or not.
+    /// Whether events are also signed with Ed25519.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     ed25519: Option<bool>,
-    /// Whether to take a new URL without the challenge, where the gateway's operator allows that.
+    /// Whether to skip the challenge of a new URL, if the gateway's operator allows that.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     skip_challenge: Option<bool>,
 }
 
-/// How to rotate a secret.
+/// Options for the rotation of a secret.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SecretRotation)]
 pub(in crate::http::rest) struct RotationBody {
-    /// For how long the old secret signs, too: 0 to 168 hours, and 24 where nothing is said.
+    /// How many hours the old secret also signs: 0 to 168. Defaults to 24.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 0, maximum = 168)]
     pub(in crate::http::rest) keep_old_hours: Option<i32>,
-    /// The new secret, instead of one that the gateway makes: `whsec_` and the base64 of 24 to 64 bytes.
+    /// The new secret, instead of one that the gateway generates: `whsec_` followed by the base64 of 24 to 64 bytes.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, value_type = Option<String>, write_only)]
     pub(in crate::http::rest) secret: Option<SecretString>,
 }
 
-/// What to recover.
+/// Which deliveries to recover.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Recovery)]
 pub(in crate::http::rest) struct RecoveryBody {
-    /// Of events at or after this time.
+    /// Only events that happened at or after this time.
     #[serde(deserialize_with = "instant")]
     pub(in crate::http::rest) since: DateTime<Utc>,
 }
 
-/// What to replay.
+/// Which events to replay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Replay)]
 pub(in crate::http::rest) struct ReplayBody {
-    /// Events at or after this time.
+    /// Only events that happened at or after this time.
     #[serde(deserialize_with = "instant")]
     pub(in crate::http::rest) since: DateTime<Utc>,
-    /// Events at or before this time; left out means until now.
+    /// Only events that happened at or before this time. Defaults to now.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
     pub(in crate::http::rest) until: Option<DateTime<Utc>>,

@@ -20,22 +20,22 @@ use crate::http::{DoorState, answer};
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http::rest) struct DeliveryQuery {
-    /// To this webhook endpoint, `we_…`.
+    /// Only deliveries to this webhook endpoint, `we_…`.
     #[param(value_type = Option<String>, nullable = false)]
     endpoint_id: Option<EndpointId>,
-    /// In this state: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
+    /// Only deliveries in this state: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
     #[param(value_type = Option<String>, nullable = false)]
     state: Option<DeliveryState>,
-    /// Of this event, `evt_…`.
+    /// Only deliveries of this event, `evt_…`.
     #[param(value_type = Option<String>, nullable = false)]
     event_id: Option<EventId>,
-    /// Of events of this type.
+    /// Only deliveries of events of this type.
     #[param(nullable = false)]
     event_type: Option<String>,
-    /// Of events at or after this time.
+    /// Only deliveries of events that happened at or after this time.
     #[param(nullable = false)]
     created_after: Option<DateTime<Utc>>,
-    /// Of events before this time.
+    /// Only deliveries of events that happened before this time.
     #[param(nullable = false)]
     created_before: Option<DateTime<Utc>>,
     #[param(ignore)]
@@ -59,7 +59,7 @@ impl FromQuery for DeliveryQuery {
 
 /// List deliveries
 ///
-/// The newest first. One that is `exhausted` was given up after its last attempt.
+/// Returns the deliveries, newest first. An `exhausted` delivery was given up after its last attempt.
 #[utoipa::path(get, path = "/v1/deliveries", tag = "webhooks",
     params(DeliveryQuery),
     responses((status = 200, description = "One page of the list.", body = DeliveryList)),
@@ -84,7 +84,7 @@ pub(in crate::http::rest) async fn list_deliveries(
 
 /// Get a delivery
 #[utoipa::path(get, path = "/v1/deliveries/{delivery_id}", tag = "webhooks",
-    params(("delivery_id" = String, Path, description = "The id, `dl_…`.")),
+    params(("delivery_id" = String, Path, description = "The id of the delivery, `dl_…`.")),
     responses((status = 200, description = "The delivery.", body = DeliveryView)),
 )]
 pub(in crate::http::rest) async fn get_delivery(
@@ -96,11 +96,11 @@ pub(in crate::http::rest) async fn get_delivery(
     Ok(answer::json(StatusCode::OK, &view))
 }
 
-/// List the attempts at a delivery
+/// List the attempts of a delivery
 ///
-/// The first first, with what came back. They are kept for 30 days.
+/// Returns the attempts, oldest first, each with the response that it received. Attempts are kept for 30 days.
 #[utoipa::path(get, path = "/v1/deliveries/{delivery_id}/attempts", tag = "webhooks",
-    params(("delivery_id" = String, Path, description = "The id, `dl_…`.")),
+    params(("delivery_id" = String, Path, description = "The id of the delivery, `dl_…`.")),
     responses((status = 200, description = "One page of the list.", body = DeliveryAttemptList)),
 )]
 pub(in crate::http::rest) async fn list_delivery_attempts(
@@ -116,10 +116,10 @@ pub(in crate::http::rest) async fn list_delivery_attempts(
 
 /// Send a delivery again
 ///
-/// Whatever became of it: it is put into the queue as if it were new, with the same `webhook-id` and body.
+/// Puts the delivery back into the queue as if it were new, whatever its state, with the same `webhook-id` and body.
 #[utoipa::path(post, path = "/v1/deliveries/{delivery_id}/resend", tag = "webhooks",
-    params(("delivery_id" = String, Path, description = "The id, `dl_…`.")),
-    responses((status = 200, description = "The delivery, in the queue.", body = DeliveryView)),
+    params(("delivery_id" = String, Path, description = "The id of the delivery, `dl_…`.")),
+    responses((status = 200, description = "The delivery, back in the queue.", body = DeliveryView)),
 )]
 pub(in crate::http::rest) async fn resend_delivery(
     State(door): State<DoorState>,

@@ -16,10 +16,11 @@ const KEEP_OLD_HOURS: i32 = 24;
 
 /// Update a webhook endpoint
 ///
-/// Only what is given is changed. A new URL must answer a challenge, as in the create.
+/// Fields that are left out are not changed. A new URL must answer a challenge, as it must when an endpoint is
+/// created.
 #[utoipa::path(patch, path = "/v1/webhook-endpoints/{webhook_endpoint_id}", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "The webhook endpoint as it is now.", body = EndpointView)),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The updated webhook endpoint.", body = EndpointView)),
 )]
 pub(in crate::http::rest) async fn update_webhook_endpoint(
     State(door): State<DoorState>,
@@ -34,11 +35,12 @@ pub(in crate::http::rest) async fn update_webhook_endpoint(
 
 /// Verify a webhook endpoint
 ///
-/// For one that was created with `verify_later`: it must echo a challenge now, as in the create, signed with the secret
-/// that its receiver has by now. From then on it gets events. One that was verified before stays as it is.
+/// For an endpoint that was created with `verify_later`: it must now answer a challenge, as in the create, signed
+/// with the secret that its receiver has by now. From then on it receives events. An endpoint that was already
+/// verified stays as it is.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/verify", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "The webhook endpoint, verified.", body = EndpointView)),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The verified webhook endpoint.", body = EndpointView)),
 )]
 pub(in crate::http::rest) async fn verify_webhook_endpoint(
     State(door): State<DoorState>,
@@ -51,12 +53,13 @@ pub(in crate::http::rest) async fn verify_webhook_endpoint(
 
 /// Rotate the secret of a webhook endpoint
 ///
-/// The new `secret` is made here, or is the one that is brought. It is shown in this answer and never again. The old
-/// one signs beside it for `keep_old_hours`; at most two are live, so one that is older than that goes at once.
+/// The gateway generates the new `secret`, or uses the one in the body. It is shown in this response and never again.
+/// The old secret also signs for another `keep_old_hours`. At most two secrets are valid at once, so an older one
+/// stops working immediately.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/rotate-secret", tag = "webhooks",
-    request_body(content = RotationBody, description = "May be left out."),
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "The webhook endpoint, with its new secret.", body = EndpointView)),
+    request_body(content = RotationBody, description = "The body is optional."),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The webhook endpoint, including its new secret.", body = EndpointView)),
 )]
 pub(in crate::http::rest) async fn rotate_webhook_secret(
     State(door): State<DoorState>,
@@ -72,12 +75,12 @@ pub(in crate::http::rest) async fn rotate_webhook_secret(
 
 /// Test a webhook endpoint
 ///
-/// Sends one signed message of type `webhook_endpoint.test` now, and answers with what came back. It is tried once,
-/// also while the endpoint is paused. One that arrives is a success as any other: it ends a rest, and the endpoint's
-/// failures are forgotten.
+/// Sends one signed message of type `webhook_endpoint.test` immediately and returns the result. There is only one
+/// attempt, and it is made even if the endpoint is paused. A successful test counts as any other success: it ends a
+/// rest, and the failures of the endpoint are forgotten.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/test", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "What came back.", body = EndpointTestView)),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The result of the test.", body = EndpointTestView)),
 )]
 pub(in crate::http::rest) async fn test_webhook_endpoint(
     State(door): State<DoorState>,
@@ -90,11 +93,11 @@ pub(in crate::http::rest) async fn test_webhook_endpoint(
 
 /// Pause a webhook endpoint
 ///
-/// What happens meanwhile waits for it, up to a bound that the operator sets; what is beyond it is passed over and
-/// counted (`passed_over`), and can be replayed.
+/// Events that happen while the endpoint is paused wait for it, up to a limit that the operator sets. Events beyond
+/// that limit are skipped and counted (`passed_over`), and can be replayed.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/pause", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "The webhook endpoint, paused.", body = EndpointView)),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The paused webhook endpoint.", body = EndpointView)),
 )]
 pub(in crate::http::rest) async fn pause_webhook_endpoint(
     State(door): State<DoorState>,
@@ -107,11 +110,11 @@ pub(in crate::http::rest) async fn pause_webhook_endpoint(
 
 /// Resume a webhook endpoint
 ///
-/// Whether it was paused or switched off, or rests: everything that waits is due at once, and its failures are
-/// forgotten.
+/// Resumes an endpoint that is paused, disabled or resting: all waiting deliveries are due immediately, and its
+/// failures are forgotten.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/resume", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "The webhook endpoint, enabled.", body = EndpointView)),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The enabled webhook endpoint.", body = EndpointView)),
 )]
 pub(in crate::http::rest) async fn resume_webhook_endpoint(
     State(door): State<DoorState>,
@@ -122,13 +125,13 @@ pub(in crate::http::rest) async fn resume_webhook_endpoint(
     Ok(answer::json(StatusCode::OK, &view))
 }
 
-/// Recover what was given up
+/// Recover failed deliveries
 ///
-/// Puts every delivery to this endpoint back into the queue that was given up (`exhausted`) or cancelled, of events since
-/// a time; at most 10,000 a call, the oldest first.
+/// Puts every delivery to this endpoint that was given up (`exhausted`) or cancelled, of events since a given time,
+/// back into the queue: at most 10,000 per call, oldest first.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/recover", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "How many.", body = RequeuedView)),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The number of deliveries put into the queue.", body = RequeuedView)),
 )]
 pub(in crate::http::rest) async fn recover_webhook_endpoint(
     State(door): State<DoorState>,
@@ -142,11 +145,11 @@ pub(in crate::http::rest) async fn recover_webhook_endpoint(
 
 /// Replay events
 ///
-/// Puts every event of a span of time into the queue that this endpoint wants and never had: for one that is new, or
-/// wants more than before. At most 10,000 a call, the oldest first.
+/// Queues every event in a time range that this endpoint subscribes to and has never had: for an endpoint that is
+/// new, or that now subscribes to more events. At most 10,000 per call, oldest first.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/replay", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 200, description = "How many.", body = RequeuedView)),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 200, description = "The number of deliveries put into the queue.", body = RequeuedView)),
 )]
 pub(in crate::http::rest) async fn replay_webhook_endpoint(
     State(door): State<DoorState>,

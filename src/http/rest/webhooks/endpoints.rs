@@ -16,16 +16,17 @@ use crate::http::{DoorState, answer};
 
 /// Create a webhook endpoint
 ///
-/// Events are signed as Standard Webhooks describes it. The `secret` is shown in this answer and never again.
+/// Events are signed according to Standard Webhooks. The `secret` is shown in this response and never again.
 ///
-/// First the URL must answer a challenge: a `POST` of type `webhook_endpoint.challenge` whose `data.challenge` it sends
-/// back, as text or as JSON `{"challenge": "…"}`, with 2xx. No event goes to one that does not.
+/// The URL must first answer a challenge: a `POST` of type `webhook_endpoint.challenge`, whose `data.challenge` it
+/// must return with a 2xx status, as text or as JSON `{"challenge": "…"}`. An endpoint that does not answer receives
+/// no events.
 ///
-/// A receiver that verifies signatures before anything else needs the secret first: bring one (`secret`), or create
-/// with `verify_later`, give it the secret of the answer, then `POST …/verify`. Until then the endpoint is `pending`,
-/// and no event is kept for it.
+/// A receiver that verifies signatures before anything else needs the secret first: provide one (`secret`), or create
+/// the endpoint with `verify_later`, give the receiver the secret from the response, and then call `POST …/verify`.
+/// Until then the endpoint is `pending`, and no events are kept for it.
 #[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", responses(
-    (status = 201, description = "The webhook endpoint, with its secret.", body = EndpointView),
+    (status = 201, description = "The webhook endpoint, including its secret.", body = EndpointView),
 ))]
 pub(in crate::http::rest) async fn create_webhook_endpoint(
     State(door): State<DoorState>,
@@ -55,7 +56,7 @@ pub(in crate::http::rest) async fn list_webhook_endpoints(
 
 /// Get a webhook endpoint
 #[utoipa::path(get, path = "/v1/webhook-endpoints/{webhook_endpoint_id}", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint.", body = EndpointView)),
 )]
 pub(in crate::http::rest) async fn get_webhook_endpoint(
@@ -69,10 +70,10 @@ pub(in crate::http::rest) async fn get_webhook_endpoint(
 
 /// Delete a webhook endpoint
 ///
-/// What waits to be delivered to it is cancelled.
+/// Deliveries that are waiting for this endpoint are cancelled.
 #[utoipa::path(delete, path = "/v1/webhook-endpoints/{webhook_endpoint_id}", tag = "webhooks",
-    params(("webhook_endpoint_id" = String, Path, description = "The id, `we_…`.")),
-    responses((status = 204, description = "It is gone.")),
+    params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
+    responses((status = 204, description = "The webhook endpoint was deleted.")),
 )]
 pub(in crate::http::rest) async fn delete_webhook_endpoint(
     State(door): State<DoorState>,

@@ -176,7 +176,7 @@ impl SettleBatch {
             match deliveries.map_err(Error::from).and_then(|deliveries| dispatch.put(deliveries)) {
                 Ok(()) => dispatch.committed(),
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "deliveries could not be handed over");
+                    tracing::error!(error = &error as &dyn std::error::Error, "could not hand over deliveries");
                 }
             }
         }

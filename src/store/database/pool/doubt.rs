@@ -52,9 +52,9 @@ impl Ailment {
     /// In words, for operators.
     pub(in crate::store) fn words(self) -> &'static str {
         match self {
-            Self::InRecovery => "the server is in recovery (a standby), so it cannot be written to",
-            Self::ReadOnly => "default_transaction_read_only is on, so it cannot be written to",
-            Self::DiskFull => "the disk of its data is full, so it cannot be written to",
+            Self::InRecovery => "the server is in recovery (a standby), so it does not accept writes",
+            Self::ReadOnly => "default_transaction_read_only is on, so it does not accept writes",
+            Self::DiskFull => "the disk of its data is full, so it does not accept writes",
         }
     }
 }
@@ -129,14 +129,19 @@ impl Doubt {
         {
             tracing::error!(
                 left_out,
-                "a session was not kept together: a pooler before the database must be in session mode (pool_mode = session)"
+                "a session was not preserved: a pooler in front of the database must be in session mode (pool_mode = \
+                 session)"
             );
         }
         if failure::is_full(error) {
             self.state().full = Some(Instant::now());
             metrics::counter!("ecg_database_full_total").increment(1);
             if let Some(left_out) = SAID.may("full", Instant::now()) {
-                tracing::error!(left_out, "the disk of the database's data is full: nothing can be written, make room");
+                tracing::error!(
+                    left_out,
+                    "the disk of the database's data is full: nothing can be written until \
+                                           there is free space"
+                );
             }
         }
     }

@@ -85,7 +85,7 @@ impl Pool {
             let answers: Result<Answers, _> = connection.fetch_many(statement.clone()).try_collect().await;
             match answers {
                 Err(error) if begun.elapsed() < self.max_wait && may_repeat(&statement, &error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "the connection is of no use; once more");
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the connection is unusable; retrying");
                     drop(connection);
                     sleep(PAUSE).await;
                 }

@@ -69,7 +69,7 @@ async fn the_printed_policy_is_as_narrow_as_the_cloud_allows() {
 /// What a caller is told whose request failed for a right of the gateway.
 fn is_operators(problem: &Value) {
     assert_eq!((&problem["cause"], &problem["retryable"]), (&json!("permission"), &json!(false)), "{problem}");
-    assert!(problem["hint"].as_str().unwrap().contains("whoever runs the gateway"), "{problem}");
+    assert!(problem["hint"].as_str().unwrap().contains("tell the gateway's administrators"), "{problem}");
     assert!(!problem.to_string().contains(KEY), "{problem}");
 }
 
@@ -102,7 +102,7 @@ async fn without_the_right_to_create_a_create_is_refused_and_told() {
     // In the cloud's own words a caller would look for the fault in the rights of their own key.
     let refused = error(&key.post(&app, "CreateImageCache", &new).await, 503, "ServiceUnavailable");
     let message = refused["Message"].as_str().unwrap();
-    assert!(message.contains("Forbidden.RAM") && message.contains("Nothing is wrong with your key"), "{message}");
+    assert!(message.contains("Forbidden.RAM") && message.contains("Your key is valid"), "{message}");
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn a_key_that_the_cloud_does_not_take_is_not_called_a_right_that_is_missin
         app.fault(&json!({"kind": "error", "http": 404, "code": code, "times": 6})).await;
         let report = examined(&app, true).await;
         assert!(report.checks.iter().all(|check| check.verdict == Verdict::Unknown), "{report:#?}");
-        assert!(report.checks[0].detail.as_ref().unwrap().contains("does not take the access key"));
+        assert!(report.checks[0].detail.as_ref().unwrap().contains("does not accept the access key"));
     }
     for kind in ["garbage", "throttle", "reset"] {
         app.fault(&json!({"kind": kind, "times": 6})).await;

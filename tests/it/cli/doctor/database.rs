@@ -38,7 +38,7 @@ async fn prepared() -> (TestDatabase, PgConnection) {
 async fn less_and_more_are_named() {
     let (database, mut owner) = prepared().await;
     let (code, said) = doctor(&database, &[]).await;
-    assert!(code == Some(0) && said.contains("The role eci_runtime has exactly that."), "{code:?} {said}");
+    assert!(code == Some(0) && said.contains("The role eci_runtime has exactly these privileges."), "{code:?} {said}");
     assert!(said.contains("GRANT SELECT, INSERT ON TABLE public.audit_leaves TO eci_runtime;"), "{said}");
     for (change, back, told) in [
         (

@@ -98,7 +98,7 @@ async fn what_vanishes_in_an_account_is_noticed() {
     turns().await;
     assert_eq!(app.cache(&other).await["status"], "ready", "an empty list is an alarm");
     let accepted = app.gateway.vanishings().accept_vanished(&operator(), &call(&app), "second", &region).await.unwrap();
-    assert_eq!(accepted, "1 of 1 image caches of second in cn-beijing count as gone");
+    assert_eq!(accepted, "1 of 1 image caches of second in cn-beijing are considered gone");
     turns().await;
     assert_eq!(app.cache(&other).await["status"], "lost");
     assert_eq!(app.count("SELECT count(*) FROM mass_vanishings").await, 0, "there is nothing to doubt any more");

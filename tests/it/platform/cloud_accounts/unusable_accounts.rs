@@ -81,7 +81,7 @@ async fn what_is_for_an_account_that_cannot_be_opened_waits() {
         app.advance(2);
         let shown = admin(app, Method::GET, PATH, None).await.expect(200);
         assert_eq!(shown["usable"], false);
-        assert!(shown["problem"].as_str().unwrap().contains("cannot be opened"), "{shown}");
+        assert!(shown["problem"].as_str().unwrap().contains("cannot be decrypted"), "{shown}");
         // Without its secret it cannot be changed.
         let kept = json!({"access_key_id": SECOND.0});
         admin(app, Method::PUT, PATH, Some(&kept)).await.problem(422, "invalid_request");

@@ -64,9 +64,9 @@ async fn nothing_is_believed_made_or_removed_until_the_key_is_right_again() {
     assert_eq!(
         told,
         [
-            "cloud account default: its image caches are in the account 1 at the cloud, and its key is of the account 2; \
-          nothing is believed of it or sent with it until it has a key of 1 again, `accept-account --account default` \
-          says that 2 is meant"
+            "cloud account default: its image caches are in the cloud's account 1, but its key belongs to the account 2; \
+          nothing is sent with it, and nothing read with it is trusted, until it has a key of 1 again or \
+          `accept-account --account default` confirms 2"
         ]
     );
     assert_eq!(degraded(&app).await, [] as [&str; 0], "the other process has the right key");
@@ -104,7 +104,7 @@ async fn a_wrong_key_from_the_start_is_told_before_anybody_asks_for_anything() {
         .await
         .expect(200);
     assert_eq!(shown["usable"], false, "{shown}");
-    assert!(shown["problem"].as_str().unwrap().contains("its key is of the account 2"), "{shown}");
+    assert!(shown["problem"].as_str().unwrap().contains("its key belongs to the account 2"), "{shown}");
 }
 
 #[tokio::test]
@@ -115,14 +115,14 @@ async fn an_operator_says_that_the_other_account_is_meant() {
     let waiting = id(&other.create("nginx:1.28").await.expect(202));
     let said =
         other.gateway.cloud_accounts().accept_account(&operator(), &call(&other), "default", None).await.unwrap();
-    assert_eq!(said, "the image caches of default are in the account 2 at the cloud (before: 1)");
+    assert_eq!(said, "the image caches of default are in the cloud's account 2 (before: 1)");
     app.advance(5);
     other.until(&waiting, "ready").await;
     assert_eq!((made_by(&app, SECOND.0).await, degraded(&other).await.len()), (1, 0));
     assert_eq!(pinned(&app).await, named(&[("default", "2")]));
     // The key of before is the wrong one now, at every gateway within a second.
     assert_eq!(id(&app.create("nginx:1.29").await.expect(202)).len(), waiting.len());
-    assert!(degraded(&app).await[0].contains("in the account 2 at the cloud, and its key is of the account 1"));
+    assert!(degraded(&app).await[0].contains("in the cloud's account 2, but its key belongs to the account 1"));
     assert_eq!(made_by(&app, KEY).await, 1);
     let entry: Value = sqlx::query_scalar(
         "SELECT to_jsonb(parameters) || jsonb_build_object('subject', subject) FROM audit_entries

@@ -37,7 +37,7 @@ async fn a_key_of_another_account_is_refused() {
     let app = used().await;
     let problem = admin(&app, Method::PUT, PATH, Some(&account(FOREIGN))).await.problem(409, "cloud_account_mismatch");
     let detail = problem["detail"].as_str().unwrap();
-    for part in ["are in the account 2 at", "is of the account 1", "accept-account --account second --id 1"] {
+    for part in ["are in the cloud's account 2", "belongs to the account 1", "accept-account --account second --id 1"] {
         assert!(detail.contains(part), "{detail}");
     }
     assert_eq!((&get(&app).await["access_key_id"], &get(&app).await["version"]), (&json!(SECOND.0), &json!(1)));
@@ -55,10 +55,10 @@ async fn where_sts_did_not_answer_in_time_the_key_is_asked_before_it_is_used() {
     assert_eq!(put(&app, &account(FOREIGN)).await["version"], 2);
     let waiting = id(&create_in(&app, "second", "nginx:2").await.expect(202));
     assert_eq!((waits_for(&app, &waiting).await, made_by(&app, KEY).await), (json!("cloud_account"), 0));
-    assert!(degraded(&app).await[0].starts_with("cloud account second: its image caches are in the account 2"));
+    assert!(degraded(&app).await[0].starts_with("cloud account second: its image caches are in the cloud's account 2"));
     let shown = get(&app).await;
     assert_eq!(shown["usable"], false, "{shown}");
-    assert!(shown["problem"].as_str().unwrap().contains("its key is of the account 1"), "{shown}");
+    assert!(shown["problem"].as_str().unwrap().contains("its key belongs to the account 1"), "{shown}");
     put(&app, &account(SECOND)).await;
     app.advance(5);
     app.until(&waiting, "ready").await;
@@ -81,7 +81,7 @@ async fn an_operator_says_that_it_is_meant_and_then_it_is_put() {
     let app = used().await;
     let one = Some("1".parse().unwrap());
     let said = app.gateway.cloud_accounts().accept_account(&operator(), &call(&app), "second", one).await.unwrap();
-    assert_eq!(said, "the image caches of second are in the account 1 at the cloud (before: 2)");
+    assert_eq!(said, "the image caches of second are in the cloud's account 1 (before: 2)");
     put(&app, &account(FOREIGN)).await;
     created(&app, "nginx:2").await;
     assert_eq!(made_by(&app, KEY).await, 1);

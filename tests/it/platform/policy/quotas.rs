@@ -84,7 +84,7 @@ async fn what_is_removed_or_failed_makes_room() {
     let answer = app.post("/v1/image-caches", &body(&json!({"images": ["redis:7"]}))).await;
     assert_eq!(refused_by(&answer), ["most_image_caches"]);
     let problem = answer.json();
-    assert_eq!(problem["errors"][0]["detail"], "the team has 1 image caches, would have 2, and may have 1");
+    assert_eq!(problem["errors"][0]["detail"], "the team has 1 image caches, would have 2, and may have at most 1");
     // What is there already serves an ensure: nothing is added.
     app.post("/v1/image-caches/ensure", &body(&json!({}))).await.expect(200);
     app.until(&first, "ready").await;

@@ -91,7 +91,7 @@ async fn every_metadata_service_is_closed_in_every_spelling_whatever_is_allowed(
         for host in spellings(address) {
             let body = json!({"url": format!("http://{host}/latest/meta-data"), "skip_challenge": true});
             let answer = app.post("/v1/webhook-endpoints", &body).await;
-            if answer.status != 422 || !answer.text.contains("never open") {
+            if answer.status != 422 || !answer.text.contains("never allowed") {
                 open.push(format!("{host} of {address}: {}", answer.status));
             }
         }
@@ -106,7 +106,7 @@ async fn a_name_that_leads_to_a_metadata_service_is_closed_and_so_is_its_own_nam
         let app = TestGateway::with(Setup { policy: wide(), lookup, ..Setup::default() }).await;
         let body = json!({"url": "http://hooks.internal/", "skip_challenge": true});
         let problem = app.post("/v1/webhook-endpoints", &body).await.problem(422, "invalid_request");
-        assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("never open"), "{address}: {problem}");
+        assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("never allowed"), "{address}: {problem}");
     }
     // The name is closed, too, wherever it leads here.
     let lookup = Some(Arc::new(Names::new(&[&["10.1.2.3"]])) as _);

@@ -105,7 +105,7 @@ pub(super) const AUTH0: Preset = Preset {
         needed("domain", "the tenant's domain: company.eu.auth0.com"),
         needed("audience", "the API's identifier: https://eci-cache-gateway.example.com"),
         usual("team_claim", "the claim that an action adds", "https://eci-cache-gateway/team"),
-        usual("prefix", "what stands before our scopes' names", "eci:"),
+        usual("prefix", "the prefix of the gateway's scope names", "eci:"),
     ],
     make: auth0,
 };
@@ -129,8 +129,8 @@ pub(super) const OKTA: Preset = Preset {
         needed("domain", "company.okta.com"),
         usual("server", "the authorization server's id", "default"),
         usual("audience", "the authorization server's audience", "api://default"),
-        usual("groups", "what stands before a team's id in a group's name", "eci-"),
-        usual("prefix", "what stands before our scopes' names", "eci:"),
+        usual("groups", "the prefix of the team's id in a group's name", "eci-"),
+        usual("prefix", "the prefix of the gateway's scope names", "eci:"),
     ],
     make: okta,
 };
@@ -192,12 +192,12 @@ pub(super) const GENERIC: Preset = Preset {
     title: "any provider with OpenID discovery: one claim names the team, another the scopes",
     parameters: &[
         needed("issuer", "the claim iss: https://sso.example.com"),
-        usual("name", "what it is called here", "sso"),
+        usual("name", "its name at this gateway", "sso"),
         AUDIENCE,
         usual("team_claim", "the claim with the team or teams", "team"),
         usual("scope_claim", "the claim with the scopes", "scope"),
-        usual("prefix", "what stands before our scopes' names", "eci:"),
-        usual("algorithms", "how the tokens are signed, between commas", "RS256"),
+        usual("prefix", "the prefix of the gateway's scope names", "eci:"),
+        usual("algorithms", "the algorithms with which tokens are signed, separated by commas", "RS256"),
     ],
     make: generic,
 };

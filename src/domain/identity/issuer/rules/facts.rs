@@ -30,7 +30,7 @@ impl Ready {
         let TeamSource { claims: pointers, pattern, renames, only_renames, .. } = &self.rule.team;
         let mut facts: Vec<String> = pointers.iter().map(|pointer| shown::sentence(claims, pointer)).collect();
         if let Some(pattern) = pattern {
-            facts.push(format!("the pattern must match a whole word, and its group is the team: {pattern}"));
+            facts.push(format!("the pattern must match the whole word, and its group is the team: {pattern}"));
         }
         if !renames.is_empty() {
             let only = if *only_renames { ", and only these are teams" } else { "" };
@@ -47,9 +47,9 @@ impl Ready {
             return facts;
         }
         facts.push(match prefix.as_deref() {
-            None => "the rule has no prefix: a scope's own name in a claim counts for nothing".to_owned(),
-            Some("") => "a word counts if it is a scope's name".to_owned(),
-            Some(prefix) => format!("a word counts if it is a scope's name behind the prefix \"{prefix}\""),
+            None => "the rule has no prefix: the name of a scope in a claim grants nothing by itself".to_owned(),
+            Some("") => "a word counts if it is the name of a scope".to_owned(),
+            Some(prefix) => format!("a word counts if it is the name of a scope after the prefix \"{prefix}\""),
         });
         if !table.is_empty() {
             facts.push(format!("the rule's table knows {}", keys(table)));
@@ -66,12 +66,13 @@ impl Ready {
         let behind = prefix.and_then(|prefix| word.strip_prefix(prefix));
         let own = behind.and_then(Scope::from_word);
         if own.is_some_and(|scope| scope.is_platforms() && !self.platform_by_prefix) {
-            let why = "gives a scope of the platform only by a rule with a match that not everybody fulfils";
+            let why = "grants a scope of the platform only through a rule with a match that does not accept every \
+                       token";
             return Some(format!("\"{word}\" {why}"));
         }
         if behind == Some("admin") {
             return Some(format!(
-                "{} is no scope any more: {}",
+                "{} is no longer a scope: {}",
                 shown::list(&[word.to_owned()]),
                 Scope::IN_PLACE_OF_ADMIN
             ));

@@ -8,26 +8,26 @@
 macro_rules! acr_registry_members {
     ($made:ident! { $( $more:tt )* }) => { $made! { { $( $more )* }
 {
-    instance_id: String as String, "InstanceId", (), [true], "The instance (`InstanceId`)." like "cri-nwj395hgf6f3****",
-        { always "The instance (`InstanceId`)." };
+    instance_id: String as String, "InstanceId", (), [true], "The id of the registry instance (`InstanceId`)." like "cri-nwj395hgf6f3****",
+        { always "The id of the registry instance (`InstanceId`)." };
 }
 {
-    instance_name: Option<String> as String, "InstanceName", (), [true], "Its name (`InstanceName`).",
-        { if_set "Its name (`InstanceName`)." };
+    instance_name: Option<String> as String, "InstanceName", (), [true], "The name of the registry instance (`InstanceName`).",
+        { if_set "The name of the registry instance (`InstanceName`)." };
 
     region_id: Option<String> as String, "RegionId", (), [true],
-        "Its region (`RegionId`); the image cache's own where left out.", { if_set "Its region (`RegionId`)." };
+        "The region of the registry (`RegionId`). Defaults to the region of the image cache.", { if_set "The region of the registry (`RegionId`)." };
 
     domains: Vec<String> as Vec<String>, "Domain.N", (max_items = 20), [true],
-        "Its domains (`Domain.M`); all of them where left out.", { if_any "Its domains (`Domain.M`)." };
+        "The domains of the registry (`Domain.M`). Defaults to all of them.", { if_any "The domains of the registry (`Domain.M`)." };
 
     arn_service: Option<String> as String, "ArnService", (), [false],
-        "The role that reads it for the service (`ArnService`). Not in an update.",
-        { if_set "The role that reads it for the service (`ArnService`)." };
+        "The role with which the service reads the registry (`ArnService`). Not allowed in an update.",
+        { if_set "The role with which the service reads the registry (`ArnService`)." };
 
     arn_user: Option<String> as String, "ArnUser", (), [false],
-        "The role of the account that owns it (`ArnUser`). Not in an update.",
-        { if_set "The role of the account that owns it (`ArnUser`)." };
+        "The role in the account that owns the registry (`ArnUser`). Not allowed in an update.",
+        { if_set "The role in the account that owns the registry (`ArnUser`)." };
 }
     } };
 }
@@ -95,7 +95,7 @@ acr_registry_members!(statics! {});
 pub struct LoginMembers {
     /// The registry's host.
     pub server: Member,
-    /// The user.
+    /// The user name.
     pub user_name: Member,
     /// The password, the one secret of them.
     pub password: Member,

@@ -89,7 +89,10 @@ fn a_body_is_utf_8_with_or_without_a_mark() {
     let utf_32: Vec<u8> = "{\"a\"".chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     assert!(read(&utf_32, Coding::Identity).unwrap_err().1.contains("UTF-32"));
     let latin = read(b"{\"a\":\"caf\xe9\"}", Coding::Identity).unwrap_err();
-    assert_eq!(latin, ("unsupported_charset".into(), "the body is not UTF-8 from byte 9 on; it must be UTF-8".into()));
+    assert_eq!(
+        latin,
+        ("unsupported_charset".into(), "the body is not valid UTF-8 from byte 9 on; it must be UTF-8".into())
+    );
     for empty in [&b""[..], b" \n", b"\xef\xbb\xbf"] {
         let (code, told) = read(empty, Coding::Identity).unwrap_err();
         assert!(code == "malformed_json" && told.contains("empty"), "{told}");

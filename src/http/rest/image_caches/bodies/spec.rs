@@ -63,7 +63,7 @@ macro_rules! create {
     };
 }
 spec_fields!(create! {
-    /// The cloud account. Where nothing is said: the only one that the team's policy allows, else the operator's own. It
+    /// The cloud account. Defaults to the only one that the team's policy allows, or else to the operator's own. It
     /// cannot be changed later.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
@@ -75,7 +75,7 @@ macro_rules! update {
         update! { $( $must )* $( $may )* $( $login )* }
     };
     ( taken $( $field:ident: $json:ty, $schema:tt, $in_update:literal; )* ) => {
-        /// What to change of an image cache; what is left out stays as it is.
+        /// Changes to an image cache. Fields that are left out are not changed.
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         #[schema(as = ImageCacheChanges)]
@@ -109,9 +109,9 @@ struct LoginJson {
     /// The registry's host, without `https://`.
     #[schema(example = "registry.example.com")]
     server: String,
-    /// The user.
+    /// The user name.
     user_name: String,
-    /// The password. It is never shown, logged or kept longer than the build's start needs.
+    /// The password. It is never shown or logged, and it is not kept longer than is needed to start the build.
     #[schema(value_type = String, format = Password)]
     password: SecretString,
 }
