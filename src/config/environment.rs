@@ -38,7 +38,7 @@ impl Environment {
         }
     }
 
-    /// The variables for [`Loaded::of`]; what is not UTF-8 cannot be a setting.
+    /// The variables for [`Loaded::of`](super::Loaded::of); what is not UTF-8 cannot be a setting.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         self.variables.iter().filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
     }
