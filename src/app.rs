@@ -1,8 +1,8 @@
 //! Floor 2: what the gateway does, without a word of any transport.
 //!
-//! Every door (REST, the cloud's own API, the workers, the command line) calls the same methods. [`Gateway`] is the door
-//! to the rooms; each room is a struct that owns its state and names the rooms it needs, and is cheap to clone. A method
-//! checks the caller's scope first, then decides with `domain`, then writes with `store`: three hops, always.
+//! Every door (REST, the cloud's own API, the workers, the command line) calls the same methods. [`Gateway`] is the
+//! door to the rooms; each room is a struct that owns its state and names the rooms it needs, and is cheap to clone. A
+//! method checks the caller's scope first, then decides with `domain`, then writes with `store`: three hops, always.
 //!
 //! The rooms, from the ground up; each names those above it only:
 //!

@@ -85,8 +85,8 @@ fn ground(config: &ServeConfig) -> anyhow::Result<Ground> {
     })
 }
 
-/// The parts of a gateway with these settings on that ground: the one place that makes them. A test or a benchmark gives
-/// what it needs otherwise.
+/// The parts of a gateway with these settings on that ground: the one place that makes them. A test or a benchmark
+/// gives what it needs otherwise.
 pub fn parts(config: &ServeConfig, ground: Ground, given: Given, ours: &[SocketAddr]) -> anyhow::Result<Parts> {
     let Ground { store, clock, entropy } = ground;
     let now = || Arc::clone(&clock);

@@ -1,7 +1,7 @@
 //! Floor 1: who calls. Turns a bearer token into a [`Caller`](crate::domain::identity::caller::Caller).
 //!
-//! The characters: a [`KeySet`](keys::KeySet) holds an issuer's keys, each for the algorithms of its type that the issuer
-//! may sign with; a [`KeySource`](jwks::KeySource) says where the set comes from and keeps it fresh; the
+//! The characters: a [`KeySet`](keys::KeySet) holds an issuer's keys, each for the algorithms of its type that the
+//! issuer may sign with; a [`KeySource`](jwks::KeySource) says where the set comes from and keeps it fresh; the
 //! [`Verifier`](verify::Verifier) holds every issuer and reads a token against the one that it names; [`explain`] says
 //! what a token would become; [`mint`](mint::mint) makes tokens for development. What an issuer and its rules are is
 //! [`crate::domain::identity::issuer`]'s.

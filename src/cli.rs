@@ -2,11 +2,10 @@
 //!
 //! A person gets sentences on standard error, a machine gets what it asked for on standard output. Of a command that
 //! logs as JSON, what ends it is a JSON line, too, wrong settings among them. Exit codes: 0 done, 1 failed (of `audit
-//! verify`: something was altered; of `doctor`: something is missing), 2 wrong use or wrong settings, 3 (`audit verify`)
-//! not verified or (`auth explain`) no keys to check with, 4 the
-//! database refuses the gateway, whatever it tries (password, role, name, schema, pooler), 5 the audit key or the
-//! master key is not the one of this database, 70 a part of the process died, 130 interrupted twice, 141 nobody reads
-//! the answer.
+//! verify`: something was altered; of `doctor`: something is missing), 2 wrong use or wrong settings, 3 (`audit
+//! verify`) not verified or (`auth explain`) no keys to check with, 4 the database refuses the gateway, whatever it
+//! tries (password, role, name, schema, pooler), 5 the audit key or the master key is not the one of this database, 70
+//! a part of the process died, 130 interrupted twice, 141 nobody reads the answer.
 //!
 //! Who calls it: `main`. What it does not do: anything that a door could do.
 

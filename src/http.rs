@@ -5,10 +5,10 @@
 //! (credential and scope first, then path, query, body), a handler of `rest`, a method of `Gateway`.
 //!
 //! What must stay true: every answer carries `X-Request-Id`; every refusal is problem+json (at `/`: the cloud's
-//! envelope), whoever made it; no
-//! answer to a request under `/v1` or at `/` leaves before its audit entry is durable (those turned away because there are
-//! too many share one, written within a second); nothing is worked for without a place; no secret and no URI is logged.
-//! Who calls it: the command line. What it does not do: decide anything about image caches (`app` does).
+//! envelope), whoever made it; no answer to a request under `/v1` or at `/` leaves before its audit entry is durable
+//! (those turned away because there are too many share one, written within a second); nothing is worked for without a
+//! place; no secret and no URI is logged. Who calls it: the command line. What it does not do: decide anything about
+//! image caches (`app` does).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,8 +68,8 @@ pub struct Settings {
     /// How long an answer of the cloud's own API may take where the caller's own timeout is not known
     /// (`eci::user_agent` knows those of the SDKs).
     pub rpc_deadline: Duration,
-    /// Whether a request that changes nothing has its audit entry before its answer. Always true: only the benchmark of what
-    /// the audit costs says otherwise, and no setting of the gateway reaches it (a test of the floors sees to it).
+    /// Whether a request that changes nothing has its audit entry before its answer. Always true: only the benchmark of
+    /// what the audit costs says otherwise, and no setting of the gateway reaches it (a test of the floors sees to it).
     pub audits: bool,
     /// Whether `/metrics` stands beside the API; an operator may serve it on a listener of its own instead.
     pub metrics_here: bool,

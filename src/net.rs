@@ -3,11 +3,11 @@
 //! [`serve`] takes the connections of a listener within [`Limits`] and speaks HTTP/1 on them; a [`Handler`] says who
 //! answers on each, and what else is particular to its listener. [`body`] reads a whole body within a size and a time.
 //!
-//! What must stay true: a client that sends nothing, or too slowly, or reads nothing, or too slowly, gives its connection
-//! back within a bounded time; there are never more connections than allowed, more wait in the listener's queue, and one
-//! address does not have them all; a stop costs nobody a request before [`Limits::drain`] is over: while connections are
-//! still taken, each answer announces the end of its own. hyper's HTTP/1 builder is used alone: the one that also speaks
-//! HTTP/2 leaves silent connections open.
+//! What must stay true: a client that sends nothing, or too slowly, or reads nothing, or too slowly, gives its
+//! connection back within a bounded time; there are never more connections than allowed, more wait in the listener's
+//! queue, and one address does not have them all; a stop costs nobody a request before [`Limits::drain`] is over: while
+//! connections are still taken, each answer announces the end of its own. hyper's HTTP/1 builder is used alone: the one
+//! that also speaks HTTP/2 leaves silent connections open.
 //!
 //! Who calls it: `http`, `sim`, `receiver`. What it does not do: know what is asked, answered or measured.
 

@@ -38,7 +38,8 @@ pub struct Received {
     pub event_type: Option<String>,
     /// Whether the signature holds. Nothing else of an unverified delivery is to be believed.
     pub verified: Result<(), VerifyError>,
-    /// Whether a verified delivery with this id was told before. Ids are remembered while they are few: the last 10,000.
+    /// Whether a verified delivery with this id was told before. Ids are remembered while they are few: the last
+    /// 10,000.
     pub repeat: bool,
     /// The body; bytes that are no UTF-8 are replaced.
     pub body: String,
@@ -65,7 +66,8 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Receives on `listener` from now on, with the secret if it is known already. Must be called within a tokio runtime.
+    /// Receives on `listener` from now on, with the secret if it is known already. Must be called within a tokio
+    /// runtime.
     ///
     /// `told` hears of every delivery before it is answered, also of unverified ones and of repeats, which
     /// [`Received`] marks. It is called from many tasks, and should return soon.

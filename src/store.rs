@@ -6,8 +6,8 @@
 //! entry, its event and the event's deliveries are one transaction ([`writes::changes`]).
 //!
 //! From the ground up: [`database`] (connections, sessions, migrations, rights); [`columns`] and [`rows`] (each table
-//! once); [`input`] (what is handed in to be written); [`writes`] (pieces of transactions); [`batch`] (one statement for
-//! many requests); [`team`] and [`system`] (the methods of [`Store`], by whose rows they read).
+//! once); [`input`] (what is handed in to be written); [`writes`] (pieces of transactions); [`batch`] (one statement
+//! for many requests); [`team`] and [`system`] (the methods of [`Store`], by whose rows they read).
 //!
 //! Who calls it: `app`. What it does not do: deciding.
 

@@ -32,7 +32,8 @@ pub struct Intervals {
     pub look: Duration,
     /// For audit entries that are not sealed: well below the 2 s within which they are to be.
     pub seal: Duration,
-    /// For the reconciler (whose groups are due far less often), the janitor, and the sign of life: well below the 30 s after which readiness misses it.
+    /// For the reconciler (whose groups are due far less often), the janitor, and the sign of life: well below the 30 s
+    /// after which readiness misses it.
     pub janitor: Duration,
 }
 

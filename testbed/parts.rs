@@ -1,5 +1,5 @@
-//! What a gateway on a testbed is made of: `assembly` makes its parts from settings, as those of a deployment. A test or a
-//! benchmark changes the settings, or gives a part of its own ([`assembly::Given`]).
+//! What a gateway on a testbed is made of: `assembly` makes its parts from settings, as those of a deployment. A test
+//! or a benchmark changes the settings, or gives a part of its own ([`assembly::Given`]).
 //!
 //! Who uses it: `tests/it`, and the benchmarks that have a gateway in their own process.
 

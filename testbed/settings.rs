@@ -7,7 +7,6 @@ use base64::prelude::BASE64_STANDARD;
 
 /// The id of the stand-in's first key.
 pub(crate) const KEY: &str = "stand-in-key";
-/// Its secret.
 pub(crate) const KEY_SECRET: &str = "stand-in-secret";
 /// What tokens are signed with.
 pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";

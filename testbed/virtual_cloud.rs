@@ -60,7 +60,6 @@ impl Figures {
         ratio(calls, self.finished)
     }
 
-    /// All calls.
     pub(crate) fn all(&self) -> usize {
         self.calls.values().sum()
     }

@@ -22,7 +22,6 @@ pub(crate) struct Contestant {
 
 /// What is done.
 pub(crate) enum Doing {
-    /// Answering requests.
     Answer(Arc<Work>),
     /// A script of pgbench.
     Sql(Arc<Pgbench>, String),

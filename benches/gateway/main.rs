@@ -1,13 +1,13 @@
 //! How fast the gateway is, beside its peers in the same run: `cargo bench --bench gateway`.
 //!
 //! The program itself (`serve`) with everything on, round by round beside whatever does the same: pgbench with the same
-//! SQL, nginx to the same cloud, `FastAPI` with asyncpg on the same database (`rows`). Then what has no peer: start-up and
-//! memory (`rest`), those who wait ([`waiters`]), and the benchmarks that are programs of their own ([`others`]).
+//! SQL, nginx to the same cloud, `FastAPI` with asyncpg on the same database (`rows`). Then what has no peer: start-up
+//! and memory (`rest`), those who wait ([`waiters`]), and the benchmarks that are programs of their own ([`others`]).
 //!
 //! Some 19 minutes; `-- --quick` takes 4. `-- --rows read,list` measures these rows only (`plan` has all), `-- --json`
-//! prints for a machine, `-- --caches 1000,100000,1000000 --teams 10,1000` shows how cost grows; progress comes on standard
-//! error. Needs no database: it starts one of its own below `target/tmp`. Judge by the ratios and by processor time: the
-//! cores are shared by everybody who takes part, so requests per second say as much about the machine.
+//! prints for a machine, `-- --caches 1000,100000,1000000 --teams 10,1000` shows how cost grows; progress comes on
+//! standard error. Needs no database: it starts one of its own below `target/tmp`. Judge by the ratios and by processor
+//! time: the cores are shared by everybody who takes part, so requests per second say as much about the machine.
 
 mod answer;
 mod contest;

@@ -1,7 +1,7 @@
 //! The reference for creates: nginx, passing the same signed request on to the same stand-in.
 //!
-//! It keeps its connections and writes nothing down: what it does is the least that anything in between must do. It runs
-//! with a configuration of our own, on loopback, as nobody where we are root, and is gone with this.
+//! It keeps its connections and writes nothing down: what it does is the least that anything in between must do. It
+//! runs with a configuration of our own, on loopback, as nobody where we are root, and is gone with this.
 
 use std::fs;
 use std::net::SocketAddr;

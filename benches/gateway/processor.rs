@@ -10,7 +10,6 @@ use std::time::Duration;
 /// Which processes are meant: each with its descendants.
 pub(crate) type Roots = [u32];
 
-/// One process.
 struct Process {
     parent: u32,
     /// Its own time and that of its children which have ended, in 1/100 s.

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 /// What one measurement says.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Measure {
-    /// Answers.
     pub(crate) answers: f64,
     /// Answers per second.
     pub(crate) rate: f64,
@@ -157,16 +156,13 @@ pub(crate) fn rounded(figure: f64) -> f64 {
 
 /// A figure that stands alone.
 pub(crate) struct Fact {
-    /// Of what.
     pub(crate) name: String,
-    /// How much.
     pub(crate) value: f64,
     /// Of which unit.
     pub(crate) unit: &'static str,
 }
 
 impl Fact {
-    /// Its line.
     pub(crate) fn print(&self) {
         println!("{:<54} {:>9.1} {}", self.name, self.value, self.unit);
     }

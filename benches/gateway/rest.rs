@@ -19,7 +19,6 @@ const STARTS: usize = 5;
 /// After that, what was begun at the start is over.
 const REST: Duration = Duration::from_secs(2);
 
-/// Measures both.
 pub(crate) async fn measure(server: &Server, folder: &Path) -> anyhow::Result<Vec<Fact>> {
     eprintln!("memory and start-up");
     let mut facts = Vec::new();

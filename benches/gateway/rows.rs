@@ -71,8 +71,8 @@ pub(crate) async fn measure(
     Ok(field.rows)
 }
 
-/// Lets every image cache be read once, or as many as there is time for: what the gateway keeps of a row from then on, it
-/// has. Then the database is put in order, for everybody.
+/// Lets every image cache be read once, or as many as there is time for: what the gateway keeps of a row from then on,
+/// it has. Then the database is put in order, for everybody.
 async fn settle(site: &Site, ours: &Served) -> anyhow::Result<()> {
     eprintln!("every image cache is read once");
     load::once(&requests::read(site, vec![ours.address]), MANY, site.size.caches.min(READ_ONCE)).await?;

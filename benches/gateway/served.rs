@@ -1,8 +1,8 @@
 //! The gateway as it is run: the program itself (`serve`) as a process of its own, with everything on.
 //!
-//! Tokens are verified, the policy judges, every request has its audit entry, the limits count. Only how much may be asked
-//! for and worked on at once is raised to where nobody is turned away (closed loops ask for all that there is), and what
-//! the cloud is thought to bear.
+//! Tokens are verified, the policy judges, every request has its audit entry, the limits count. Only how much may be
+//! asked for and worked on at once is raised to where nobody is turned away (closed loops ask for all that there is),
+//! and what the cloud is thought to bear.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -67,7 +67,6 @@ impl Served {
         Ok(served)
     }
 
-    /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

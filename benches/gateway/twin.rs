@@ -1,7 +1,7 @@
 //! The reference that a team would write in an afternoon: `FastAPI` and asyncpg on the same database (`benches/peers`).
 //!
-//! Two uvicorn workers (this machine's cores) with uvloop and httptools, 5 connections each, installed from `PyPI` into a
-//! folder below `target/tmp`. It must answer a read as the gateway does, byte for byte but for the order.
+//! Two uvicorn workers (this machine's cores) with uvloop and httptools, 5 connections each, installed from `PyPI` into
+//! a folder below `target/tmp`. It must answer a read as the gateway does, byte for byte but for the order.
 
 use std::fs;
 use std::net::SocketAddr;

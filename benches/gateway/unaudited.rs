@@ -1,7 +1,7 @@
 //! The same server with and without its audit, as a process of its own: what the audit of reads costs.
 //!
-//! No setting turns the audit off, so it is not the gateway program that is measured here: the benchmark starts itself again
-//! with [`FLAG`] and puts the same parts together as `serve` does. Both sides are such a process.
+//! No setting turns the audit off, so it is not the gateway program that is measured here: the benchmark starts itself
+//! again with [`FLAG`] and puts the same parts together as `serve` does. Both sides are such a process.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -40,7 +40,6 @@ impl Half {
         Ok(Self { child, _input: input, address })
     }
 
-    /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -15,7 +15,6 @@ use tokio::net::TcpListener;
 /// About as long as the problem of one that is turned away.
 const BODY: &[u8] = &[b'x'; 330];
 
-/// Starts it.
 pub(crate) async fn serve() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

@@ -16,7 +16,6 @@ use crate::answer::answer;
 /// One connection, and what it asks for again and again.
 #[derive(Debug, Clone)]
 pub(crate) struct Asker {
-    /// Where.
     pub(crate) address: SocketAddr,
     /// The text of the request.
     pub(crate) request: String,

@@ -51,7 +51,6 @@ const EACH: usize = 2;
 const LEAD: Duration = Duration::from_secs(4);
 /// Lists at once: those of a plan of Terraform with so many data sources, and as many as a team may.
 const BURSTS: [usize; 3] = [9, 50, 256];
-/// Slow connections.
 const SLOW: usize = 5_000;
 
 struct Plan {
@@ -152,9 +151,9 @@ async fn bursts(plan: &Plan, address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is done at 4 times capacity, beside what is done at capacity, round by round; and beside what is done at capacity
-/// while a bare server on the same cores refuses as many as are too many: no gateway refuses for less. Returns the
-/// capacity.
+/// What is done at 4 times capacity, beside what is done at capacity, round by round; and beside what is done at
+/// capacity while a bare server on the same cores refuses as many as are too many: no gateway refuses for less. Returns
+/// the capacity.
 async fn overload(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow::Result<f64> {
     println!("\nlists of 50 by {TEAMS} teams: at capacity, and at 4 times capacity");
     println!("{:>24}{}", "", Figures::HEAD);

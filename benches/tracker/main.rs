@@ -5,7 +5,8 @@
 //! 10,000 builds, and the sweep over 100,000 caches that did not change.
 //!
 //! `-- --real 1000,100000` says for how many builds it is done for real (none with `--real 0`), `--seconds 180` how
-//! long each is measured; `--only-real` leaves virtual time out. Builds take 180 s at the median, spread log-normally (sigma 0.65: 222 s on average).
+//! long each is measured; `--only-real` leaves virtual time out. Builds take 180 s at the median, spread log-normally
+//! (sigma 0.65: 222 s on average).
 
 #[path = "../../testbed/database.rs"]
 mod database;

@@ -22,7 +22,6 @@ const WARM_UP: u64 = 30;
 /// How many caches are put there at once.
 const AT_ONCE: usize = 2_000;
 
-/// One build.
 #[derive(Debug, Clone)]
 struct Build {
     id: Uuid,
@@ -92,7 +91,6 @@ struct Scene<'a> {
     seen: i64,
 }
 
-/// Runs it.
 pub(crate) async fn run(server: &Server, builds: usize, settled: usize, seconds: u64) -> anyhow::Result<Measured> {
     let testbed = Testbed::build(server).await?;
     let mut scene = Scene {

@@ -78,7 +78,6 @@ impl Testbed {
         self.admin("caches", &json!({ "remove": gone })).await.map(drop)
     }
 
-    /// Ends everything.
     pub(crate) async fn end(self) {
         self.pool.close().await;
         self.store.close().await;

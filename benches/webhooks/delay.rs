@@ -1,5 +1,5 @@
-//! How soon after its commit an event's first byte is at the receiver, at 200 events a second: alone, beside an endpoint
-//! that hangs, and beside one that is dead and has 100,000 deliveries waiting.
+//! How soon after its commit an event's first byte is at the receiver, at 200 events a second: alone, beside an
+//! endpoint that hangs, and beside one that is dead and has 100,000 deliveries waiting.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 //! How fast webhooks are delivered, and how soon: `cargo bench --bench webhooks`.
 //!
-//! Takes some five minutes; `-- --rounds 1 --seconds 3 --deliveries 4000` looks quickly. Beside our engine stand, in the
-//! same rounds, an engine that claims one row per transaction, and the floor: the same calls by a bare client, without a
-//! database. Judge by the ratios of one round, and by the processor time of one delivery: sender, receiver and database
-//! share these cores. Needs no database: it starts its own.
+//! Takes some five minutes; `-- --rounds 1 --seconds 3 --deliveries 4000` looks quickly. Beside our engine stand, in
+//! the same rounds, an engine that claims one row per transaction, and the floor: the same calls by a bare client,
+//! without a database. Judge by the ratios of one round, and by the processor time of one delivery: sender, receiver
+//! and database share these cores. Needs no database: it starts its own.
 
 mod cpu;
 #[path = "../../testbed/database.rs"]

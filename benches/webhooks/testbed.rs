@@ -102,8 +102,8 @@ impl Testbed {
         Ok(())
     }
 
-    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own; nothing else is left. How many
-    /// they are together.
+    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own; nothing else is left. How
+    /// many they are together.
     pub(crate) async fn backlog(&self, endpoints: &[EndpointId], each: i64) -> anyhow::Result<usize> {
         self.pool.execute("TRUNCATE delivery_attempts, webhook_deliveries, events CASCADE").await?;
         let deliveries = sqlx::query(

@@ -48,8 +48,9 @@ pub async fn in_place<T>(place: Arc<Place>, work: impl Future<Output = T>) -> T 
     PLACE.scope(place, work).await
 }
 
-/// Waits for `work` that is done elsewhere. The request's place is given back as soon as there is something to wait for;
-/// what little comes afterwards needs none ([`reacquire_permit`] where it is much). Outside any request it only waits.
+/// Waits for `work` that is done elsewhere. The request's place is given back as soon as there is something to wait
+/// for; what little comes afterwards needs none ([`reacquire_permit`] where it is much). Outside any request it only
+/// waits.
 pub async fn without_permit<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {

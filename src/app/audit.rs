@@ -1,5 +1,5 @@
-//! The audit as a room of its own: the entry of a request that changed nothing, what all entries keep of what was asked and
-//! of the token that asked, and exports.
+//! The audit as a room of its own: the entry of a request that changed nothing, what all entries keep of what was asked
+//! and of the token that asked, and exports.
 
 use crate::app::audit::sealer::SealingWatch;
 use crate::app::base::Base;

@@ -109,8 +109,8 @@ impl CloudAccounts {
         Ok(view)
     }
 
-    /// Writes an account, whole. A secret that is left out stays, as long as what it belongs to stays. What is sent from
-    /// now on is sent with it; by other gateways within a second.
+    /// Writes an account, whole. A secret that is left out stays, as long as what it belongs to stays. What is sent
+    /// from now on is sent with it; by other gateways within a second.
     pub async fn put_cloud_account(
         &self,
         caller: &Caller,
@@ -301,8 +301,8 @@ fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretStrin
     findings.require(good, field, "invalid", "must be 1 to 1224 printable ASCII characters without spaces");
 }
 
-/// What says where calls go and who answers for them changes only by whoever has the secret: else whoever may write accounts
-/// could have another's secret used, and registry logins sent, elsewhere.
+/// What says where calls go and who answers for them changes only by whoever has the secret: else whoever may write
+/// accounts could have another's secret used, and registry logins sent, elsewhere.
 fn moved_without_secret(account: &CloudAccount, before: &SealedAccount, external: bool) -> Vec<FieldError> {
     let detail = "can be changed only together with access_key_secret: send the secret, too, or leave this unchanged";
     let mut findings = Findings::default();

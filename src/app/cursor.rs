@@ -1,9 +1,9 @@
 //! Opaque cursors: encrypted, and bound to the team, the list and its filters. A cursor of another list is
 //! refused rather than misread.
 //!
-//! Versions before this one signed the place and left it in clear; those cursors are read for ever, so that nobody loses
-//! their place. Such a version cannot read what is encrypted: as long as one runs beside, `clear_cursors` has this one write
-//! as it does.
+//! Versions before this one signed the place and left it in clear; those cursors are read for ever, so that nobody
+//! loses their place. Such a version cannot read what is encrypted: as long as one runs beside, `clear_cursors` has
+//! this one write as it does.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

@@ -1,9 +1,10 @@
 //! What everybody who waits in this process has in common: one look at the database for all of them.
 //!
 //! Who waits joins here with what they have read: a team's feed up to a place, or an image cache in a version. While
-//! anyone does, [`look`](super::events::look) asks the database what came after, all of it in two small statements, and hands it
-//! around in memory. So ten thousand waiters cost what one costs, and none holds a connection. A commit of this
-//! process makes the look at once; another gateway's is seen within [`LONGEST_REST`](super::events::look::LONGEST_REST).
+//! anyone does, [`look`](super::events::look) asks the database what came after, all of it in two small statements, and
+//! hands it around in memory. So ten thousand waiters cost what one costs, and none holds a connection. A commit of
+//! this process makes the look at once; another gateway's is seen within
+//! [`LONGEST_REST`](super::events::look::LONGEST_REST).
 //!
 //! What must stay true: nothing is missed between what the waiter read and what it is handed. A feed is handed on from
 //! a place that is not behind the waiter's own, else the waiter reads again; a cache is handed on if its version is
@@ -13,7 +14,8 @@
 //! Why not NOTIFY: inside the transaction of a change it cut the commit rate to a fifth, after it it can be lost with
 //! the process, so a look is needed all the same; and it needs a connection that a pooler cannot share.
 //!
-//! Who calls it: the waiting reads of [`wait`](super::image_caches::wait), [`feed`](super::events::feed), [`stream`](super::events::stream) and [`gate`](super::image_caches::gate).
+//! Who calls it: the waiting reads of [`wait`](super::image_caches::wait), [`feed`](super::events::feed),
+//! [`stream`](super::events::stream) and [`gate`](super::image_caches::gate).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,5 @@
-//! Image caches as their callers know them: made, changed, removed, waited for, read, found in the cloud and taken over.
+//! Image caches as their callers know them: made, changed, removed, waited for, read, found in the cloud and taken
+//! over.
 //!
 //! What is decided is `domain`'s; what has been recorded is carried out by [`operations`](super::operations).
 

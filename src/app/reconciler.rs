@@ -2,8 +2,8 @@
 //! what was changed past the gateway, what will expire, and what no row knows.
 //!
 //! What must stay true: an incomplete list proves nothing, so nothing at all follows from one, nor from one in which
-//! too much is missing at once ([`super::vanishings`]); a finding is one transaction with its event and audit entry, and
-//! compare-and-set on the row makes it one finding, however many gateways look; what is as it was is not written.
+//! too much is missing at once ([`super::vanishings`]); a finding is one transaction with its event and audit entry,
+//! and compare-and-set on the row makes it one finding, however many gateways look; what is as it was is not written.
 //!
 //! The rooms: this page is the pass; [`reads`] reads the cloud, [`unmanaged`] records what no row knows. What a
 //! difference means is decided by `domain::reconcile`.

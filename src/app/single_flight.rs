@@ -2,8 +2,8 @@
 //!
 //! What must stay true: whoever asks is told what was read after they asked, never by a question that had begun before;
 //! so at most one question of a kind is under way, and one more is due. Nobody is told what another key asked: the team
-//! is in the key. Whoever leaves takes nothing from the others: a question runs in a task of its own. What is remembered
-//! ends with the last who asks.
+//! is in the key. Whoever leaves takes nothing from the others: a question runs in a task of its own. What is
+//! remembered ends with the last who asks.
 //!
 //! Who calls it: [`super::image_caches::renderer`], for lists.
 

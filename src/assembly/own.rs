@@ -1,5 +1,5 @@
-//! Where no webhook goes: the gateway's own services, as the settings name them; and what an operator hears whose settings
-//! would open a cloud's metadata service.
+//! Where no webhook goes: the gateway's own services, as the settings name them; and what an operator hears whose
+//! settings would open a cloud's metadata service.
 
 use std::net::SocketAddr;
 

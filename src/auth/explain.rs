@@ -1,7 +1,7 @@
 //! What a token would become, and why not: every check by itself, so that one that fails hides none behind it.
 //!
-//! Nothing is decided here: a token that is explained is not let in. What an expired or forged token would become is told
-//! as well, beside what is wrong with it; and where a check fails, what the token has there ([`facts`]).
+//! Nothing is decided here: a token that is explained is not let in. What an expired or forged token would become is
+//! told as well, beside what is wrong with it; and where a check fails, what the token has there ([`facts`]).
 //!
 //! Called by `app` and `cli` for operators.
 
@@ -20,8 +20,8 @@ use crate::domain::identity::issuer::explanation::{Becomes, Check, Explanation};
 mod facts;
 
 impl Verifier {
-    /// What `token` (without `Bearer`) would become, acting for `wanted_team` if given. Fetches its issuer's keys, if they
-    /// are to be fetched.
+    /// What `token` (without `Bearer`) would become, acting for `wanted_team` if given. Fetches its issuer's keys, if
+    /// they are to be fetched.
     pub async fn explain(&self, token: &str, wanted_team: Option<&str>) -> Explanation {
         let mut told = Explanation::default();
         let issuers = self.issuers();

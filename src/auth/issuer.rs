@@ -260,8 +260,8 @@ pub struct Settings {
     pub team_claims: Vec<String>,
     /// The claim with the scopes: a name, or a JSON pointer. `scope`.
     pub scope_claim: String,
-    /// What stands before our scopes' names there. None: nothing, if only the operator can make tokens ([`KeySource::is_own`]);
-    /// else the claim gives no scope.
+    /// What stands before our scopes' names there. None: nothing, if only the operator can make tokens
+    /// ([`KeySource::is_own`]); else the claim gives no scope.
     pub scope_prefix: Option<String>,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! What must stay true: a key verifies nothing but the algorithms of its type that its issuer may sign with (and only
 //! the one that it names, if it names one), fixed when the document is read, so that a token cannot have an RSA key
-//! taken for an HMAC secret. An entry that cannot be used is skipped and said ([`KeySet::skipped`]), and never spoils the
-//! others; two different keys of one id and one algorithm are both skipped, since nobody can tell which is meant. A
+//! taken for an HMAC secret. An entry that cannot be used is skipped and said ([`KeySet::skipped`]), and never spoils
+//! the others; two different keys of one id and one algorithm are both skipped, since nobody can tell which is meant. A
 //! document of which nothing is left is refused.
 //!
 //! Called by [`super::jwks`] and [`super::issuer`]. It does no I/O.
@@ -165,8 +165,8 @@ impl KeySet {
         if set.keys.is_empty() { Err(KeySetError::Empty(set.faults())) } else { Ok(set) }
     }
 
-    /// One key under one id and algorithm: what is there twice stays once, different keys of one id go. Those for different
-    /// algorithms stay: a token says which it means.
+    /// One key under one id and algorithm: what is there twice stays once, different keys of one id go. Those for
+    /// different algorithms stay: a token says which it means.
     fn leave_doubles_out(&mut self, places: &[usize]) {
         let mut kept: Vec<Key> = Vec::new();
         let keys = std::mem::take(&mut self.keys);

@@ -2,8 +2,8 @@
 //! them with.
 //!
 //! What must stay true: they are signed with a key of ours alone and read strictly; a token says to whom it was given,
-//! by which issuer's rule and for which token, so that whatever ends one of these ends it, too (`app` looks). A key that
-//! was replaced is still published and accepted while the settings have it.
+//! by which issuer's rule and for which token, so that whatever ends one of these ends it, too (`app` looks). A key
+//! that was replaced is still published and accepted while the settings have it.
 //!
 //! Who calls it: `app`. What it does not do: decide who gets one.
 

@@ -1,9 +1,9 @@
 //! Tokens that were verified lately: a token in use costs a hash, not a signature.
 //!
 //! What must stay true: only what was verified is remembered, as a hash and never the token; for [`AGE`] at most, not
-//! past its end, and not beyond the configuration of its issuer and the set of keys that verified it (the [`Stamp`], which
-//! whoever asks compares); the number is bounded. What else may end a token
-//! (revocations, disabled teams) is looked at for each request, elsewhere.
+//! past its end, and not beyond the configuration of its issuer and the set of keys that verified it (the [`Stamp`],
+//! which whoever asks compares); the number is bounded. What else may end a token (revocations, disabled teams) is
+//! looked at for each request, elsewhere.
 //!
 //! Who calls it: [`super::verify`].
 
@@ -66,7 +66,6 @@ impl Remembered {
         Some((Arc::clone(&found.caller), found.stamp))
     }
 
-    /// Forgets everything.
     pub(super) fn forget(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

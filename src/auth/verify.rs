@@ -155,8 +155,8 @@ impl Verifier {
         self.issuers().all.iter().find(|one| one.issuer.name == name).map(|one| one.issuer.clone())
     }
 
-    /// What is wrong with an issuer that is to be taken beside those of the settings: its form, its keys (as far as they
-    /// are in it), its name or `issuer` that one of the settings has. What others have is the caller's to check.
+    /// What is wrong with an issuer that is to be taken beside those of the settings: its form, its keys (as far as
+    /// they are in it), its name or `issuer` that one of the settings has. What others have is the caller's to check.
     pub fn check(&self, issuer: &Issuer) -> Result<(), Vec<FieldError>> {
         self.configure_other(issuer, &self.settled()).map(drop)
     }
@@ -253,8 +253,8 @@ impl Verifier {
         token.kid.is_some_and(|kid| issuer.source.lacks(&kid))
     }
 
-    /// Whose a token is that was refused, if its issuer signed it for us: one that has expired, or names no team that is
-    /// wanted. Of any other nothing is believed.
+    /// Whose a token is that was refused, if its issuer signed it for us: one that has expired, or names no team that
+    /// is wanted. Of any other nothing is believed.
     pub async fn recognize(&self, token: &str) -> Option<Recognized> {
         let (token, issuers) = (Token::parse(token).ok()?, self.issuers());
         let issuer = issuers.of(&token).ok()?;

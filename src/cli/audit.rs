@@ -1,7 +1,7 @@
 //! `audit`: verify the audit, print its newest checkpoint or its key, export it whole, drop old months.
 //!
-//! Nothing here needs a running gateway. `verify` exits with 0 if all is as it was sealed, 1 if something was altered, 2 for
-//! wrong use, 3 if it could not be verified.
+//! Nothing here needs a running gateway. `verify` exits with 0 if all is as it was sealed, 1 if something was altered,
+//! 2 for wrong use, 3 if it could not be verified.
 
 use std::collections::HashSet;
 use std::path::PathBuf;

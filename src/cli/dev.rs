@@ -1,8 +1,8 @@
 //! `dev`: everything on this machine with one command, and what to do next in five lines.
 //!
-//! What must stay true: a second start finds the first one's data; a kill leaves nothing behind that stops
-//! the next start; no setting of a real deployment is read, `DATABASE_URL` above all, but for two that are tried against
-//! `dev` (trusted proxies, the file of issuers); of the others that are set, it is said that they are not.
+//! What must stay true: a second start finds the first one's data; a kill leaves nothing behind that stops the next
+//! start; no setting of a real deployment is read, `DATABASE_URL` above all, but for two that are tried against `dev`
+//! (trusted proxies, the file of issuers); of the others that are set, it is said that they are not.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

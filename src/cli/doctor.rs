@@ -1,7 +1,7 @@
 //! `doctor`: what the gateway needs of its surroundings, no more than that, and whether it has it.
 //!
-//! Nothing here changes anything, at the cloud or in the database. Exit codes: 0 everything is there, as far as it can be
-//! known; 1 something is missing, is more than it should be, or could not be asked; 2 wrong use or wrong settings.
+//! Nothing here changes anything, at the cloud or in the database. Exit codes: 0 everything is there, as far as it can
+//! be known; 1 something is missing, is more than it should be, or could not be asked; 2 wrong use or wrong settings.
 
 use super::Failure;
 use super::wrong;

@@ -157,8 +157,8 @@ impl Process {
         self.part("the workers", working).await;
     }
 
-    /// Runs `all`, which ends by itself once told to stop; what takes longer than [`shutdown::DRAIN`] from then on is left.
-    /// Fails where the process stopped by itself.
+    /// Runs `all`, which ends by itself once told to stop; what takes longer than [`shutdown::DRAIN`] from then on is
+    /// left. Fails where the process stopped by itself.
     pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) -> anyhow::Result<()> {
         let too_long = async {
             self.stop.cancelled().await;

@@ -1,7 +1,7 @@
 //! `rotate-keys`: seals everything encrypted anew under the current master key, while gateways run.
 //!
-//! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may be
-//! stopped and run again. Needs the runtime role only.
+//! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may
+//! be stopped and run again. Needs the runtime role only.
 
 use super::{Failure, console, runtime, startup, wrong};
 use crate::app::upkeep::key_rotation::{self, Bench, Rotated};

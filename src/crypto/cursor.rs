@@ -1,8 +1,8 @@
 //! Encryption of what clients carry and need not read: places in lists, among them numbers that the database counts.
 //!
-//! AES-256-GCM-SIV (RFC 8452) under a key of its own, the list as its context. The nonce is always the same: equal places
-//! in one list give equal cursors, as they did before they were encrypted, and nothing else can be told from two of them.
-//! This cipher is made to bear that; plain GCM is not.
+//! AES-256-GCM-SIV (RFC 8452) under a key of its own, the list as its context. The nonce is always the same: equal
+//! places in one list give equal cursors, as they did before they were encrypted, and nothing else can be told from two
+//! of them. This cipher is made to bear that; plain GCM is not.
 
 use std::fmt;
 
@@ -13,7 +13,6 @@ use super::master::MasterKey;
 
 const LABEL: &str = "eci-cache-gateway cursor v1";
 
-/// Encrypts cursors.
 pub(super) struct CursorCipher(LessSafeKey);
 
 impl fmt::Debug for CursorCipher {

@@ -1,8 +1,8 @@
 //! Keyed hashes: to tell whether two things are equal without keeping either, and to sign what a client carries.
 //!
 //! A plain hash of a password can be searched for; one that needs a key cannot. Used for idempotency keys (is this the
-//! same body?), for parameters in the audit that must not stand there in clear, and for list cursors (which are encrypted, too).
-//! Labels keep the uses apart: equal bytes under different labels have unrelated fingerprints.
+//! same body?), for parameters in the audit that must not stand there in clear, and for list cursors (which are
+//! encrypted, too). Labels keep the uses apart: equal bytes under different labels have unrelated fingerprints.
 //!
 //! While the former master key is configured, what it made is still known: a request that is repeated over a rotation
 //! is the same request, and a cursor goes on.

@@ -45,7 +45,8 @@ impl MasterKey {
         Ed25519KeyPair::from_seed_unchecked(self.0.expose_secret()).expect("any 32 bytes are a seed")
     }
 
-    /// The seed of the Ed25519 key that signs the gateway's own tokens: every gateway with this master key has the same.
+    /// The seed of the Ed25519 key that signs the gateway's own tokens: every gateway with this master key has the
+    /// same.
     pub fn token_seed(&self) -> SecretBox<[u8; KEY_BYTES]> {
         self.derive(TOKENS)
     }

@@ -1,8 +1,8 @@
 //! The Merkle tree of RFC 6962: hashes, the growing edge, and which subtrees a proof is made of.
 //!
-//! A tree is kept as its complete subtrees: [`Subtree`] names the one of `2^level` leaves that ends with a leaf. Adding a
-//! leaf completes as many subtrees as its index ends with one-bits. Every hash of a proof is the fold of a few of them, so a
-//! proof reads O(log n) hashes.
+//! A tree is kept as its complete subtrees: [`Subtree`] names the one of `2^level` leaves that ends with a leaf. Adding
+//! a leaf completes as many subtrees as its index ends with one-bits. Every hash of a proof is the fold of a few of
+//! them, so a proof reads O(log n) hashes.
 //!
 //! Who calls it: `app`, to seal, to prove and to verify. What it does not do: read or write.
 
@@ -120,7 +120,8 @@ pub fn inclusion(index: i64, size: i64) -> Option<Vec<Vec<Subtree>>> {
     Some(path)
 }
 
-/// What proves that the tree of `second` leaves begins with that of `first`, likewise. None unless `0 < first <= second`.
+/// What proves that the tree of `second` leaves begins with that of `first`, likewise. None unless `0 < first <=
+/// second`.
 pub fn consistency(first: i64, second: i64) -> Option<Vec<Vec<Subtree>>> {
     if !(1..=second).contains(&first) {
         return None;
@@ -145,7 +146,8 @@ pub fn consistency(first: i64, second: i64) -> Option<Vec<Vec<Subtree>>> {
     Some(path)
 }
 
-/// Whether `path` proves that a leaf of this hash stands at `index` in the tree of this size and root (RFC 9162, 2.1.3.2).
+/// Whether `path` proves that a leaf of this hash stands at `index` in the tree of this size and root (RFC 9162,
+/// 2.1.3.2).
 pub fn includes(index: i64, size: i64, leaf: &Hash, path: &[Hash], root: &Hash) -> bool {
     if !(0..size).contains(&index) {
         return false;

@@ -1,8 +1,8 @@
 //! Signed notes (C2SP signed-note) with Ed25519: text, an empty line, and a line for each signature.
 //!
-//! A signature's line is `— NAME BASE64`, where the base64 holds 4 bytes that name the key (the start of SHA-256 of name, line
-//! feed, the byte 1 and the public key) and the signature of the text. A verifier key is `NAME+HASH+BASE64`, where the
-//! base64 holds the byte 1 and the public key.
+//! A signature's line is `— NAME BASE64`, where the base64 holds 4 bytes that name the key (the start of SHA-256 of
+//! name, line feed, the byte 1 and the public key) and the signature of the text. A verifier key is `NAME+HASH+BASE64`,
+//! where the base64 holds the byte 1 and the public key.
 //!
 //! Who calls it: `app` and `cli`. What it does not do: know what the text says (`domain::checkpoint` does).
 

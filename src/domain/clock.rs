@@ -65,8 +65,8 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
         None
     }
 
-    /// Whether it can be told by it how long ago something was that another process wrote. Not by a clock that was first
-    /// set to a time which the machine's own clock denies, until that has lasted: a gateway that begins while the
+    /// Whether it can be told by it how long ago something was that another process wrote. Not by a clock that was
+    /// first set to a time which the machine's own clock denies, until that has lasted: a gateway that begins while the
     /// database's clock is wrong.
     fn is_sure(&self) -> bool {
         true
@@ -104,9 +104,9 @@ impl Clock for SystemClock {
 }
 
 /// A clock that no step of the machine's own can move: it begins with that, goes on by how long the machine has been up
-/// (suspended or not, so that it is right at once when it wakes), and is corrected by one that all gateways share (the database's), whose leaps it believes only once they have lasted
-/// ([`course`]). So schedules, signatures and the windows of "never twice" mean the same to every gateway, whatever
-/// happens to the clock of one machine.
+/// (suspended or not, so that it is right at once when it wakes), and is corrected by one that all gateways share (the
+/// database's), whose leaps it believes only once they have lasted ([`course`]). So schedules, signatures and the
+/// windows of "never twice" mean the same to every gateway, whatever happens to the clock of one machine.
 #[derive(Debug)]
 pub struct SteadyClock {
     begun: Uptime,

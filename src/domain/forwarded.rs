@@ -3,9 +3,9 @@
 //!
 //! Each proxy appends the address that it was reached from, so what stands on the right was written by the nearest one.
 //! What must stay true: nothing is believed that was not written by a trusted proxy; nobody can have another's address,
-//! whatever they send; where the next address cannot be told (`unknown`, an obfuscated name, garbage), the last one that
-//! is known stays. Where both headers are there, `X-Forwarded-For` counts: proxies set it unless told otherwise, and pass
-//! on a `Forwarded` that the client made up.
+//! whatever they send; where the next address cannot be told (`unknown`, an obfuscated name, garbage), the last one
+//! that is known stays. Where both headers are there, `X-Forwarded-For` counts: proxies set it unless told otherwise,
+//! and pass on a `Forwarded` that the client made up.
 //!
 //! Who calls it: the doors, for each request.
 
@@ -25,7 +25,8 @@ pub struct Lines<'a> {
     pub forwarded: Vec<&'a [u8]>,
 }
 
-/// The client's address, as far as trusted proxies tell it; that of `peer` where it is none. IPv4 is never told as IPv6.
+/// The client's address, as far as trusted proxies tell it; that of `peer` where it is none. IPv4 is never told as
+/// IPv6.
 pub fn client(peer: IpAddr, trusted: impl Fn(IpAddr) -> bool, lines: &Lines<'_>) -> IpAddr {
     let peer = peer.to_canonical();
     if lines.x_forwarded_for.is_empty() {

@@ -1,8 +1,8 @@
 //! How much a team, an address and everybody together may ask for: rates, counts, and who is served first.
 //!
-//! [`bucket`] is a rate, [`book`] keeps one account for each team or address in bounded memory, [`queue`] decides who is
-//! worked for next and who is turned away when there is more to do than can be done. All of them are told what time it
-//! is. Who calls it: `app::admission`. What it does not do: wait.
+//! [`bucket`] is a rate, [`book`] keeps one account for each team or address in bounded memory, [`queue`] decides who
+//! is worked for next and who is turned away when there is more to do than can be done. All of them are told what time
+//! it is. Who calls it: `app::admission`. What it does not do: wait.
 
 pub mod book;
 pub mod bucket;

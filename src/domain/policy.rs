@@ -1,16 +1,16 @@
 //! What a team may do: the rules of one team, and the judgement of one request by them.
 //!
-//! A [`Policy`] is what an administrator writes. [`judge()`] takes it with the region's [`profile`], what was asked for and
-//! what the team has, and gives everything that is refused, not only the first. The member of the policy that refused is
-//! the refusal's `rule`, so that team and administrator speak of the same thing.
+//! A [`Policy`] is what an administrator writes. [`judge()`] takes it with the region's [`profile`], what was asked for
+//! and what the team has, and gives everything that is refused, not only the first. The member of the policy that
+//! refused is the refusal's `rule`, so that team and administrator speak of the same thing.
 //!
 //! What must stay true: ids of the account's resources (vSwitches, security groups, EIPs, resource groups, ACR
-//! instances, role ARNs) are closed unless they are listed, because the gateway's own cloud key could use anyone's; what
-//! the region profile fills in is always allowed. An update is judged by what it changes: what stays was judged when it
-//! came. What shrinks is never refused for a quota.
+//! instances, role ARNs) are closed unless they are listed, because the gateway's own cloud key could use anyone's;
+//! what the region profile fills in is always allowed. An update is judged by what it changes: what stays was judged
+//! when it came. What shrinks is never refused for a quota.
 //!
-//! Who calls it: `app` (create, update, ensure, adopt and their dry run, whichever the door). What it does not do: count
-//! what a team has (`store`).
+//! Who calls it: `app` (create, update, ensure, adopt and their dry run, whichever the door). What it does not do:
+//! count what a team has (`store`).
 
 use std::collections::BTreeSet;
 

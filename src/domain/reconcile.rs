@@ -90,8 +90,8 @@ pub fn is_unlikely(before: &ImageCache, seen: &Seen) -> bool {
     is_at_rest(before) && !noted && before.status.is_unlikely(Status::from_provider(&seen.status))
 }
 
-/// A look by its id showed a cache, read at `seen_at`, of which a list had shown what is unlikely: what is to be written,
-/// if anything. One that has not failed after all goes on.
+/// A look by its id showed a cache, read at `seen_at`, of which a list had shown what is unlikely: what is to be
+/// written, if anything. One that has not failed after all goes on.
 pub fn confirmed(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
     comes_back(before, seen, seen_at, now, rule).or_else(|| compare(before, seen, seen_at, now, rule))
 }
@@ -128,8 +128,8 @@ pub fn is_at_rest(cache: &ImageCache) -> bool {
     cache.status.is_at_rest() && cache.eci_cache_id.is_some() && cache.reconciled.gone_at.is_none()
 }
 
-/// The cloud showed a cache that has ended or failed here, read at `seen_at`: it goes on. `None` where it has not, or so
-/// lately that the cloud may still show what was before.
+/// The cloud showed a cache that has ended or failed here, read at `seen_at`: it goes on. `None` where it has not, or
+/// so lately that the cloud may still show what was before.
 pub fn comes_back(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
     let late = seen_at < before.updated_at + rule.list_lag;
     if late { None } else { revive(before, seen, now, rule.list_lag) }

@@ -1,7 +1,7 @@
 //! RAM: which right each action of the cloud needs and on what, and policies as the cloud writes them.
 //!
-//! The one home of the actions' rights: `doctor cloud` prints a policy from it and asks for each of them, and the stand-in
-//! refuses by it. The right to an action is the action's name behind its product's (`eci:CreateImageCache`).
+//! The one home of the actions' rights: `doctor cloud` prints a policy from it and asks for each of them, and the
+//! stand-in refuses by it. The right to an action is the action's name behind its product's (`eci:CreateImageCache`).
 //!
 //! Sources: the pages "RAM authorization" of each action (ECI 2018-08-08, STS 2015-04-01), and the elements of policies
 //! in RAM's documentation. `CreateImageCache` has no further action that it depends on: what the builder does to the

@@ -247,9 +247,9 @@ fn mark(exchange: &Exchange, mut answer: Response) -> Response {
     answer
 }
 
-/// What may be kept of an answer of the API: a secret is only ever in the answer to a change, which nobody stores; what was
-/// read may be kept by its reader, who asks whether it has changed (`If-None-Match`), and by no cache that others share. A
-/// signature in the URL is no `Authorization`, which would keep those away by itself.
+/// What may be kept of an answer of the API: a secret is only ever in the answer to a change, which nobody stores; what
+/// was read may be kept by its reader, who asks whether it has changed (`If-None-Match`), and by no cache that others
+/// share. A signature in the URL is no `Authorization`, which would keep those away by itself.
 fn keep_from_caches(exchange: &Exchange, answer: &mut Response) {
     if !exchange.api {
         return;

@@ -114,7 +114,6 @@ impl net::Handler for Door {
     }
 }
 
-/// One connection.
 struct Client {
     peer: IpAddr,
     router: Router,

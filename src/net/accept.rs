@@ -22,8 +22,8 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
 
 /// Serves `handler` until `stop` is cancelled and `limits.grace` is over, then lets what is running end, for at most
-/// `limits.drain`. `tasks` are those of the requests themselves, which go on when their connection ends: they are waited
-/// for, too.
+/// `limits.drain`. `tasks` are those of the requests themselves, which go on when their connection ends: they are
+/// waited for, too.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     handler: H,
@@ -87,7 +87,8 @@ impl<H: Handler> Loop<H> {
         }
     }
 
-    /// Takes those that wait in the queue: who is connected already would be reset with the listener. Whether there were any.
+    /// Takes those that wait in the queue: who is connected already would be reset with the listener. Whether there
+    /// were any.
     fn take_queued(&self, last: &CancellationToken) -> bool {
         let mut late = false;
         while let Some(accepted) = self.accept().now_or_never().flatten() {

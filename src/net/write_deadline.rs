@@ -1,5 +1,5 @@
-//! A stream that gives up on a peer that takes nothing, or next to nothing: hyper has deadlines for reading, but none for
-//! writing.
+//! A stream that gives up on a peer that takes nothing, or next to nothing: hyper has deadlines for reading, but none
+//! for writing.
 
 use std::io;
 use std::pin::Pin;

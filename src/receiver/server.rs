@@ -1,4 +1,5 @@
-//! What is particular to its listener ([`net`]), and requests: takes a body within its limits, has it judged, and answers.
+//! What is particular to its listener ([`net`]), and requests: takes a body within its limits, has it judged, and
+//! answers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
-//! The back door of tests: faults to come, time, limits, and what really happened. Unsigned, for this machine's people and
-//! tests alone: webhooks of a gateway here, and pages in a browser here, come from this machine, too, and are refused by
-//! what their requests carry ([`foreign`]).
+//! The back door of tests: faults to come, time, limits, and what really happened. Unsigned, for this machine's people
+//! and tests alone: webhooks of a gateway here, and pages in a browser here, come from this machine, too, and are
+//! refused by what their requests carry ([`foreign`]).
 //!
 //! Its answers are not the cloud's: plain JSON, and `{"error": …}` where something is wrong.
 
@@ -68,8 +68,8 @@ pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, re
 }
 
 /// Why a request is not one of a person's or a test's, if it is not. Every webhook has its `webhook-…` headers, and no
-/// endpoint may set or leave them out; every page's request has an origin or says where it was fetched from; a name that
-/// was bent to this machine stands in `Host`.
+/// endpoint may set or leave them out; every page's request has an origin or says where it was fetched from; a name
+/// that was bent to this machine stands in `Host`.
 fn foreign(headers: &HeaderMap) -> Option<&'static str> {
     if headers.keys().any(|name| name.as_str().starts_with("webhook-")) {
         return Some("this is not for webhooks");

@@ -19,7 +19,8 @@ use crate::domain::image_cache::spec::values::Word;
 use crate::domain::image_ref::{ImageRef, ImageRefError};
 use crate::eci::params::read::{Refused, read_describe};
 
-/// A region with more caches than this is not counted anew for each page; `TotalCount` may then count what has just gone.
+/// A region with more caches than this is not counted anew for each page; `TotalCount` may then count what has just
+/// gone.
 const COUNTED: usize = 1_000;
 /// What a page's token begins with: by place, and by count.
 const PLACE: &str = "p1-";

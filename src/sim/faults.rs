@@ -154,7 +154,6 @@ impl Faults {
         self.0.len()
     }
 
-    /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

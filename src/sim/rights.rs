@@ -1,7 +1,7 @@
 //! RAM: whoever was given a policy may do what it allows and nothing else; whoever was not may do everything.
 //!
-//! A policy belongs to an access key, or to a role by its name (`acs:ram::…`): what a session of the role calls is judged
-//! by the role's, and the assuming by the key's. Which right an action needs and on what is `eci::ram`'s to say.
+//! A policy belongs to an access key, or to a role by its name (`acs:ram::…`): what a session of the role calls is
+//! judged by the role's, and the assuming by the key's. Which right an action needs and on what is `eci::ram`'s to say.
 
 use std::collections::BTreeMap;
 

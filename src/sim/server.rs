@@ -1,4 +1,5 @@
-//! What is particular to its listener ([`net`]), requests, and the envelope around everything that can go wrong with them.
+//! What is particular to its listener ([`net`]), requests, and the envelope around everything that can go wrong with
+//! them.
 //!
 //! What must stay true: whatever arrives, the answer is the JSON envelope (only bytes that are no HTTP at all
 //! get hyper's own empty 400), and one bad request harms no other.
@@ -61,7 +62,6 @@ impl net::Handler for StandIn {
     }
 }
 
-/// One connection.
 struct Caller {
     peer: Peer,
     router: Router,

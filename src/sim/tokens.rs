@@ -72,7 +72,6 @@ impl Tokens {
         self.0.insert(key, Remembered { fingerprint, answer: answer.clone(), at: now });
     }
 
-    /// Forgets all.
     pub(super) fn forget(&mut self) {
         self.0.clear();
     }

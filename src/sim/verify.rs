@@ -10,8 +10,8 @@ use crate::domain::clock::Instant;
 use crate::eci::incoming::{self, Incoming};
 use crate::eci::{Action, Product};
 
-/// The action that a request asks for, and whose it is, once it is verified. `clock` is the clock itself: the watch that the
-/// admin door turns has no say in signatures.
+/// The action that a request asks for, and whose it is, once it is verified. `clock` is the clock itself: the watch
+/// that the admin door turns has no say in signatures.
 pub(super) fn verify(
     incoming: &Incoming,
     door: &Door<'_>,

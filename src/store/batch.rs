@@ -5,8 +5,8 @@
 //! refuses at once; a batch that fails is done again one by one, so that what is bad fails alone; what was taken in is
 //! done, whoever still waits for it. No timer: an idle worker begins at once.
 //!
-//! Who calls it: [`self::audit_writer`], [`super::team::rendered`], [`super::team::policies`] and [`self::state_writer`]. What it
-//! does not do: know what a batch is of.
+//! Who calls it: [`self::audit_writer`], [`super::team::rendered`], [`super::team::policies`] and
+//! [`self::state_writer`]. What it does not do: know what a batch is of.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -155,7 +155,8 @@ mod tests {
 
     use super::*;
 
-    /// Answers each number with how many statements had begun before its own; refuses 13. Each statement needs a permit.
+    /// Answers each number with how many statements had begun before its own; refuses 13. Each statement needs a
+    /// permit.
     struct Counting {
         begun: std::sync::Mutex<Vec<Vec<u32>>>,
         permits: Semaphore,

@@ -1,8 +1,8 @@
-//! The short way of deliveries that can go at once: what a transaction has written for this process's deliverer goes over
-//! in memory the moment it has committed.
+//! The short way of deliveries that can go at once: what a transaction has written for this process's deliverer goes
+//! over in memory the moment it has committed.
 //!
-//! What must stay true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit
-//! whose answer was lost) is found by its worker, which compares what it holds with the database.
+//! What must stay true: nothing is handed over before it is committed; and what is committed and did not arrive (a
+//! commit whose answer was lost) is found by its worker, which compares what it holds with the database.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

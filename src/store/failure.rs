@@ -33,10 +33,10 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "53100")
 }
 
-/// Whether a prepared statement is of no use any more: it no longer fits the tables, as somebody has altered them since, or
-/// the session does not have it ([`has_lost_session`]). Nothing was done of it, and what is prepared anew on a connection
-/// from after that serves. 0A000 alone is said of much else, and the message depends on the server's language;
-/// so it is told as other drivers tell it, by the server's routine.
+/// Whether a prepared statement is of no use any more: it no longer fits the tables, as somebody has altered them
+/// since, or the session does not have it ([`has_lost_session`]). Nothing was done of it, and what is prepared anew on
+/// a connection from after that serves. 0A000 alone is said of much else, and the message depends on the server's
+/// language; so it is told as other drivers tell it, by the server's routine.
 pub(super) fn is_stale_plan(error: &sqlx::Error) -> bool {
     let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     database.is_some_and(|error| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery"))

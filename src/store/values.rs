@@ -1,4 +1,5 @@
-//! Values of columns that are read as something closed, or as JSON: what this binary cannot read names its table and column.
+//! Values of columns that are read as something closed, or as JSON: what this binary cannot read names its table and
+//! column.
 
 use serde::de::DeserializeOwned;
 use sqlx::types::Json;

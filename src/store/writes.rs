@@ -1,4 +1,5 @@
-//! Pieces of transactions: what more than one of them writes, holds or claims, each in the transaction of whoever calls it.
+//! Pieces of transactions: what more than one of them writes, holds or claims, each in the transaction of whoever calls
+//! it.
 
 pub(super) mod audit_entries;
 pub(super) mod changes;

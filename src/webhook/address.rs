@@ -2,8 +2,8 @@
 //!
 //! In this order:
 //! 1. *Never*, whatever any list says: the clouds' metadata services ([`super::metadata`]), by address and by name;
-//!    addresses that mean "this host" (0.0.0.0/8, `::`); our own services ([`super::own`]). Loopback has a switch of its
-//!    own.
+//!    addresses that mean "this host" (0.0.0.0/8, `::`); our own services ([`super::own`]). Loopback has a switch of
+//!    its own.
 //! 2. The operator's list of networks and host suffixes opens; the list of ports, if there is one, always binds.
 //! 3. Private and special ranges are closed, and IPv6 outside `2000::/3`.
 //! 4. Public addresses only if the operator enables them.

@@ -1,4 +1,5 @@
-//! Opens connections, and only to where the guard lets them go: a name's open addresses, TCP, TLS where the URL says so.
+//! Opens connections, and only to where the guard lets them go: a name's open addresses, TCP, TLS where the URL says
+//! so.
 //!
 //! What must stay true: a name is resolved anew for each connection, and what is not open is not among its addresses. A
 //! literal address never reaches the resolver: whoever calls has judged it ([`super::url::parse`]). Certificates are

@@ -1,5 +1,5 @@
-//! Blanks what is secret of an endpoint where the receiver's answer repeats it: the values of its own headers, which are
-//! write-only, and what stands behind the host in its URL. What is kept of an answer is shown to whoever may read
+//! Blanks what is secret of an endpoint where the receiver's answer repeats it: the values of its own headers, which
+//! are write-only, and what stands behind the host in its URL. What is kept of an answer is shown to whoever may read
 //! deliveries.
 //!
 //! Who calls it: [`super::sender`]. What it does not do: find what the receiver disguised.

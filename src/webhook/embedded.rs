@@ -1,5 +1,5 @@
-//! IPv4 addresses inside IPv6 addresses. A packet to the outer one may end up at the inner one: the kernel unwraps some,
-//! translators and relays the others.
+//! IPv4 addresses inside IPv6 addresses. A packet to the outer one may end up at the inner one: the kernel unwraps
+//! some, translators and relays the others.
 //!
 //! Who calls it: [`super::address`], [`super::network`].
 

@@ -1,5 +1,5 @@
-//! What is shown and kept of a receiver's answer: a short, printable beginning. Enough to know one's own receiver by, too
-//! little to read somebody else's service with.
+//! What is shown and kept of a receiver's answer: a short, printable beginning. Enough to know one's own receiver by,
+//! too little to read somebody else's service with.
 //!
 //! Who calls it: `app`, for tests and for the record of attempts.
 

@@ -1,4 +1,5 @@
-//! Which headers a message may carry: those of the endpoint's own, beside those that the gateway and the transport write.
+//! Which headers a message may carry: those of the endpoint's own, beside those that the gateway and the transport
+//! write.
 //!
 //! Who calls it: [`super::sender`], and `app` where an endpoint is saved.
 

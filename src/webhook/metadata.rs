@@ -21,10 +21,10 @@ pub struct Metadata {
 /// Each with its source: the vendor's own page or program that names the address.
 const LIST: [(&str, &str); 13] = [
     // AWS: IMDS .169.254, DNS .169.253, time .169.123, ECS tasks .170.2, EKS pod identity .170.23 ("Use the Instance
-    // Metadata Service", "Task metadata endpoint", "EKS Pod Identity" in AWS's documentation). The same .169.254 at Azure,
-    // Google Cloud, Oracle Cloud, DigitalOcean, Hetzner, IBM VPC, Huawei Cloud, Exoscale, Vultr, Brightbox and OpenStack;
-    // Tencent .0.23 and .10.10, Scaleway .42.42 (their pages on instance metadata). All of it is link-local (RFC 3927):
-    // no receiver is reached there through a router.
+    // Metadata Service", "Task metadata endpoint", "EKS Pod Identity" in AWS's documentation). The same .169.254 at
+    // Azure, Google Cloud, Oracle Cloud, DigitalOcean, Hetzner, IBM VPC, Huawei Cloud, Exoscale, Vultr, Brightbox and
+    // OpenStack; Tencent .0.23 and .10.10, Scaleway .42.42 (their pages on instance metadata). All of it is link-local
+    // (RFC 3927): no receiver is reached there through a router.
     (
         "169.254.0.0/16",
         "the metadata services of AWS, Azure, Google Cloud, Oracle, Tencent and others (169.254.169.254)",
@@ -68,7 +68,6 @@ pub const NAMES: [&str; 10] = [
     "rancher-metadata",
 ];
 
-/// The services.
 static ALL: LazyLock<Vec<Metadata>> = LazyLock::new(|| {
     let read = |(text, whose): (&str, &'static str)| Some(Metadata { network: text.parse().ok()?, whose });
     LIST.into_iter().filter_map(read).collect()

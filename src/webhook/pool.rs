@@ -4,7 +4,8 @@
 //! only to the origin that it was opened for. What an endpoint has of its own (headers, signature) travels with each
 //! message, so endpoints of one origin share. A task closes what has lain too long, and ends when nothing is left.
 //!
-//! Who calls it: [`super::sender`]. What it does not do: open connections, bound how many are in use (the deliverer does).
+//! Who calls it: [`super::sender`]. What it does not do: open connections, bound how many are in use (the deliverer
+//! does).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

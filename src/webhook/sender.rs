@@ -121,7 +121,8 @@ pub struct Attempted {
     /// How long the receiver asks us to wait, at most 24 h; never with 2xx.
     pub retry_after: Option<Duration>,
     /// A coarse word for what went wrong: `address_refused`, `unresolvable`, `unreachable`, `tls`, `timeout`,
-    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`, [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED).
+    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`,
+    /// [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED).
     pub error: Option<&'static str>,
 }
 
@@ -190,8 +191,8 @@ impl Sender {
         self.send_within(outgoing, None).await
     }
 
-    /// The same, but a name that leads nowhere within these networks gets nothing: [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED). A literal address
-    /// cannot move.
+    /// The same, but a name that leads nowhere within these networks gets nothing:
+    /// [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED). A literal address cannot move.
     pub async fn send_within(&self, outgoing: Outgoing, within: Option<&Networks>) -> Attempted {
         let started = Instant::now();
         let deadline = started + outgoing.timeout;

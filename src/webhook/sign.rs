@@ -2,7 +2,8 @@
 //! ed25519 beside it (`v1a`) where an endpoint asks for it.
 //!
 //! During a rotation every live key signs, and a receiver needs to know only one of them. The timestamp is the
-//! attempt's, so signing comes last, just before sending. [`verify`] is what receivers do; ours are the tests and `receiver`.
+//! attempt's, so signing comes last, just before sending. [`verify`] is what receivers do; ours are the tests and
+//! `receiver`.
 
 use aws_lc_rs::hmac;
 use base64::Engine;

@@ -21,7 +21,6 @@ pub(crate) use forgetting::forget;
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// Which rule.
     pub(crate) rule: &'static str,
     /// What was found.
     pub(crate) detail: String,

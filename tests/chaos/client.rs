@@ -128,7 +128,8 @@ impl Clients {
     }
 
     /// Asks again to remove what is still there long after it was to be removed, as an owner does who looks through the
-    /// list: the cloud may have said that it did what it did not. (By itself the gateway asks again after five minutes.)
+    /// list: the cloud may have said that it did what it did not. (By itself the gateway asks again after five
+    /// minutes.)
     pub(crate) async fn ask_again(&self) -> anyhow::Result<()> {
         for team in TEAMS {
             let list = Wish::read("/v1/image-caches?status=deleting&limit=100".into());

@@ -15,7 +15,6 @@ use crate::probe::Probes;
 use crate::proxy::{Proxy, Shot, Sky};
 use crate::settings;
 
-/// Who hurts.
 pub(crate) struct Injector {
     clients: Arc<Clients>,
     begun: Instant,
@@ -190,8 +189,8 @@ impl Injector {
         lies.iter().any(|lie| self.counts().contains_key(lie.name()))
     }
 
-    /// How long each recovery took: until the first probe that was sent after the fault had gone through, without the time
-    /// in which there was no database.
+    /// How long each recovery took: until the first probe that was sent after the fault had gone through, without the
+    /// time in which there was no database.
     pub(crate) fn recoveries(&self, probes: &Probes) -> Vec<Recovery> {
         let inflicted = self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let outages = &self.clients.testbed.outages;

@@ -1,9 +1,9 @@
 //! Between the halves: the database is dumped, and restored into another server, on which the gateways go on.
 //!
 //! What must stay true: whoever has a cursor or a key keeps it. In one half of the seeds everything that was
-//! acknowledged is in the dump. In the other half some creates come after it: everything else stands still then, so that
-//! the judge knows what was lost (between [`ClientFact::LossBegins`] and [`ClientFact::LossEnds`]), and the same creates
-//! are asked for again.
+//! acknowledged is in the dump. In the other half some creates come after it: everything else stands still then, so
+//! that the judge knows what was lost (between [`ClientFact::LossBegins`] and [`ClientFact::LossEnds`]), and the same
+//! creates are asked for again.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -27,7 +27,6 @@ pub(crate) enum Link {
     Receiver,
 }
 
-/// One fault.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fault {
     /// kill -9, and a start after the pause.
@@ -80,7 +79,6 @@ pub(crate) enum Restore {
 /// A setting that is weaker, or reads otherwise, than what the gateway is built on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// Its name.
     pub(crate) name: &'static str,
     /// What it is for a while.
     pub(crate) odd: &'static str,
@@ -108,7 +106,6 @@ pub(crate) enum Lane {
 }
 
 impl Lane {
-    /// All lanes.
     pub(crate) const ALL: [Self; 6] = [Self::Doors, Self::Worker, Self::Postgres, Self::Holder, Self::Lies, Self::Air];
 }
 
@@ -118,7 +115,6 @@ pub(crate) const LEAP: &str = "leap of the database's clock";
 pub(crate) const STEP: &str = "clock step";
 
 impl Fault {
-    /// Its lane.
     pub(crate) fn lane(&self) -> Lane {
         match self {
             Self::Kill(Who::C, _) | Self::Freeze(Who::C, _) | Self::Partition(Who::C, ..) => Lane::Worker,

@@ -21,7 +21,6 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it.
     pub(crate) fn start(&self) -> Running {
         let log = || OpenOptions::new().create(true).append(true).open(&self.log).expect("the log can be opened");
         let mut command = Command::new(BINARY);

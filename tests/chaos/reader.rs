@@ -1,7 +1,7 @@
 //! Readers of the feed: one for each team, whose cursor outlives everything.
 //!
-//! What must stay true: a page is noted before its cursor is used; a cursor is given up only where the gateway says that
-//! it leads nowhere.
+//! What must stay true: a page is noted before its cursor is used; a cursor is given up only where the gateway says
+//! that it leads nowhere.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};

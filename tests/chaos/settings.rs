@@ -15,7 +15,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 /// The stand-in's key.
 pub(crate) const ACCESS_KEY: &str = "LTAIchaos";
-/// Its secret.
 pub(crate) const ACCESS_SECRET: &str = "chaos-secret";
 
 const ISSUER: &str = "chaos";

@@ -45,8 +45,8 @@ pub(crate) struct Testbed {
     pub(crate) clocked: Clocked,
     /// When it had no database.
     pub(crate) outages: Outages,
-    /// Whoever starts a gateway reads it. One that starts while the database's clock is off takes that for the time, and
-    /// needs minutes to find out: that is tried in `tests/it` (`database::clock_leaps`), where it costs nothing.
+    /// Whoever starts a gateway reads it. One that starts while the database's clock is off takes that for the time,
+    /// and needs minutes to find out: that is tried in `tests/it` (`database::clock_leaps`), where it costs nothing.
     starts: RwLock<()>,
     _standin: Running,
 }
@@ -83,7 +83,6 @@ impl Testbed {
         })
     }
 
-    /// A gateway.
     pub(crate) fn of(&self, who: Who) -> &Gateway {
         &self.gateways[who as usize]
     }

@@ -9,7 +9,6 @@ const SCHEDULES: u64 = 1_000_000;
 /// Up to how many faults every schedule runs: without optimizing, three would take minutes.
 const DEPTH: usize = if cfg!(debug_assertions) { 2 } else { 3 };
 
-/// The arguments.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) schedules: u64,

@@ -3,9 +3,8 @@
 //! together with the database's, nothing could tell.
 //!
 //! What the database leases is by its own clock; what a process signs, puts off, and judges by its age is by that
-//! process's. A process that has died begins anew, with what the database says then, when it next takes something up, or
-//! a little later.
-//! Before the first leap all clocks agree, and nothing here costs a run anything.
+//! process's. A process that has died begins anew, with what the database says then, when it next takes something up,
+//! or a little later. Before the first leap all clocks agree, and nothing here costs a run anything.
 
 use eci_cache_gateway::domain::clock::course::{Course, LASTS, LASTS_ALONE, Reading};
 

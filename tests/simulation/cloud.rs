@@ -60,7 +60,6 @@ pub(crate) struct Shown {
     pub(crate) snapshot: u8,
 }
 
-/// The cloud.
 #[derive(Clone, Copy)]
 pub(crate) struct Cloud {
     pub(crate) caches: [Cache; CACHES],

@@ -1,6 +1,5 @@
 //! Random numbers of a seed (SplitMix64): small, fast, the same everywhere.
 
-/// The generator.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Random(u64);
 

@@ -8,8 +8,8 @@ use crate::world::World;
 /// Within that a create ends that met what lasted for seconds, in at most so many attempts.
 const RECOVERY: Time = 20;
 const FEW_ATTEMPTS: i32 = 5;
-/// Within that every operation ends: a window, until nothing is accepted any more, until what is not shown counts as never
-/// made, for the operation and for one that it waits for; and the leases of whoever died.
+/// Within that every operation ends: a window, until nothing is accepted any more, until what is not shown counts as
+/// never made, for the operation and for one that it waits for; and the leases of whoever died.
 const LONGEST_RECOVERY: Time = 2 * (300 + 960 + 900) + 300;
 
 /// What went wrong, and when operations ended.

@@ -37,7 +37,6 @@ pub(crate) fn lag() -> chrono::Duration {
     const { chrono::Duration::seconds(LAG as i64) }
 }
 
-/// And back.
 pub(crate) fn time(instant: Instant) -> Time {
     Time::try_from(instant.timestamp()).unwrap_or(NEVER)
 }

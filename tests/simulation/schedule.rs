@@ -15,7 +15,6 @@ pub(crate) const MOST_FAULTS: usize = 12;
 /// What the caller asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Script {
-    /// A create.
     Create,
     /// A create, and two seconds later a delete.
     CreateDelete,

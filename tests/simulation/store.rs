@@ -21,7 +21,6 @@ pub(crate) const DELETE: usize = 3;
 /// Ready events: one for each generation, from 1.
 pub(crate) const EVENTS: usize = 3;
 
-/// The database.
 #[derive(Clone, Copy)]
 pub(crate) struct Store {
     pub(crate) operations: [Operation; OPERATIONS],

@@ -27,7 +27,6 @@ pub(crate) enum Hand {
     Idle,
     /// Record an attempt.
     Note(usize),
-    /// Send it.
     Send(usize, Time),
     /// Look for an operation.
     LookUp(usize),
@@ -35,7 +34,6 @@ pub(crate) enum Hand {
     Settle(usize, Effect, usize),
     /// Look for copies of an ended operation.
     Tidy(usize),
-    /// Remove one.
     Remove(usize, usize),
     /// Write what the look after an update found.
     LookedAgain(usize),
@@ -58,18 +56,18 @@ pub(crate) enum Hand {
     /// Read the whole list.
     Compare,
     /// Write what it shows.
-    Compared { again: bool },
+    Compared {
+        again: bool,
+    },
     /// Remove what no row knows.
     RemoveFound(usize),
 }
 
-/// A worker.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Worker {
     pub(crate) hand: Hand,
     /// When it goes on.
     pub(crate) resume: Time,
-    /// Its lease.
     pub(crate) token: u32,
     /// What it has read.
     pub(crate) progress: Option<Progress>,

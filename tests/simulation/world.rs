@@ -83,8 +83,8 @@ pub(crate) struct World {
     pub(crate) door: Door,
     /// Somebody else was given the cache, or changed it.
     pub(crate) relied: bool,
-    /// A lie was believed: a build was called failed that was not, or a cache lost that was there. What follows is judged
-    /// at rest, and no more on the way.
+    /// A lie was believed: a build was called failed that was not, or a cache lost that was there. What follows is
+    /// judged at rest, and no more on the way.
     pub(crate) misled: bool,
     /// What failovers took.
     pub(crate) lost: Lost,

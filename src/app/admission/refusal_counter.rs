@@ -1,8 +1,8 @@
 //! The audit of those turned away: one entry a second for each team, address and code, with how many they were.
 //!
-//! A request that is refused because there are too many must cost next to nothing, so it has no entry of its own, and its
-//! answer does not wait for one. What must stay true: none is forgotten, as long as the process ends as it should; the
-//! memory is bounded: beyond so many parties in a second, the rest share an entry.
+//! A request that is refused because there are too many must cost next to nothing, so it has no entry of its own, and
+//! its answer does not wait for one. What must stay true: none is forgotten, as long as the process ends as it should;
+//! the memory is bounded: beyond so many parties in a second, the rest share an entry.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,10 +1,10 @@
 //! The newest checkpoint that is good: signed with one of our keys, for the size under which it is kept.
 //!
-//! What must stay true: a checkpoint that no key of ours signed stops nobody. The database's runtime role can add one, so
-//! it is passed over, by the sealer and by whoever asks for the newest, and told.
+//! What must stay true: a checkpoint that no key of ours signed stops nobody. The database's runtime role can add one,
+//! so it is passed over, by the sealer and by whoever asks for the newest, and told.
 //!
-//! Who calls it: [`super::sealer`], [`super::proofs`], [`crate::app::upkeep::startup`], readiness. What it does not do: verify the
-//! log ([`super::verification`]).
+//! Who calls it: [`super::sealer`], [`super::proofs`], [`crate::app::upkeep::startup`], readiness. What it does not do:
+//! verify the log ([`super::verification`]).
 
 use super::seal_error::SealError;
 use crate::app::Error;

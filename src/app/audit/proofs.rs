@@ -1,7 +1,7 @@
 //! Checkpoints of the audit's tree, and proofs: that an entry is in it, and that it only ever grew.
 //!
-//! What must stay true: a proof of a team's entry reveals hashes only; another team's entry is as if it were absent. What
-//! it does not do: verify the whole (see [`super::verification`]).
+//! What must stay true: a proof of a team's entry reveals hashes only; another team's entry is as if it were absent.
+//! What it does not do: verify the whole (see [`super::verification`]).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

@@ -1,8 +1,8 @@
 //! The sealer: audit entries become leaves of the Merkle tree, and each batch ends with a signed checkpoint.
 //!
-//! What must stay true: an entry is sealed once, within 2 s of its commit unless an older transaction is still running; no
-//! row without a good stamp is sealed, rows from before there were stamps only while nothing stamped is sealed; nothing
-//! is added to a tree that does not match its newest checkpoint, or to a checkpoint that our key did not sign.
+//! What must stay true: an entry is sealed once, within 2 s of its commit unless an older transaction is still running;
+//! no row without a good stamp is sealed, rows from before there were stamps only while nothing stamped is sealed;
+//! nothing is added to a tree that does not match its newest checkpoint, or to a checkpoint that our key did not sign.
 //!
 //! A row that no gateway wrote stays out of the tree for ever, so that `audit verify` names it. That it was met is an
 //! entry of its own, which lets the sealer pass it. A checkpoint that our key did not sign is passed over
@@ -56,8 +56,8 @@ struct Tree {
 }
 
 impl Audit {
-    /// Seals what can be sealed. Whether there may be more at once. Ends within 10 s: if the database falls silent, it lets go
-    /// of what this pass holds, and so do we.
+    /// Seals what can be sealed. Whether there may be more at once. Ends within 10 s: if the database falls silent, it
+    /// lets go of what this pass holds, and so do we.
     pub async fn seal(&self) -> Result<bool, Error> {
         let detail = "the database did not answer the sealer";
         let silent = |_| Error::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 };

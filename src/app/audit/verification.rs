@@ -3,10 +3,10 @@
 //! A [`Verification`] is fed the audit in the order of the tree, from the database or from a file, needs no key but the
 //! verifier keys, and holds little more than the tree's growing edge.
 //!
-//! What is compared: each row with its leaf's hash; each stored subtree with its two halves; each checkpoint's root with
-//! the tree of that size, its signature, and its predecessor; rows without a leaf with where the sealer is; a saved
-//! checkpoint with the tree of its size. Where one thing is wrong, the stored hash above it stands in for it, so that each
-//! fault is told once, and where it is.
+//! What is compared: each row with its leaf's hash; each stored subtree with its two halves; each checkpoint's root
+//! with the tree of that size, its signature, and its predecessor; rows without a leaf with where the sealer is; a
+//! saved checkpoint with the tree of its size. Where one thing is wrong, the stored hash above it stands in for it, so
+//! that each fault is told once, and where it is.
 //!
 //! Who calls it: the command line. What it does not do: read.
 
@@ -118,8 +118,8 @@ impl Verification {
         }
     }
 
-    /// The next part, with every subtree and checkpoint that ends in it. Whether there is a further one; the last has no
-    /// leaves.
+    /// The next part, with every subtree and checkpoint that ends in it. Whether there is a further one; the last has
+    /// no leaves.
     pub fn feed(&mut self, page: AuditPage) -> bool {
         let mut nodes = page.nodes;
         let mut checkpoints = page.checkpoints.iter().peekable();
@@ -251,8 +251,8 @@ impl Verification {
         others.iter().rev().try_fold(last.hash?, |right, left| Some(node_hash(&left.hash?, &right)))
     }
 
-    /// Rows without a leaf. Those that the sealer has passed are no gateway's; the others have to wait for it.
-    /// Returns the ids of those, unless they are told as findings: those that have `waited` already should be sealed by now.
+    /// Rows without a leaf. Those that the sealer has passed are no gateway's; the others have to wait for it. Returns
+    /// the ids of those, unless they are told as findings: those that have `waited` already should be sealed by now.
     pub fn unsealed(&mut self, rows: &[FoundRow], waited: &HashSet<Uuid>) -> HashSet<Uuid> {
         let through = self.newest.as_ref().map_or((0, 0), |checkpoint| checkpoint.through);
         let mut waiting = HashSet::new();

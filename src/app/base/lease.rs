@@ -2,11 +2,12 @@
 //!
 //! What must stay true: the work goes on only while we surely hold the lease, judged by the machine's uptime from
 //! before it was asked for. A process (or machine) that was frozen, suspended, or cut off from the database, for longer
-//! than that does nothing more when it wakes: not one step of the work is taken, so nothing is sent and nothing is written. (What
-//! was handed to the system before may still leave, signed with the time that was recorded; and each write is
-//! guarded by the lease again, where the database's clock decides.)
+//! than that does nothing more when it wakes: not one step of the work is taken, so nothing is sent and nothing is
+//! written. (What was handed to the system before may still leave, signed with the time that was recorded; and each
+//! write is guarded by the lease again, where the database's clock decides.)
 //!
-//! Who calls it: [`operations`](crate::app::operations) and [`tracker`](crate::app::tracker). What it does not do: take the lease, or give it back.
+//! Who calls it: [`operations`](crate::app::operations) and [`tracker`](crate::app::tracker). What it does not do: take
+//! the lease, or give it back.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -37,7 +38,6 @@ pub(in crate::app) enum Held<'a> {
 /// A lease as its holder sees it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::app) struct Lease<'a> {
-    /// On what.
     pub(in crate::app) on: Held<'a>,
     /// A moment before it was asked for, by the machine's uptime.
     pub(in crate::app) taken: Uptime,

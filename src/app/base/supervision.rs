@@ -3,8 +3,8 @@
 //! What must stay true: a task that fails by panics is told by `/readyz` until a pass of it has ended well, counted
 //! (`ecg_task_panics_total`), and tried again after its loop's usual rest.
 //!
-//! Who calls it: the loops of `worker`, the event hub ([`crate::app::event_hub`]), and the command line for the clock. What
-//! it does not do: parts without which the process is of no use end it (`shutdown::essential`).
+//! Who calls it: the loops of `worker`, the event hub ([`crate::app::event_hub`]), and the command line for the clock.
+//! What it does not do: parts without which the process is of no use end it (`shutdown::essential`).
 
 use std::any::Any;
 use std::collections::BTreeSet;

@@ -12,8 +12,8 @@ use crate::app::Error;
 use crate::app::base::Base;
 use crate::domain::clock::Instant;
 
-/// Which image caches may have times that lie ahead: since it began, or since the time was last in doubt, this process has
-/// looked at those up to this id. None: at all.
+/// Which image caches may have times that lie ahead: since it began, or since the time was last in doubt, this process
+/// has looked at those up to this id. None: at all.
 #[derive(Debug)]
 pub(in crate::app) struct Ahead(Mutex<Option<Uuid>>);
 

@@ -87,7 +87,8 @@ impl CloudAccounts {
         Ok(again_at)
     }
 
-    /// The same of a change that is about to be recorded. `false`: there is none, and whoever carries it out asks again.
+    /// The same of a change that is about to be recorded. `false`: there is none, and whoever carries it out asks
+    /// again.
     pub(in crate::app) async fn spend_at_once(&self, account: &str) -> Result<bool, Error> {
         Ok(self.spend(account).await?.is_none())
     }

@@ -1,13 +1,12 @@
 //! The clients of the cloud, one for each cloud account: that of the settings, and those that an administrator added.
 //!
-//! What must stay true: nothing is ever sent with another account's keys: an account that is gone, disabled or cannot be
-//! opened has no client, nor has one whose key is of another account at the cloud ([`super::identity`]), and
-//! whoever needs one waits. The table is read at most once a second, and when a name is asked
-//! for that is not in it; so another gateway's change holds here within a second. While the database is away, what was
-//! read last goes on.
+//! What must stay true: nothing is ever sent with another account's keys: an account that is gone, disabled or cannot
+//! be opened has no client, nor has one whose key is of another account at the cloud ([`super::identity`]), and whoever
+//! needs one waits. The table is read at most once a second, and when a name is asked for that is not in it; so another
+//! gateway's change holds here within a second. While the database is away, what was read last goes on.
 //!
-//! Who calls it: everything that calls the cloud. What it does not do: judge who may use which ([`crate::app::platform::policy`]), or
-//! change accounts ([`crate::app::cloud_accounts`]).
+//! Who calls it: everything that calls the cloud. What it does not do: judge who may use which
+//! ([`crate::app::platform::policy`]), or change accounts ([`crate::app::cloud_accounts`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,9 +112,8 @@ impl CloudAccounts {
 
     /// The client of an account.
     ///
-    /// # Errors
-    /// `NotSent` if there is none: it is disabled, gone, cannot be opened, or is another account at the cloud. What needs
-    /// it waits.
+    /// # Errors `NotSent` if there is none: it is disabled, gone, cannot be opened, or is another account at the cloud.
+    /// What needs it waits.
     pub(in crate::app) async fn cloud_of(&self, account: &str) -> Result<Client, Fault> {
         let client = self.client_at(account).await?;
         self.check_owner(account, &client).await?;

@@ -1,7 +1,7 @@
 //! What the gateway needs at the cloud, account by account, and whether it has it: for `doctor cloud`.
 //!
-//! What must stay true: nothing is made, changed or removed at the cloud; no secret and no access key id is in a report;
-//! what cannot be known without an effect is said to be unknown.
+//! What must stay true: nothing is made, changed or removed at the cloud; no secret and no access key id is in a
+//! report; what cannot be known without an effect is said to be unknown.
 //!
 //! Who calls it: the command line. What it does not do: words for people (`cli::doctor`).
 
@@ -92,8 +92,8 @@ pub struct Check {
 pub enum Verdict {
     /// It was done.
     Allowed,
-    /// A call of which nothing can come was refused, and not for a right: as far as the cloud asks for rights first, it is
-    /// there.
+    /// A call of which nothing can come was refused, and not for a right: as far as the cloud asks for rights first, it
+    /// is there.
     NotRefused,
     /// It is missing.
     Missing,

@@ -1,12 +1,13 @@
 //! Whether a cloud account's key is of the account of the cloud that its image caches are in.
 //!
 //! The answers about image caches name no account, and with the key of another one they show nothing. So STS is asked
-//! whose the credentials are before a client is first used. The number is pinned when it is first known; with credentials
-//! of another one nothing is sent, so that nothing is believed, made or removed there: what is for the account waits, as
-//! for one that is disabled, until it has a key of the right one again or an operator has said that the other is meant.
+//! whose the credentials are before a client is first used. The number is pinned when it is first known; with
+//! credentials of another one nothing is sent, so that nothing is believed, made or removed there: what is for the
+//! account waits, as for one that is disabled, until it has a key of the right one again or an operator has said that
+//! the other is meant.
 //!
-//! What must stay true: whoever uses a client has come by [`CloudAccounts::check_owner`]; where STS cannot be asked everything
-//! goes on, and the rule of mass vanishing ([`crate::app::vanishings`]) is what is left.
+//! What must stay true: whoever uses a client has come by [`CloudAccounts::check_owner`]; where STS cannot be asked
+//! everything goes on, and the rule of mass vanishing ([`crate::app::vanishings`]) is what is left.
 //!
 //! Who calls it: [`super::clients`] for each client that it gives away, readiness, the command line. What it does not
 //! do: ask by itself (`eci::client`), or compare (`domain::account_id`).

@@ -1,5 +1,5 @@
-//! What of a cloud account changes by itself, without writing it anew: whether anything is sent with it. Whoever finds its
-//! key in wrong hands says one word, and loses nothing else of it.
+//! What of a cloud account changes by itself, without writing it anew: whether anything is sent with it. Whoever finds
+//! its key in wrong hands says one word, and loses nothing else of it.
 
 use secrecy::ExposeSecret as _;
 
@@ -46,7 +46,8 @@ impl CloudAccounts {
         Ok(self.account_view(&sealed))
     }
 
-    /// Whether an external id is given that is another than the stored one. Who guesses has as many guesses as requests.
+    /// Whether an external id is given that is another than the stored one. Who guesses has as many guesses as
+    /// requests.
     pub(super) fn is_other_external(&self, new: &NewCloudAccount, before: &SealedAccount) -> bool {
         let Some(given) = new.role.as_ref().and_then(|role| role.external_id.as_ref()) else { return false };
         let given = given.expose_secret();

@@ -1,7 +1,8 @@
 //! How long a request waits, and what ends its wait before.
 //!
-//! What must stay true: a wait ends as soon as its time is over, its credential ends, its client has left or this process
-//! stops; it holds no connection of the database. Who calls it: the waiting reads, of events and of image caches.
+//! What must stay true: a wait ends as soon as its time is over, its credential ends, its client has left or this
+//! process stops; it holds no connection of the database. Who calls it: the waiting reads, of events and of image
+//! caches.
 
 use std::time::Duration;
 

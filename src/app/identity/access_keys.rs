@@ -53,10 +53,10 @@ impl<E: Into<Error>> From<E> for NotLetIn {
 }
 
 impl Identity {
-    /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS
-    /// token is ignored, as our keys have none. Whose key is refused although it was recognized is noted in `call`: its
-    /// signature is right, also with the secret before a rotation, as long as that is there. The secrets of a revoked key
-    /// are wiped, so nothing can be checked any more: its use is noted by its id, whoever knows it.
+    /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS token
+    /// is ignored, as our keys have none. Whose key is refused although it was recognized is noted in `call`: its
+    /// signature is right, also with the secret before a rotation, as long as that is there. The secrets of a revoked
+    /// key are wiped, so nothing can be checked any more: its use is noted by its id, whoever knows it.
     pub async fn authenticate_signed(&self, call: &Call, incoming: &Incoming) -> Result<Caller, NotLetIn> {
         let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
         let found = self.base.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;

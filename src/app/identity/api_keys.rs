@@ -104,7 +104,8 @@ impl Identity {
         Ok(shown(key, &secret))
     }
 
-    /// Revokes a key of the team, or of any for the platform: it is refused at once here, and within a second at every other gateway.
+    /// Revokes a key of the team, or of any for the platform: it is refused at once here, and within a second at every
+    /// other gateway.
     pub async fn revoke_api_key(&self, caller: &Caller, call: &Call, id: ApiKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
         let entry = self.credential_entry(caller, call, REVOKE, &id);

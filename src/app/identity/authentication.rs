@@ -43,9 +43,9 @@ pub(in crate::app) struct Credentials {
 }
 
 impl Identity {
-    /// Turns what stood behind `Authorization: Bearer` into a caller. What this process has never met is counted among the
-    /// unknown of its address before anybody is asked about it. Whose credential is refused although it was recognized is
-    /// noted in `call`: a key whose secret was right, a token that its issuer signed for us.
+    /// Turns what stood behind `Authorization: Bearer` into a caller. What this process has never met is counted among
+    /// the unknown of its address before anybody is asked about it. Whose credential is refused although it was
+    /// recognized is noted in `call`: a key whose secret was right, a token that its issuer signed for us.
     pub async fn authenticate(
         &self,
         call: &Call,
@@ -172,7 +172,8 @@ impl Identity {
         self.credentials.revoked.forget().await;
     }
 
-    /// Whether a caller that was let in would be let in still. Also asked for those who came with a team that is disabled since.
+    /// Whether a caller that was let in would be let in still. Also asked for those who came with a team that is
+    /// disabled since.
     pub(in crate::app) async fn still_holds(&self, caller: &Caller, since: Instant) -> bool {
         if caller.expires_at.is_some_and(|end| end <= self.base.now()) {
             return false;

@@ -1,7 +1,7 @@
 //! Issuers of tokens: how they are kept, and which of them every gateway goes by.
 //!
-//! What must stay true: the issuer of the settings is shown and not changed; no two issuers have one `iss`, and none has
-//! ours. The table is read at most once a second, so that another gateway's change holds here within
+//! What must stay true: the issuer of the settings is shown and not changed; no two issuers have one `iss`, and none
+//! has ours. The table is read at most once a second, so that another gateway's change holds here within
 //! [`ttl_memo::BOUND`]; while it cannot be read, what was read last counts for [`ttl_memo::GRACE`], then nobody with a
 //! token is let in (503). An issuer that this version does not know all of is passed over.
 //!
@@ -199,8 +199,8 @@ fn same_iss() -> FieldError {
     FieldError::new("/issuer", "taken", "must not be the iss of another issuer, or that of this gateway")
 }
 
-/// Refuses rules that give scopes of the platform which whoever writes them lacks: those that they name, and all of them
-/// where the issuer's own words count behind a prefix.
+/// Refuses rules that give scopes of the platform which whoever writes them lacks: those that they name, and all of
+/// them where the issuer's own words count behind a prefix.
 fn gives_no_more(caller: &Caller, issuer: &Issuer) -> Result<(), Error> {
     let mut findings = Findings::default();
     for (place, rule) in issuer.rules.iter().enumerate() {

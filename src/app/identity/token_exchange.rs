@@ -62,7 +62,8 @@ impl Identity {
         Ok(Asked::read(pairs, &[own.audience(), own.issuer()])?)
     }
 
-    /// Who the subject token makes of its bearer, for the team that is asked for in the request or beside it (`X-Team`).
+    /// Who the subject token makes of its bearer, for the team that is asked for in the request or beside it
+    /// (`X-Team`).
     ///
     /// # Errors
     /// `Exchange`: it is not good, or none that is exchanged.

@@ -1,5 +1,5 @@
-//! Ensure: a cache of this content, whichever it is. One that is usable is reused, one in the making is joined, and only
-//! where there is neither one is created.
+//! Ensure: a cache of this content, whichever it is. One that is usable is reused, one in the making is joined, and
+//! only where there is neither one is created.
 //!
 //! What must stay true: however many ask at once, wherever, one create is recorded (`store::ensuring`); what was
 //! answered stands for its key. The policy is asked only where one is created: what is there already was judged when

@@ -1,5 +1,5 @@
-//! Image caches as callers see them, for single reads and lists: the JSON that is kept in the database, or made here and
-//! kept for the next one.
+//! Image caches as callers see them, for single reads and lists: the JSON that is kept in the database, or made here
+//! and kept for the next one.
 //!
 //! What must stay true: what is shown is of the row as it was when it was read, after it was asked for; what is kept is
 //! never waited for, and bounded; an image cache with a failure is not kept, since its words come from this binary's

@@ -1,8 +1,8 @@
 //! Requests that wait: how long, and until what; and the wait for an image cache.
 //!
 //! What must stay true: a wait ends with what was asked for, or as soon as that cannot come any more without another
-//! request, or when its time is over, its credential ends, its client has left or this process stops; it holds no connection of the
-//! database. Who calls it: the waiting reads. How they hear of changes: [`crate::app::event_hub`].
+//! request, or when its time is over, its credential ends, its client has left or this process stops; it holds no
+//! connection of the database. Who calls it: the waiting reads. How they hear of changes: [`crate::app::event_hub`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,8 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::status::Status;
 
 impl ImageCaches {
-    /// Waits until the cache is ready, until it will not be, or until `timeout` (at most [`LONGEST_WAIT`](crate::app::LONGEST_WAIT)).
+    /// Waits until the cache is ready, until it will not be, or until `timeout` (at most
+    /// [`LONGEST_WAIT`](crate::app::LONGEST_WAIT)).
     pub async fn wait_for_image_cache(
         &self,
         caller: &Caller,

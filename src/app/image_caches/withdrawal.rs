@@ -1,10 +1,11 @@
 //! Creates whose caller could not wait: the cloud's API has no word for "later", so its front says that nothing
 //! was done, and this makes it so.
 //!
-//! What must stay true: what was never sent never is; what may have been sent goes on, because it cannot be
-//! called back. A repeat with the same `ClientToken` is told how that ended. Without a token nobody can ever
-//! learn the id, so a cache that comes about after all is removed again, and an audit entry says so. That a caller was
-//! not told is durable from the create's beginning on ([`crate::app::operations::owed_answer`]), so it does not matter how the request ends.
+//! What must stay true: what was never sent never is; what may have been sent goes on, because it cannot be called
+//! back. A repeat with the same `ClientToken` is told how that ended. Without a token nobody can ever learn the id, so
+//! a cache that comes about after all is removed again, and an audit entry says so. That a caller was not told is
+//! durable from the create's beginning on ([`crate::app::operations::owed_answer`]), so it does not matter how the
+//! request ends.
 
 use std::time::Duration;
 
@@ -223,9 +224,9 @@ impl ImageCaches {
         Ok(true)
     }
 
-    /// Ends creates that nobody can ever hear of: withdraws those of which nothing was done after all, and begins
-    /// the removal of those that brought a cache about. Returns how many. Not called while the time is in doubt: nothing
-    /// is given up then, so a create may be withdrawn minutes after it was abandoned.
+    /// Ends creates that nobody can ever hear of: withdraws those of which nothing was done after all, and begins the
+    /// removal of those that brought a cache about. Returns how many. Not called while the time is in doubt: nothing is
+    /// given up then, so a create may be withdrawn minutes after it was abandoned.
     pub async fn end_abandoned(&self) -> Result<usize, Error> {
         self.base.store().forget_abandoned().await?;
         self.give_up_untold().await?;

@@ -2,7 +2,8 @@
 //! whose answer was lost, must not turn a known outcome into an unknown one, nor cost a whole lease.
 //!
 //! What must stay true: each of these writes may be repeated. Settling and postponing end the lease that guards them,
-//! so the second one finds nothing to do; an attempt that is noted twice is the same attempt. It goes on as long as the lease does: all of this is done within [`lease`](crate::app::base::lease).
+//! so the second one finds nothing to do; an attempt that is noted twice is the same attempt. It goes on as long as the
+//! lease does: all of this is done within [`lease`](crate::app::base::lease).
 
 use std::sync::Arc;
 use std::time::Duration;

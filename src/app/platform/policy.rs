@@ -1,5 +1,5 @@
-//! What a team may do, asked before anything is recorded: the rules are read, what a create leaves out is filled in, and
-//! the request is judged by `domain::policy`, its quotas within the transaction that records it.
+//! What a team may do, asked before anything is recorded: the rules are read, what a create leaves out is filled in,
+//! and the request is judged by `domain::policy`, its quotas within the transaction that records it.
 //!
 //! What must stay true: every way to come by an image cache passes here, whichever the door (create, update, ensure,
 //! adopt). The rules are read anew for each request, so a change of a policy holds from its commit on, at every

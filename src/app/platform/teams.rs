@@ -185,7 +185,8 @@ impl Platform {
         Ok(team)
     }
 
-    /// A team that nobody registered, as long as something of it was ever here: one that is mistyped is not taken for it.
+    /// A team that nobody registered, as long as something of it was ever here: one that is mistyped is not taken for
+    /// it.
     async fn unregistered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
         precondition.check(0)?;
         let was_here = self.base.store().has_met_team(id).await?;

@@ -91,7 +91,8 @@ impl Reconciler {
         Ok(None)
     }
 
-    /// One cache by its id: what the cloud shows, or that it shows nothing. `None`: the group is somebody else's by now.
+    /// One cache by its id: what the cloud shows, or that it shows nothing. `None`: the group is somebody else's by
+    /// now.
     pub(super) async fn read_one(
         &self,
         lease: &ReconcileLease,

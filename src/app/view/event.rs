@@ -119,8 +119,8 @@ impl EventBody {
         Self { kind: kind.to_owned(), version: Self::VERSION, timestamp: now, data }.without_url()
     }
 
-    /// The same with no more of an endpoint's URL than scheme and host: events are read by whoever may read anything, and
-    /// sent to other endpoints.
+    /// The same with no more of an endpoint's URL than scheme and host: events are read by whoever may read anything,
+    /// and sent to other endpoints.
     #[must_use]
     pub fn without_url(mut self) -> Self {
         if let Some(endpoint) = &mut self.data.webhook_endpoint {
@@ -130,8 +130,8 @@ impl EventBody {
         self
     }
 
-    /// A body as it is kept, as it may leave. Those about endpoints were kept with the whole URL before; all others, and
-    /// what cannot be read, are as they are, to the byte.
+    /// A body as it is kept, as it may leave. Those about endpoints were kept with the whole URL before; all others,
+    /// and what cannot be read, are as they are, to the byte.
     pub fn sendable(kept: &str) -> Cow<'_, str> {
         if !kept.contains("\"webhook_endpoint\":{") {
             return Cow::Borrowed(kept);

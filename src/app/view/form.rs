@@ -1,7 +1,8 @@
-//! Which form an image cache is shown in: what is kept of one binary must not be shown by another that shows it otherwise.
+//! Which form an image cache is shown in: what is kept of one binary must not be shown by another that shows it
+//! otherwise.
 
-/// Raise it whenever what [`super::ImageCacheView`] makes of the same row changes, in whatever way. An image cache's failure is
-/// not part of it: what has one is not kept.
+/// Raise it whenever what [`super::ImageCacheView`] makes of the same row changes, in whatever way. An image cache's
+/// failure is not part of it: what has one is not kept.
 pub const IMAGE_CACHE_FORM: i32 = 2;
 
 #[cfg(test)]
@@ -54,7 +55,8 @@ mod tests {
     #[test]
     fn another_form_has_another_number() {
         let shown = serde_json::to_string_pretty(&ImageCacheView::from(full())).unwrap();
-        // The number is part of the name: a form that is told by another number is a new snapshot, and the old one goes.
+        // The number is part of the name: a form that is told by another number is a new snapshot, and the old one
+        // goes.
         let remedy = "What is shown has changed: raise IMAGE_CACHE_FORM; this snapshot is not to be accepted.";
         insta::with_settings!({description => remedy}, {
             insta::assert_snapshot!(format!("form_{IMAGE_CACHE_FORM}"), shown);

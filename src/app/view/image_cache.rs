@@ -1,5 +1,5 @@
-//! One image cache: what was asked for, made from the table of the fields ([`crate::domain::image_cache::spec::fields`]), between
-//! what became of it.
+//! One image cache: what was asked for, made from the table of the fields
+//! ([`crate::domain::image_cache::spec::fields`]), between what became of it.
 
 use std::collections::BTreeMap;
 

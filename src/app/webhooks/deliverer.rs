@@ -2,9 +2,9 @@
 //!
 //! One [`Deliverer`] runs in a process. What it has in hand is with its scheduler (`domain::delivery_scheduler`), which
 //! says what goes next; statements run beside the sending ([`chores`]), so that neither waits for the other. Deliveries
-//! come by two ways: handed over in memory by whoever committed the event ([`dispatch`](crate::app::base::dispatch)), or claimed out of the queue,
-//! where retries wait and what a dead worker held. No transaction, and no connection to the database, is held during a
-//! call.
+//! come by two ways: handed over in memory by whoever committed the event ([`dispatch`](crate::app::base::dispatch)),
+//! or claimed out of the queue, where retries wait and what a dead worker held. No transaction, and no connection to
+//! the database, is held during a call.
 //!
 //! What must stay true: nothing is begun once the worker's lease may have run out, by a clock that does not stop with
 //! the database; what is in hand when it is told to stop goes back into the queue at once, and what is in flight ends,

@@ -1,9 +1,9 @@
-//! What the platform changes for everybody, told to whoever holds `platform:security`: as events, within seconds, to the
-//! webhook endpoints that they keep, and in their feed.
+//! What the platform changes for everybody, told to whoever holds `platform:security`: as events, within seconds, to
+//! the webhook endpoints that they keep, and in their feed.
 //!
 //! What must stay true: an event is written in the transaction of the change, whether or not anybody keeps an endpoint;
-//! it names what was changed and by whom, nothing of what it says; nobody else sees it. A team that keeps an endpoint has
-//! one of its own, under the id that its deliveries have; all others who may see it share one.
+//! it names what was changed and by whom, nothing of what it says; nobody else sees it. A team that keeps an endpoint
+//! has one of its own, under the id that its deliveries have; all others who may see it share one.
 
 use crate::app::Error;
 use crate::app::base::Base;

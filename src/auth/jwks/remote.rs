@@ -1,10 +1,10 @@
 //! Keys behind an address: the document itself, or the `OpenID` discovery document that names its address.
 //!
 //! What must stay true: however many requests want a refresh, one is under way at a time; unknown key ids, which
-//! anybody can make up, cause at most one in 30 s; a failed one leaves the old keys in place, for as long as they may be
-//! trusted, and is not repeated within 5 s; why it failed is logged with the host's name, at once where that is new and
-//! else every 10 s, and never with the rest of the URL. A fetch runs in a task of its own, so that a client that hangs up
-//! cannot abort it. A discovery document of another issuer is refused, so that no issuer speaks for another.
+//! anybody can make up, cause at most one in 30 s; a failed one leaves the old keys in place, for as long as they may
+//! be trusted, and is not repeated within 5 s; why it failed is logged with the host's name, at once where that is new
+//! and else every 10 s, and never with the rest of the URL. A fetch runs in a task of its own, so that a client that
+//! hangs up cannot abort it. A discovery document of another issuer is refused, so that no issuer speaks for another.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,8 +1,8 @@
 //! The whole audit as lines of JSON: written from one view of the database, verified without one.
 //!
 //! The first line is the head. Then come, in the order of the tree, `leaf` lines (index, entry, hash in base64, and the
-//! rows with that id as their columns) and `checkpoint` lines (size, note), a checkpoint after the last leaf that it covers;
-//! at the end `unsealed` lines. The tree's inner hashes are left out: they follow from the leaves.
+//! rows with that id as their columns) and `checkpoint` lines (size, note), a checkpoint after the last leaf that it
+//! covers; at the end `unsealed` lines. The tree's inner hashes are left out: they follow from the leaves.
 
 use std::io::{BufRead as _, BufReader, Write};
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Which parameters of a request its audit entry shows, and which it keeps as a keyed hash only.
 //!
 //! What must stay true: a value is shown only under a name of the list; a name that is not ours is never shown either
-//! (a secret in the wrong place may stand there), all such pairs together have one hash under `other`. Equal values have
-//! equal hashes, so that an auditor who is told a value can find it.
+//! (a secret in the wrong place may stand there), all such pairs together have one hash under `other`. Equal values
+//! have equal hashes, so that an auditor who is told a value can find it.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,8 @@ const HASHED: &[&str] = &[
     "ClientToken",
     "NextToken",
 ];
-/// Names of the list whose values are numbers, truths or instants: anything else under them is a mistake, and may be a secret.
+/// Names of the list whose values are numbers, truths or instants: anything else under them is a mistake, and may be a
+/// secret.
 const PLAIN: &[&str] = &[
     "generation",
     "dry_run",
@@ -158,8 +159,8 @@ pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTree
     kept
 }
 
-/// What is kept of a token of another issuer than that of the settings: which issuer and rule accepted it, and the claims
-/// that the rule notes, each under its JSON pointer.
+/// What is kept of a token of another issuer than that of the settings: which issuer and rule accepted it, and the
+/// claims that the rule notes, each under its JSON pointer.
 pub fn of_token(provenance: &Provenance) -> BTreeMap<String, String> {
     if provenance.issuer == DEFAULT {
         return BTreeMap::new();

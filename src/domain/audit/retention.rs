@@ -1,8 +1,8 @@
 //! Which leaves have lost their entries to retention: ranges, as an audit entry of its own tells them.
 //!
 //! When a month is dropped, an entry of the action [`DROPPED`] is written in the same transaction. It names all leaves
-//! whose entries were ever dropped, so that the newest such entry is enough, and older ones may be dropped themselves. Only
-//! who has the audit key can make one that gets sealed: a deleted row cannot be passed off as retention.
+//! whose entries were ever dropped, so that the newest such entry is enough, and older ones may be dropped themselves.
+//! Only who has the audit key can make one that gets sealed: a deleted row cannot be passed off as retention.
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -3,10 +3,10 @@
 //!
 //! What must stay true: one clock alone never moves the time by a leap. Three are compared: the shared one (the
 //! database's), how long this machine has been up ([`Uptime`](super::Uptime), which counts on while it is suspended),
-//! and the machine's own. A reading that differs by at most [`DRIFT`] from where the uptime puts it corrects the time at
-//! once. A leap is believed once it has lasted: for [`LASTS`] where the machine's clock says the same (everybody's clock
-//! was wrong before, or a pause that the machine itself did not notice), for [`LASTS_ALONE`] where it does not. Meanwhile
-//! the time goes on by the uptime, and is in doubt.
+//! and the machine's own. A reading that differs by at most [`DRIFT`] from where the uptime puts it corrects the time
+//! at once. A leap is believed once it has lasted: for [`LASTS`] where the machine's clock says the same (everybody's
+//! clock was wrong before, or a pause that the machine itself did not notice), for [`LASTS_ALONE`] where it does not.
+//! Meanwhile the time goes on by the uptime, and is in doubt.
 //!
 //! The first reading is taken as it is, for all gateways must begin by the same time; but it is in doubt for as long,
 //! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it, nor is it sure

@@ -5,13 +5,14 @@
 //! it, and what was believed for a second is believed for hours.
 //!
 //! Who calls it: whoever decides by an age or an end who is let in, what is sent and what is believed; a test
-//! (`house::floors::ages`) says who may go by the other clock. What it does not do: wake anybody. Timers are tokio's, so what
-//! waits for an end asks here once more when it is woken.
+//! (`house::floors::ages`) says who may go by the other clock. What it does not do: wake anybody. Timers are tokio's,
+//! so what waits for an end asks here once more when it is woken.
 
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment, as the time since the machine was started. No other machine can be asked by it, nor this one after a start.
+/// A moment, as the time since the machine was started. No other machine can be asked by it, nor this one after a
+/// start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uptime(Duration);
 

@@ -1,8 +1,8 @@
 //! Which account of the cloud credentials belong to, and what follows from that.
 //!
 //! The cloud's answers about image caches name no account, so the key of another account looks like one from which
-//! everything was removed. STS (`GetCallerIdentity`) does name it. The number that a cloud account's image caches belong
-//! to is pinned when it is first known, and credentials of another one are used for nothing.
+//! everything was removed. STS (`GetCallerIdentity`) does name it. The number that a cloud account's image caches
+//! belong to is pinned when it is first known, and credentials of another one are used for nothing.
 //!
 //! What must stay true: only a number that is known to be another one stops anything; one that is not known stops
 //! nothing, for many networks have no way to STS.

@@ -1,11 +1,11 @@
-//! Where the calls of a cloud account may go that an administrator added. Registry logins travel there, so the operator's
-//! settings decide, not whoever keeps the accounts.
+//! Where the calls of a cloud account may go that an administrator added. Registry logins travel there, so the
+//! operator's settings decide, not whoever keeps the accounts.
 //!
-//! What must stay true: https, to a host whose labels end in those that are allowed. What two readers of an address could
-//! read in two ways (a user, a dot at the end, letters beyond ASCII, an address in numbers) is refused.
+//! What must stay true: https, to a host whose labels end in those that are allowed. What two readers of an address
+//! could read in two ways (a user, a dot at the end, letters beyond ASCII, an address in numbers) is refused.
 //!
-//! The host is that of [`url`], by which it is connected to. Who calls it: `app`, when an account is written and before it
-//! is used; accounts that were stored under other settings are judged, too.
+//! The host is that of [`url`], by which it is connected to. Who calls it: `app`, when an account is written and before
+//! it is used; accounts that were stored under other settings are judged, too.
 
 use url::{Host, Url};
 

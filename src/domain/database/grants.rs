@@ -1,8 +1,8 @@
 //! What the gateway's runtime role needs of the database, and nothing beside it: the one home of that.
 //!
-//! `migrate` brings the role to exactly this, `doctor database` compares it with what the role has, and a test compares it
-//! with what the migrations grant. A migration with a new table, or with a function that the gateway calls, comes with
-//! its line here.
+//! `migrate` brings the role to exactly this, `doctor database` compares it with what the role has, and a test compares
+//! it with what the migrations grant. A migration with a new table, or with a function that the gateway calls, comes
+//! with its line here.
 
 /// The kind of object that a privilege applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Whether workers are alive, by their signs of life in the database.
 //!
-//! What must stay true: a database's clock that leaps makes no worker dead. A sign that is old by that clock is believed
-//! all the same for as long as this process has seen the signs change lately, by the machine's own uptime. A process that
-//! has just begun has seen nothing yet, and goes by the database's clock alone.
+//! What must stay true: a database's clock that leaps makes no worker dead. A sign that is old by that clock is
+//! believed all the same for as long as this process has seen the signs change lately, by the machine's own uptime. A
+//! process that has just begun has seen nothing yet, and goes by the database's clock alone.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! API keys: `ecg_`, the key's id, a secret that is shown once, and a checksum; 68 letters and digits after each other,
 //! so that one double click takes all of it and a scanner of source code finds it.
 //!
-//! What must stay true: a text whose form or checksum is wrong is no key, and nobody is asked about it; whether a key is
-//! revoked or has ended is told only to who has its secret. Called by `app`, which keeps hashes and looks them up.
+//! What must stay true: a text whose form or checksum is wrong is no key, and nobody is asked about it; whether a key
+//! is revoked or has ended is told only to who has its secret. Called by `app`, which keeps hashes and looks them up.
 
 use secrecy::{ExposeSecret as _, SecretString};
 

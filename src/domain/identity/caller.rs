@@ -221,8 +221,8 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// The credential, and where it was exchanged for another the other one: whichever is revoked takes with it what was
-    /// made with this.
+    /// The credential, and where it was exchanged for another the other one: whichever is revoked takes with it what
+    /// was made with this.
     pub fn credentials(&self) -> Vec<String> {
         let exchanged_for = match &self.kind {
             CredentialKind::Exchanged(bond) => bond.subject_jti.clone(),
@@ -242,8 +242,8 @@ impl Caller {
     }
 }
 
-/// Whose a credential is that was found good and refused all the same: revoked, expired, for another team. Enough to name
-/// them in the audit, and nothing to act with.
+/// Whose a credential is that was found good and refused all the same: revoked, expired, for another team. Enough to
+/// name them in the audit, and nothing to act with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognized {
     /// The team; none where a token names several or none.

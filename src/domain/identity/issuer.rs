@@ -1,7 +1,7 @@
 //! Issuers of tokens: whose tokens are accepted, and what their claims mean.
 //!
-//! The characters: an [`Issuer`] is the configuration of one identity provider, as the operator's file and REST have it;
-//! its [`Rule`]s turn the claims of a token whose signature is good into a team and scopes, first match wins;
+//! The characters: an [`Issuer`] is the configuration of one identity provider, as the operator's file and REST have
+//! it; its [`Rule`]s turn the claims of a token whose signature is good into a team and scopes, first match wins;
 //! [`Issuer::check`] says everything that is wrong with it, by JSON pointer; [`rules::Rules`] are the same rules made
 //! ready; [`preset`] holds issuers of the usual providers, to print and edit; [`explanation`] is what a token would
 //! become and why not.
@@ -220,8 +220,8 @@ const fn max_key_age() -> u32 {
     3_600
 }
 
-/// What the field does: Spring Security, Envoy and jsonwebtoken take 60 s, .NET 300. It forgives a machine whose clock was
-/// just set, and is little against the minutes that a token of a pipeline lives.
+/// What the field does: Spring Security, Envoy and jsonwebtoken take 60 s, .NET 300. It forgives a machine whose clock
+/// was just set, and is little against the minutes that a token of a pipeline lives.
 const fn leeway() -> u32 {
     60
 }

@@ -23,8 +23,8 @@ pub enum TooLong {
     Maker(Instant),
 }
 
-/// Until when a key of `maker`'s is good that was asked to be so until `asked`; none: until it is revoked. `days` is the
-/// policy's longest life: whoever wants more than their own credential has asks for it. Who holds
+/// Until when a key of `maker`'s is good that was asked to be so until `asked`; none: until it is revoked. `days` is
+/// the policy's longest life: whoever wants more than their own credential has asks for it. Who holds
 /// [`Scope::PlatformSecurity`] is not bound by either.
 pub fn end(
     asked: Option<Instant>,

@@ -1,8 +1,8 @@
 //! Token exchange (RFC 8693): what a request may ask for, and what the token may do that it gets.
 //!
 //! What must stay true: nobody gets more than the subject token gives, nor for longer than [`LIFETIME`]; what cannot be
-//! given (another audience, a delegation) is refused by its name and never passed over. Parameters that nobody knows are
-//! passed over, as RFC 6749, 3.2 demands.
+//! given (another audience, a delegation) is refused by its name and never passed over. Parameters that nobody knows
+//! are passed over, as RFC 6749, 3.2 demands.
 //!
 //! Who calls it: `app::token_exchange`. What it does not do: judge the subject token.
 

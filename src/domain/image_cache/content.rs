@@ -1,9 +1,9 @@
 //! What an image cache holds, whatever it is called: the question of `ensure`, "is there one like this already?".
 //!
-//! Two caches have the same content if one serves every instance that the other serves: the same set of images in
-//! their full form, the same size, system, Flash mode and snapshot copies. Left out is how it was built (networks,
-//! logins, registries, zone, layer reuse) and how it is kept (name, tags, retention, resource group, strategy, comment).
-//! The table of the fields says which is which ([`crate::domain::image_cache::spec::fields`]).
+//! Two caches have the same content if one serves every instance that the other serves: the same set of images in their
+//! full form, the same size, system, Flash mode and snapshot copies. Left out is how it was built (networks, logins,
+//! registries, zone, layer reuse) and how it is kept (name, tags, retention, resource group, strategy, comment). The
+//! table of the fields says which is which ([`crate::domain::image_cache::spec::fields`]).
 //!
 //! An image counts by its digest where it has one (its tag then says nothing), else by its tag: nobody asks a registry
 //! where a tag points today, so a tag that moved is the same content. Who moves tags names digests.

@@ -131,8 +131,8 @@ impl Status {
         matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed | Self::Deleting) || self.is_final()
     }
 
-    /// Whether a look that shows one at rest as `shown` is so unlikely that another look must show it, too: what is ready
-    /// is built, and what has failed never will be.
+    /// Whether a look that shows one at rest as `shown` is so unlikely that another look must show it, too: what is
+    /// ready is built, and what has failed never will be.
     pub fn is_unlikely(self, shown: Self) -> bool {
         use Status::{Creating, Failed, Preparing, Ready, UpdateFailed, Updating};
         match self {
@@ -170,8 +170,8 @@ impl Status {
         }
     }
 
-    /// Whether one that has ended, or failed, may go on as `to`, because the cloud shows it again: as what is shown; one
-    /// that was deleted is still to be removed.
+    /// Whether one that has ended, or failed, may go on as `to`, because the cloud shows it again: as what is shown;
+    /// one that was deleted is still to be removed.
     pub fn may_come_back_as(self, to: Self) -> bool {
         match self {
             Self::Deleted => to == Self::Deleting,

@@ -1,8 +1,8 @@
 //! An account for each team or address, in bounded memory.
 //!
 //! What must stay true: an account that is like new is forgotten, which nobody can tell; where there are more busy ones
-//! than may be kept, further parties share one account: however many names somebody thinks of, the memory is bounded, and
-//! nobody who had an account loses it to them.
+//! than may be kept, further parties share one account: however many names somebody thinks of, the memory is bounded,
+//! and nobody who had an account loses it to them.
 
 use std::collections::HashMap;
 use std::hash::Hash;

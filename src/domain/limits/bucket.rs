@@ -1,5 +1,5 @@
-//! A rate with a burst: a bucket of so many requests that fills at so many a second (the generic cell rate algorithm, so
-//! one instant is all that is kept).
+//! A rate with a burst: a bucket of so many requests that fills at so many a second (the generic cell rate algorithm,
+//! so one instant is all that is kept).
 
 use chrono::Duration;
 

@@ -1,9 +1,9 @@
 //! Who is worked for next, and who is turned away, when there is more to do than can be done at once.
 //!
-//! So many requests are worked on, and so many lists and exports among them; the others stand in lines: one for each party in
-//! each class. A place that becomes free goes to the highest class in which anybody stands, there to the party whose turn it is, there to whom came first; one
-//! place in [`LEFT_OVER`] goes to the lowest class, so that none starves. So a party that sends ten times its share waits
-//! in its own line, ten times as long.
+//! So many requests are worked on, and so many lists and exports among them; the others stand in lines: one for each
+//! party in each class. A place that becomes free goes to the highest class in which anybody stands, there to the party
+//! whose turn it is, there to whom came first; one place in [`LEFT_OVER`] goes to the lowest class, so that none
+//! starves. So a party that sends ten times its share waits in its own line, ten times as long.
 //!
 //! A line that empties is a burst, and borne: whoever stands there waits as long as its caller would. Only whom the
 //! line, as fast as it really drains ([`drain`]), would not reach within that time is turned away at once. A line that
@@ -14,12 +14,12 @@
 //! ([`Asking::delayed`]) go before them, in their order, and are turned away by their deadline alone. Where the lines
 //! are full, the newest of the longest line of the lowest class is turned away.
 //!
-//! Taking turns alone would leave the others behind whatever the greedy one has just begun: every core is busy with it. So a
-//! party that had more than its share of lists lately ([`super::shares`]) begins another only while fewer than half of
-//! the places for lists are taken; the other half is kept for those who come.
+//! Taking turns alone would leave the others behind whatever the greedy one has just begun: every core is busy with it.
+//! So a party that had more than its share of lists lately ([`super::shares`]) begins another only while fewer than
+//! half of the places for lists are taken; the other half is kept for those who come.
 //!
-//! What must stay true: but for that, work never waits while a place is free, and nobody waits where nothing is worked on;
-//! the memory is bounded; what is turned away was not begun.
+//! What must stay true: but for that, work never waits while a place is free, and nobody waits where nothing is worked
+//! on; the memory is bounded; what is turned away was not begun.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -65,8 +65,8 @@ impl Class {
 pub struct Room {
     /// Requests that are worked on at once.
     pub running: usize,
-    /// Of those, lists and exports. Each keeps a processor of the database and of ours busy: more of them at once are no
-    /// more a second, and all are later.
+    /// Of those, lists and exports. Each keeps a processor of the database and of ours busy: more of them at once are
+    /// no more a second, and all are later.
     pub lists: usize,
     /// Requests that stand in all lines together.
     pub queue: usize,
@@ -74,8 +74,8 @@ pub struct Room {
     pub max_wait: Duration,
     /// The longest wait in a line that stands.
     pub target: Duration,
-    /// What a party had in this span of time or in the one before, it had lately. Long enough that a few requests at once
-    /// are no greed, short enough that it is soon forgotten.
+    /// What a party had in this span of time or in the one before, it had lately. Long enough that a few requests at
+    /// once are no greed, short enough that it is soon forgotten.
     pub lately: Duration,
 }
 
@@ -226,8 +226,8 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         self.call(room, now, turned_away)
     }
 
-    /// Who may begin, if a place is free for anybody; to be asked until there is nobody. Seldom is there a second for one
-    /// who left: a party whose greed is forgotten may begin as many at once as there are places.
+    /// Who may begin, if a place is free for anybody; to be asked until there is nobody. Seldom is there a second for
+    /// one who left: a party whose greed is forgotten may begin as many at once as there are places.
     pub fn call(&mut self, room: &Room, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
         self.shares.go_on(room.lately, now);
         let mut called = None;

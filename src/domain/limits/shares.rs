@@ -1,6 +1,7 @@
 //! What each party had lately of what all had together: who has more than its share.
 //!
-//! Counted in spans of time, this one and the one before; so memory holds no more parties than began something in them. Who calls it: [`super::queue`], with lists. What it does not do: decide what becomes of whoever has more.
+//! Counted in spans of time, this one and the one before; so memory holds no more parties than began something in them.
+//! Who calls it: [`super::queue`], with lists. What it does not do: decide what becomes of whoever has more.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -5,12 +5,12 @@
 //! 1. Nothing was signed yet, or every attempt proved that nothing happened: send.
 //! 2. An attempt is in doubt, and the first of them is younger than the window in which the cloud surely
 //!    remembers a ClientToken: send again with the same token.
-//! 3. In doubt and older: look for it (a create by its tag, an update by the cache's id). Found: it was done.
-//!    Not found: look again and again, ever more seldom, until the last signed attempt can no longer be accepted (its
-//!    timestamp, plus the 15 minutes the cloud allows, plus the lag of its lists). A cache that is shown without a trace of
-//!    the update: nothing happened and nothing will, so send. What is not shown at all may be hidden: the cloud's answer
-//!    of one moment is not a fact. Only once three looks, spread over [`Rule::absence`], have shown nothing, it counts as
-//!    never made, and is sent. A delete is sent again instead: repeating it does no harm.
+//! 3. In doubt and older: look for it (a create by its tag, an update by the cache's id). Found: it was done. Not
+//!    found: look again and again, ever more seldom, until the last signed attempt can no longer be accepted (its
+//!    timestamp, plus the 15 minutes the cloud allows, plus the lag of its lists). A cache that is shown without a
+//!    trace of the update: nothing happened and nothing will, so send. What is not shown at all may be hidden: the
+//!    cloud's answer of one moment is not a fact. Only once three looks, spread over [`Rule::absence`], have shown
+//!    nothing, it counts as never made, and is sent. A delete is sent again instead: repeating it does no harm.
 //! 4. A refusal ends the operation only if no earlier attempt is in doubt. Else it is held, nothing more is
 //!    sent, and step 3's looks decide: found, it was done after all; not found, it ends with the kept refusal.
 //! 5. `IdempotentParameterMismatch` means that the cloud knows our token with other parameters: something
@@ -22,9 +22,9 @@
 //! 8. An update waits until no copy of an earlier update can be carried out, and until what such a copy built
 //!    was looked at: it would undo the newer one, or be taken for its build.
 //!
-//! 9. A process that is not sure of its time ([`Present::sure`]) does not tell by it that something was long ago: a create
-//!    in doubt it looks for, and what it does not find it looks for again; a window that it opens is none. Updates wait:
-//!    a look that shows what was before them could not be told from one that shows what they did.
+//! 9. A process that is not sure of its time ([`Present::sure`]) does not tell by it that something was long ago: a
+//!    create in doubt it looks for, and what it does not find it looks for again; a window that it opens is none.
+//!    Updates wait: a look that shows what was before them could not be told from one that shows what they did.
 //!
 //! Physics: with prompt or lost requests at most one create is ever carried out. Only a copy that arrives
 //! later than the cloud's memory of the token can make a second cache; rule 6 removes it.
@@ -131,8 +131,8 @@ impl Progress {
         !self.in_doubt || self.kind == OperationKind::Delete || self.is_window_open(now, rule)
     }
 
-    /// Whether the cloud surely remembers the token. Not if an attempt was signed later than now: the clock was put back
-    /// since.
+    /// Whether the cloud surely remembers the token. Not if an attempt was signed later than now: the clock was put
+    /// back since.
     fn is_window_open(&self, now: Present, rule: &Rule) -> bool {
         let within = |opened: Instant| opened <= now.at && now.at < opened + rule.token_window;
         now.sure && self.window_opened_at.is_some_and(within) && self.last_signed_at.is_none_or(|last| last <= now.at)
@@ -227,8 +227,8 @@ impl Progress {
         (self, effect)
     }
 
-    /// When to look for what is held. A create at once: what an attempt made whose commit a failover lost is most likely
-    /// shown by now. A look at an update would take what was before it for what it did.
+    /// When to look for what is held. A create at once: what an attempt made whose commit a failover lost is most
+    /// likely shown by now. A look at an update would take what was before it for what it did.
     fn first_look(&self, now: Instant, rule: &Rule) -> Instant {
         if self.kind == OperationKind::Create { now } else { now + rule.list_lag }
     }

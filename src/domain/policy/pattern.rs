@@ -1,10 +1,11 @@
 //! Patterns of registries and repositories.
 //!
-//! The grammar: `[*.]host[:port][/path]`, or `*` for everything. A host stands for itself, `*.host` for every host below
-//! it (not itself); a port must be the same, and none means none. In the path `*` stands for any characters, slashes
-//! too, and none at all; without a path, all of the registry is meant. The first part is a host if it has a dot, a colon
-//! or is `localhost`; else the registry is Docker's, and a bare name is below `library`, as image references have it:
-//! `nginx` is `docker.io/library/nginx`, `team-a/*` is `docker.io/team-a/*`. Tags and digests have no place here.
+//! The grammar: `[*.]host[:port][/path]`, or `*` for everything. A host stands for itself, `*.host` for every host
+//! below it (not itself); a port must be the same, and none means none. In the path `*` stands for any characters,
+//! slashes too, and none at all; without a path, all of the registry is meant. The first part is a host if it has a
+//! dot, a colon or is `localhost`; else the registry is Docker's, and a bare name is below `library`, as image
+//! references have it: `nginx` is `docker.io/library/nginx`, `team-a/*` is `docker.io/team-a/*`. Tags and digests have
+//! no place here.
 
 use std::fmt;
 use std::str::FromStr;

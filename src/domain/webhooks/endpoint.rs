@@ -38,8 +38,8 @@ pub struct Endpoint {
     pub options: EndpointOptions,
     /// The names of its own headers; their values are secret.
     pub header_names: Vec<String>,
-    /// The networks in which it echoed its challenge, as they are kept (`10.1.2.0/24`); none where it was never asked, or
-    /// before they were kept: then its name may lead anywhere.
+    /// The networks in which it echoed its challenge, as they are kept (`10.1.2.0/24`); none where it was never asked,
+    /// or before they were kept: then its name may lead anywhere.
     pub verified_networks: Option<Vec<String>>,
     /// What its ed25519 signatures are verified with (`whpk_…`), where it has such.
     pub public_key: Option<String>,

@@ -1,7 +1,7 @@
 //! Whether the account's key may call an action, asked with a call of which nothing can come.
 //!
-//! What must stay true: nothing is made, changed or removed, and nothing costs anything, whatever the cloud makes of it: a
-//! create names neither an image nor a cache, a change and a removal name an image cache that no cloud has.
+//! What must stay true: nothing is made, changed or removed, and nothing costs anything, whatever the cloud makes of
+//! it: a create names neither an image nor a cache, a change and a removal name an image cache that no cloud has.
 //!
 //! Who calls it: `app`, for `doctor cloud`. What it does not do: judge the answer.
 

@@ -57,8 +57,8 @@ impl FromRequestParts<DoorState> for Authorized {
     }
 }
 
-/// Refuses who may not call an operation that is open to operators although it is none of the API: it stands in no line and
-/// has no audit entry, but a flood of bad credentials is bounded as elsewhere.
+/// Refuses who may not call an operation that is open to operators although it is none of the API: it stands in no line
+/// and has no audit entry, but a flood of bad credentials is bounded as elsewhere.
 pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMap) -> Result<(), Refusal> {
     let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
     let let_in = async {

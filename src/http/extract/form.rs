@@ -1,5 +1,5 @@
-//! The body as a form (`application/x-www-form-urlencoded`), pair by pair. A route that takes one takes no query: a token
-//! that stands in a URL stands in logs, too.
+//! The body as a form (`application/x-www-form-urlencoded`), pair by pair. A route that takes one takes no query: a
+//! token that stands in a URL stands in logs, too.
 
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;

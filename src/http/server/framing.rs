@@ -1,9 +1,9 @@
 //! What no two readers may read in two ways: which host a request is for, and where it ends (RFC 9112, 3.2 and 6).
 //!
-//! hyper refuses most of it by itself: bad lengths, lengths that differ, folded lines, spaces before a colon, chunks that
-//! are none. It takes a last coding `chunked` behind others, and `Content-Length` beside `Transfer-Encoding`, which it
-//! leaves out of what it shows; and it does not look at `Host`. What must stay true: what is refused here is answered with
-//! 400 and the end of its connection, so that nothing behind it is read as a request.
+//! hyper refuses most of it by itself: bad lengths, lengths that differ, folded lines, spaces before a colon, chunks
+//! that are none. It takes a last coding `chunked` behind others, and `Content-Length` beside `Transfer-Encoding`,
+//! which it leaves out of what it shows; and it does not look at `Host`. What must stay true: what is refused here is
+//! answered with 400 and the end of its connection, so that nothing behind it is read as a request.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ const LENGTH: &[u8] = b"content-length";
 
 /// Whether a length was named since the present requests began. hyper drops it where there is a `Transfer-Encoding`.
 ///
-/// Looked for at the beginnings of lines of all that came since something was last answered: a length of another request
-/// that came together with this one counts, too. Where a head comes in parts and the answer to the one before it goes out
-/// between them, it may be missed; then hyper reads the chunks and ends the connection, as the RFC allows.
+/// Looked for at the beginnings of lines of all that came since something was last answered: a length of another
+/// request that came together with this one counts, too. Where a head comes in parts and the answer to the one before
+/// it goes out between them, it may be missed; then hyper reads the chunks and ends the connection, as the RFC allows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lengths(Arc<AtomicBool>);
 

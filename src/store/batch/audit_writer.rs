@@ -16,7 +16,6 @@ const QUEUE: usize = 32_768;
 /// The writer's handle.
 pub(in crate::store) type AuditWriter = Batches<Writing>;
 
-/// Writes entries.
 pub(in crate::store) struct Writing {
     pool: Pool,
     stamp: Stamp,

@@ -1,6 +1,6 @@
 //! The group-commit writer of state: creates that begin and creates that end, one statement for each half of all that
-//! queued while its last commit ran ([`crate::store::batch`]). One statement is one transaction and one way to the database
-//! and back, where there were four to six.
+//! queued while its last commit ran ([`crate::store::batch`]). One statement is one transaction and one way to the
+//! database and back, where there were four to six.
 //!
 //! What must stay true:
 //! - Nothing is answered before it is durable. A commit whose answer is lost is an unknown outcome to everybody in it,
@@ -13,9 +13,9 @@
 //!   fails alone.
 //! - No two of one batch are about the same image cache, operation or key: the second goes alone.
 //! - No batch waits for a row in somebody's hands: operations and image caches are taken `SKIP LOCKED`. What may be
-//!   waited for is taken in one order everywhere: idempotency keys, sorted, before anything else of a begin; the tracker's
-//!   groups, sorted and once each, by an end. Whoever holds a group waits for nobody who may want one: at most for a row
-//!   of an endpoint that a delivery names. So no two transactions wait for each other.
+//!   waited for is taken in one order everywhere: idempotency keys, sorted, before anything else of a begin; the
+//!   tracker's groups, sorted and once each, by an end. Whoever holds a group waits for nobody who may want one: at
+//!   most for a row of an endpoint that a delivery names. So no two transactions wait for each other.
 //! - Its wait is bounded as everywhere ([`Pool::limited`]), its queue is, and what was taken in is done though nobody
 //!   waits.
 //!
@@ -39,8 +39,8 @@ use settle_batch::SettleBatch;
 mod create_batch;
 mod settle_batch;
 
-/// Connections for each half, each with a worker. A second would only make commits smaller: measured, it costs a tenth of the
-/// creates and a third more of PostgreSQL.
+/// Connections for each half, each with a worker. A second would only make commits smaller: measured, it costs a tenth
+/// of the creates and a third more of PostgreSQL.
 const WRITERS: u32 = 1;
 /// Most steps of each half that wait.
 const QUEUE: usize = 8_192;
@@ -71,8 +71,8 @@ impl StateWriter {
 }
 
 impl Store {
-    /// Records a create together with others that begin just now. `false`: it must go alone ([`Store::begin_create`]), and
-    /// nothing of it was written.
+    /// Records a create together with others that begin just now. `false`: it must go alone ([`Store::begin_create`]),
+    /// and nothing of it was written.
     ///
     /// # Errors
     /// `Unavailable` where the queue is full (nothing was written), and where the database is away.

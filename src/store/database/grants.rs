@@ -1,7 +1,7 @@
 //! What a role has of the database, and bringing it to what it needs (`domain::database::grants`).
 //!
-//! Who calls it: `migrate` and `doctor database`. What it does not do: judge powers over the audit that are no privileges
-//! ([`Store::powers_over_audit`]).
+//! Who calls it: `migrate` and `doctor database`. What it does not do: judge powers over the audit that are no
+//! privileges ([`Store::powers_over_audit`]).
 
 use sqlx::AssertSqlSafe;
 
@@ -58,8 +58,8 @@ impl Store {
         Ok(Some(rows.into_iter().filter_map(held).collect()))
     }
 
-    /// Grants `role` what a gateway needs, and takes from it what it does not, as far as it is granted by name. `false`:
-    /// there is no such role. The database itself is left to whoever owns it.
+    /// Grants `role` what a gateway needs, and takes from it what it does not, as far as it is granted by name.
+    /// `false`: there is no such role. The database itself is left to whoever owns it.
     pub async fn grant_runtime(&self, role: &str) -> Result<bool, Error> {
         let Some(held) = self.held_privileges(role).await? else { return Ok(false) };
         let mut statements = Vec::new();

@@ -12,10 +12,10 @@
 //! safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have
 //! happened.
 //!
-//! Nor may tables that a later version alters under us do harm. Statements name their columns ([`crate::store::columns`]), so
-//! that another column changes nothing; where a plan is stale all the same, every connection from before is closed. A
-//! statement by itself is then repeated, and so is a transaction that is repeated where a connection breaks; any other
-//! transaction fails once, as if the database were away.
+//! Nor may tables that a later version alters under us do harm. Statements name their columns
+//! ([`crate::store::columns`]), so that another column changes nothing; where a plan is stale all the same, every
+//! connection from before is closed. A statement by itself is then repeated, and so is a transaction that is repeated
+//! where a connection breaks; any other transaction fails once, as if the database were away.
 //!
 //! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble;
 //! stale, it costs a needless test), and what the driver keeps of a connection (prepared statements), which ends with

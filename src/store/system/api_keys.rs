@@ -72,7 +72,8 @@ impl Store {
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
-    /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates meanwhile wins.
+    /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates
+    /// meanwhile wins.
     pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), Error> {
         sqlx::query(
             "UPDATE api_keys SET hash = CASE WHEN hash = $2 THEN $3 ELSE hash END,

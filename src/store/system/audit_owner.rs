@@ -19,8 +19,8 @@ pub struct DroppedMonth {
 }
 
 impl Store {
-    /// In which ways the role in use could alter or remove audit entries, each as a phrase; empty for a good runtime role.
-    /// None while there are no audit tables yet.
+    /// In which ways the role in use could alter or remove audit entries, each as a phrase; empty for a good runtime
+    /// role. None while there are no audit tables yet.
     pub async fn powers_over_audit(&self) -> Result<Option<Vec<String>>, Error> {
         let sql = "SELECT to_regclass('public.audit_checkpoints') IS NOT NULL";
         if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&self.workers).await? {
@@ -80,9 +80,9 @@ impl Store {
         Ok(months)
     }
 
-    /// Drops months. `entry` tells of it, in the same transaction; the leaves that lose their entries, now and ever before,
-    /// are added to it. What was dropped before is taken from the newest sealed entry about it: so that is to be verified
-    /// first.
+    /// Drops months. `entry` tells of it, in the same transaction; the leaves that lose their entries, now and ever
+    /// before, are added to it. What was dropped before is taken from the newest sealed entry about it: so that is to
+    /// be verified first.
     pub async fn drop_audit_months(&self, months: &[DroppedMonth], mut entry: AuditEntry) -> Result<(), Error> {
         let mut transaction = self.workers.begin().await?;
         let told = check::dropped(&mut transaction).await?;

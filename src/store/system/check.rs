@@ -1,5 +1,5 @@
-//! Everything of the audit, in the order of the tree, for whoever verifies or exports it: one view of the database, read
-//! page by page.
+//! Everything of the audit, in the order of the tree, for whoever verifies or exports it: one view of the database,
+//! read page by page.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Cloud accounts that an administrator added: of no team.
 //!
 //! What must stay true: no image cache is recorded for an account that is gone or disabled, at whichever gateway:
-//! whoever records one holds the account's row meanwhile ([`account`](crate::store::writes::holds::account)), and whoever removes one has locked it before it
-//! looks.
+//! whoever records one holds the account's row meanwhile ([`account`](crate::store::writes::holds::account)), and
+//! whoever removes one has locked it before it looks.
 
 use std::sync::LazyLock;
 

@@ -47,8 +47,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes the encrypted URL of an endpoint, and the placeholder in place of the plain one where no version of before
-    /// has to read it. `false`: it was changed meanwhile.
+    /// Writes the encrypted URL of an endpoint, and the placeholder in place of the plain one where no version of
+    /// before has to read it. `false`: it was changed meanwhile.
     pub async fn seal_url(&self, was: &PlainUrl, sealed: &[u8], placeholder: &str) -> Result<bool, Error> {
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET url_sealed = $4,

@@ -24,9 +24,9 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Makes the days of attempts that are coming and forgets those that are older than `keep` by the database's clock, as
-    /// whole tables; and what an earlier form of the database kept of them. None: nothing is forgotten. The deliveries
-    /// themselves stay. Returns how many days went.
+    /// Makes the days of attempts that are coming and forgets those that are older than `keep` by the database's clock,
+    /// as whole tables; and what an earlier form of the database kept of them. None: nothing is forgotten. The
+    /// deliveries themselves stay. Returns how many days went.
     pub async fn forget_attempts(&self, keep: Option<Duration>) -> Result<i32, Error> {
         let seconds = keep.map(|keep| keep.as_secs_f64());
         let days = sqlx::query_scalar("SELECT delivery_attempts_upkeep(make_interval(secs => $1))")

@@ -1,4 +1,5 @@
-//! What the tracker observed, many caches at once: the same rows as [`crate::store::writes::changes`] writes one by one.
+//! What the tracker observed, many caches at once: the same rows as [`crate::store::writes::changes`] writes one by
+//! one.
 //!
 //! One transaction of a few statements, however many caches moved: each row by compare-and-set, then transitions,
 //! events, deliveries and audit entries of those that were written. An observation never changes what was asked

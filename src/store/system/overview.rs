@@ -61,8 +61,8 @@ impl Store {
             .await?)
     }
 
-    /// Up to `limit` teams that are registered or have, or had, image caches, by id, after `after`; each with whether it
-    /// is registered.
+    /// Up to `limit` teams that are registered or have, or had, image caches, by id, after `after`; each with whether
+    /// it is registered.
     pub async fn known_teams(&self, after: Option<&TeamId>, limit: i64) -> Result<Vec<(TeamId, bool)>, Error> {
         // From one team to the next by the index: there are many more image caches than teams.
         let rows: Vec<(String, bool)> = sqlx::query_as(

@@ -133,8 +133,8 @@ impl Store {
         Ok(Some(taken))
     }
 
-    /// Which of these subjects made or rotated a key, are an access key, or have an audit entry since `since`; of one team,
-    /// where one is named. The audit is long, and whoever asks has no time: it fails after two seconds.
+    /// Which of these subjects made or rotated a key, are an access key, or have an audit entry since `since`; of one
+    /// team, where one is named. The audit is long, and whoever asks has no time: it fails after two seconds.
     pub async fn known_subjects(
         &self,
         team: Option<&TeamId>,

@@ -1,5 +1,5 @@
-//! Teams and the default policy as the platform's administrators keep them. Each change is one transaction with its audit
-//! entry, and compares the version that was read.
+//! Teams and the default policy as the platform's administrators keep them. Each change is one transaction with its
+//! audit entry, and compares the version that was read.
 
 use sqlx::AssertSqlSafe;
 

@@ -15,7 +15,8 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(id.uuid()).fetch_optional(&self.requests).await?)
     }
 
-    /// The hashes of complete subtrees: last leaf and level of each, in that order. Fewer come back where some are missing.
+    /// The hashes of complete subtrees: last leaf and level of each, in that order. Fewer come back where some are
+    /// missing.
     pub async fn audit_hashes(&self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, Error> {
         let mut connection = self.requests.acquire().await?;
         hashes(&mut connection, wanted).await

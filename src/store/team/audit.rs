@@ -1,4 +1,5 @@
-//! Audit entries as a team reads them, and the platform those of all teams. They are added by [`crate::store::writes::audit_entries`], and never changed.
+//! Audit entries as a team reads them, and the platform those of all teams. They are added by
+//! [`crate::store::writes::audit_entries`], and never changed.
 
 use crate::store::rows::AuditRow;
 use crate::store::rows::audit_entries::NumberedEntry;

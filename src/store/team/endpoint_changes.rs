@@ -108,7 +108,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Enables an endpoint that was pending, verified in its networks. `false`: it is gone, or was changed or verified meanwhile.
+    /// Enables an endpoint that was pending, verified in its networks. `false`: it is gone, or was changed or verified
+    /// meanwhile.
     pub async fn verify_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(

@@ -21,8 +21,8 @@ pub enum Trial {
 }
 
 impl Store {
-    /// Takes one of the endpoint's rate for a test, unless `most` deliveries or more are in hand. None: there is no such
-    /// endpoint.
+    /// Takes one of the endpoint's rate for a test, unless `most` deliveries or more are in hand. None: there is no
+    /// such endpoint.
     pub async fn begin_test(
         &self,
         team: &TeamId,
@@ -63,7 +63,8 @@ impl Store {
         Ok(if done.rows_affected() == 1 { Trial::Begun(Some(free_at)) } else { Trial::Limited })
     }
 
-    /// Notes that a test arrived at `now`: it is a success as any other, and ends every rest; not the pause of its rate.
+    /// Notes that a test arrived at `now`: it is a success as any other, and ends every rest; not the pause of its
+    /// rate.
     pub async fn note_test_arrived(
         &self,
         team: &TeamId,

@@ -181,7 +181,8 @@ impl Store {
         Ok(query.fetch_all(&self.requests).await?)
     }
 
-    /// Removes an endpoint: its secrets, its URL among them, are wiped and what waits for it is cancelled. `false`: there is none.
+    /// Removes an endpoint: its secrets, its URL among them, are wiped and what waits for it is cancelled. `false`:
+    /// there is none.
     pub async fn remove_endpoint(&self, team: &TeamId, id: EndpointId, entry: &AuditEntry) -> Result<bool, Error> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(

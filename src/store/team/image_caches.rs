@@ -33,8 +33,8 @@ impl Store {
         alone(row)
     }
 
-    /// Up to `limit` image caches of the team that still exist, as far as they are weighed: those of `region` first, then
-    /// the newest.
+    /// Up to `limit` image caches of the team that still exist, as far as they are weighed: those of `region` first,
+    /// then the newest.
     pub async fn matchable_caches(&self, team: &TeamId, region: &Region, limit: i64) -> Result<Vec<Weighed>, Error> {
         // In two parts, each in the order of its index: nothing is sorted, and the second is read only where the first
         // was not enough.

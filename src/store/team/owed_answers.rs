@@ -3,8 +3,8 @@
 //!
 //! What must stay true: an answer leaves only after `sending` is committed; only `unsent` runs out; whoever comes to
 //! rely on the cache ends what is owed. Operations are locked before what is owed for them, and only where the end of
-//! one could come in between: to clear what was told takes no lock of an operation. By a word of another version nothing
-//! is written, told or given up: it is told of, and left to that version.
+//! one could come in between: to clear what was told takes no lock of an operation. By a word of another version
+//! nothing is written, told or given up: it is told of, and left to that version.
 //!
 //! Who calls it: `app`, and the transactions that record a create or an end. What it does not do: remove image caches.
 
@@ -153,8 +153,8 @@ impl Store {
     }
 }
 
-/// Gives up those of these operations, which are locked, for which something known is owed, or this. A key stands for those
-/// that have one.
+/// Gives up those of these operations, which are locked, for which something known is owed, or this. A key stands for
+/// those that have one.
 async fn abandon_owed(connection: &mut Connection, operations: &[Uuid], what: Option<Owed>) -> Result<u64, Error> {
     let done = sqlx::query(
         "WITH owed AS (

@@ -32,7 +32,6 @@ const QUEUE: usize = 16_384;
 /// The handle of whoever reads rules.
 pub(in crate::store) type RuleReads = Batches<Reading>;
 
-/// Reads rules.
 pub(in crate::store) struct Reading(Pool);
 
 /// For whom, and where.

@@ -1,8 +1,8 @@
 //! Image caches as they are shown: the JSON that is kept beside the row where it is of the row's version, else the row.
 //!
 //! What must stay true: the team is in the join; what is kept counts only for the very version that it was made of, so
-//! whoever changes a row need not know of it; a read sees what was committed before it was asked for. Reads of one image
-//! cache share a statement with all others that wait ([`crate::store::batch`]), on connections of their own.
+//! whoever changes a row need not know of it; a read sees what was committed before it was asked for. Reads of one
+//! image cache share a statement with all others that wait ([`crate::store::batch`]), on connections of their own.
 //!
 //! Who calls it: `app`'s rendering. What it does not do: make the JSON; that is `app`'s view.
 

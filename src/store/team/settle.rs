@@ -1,7 +1,8 @@
 //! Ending an operation: its outcome and all that follows from it, in one transaction.
 //!
 //! What must stay true: whoever settles holds the operation, by the database's clock; operations are locked before
-//! image caches. Ends of creates share their transaction where they can ([`crate::store::batch::state_writer`]); here each is alone.
+//! image caches. Ends of creates share their transaction where they can ([`crate::store::batch::state_writer`]); here
+//! each is alone.
 //!
 //! Who calls it: `app::operations`. What it does not do: decide.
 
@@ -23,7 +24,7 @@ use crate::store::{Error, Store};
 /// What became of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// Written.
+    /// The end is written, with all that follows from it.
     Done {
         /// The ids may be told: that is durable.
         sending: bool,

@@ -1,4 +1,5 @@
-//! Adding audit entries: each with its stamp, all in one statement, in the transaction or the statement of what they record.
+//! Adding audit entries: each with its stamp, all in one statement, in the transaction or the statement of what they
+//! record.
 
 use crate::store::rows::Stamped;
 use std::borrow::Borrow;
@@ -50,7 +51,8 @@ impl Store {
         self.audit.ask(entry).await
     }
 
-    /// Ends a change that may have found nothing to change: with its entry, or without a trace. Whether it changed anything.
+    /// Ends a change that may have found nothing to change: with its entry, or without a trace. Whether it changed
+    /// anything.
     pub(in crate::store) async fn end_audited(
         &self,
         mut transaction: Tx,

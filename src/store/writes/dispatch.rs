@@ -2,9 +2,9 @@
 //!
 //! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory the
 //! moment its transaction has committed: no statement and no pause lie between. Everything else waits in the queue. For
-//! an endpoint that is not enabled at most so many wait ([`crate::store::team::backlog`]): the others are counted. What must stay
-//! true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit whose answer
-//! was lost) is found by its worker, which compares what it holds with the database.
+//! an endpoint that is not enabled at most so many wait ([`crate::store::team::backlog`]): the others are counted. What
+//! must stay true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit
+//! whose answer was lost) is found by its worker, which compares what it holds with the database.
 
 use crate::store::dispatch::Dispatch;
 use crate::store::dispatch::Put;

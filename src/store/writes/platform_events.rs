@@ -1,5 +1,5 @@
-//! Events of the platform: what changes for everybody is told, in the transaction of the change, to each team that keeps
-//! an endpoint for it, and once more to no team: whoever may see them finds them in their feed, endpoint or not.
+//! Events of the platform: what changes for everybody is told, in the transaction of the change, to each team that
+//! keeps an endpoint for it, and once more to no team: whoever may see them finds them in their feed, endpoint or not.
 
 use crate::store::input::NOBODYS;
 use crate::store::writes::events;

@@ -30,8 +30,8 @@ pub(super) fn carried_out(evidence: &Evidence) -> Vec<String> {
     silent.chain(invented.map(|(operation, _)| format!("in the audit, not carried out: {operation}"))).collect()
 }
 
-/// Each operation that ended has one entry of its beginning and one of its end (an adoption is over as it begins), and no
-/// operation is in the audit alone.
+/// Each operation that ended has one entry of its beginning and one of its end (an adoption is over as it begins), and
+/// no operation is in the audit alone.
 pub(super) fn endings(evidence: &Evidence) -> Vec<String> {
     let mut entries: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let adoptions = evidence.audit.iter().filter(|entry| entry.action == ADOPT);

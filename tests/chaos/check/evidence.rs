@@ -77,10 +77,7 @@ pub(crate) enum ClientFact {
         at: DateTime<Utc>,
     },
     /// No answer came in all the time that a client was willing to wait.
-    GaveUp {
-        /// The key.
-        key: String,
-    },
+    GaveUp { key: String },
 }
 
 /// A line of the stand-in's journal: an act that was carried out.
@@ -101,7 +98,6 @@ pub(crate) struct Act {
 /// A line of the receiver's ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Hook {
-    /// When.
     pub(crate) at: DateTime<Utc>,
     /// `webhook-id`.
     pub(crate) id: String,
@@ -109,7 +105,6 @@ pub(crate) struct Hook {
     pub(crate) kind: String,
     /// The image cache.
     pub(crate) image_cache: String,
-    /// Its generation.
     pub(crate) generation: i64,
     /// Whether the signature was good.
     pub(crate) signed: bool,
@@ -122,9 +117,7 @@ pub(crate) struct CacheRow {
     pub(crate) id: String,
     /// The name that its client gave it.
     pub(crate) name: String,
-    /// The status.
     pub(crate) status: String,
-    /// The generation.
     pub(crate) generation: i64,
     /// The cloud's id.
     pub(crate) eci_cache_id: Option<String>,
@@ -148,7 +141,6 @@ pub(crate) struct OperationRow {
     pub(crate) image_cache: String,
     /// `create`, `update` or `delete`.
     pub(crate) kind: String,
-    /// The state.
     pub(crate) state: String,
     /// The code of its refusal.
     pub(crate) code: Option<String>,
@@ -163,9 +155,7 @@ pub(crate) struct EventRow {
     pub(crate) id: String,
     /// Whose feed it is in.
     pub(crate) team: String,
-    /// The type.
     pub(crate) kind: String,
-    /// Its cache.
     pub(crate) image_cache: String,
     /// The cache's generation then.
     pub(crate) generation: i64,
@@ -176,15 +166,11 @@ pub(crate) struct EventRow {
 /// A row of `transitions`.
 #[derive(Debug, Clone)]
 pub(crate) struct TransitionRow {
-    /// Its cache.
     pub(crate) image_cache: String,
     /// Its number, from 1.
     pub(crate) sequence: i64,
-    /// Before.
     pub(crate) from: Option<String>,
-    /// After.
     pub(crate) to: String,
-    /// Why.
     pub(crate) reason: String,
 }
 
@@ -208,7 +194,6 @@ pub(crate) struct Recovery {
     pub(crate) took: Option<Duration>,
 }
 
-/// Everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
     /// What clients asked and heard.
@@ -217,11 +202,8 @@ pub(crate) struct Evidence {
     pub(crate) acts: Vec<Act>,
     /// What the receiver heard.
     pub(crate) hooks: Vec<Hook>,
-    /// The rows.
     pub(crate) caches: Vec<CacheRow>,
-    /// The rows.
     pub(crate) operations: Vec<OperationRow>,
-    /// The rows.
     pub(crate) events: Vec<EventRow>,
     /// The rows, in any order.
     pub(crate) transitions: Vec<TransitionRow>,

@@ -59,8 +59,8 @@ fn faults(life: &[&TransitionRow], lied: bool) -> Vec<String> {
     found
 }
 
-/// What has ended goes on only where the cloud had lied, and with that reason: a look that shows nothing may be believed
-/// at the edge of a lie.
+/// What has ended goes on only where the cloud had lied, and with that reason: a look that shows nothing may be
+/// believed at the edge of a lie.
 fn may_become(from: &str, row: &TransitionRow, lied: bool) -> bool {
     let (Ok(from), Ok(to)) = (from.parse::<Status>(), row.to.parse::<Status>()) else { return false };
     from.may_become(to) || (lied && row.reason == SHOWN_AGAIN && from.may_come_back_as(to))

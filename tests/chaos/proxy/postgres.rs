@@ -7,7 +7,6 @@
 /// How a commit came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Commit {
-    /// By COMMIT.
     Transaction,
     /// By the end of a single statement that wrote something.
     Statement,

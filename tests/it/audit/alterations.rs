@@ -1,7 +1,7 @@
 //! Random alterations, made as the tables' owner: each is found, and what was altered is named.
 //!
-//! Two hundred here; `ECG_ALTERATIONS=10000 cargo test --release --test it audit::alterations` makes as many as it says,
-//! `ECG_SEED` another sequence.
+//! Two hundred here; `ECG_ALTERATIONS=10000 cargo test --release --test it audit::alterations` makes as many as it
+//! says, `ECG_SEED` another sequence.
 #![cfg(test)]
 
 use sqlx::AssertSqlSafe;

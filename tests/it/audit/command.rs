@@ -1,4 +1,5 @@
-//! The `audit` commands as a person runs them: sentences, JSON and exit codes; against the database, and against a file.
+//! The `audit` commands as a person runs them: sentences, JSON and exit codes; against the database, and against a
+//! file.
 #![cfg(test)]
 
 use std::path::Path;

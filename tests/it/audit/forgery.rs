@@ -17,7 +17,6 @@ pub(crate) async fn freely(pool: &PgPool, sql: &str) {
     transaction.commit().await.unwrap();
 }
 
-/// The tables.
 pub(crate) const TABLES: [&str; 4] = ["audit_entries", "audit_leaves", "audit_nodes", "audit_checkpoints"];
 /// The columns of an entry, each with another value.
 const COLUMNS: [(&str, &str); 21] = [

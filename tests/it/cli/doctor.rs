@@ -1,4 +1,5 @@
-//! What the gateway needs, no more than that, and who is told where something is missing: at the cloud, in the database.
+//! What the gateway needs, no more than that, and who is told where something is missing: at the cloud, in the
+//! database.
 #![cfg(test)]
 
 mod cloud;

@@ -28,7 +28,6 @@ enum Step {
     Answers(&'static str),
     /// Reads a message and hangs up.
     Swallows,
-    /// Hangs up.
     HangsUp,
     /// Says this once the message has begun, and reads no more of it.
     Interrupts(&'static str),

@@ -1,5 +1,6 @@
 //! Clocks that leap: the database's clock is not believed alone, nothing is forgotten meanwhile, and what was written
-//! by a clock that was ahead holds nobody up. And machines that are suspended, after which the time goes on where it is.
+//! by a clock that was ahead holds nobody up. And machines that are suspended, after which the time goes on where it
+//! is.
 #![cfg(test)]
 
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! How PostgreSQL carries out our statements when there are 1,000,000 image caches: no scan of a whole table, no sort.
 //!
-//! The statements are the gateway's own: it is used through its doors, and its workers run, while `auto_explain` writes the
-//! plan of each statement into the server's log. So none can be forgotten here that a walk through the doors reaches.
-//! The image caches are really there; of what belongs to them (operations, transitions, events, entries of the audit)
-//! there is enough that no planner reads a table whole that it need not. What is not measured here: time.
+//! The statements are the gateway's own: it is used through its doors, and its workers run, while `auto_explain` writes
+//! the plan of each statement into the server's log. So none can be forgotten here that a walk through the doors
+//! reaches. The image caches are really there; of what belongs to them (operations, transitions, events, entries of the
+//! audit) there is enough that no planner reads a table whole that it need not. What is not measured here: time.
 #![cfg(test)]
 
 mod log;

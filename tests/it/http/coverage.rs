@@ -171,7 +171,8 @@ async fn the_team_itself_gets_in_with_a_token_and_with_a_key() {
 async fn lists_are_empty_for_others(app: &TestGateway, other: &str) {
     let lists =
         operations().into_iter().filter(|operation| operation.id_name.is_none() && operation.id.starts_with("list_"));
-    // Usage is the account's, and no list in spite of its name; accounts are the platform's, one of them the operator's.
+    // Usage is the account's, and no list in spite of its name; accounts are the platform's, one of them the
+    // operator's.
     let others = ["list_audit_entries", "list_usage", "list_team_costs", "list_cloud_accounts", "list_issuers"];
     for list in lists.filter(|list| !others.contains(&list.id.as_str())) {
         let page = Answer::of(list.request(app, "").bearer_auth(other)).await.expect(200);

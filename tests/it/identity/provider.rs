@@ -17,7 +17,6 @@ use super::signers::Signer;
 /// What is served, by path: the status, and the body.
 type Documents = Arc<Mutex<HashMap<String, (u16, String)>>>;
 
-/// The server.
 pub(super) struct Provider {
     address: String,
     documents: Documents,
@@ -38,8 +37,8 @@ impl Provider {
         Self { address, documents, hits }
     }
 
-    /// An issuer of that name here, with a key of its own, published where its discovery document says. `end` is what its
-    /// `iss` ends in.
+    /// An issuer of that name here, with a key of its own, published where its discovery document says. `end` is what
+    /// its `iss` ends in.
     pub(super) fn issuer(&self, name: &str, end: &str) -> At<'_> {
         let at = At { provider: self, path: format!("/{name}"), end: end.to_owned(), signer: Signer::rsa() };
         at.discover(&at.iss());

@@ -1,5 +1,5 @@
-//! Hostile tokens in the shape of each provider: whatever stands in a claim, the answer is a refusal by name or the very
-//! caller that the rule says, and never a failure of ours.
+//! Hostile tokens in the shape of each provider: whatever stands in a claim, the answer is a refusal by name or the
+//! very caller that the rule says, and never a failure of ours.
 #![cfg(test)]
 
 use std::collections::BTreeSet;

@@ -1,5 +1,5 @@
-//! Tokens in the shape of ten providers, through a real discovery document: each becomes the caller that its preset says,
-//! and a token that differs in what the rule asks for does not, and is told which rule failed on which claim.
+//! Tokens in the shape of ten providers, through a real discovery document: each becomes the caller that its preset
+//! says, and a token that differs in what the rule asks for does not, and is told which rule failed on which claim.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;

@@ -42,7 +42,6 @@ static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
 pub(crate) struct TestDatabase {
     /// How to connect to it.
     pub(crate) options: PgConnectOptions,
-    /// Its name.
     pub(crate) name: String,
 }
 

@@ -1,5 +1,5 @@
-//! Worker processes of this binary, told to stop and cut off from their database: nothing is lost, nothing is sent twice
-//! without need, and the log stays short.
+//! Worker processes of this binary, told to stop and cut off from their database: nothing is lost, nothing is sent
+//! twice without need, and the log stays short.
 #![cfg(test)]
 
 use std::collections::BTreeSet;

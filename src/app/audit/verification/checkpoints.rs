@@ -34,7 +34,8 @@ impl Verification {
         self.newest = Some(checkpoint);
     }
 
-    /// A checkpoint that ends behind the last leaf: if it is good, the leaves between are missing, and those before covered.
+    /// A checkpoint that ends behind the last leaf: if it is good, the leaves between are missing, and those before
+    /// covered.
     pub(super) fn beyond(&mut self, size: i64, note: &str) {
         let (next, last) = (self.next, size - 1);
         let read = self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?));

@@ -23,7 +23,6 @@ const MOST: usize = 4_096;
 /// How exactly it is known when a key was last used.
 const USE: Duration = Duration::seconds(60);
 
-/// The keys.
 #[derive(Debug, Default)]
 pub(super) struct KnownKeys(Mutex<HashMap<ApiKeyId, Arc<KnownKey>>>);
 
@@ -69,8 +68,8 @@ impl Identity {
         self.credentials.keys.entry(id).kept.forget().await;
     }
 
-    /// Whether a key that let somebody in at `since` is not revoked, and if it was rotated after that, whether the secret
-    /// of before is still taken.
+    /// Whether a key that let somebody in at `since` is not revoked, and if it was rotated after that, whether the
+    /// secret of before is still taken.
     pub(super) async fn key_holds(&self, id: ApiKeyId, since: Instant) -> bool {
         let Ok(Some(found)) = self.known_key_of(id, ttl_memo::BOUND).await else { return false };
         let turned = found.key.rotated_at.is_some_and(|at| at > since);
@@ -78,8 +77,8 @@ impl Identity {
         found.key.revoked_at.is_none() && (!turned || beside)
     }
 
-    /// Hashes the secret anew that was hashed under the former master key: once that key is taken away, whoever used theirs
-    /// meanwhile goes on. Nobody waits for it; where it fails, the next process that sees the key does it.
+    /// Hashes the secret anew that was hashed under the former master key: once that key is taken away, whoever used
+    /// theirs meanwhile goes on. Nobody waits for it; where it fails, the next process that sees the key does it.
     pub(super) fn rehash(&self, found: &HashedKey, presented: &Presented) {
         let fingerprint = &self.base.fingerprint();
         let is = fingerprint.of(API_KEY, presented.bytes());

@@ -1,7 +1,7 @@
 //! Which keys this process has met: they exist, so asking about them is worth a query.
 //!
-//! What must stay true: ids that somebody makes up never get in; the number is bounded. What is remembered lets nobody in:
-//! it tells who need not stand among those of whom nothing is known.
+//! What must stay true: ids that somebody makes up never get in; the number is bounded. What is remembered lets nobody
+//! in: it tells who need not stand among those of whom nothing is known.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,6 @@ use crate::store::SealedKey;
 /// The most keys of each kind.
 const MOST: usize = 16_384;
 
-/// The keys.
 #[derive(Debug, Default)]
 pub(super) struct Met {
     api_keys: Mutex<HashSet<ApiKeyId>>,

@@ -1,5 +1,6 @@
 //! The challenge of an endpoint whose name moved: it proved that whoever added the URL is heard there, for the network
-//! where that was. In another one somebody else may be at home, so it is asked there again before it gets anything else.
+//! where that was. In another one somebody else may be at home, so it is asked there again before it gets anything
+//! else.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,8 +21,8 @@ use crate::webhook::sign::{self, SigningKey};
 pub(super) const CHALLENGE: &str = "webhook_endpoint.challenge";
 
 impl Webhooks {
-    /// Sends a message to an endpoint, within the networks in which it was verified, if it ever was. Where its name leads
-    /// elsewhere, that must echo a challenge first, signed with `secrets`.
+    /// Sends a message to an endpoint, within the networks in which it was verified, if it ever was. Where its name
+    /// leads elsewhere, that must echo a challenge first, signed with `secrets`.
     pub(in crate::app) async fn send_verified(
         &self,
         (endpoint, known): (EndpointId, Option<&[String]>),

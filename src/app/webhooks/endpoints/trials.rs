@@ -33,8 +33,8 @@ const SLOW: &str = "the webhook endpoint's rate_per_second allows no more messag
 const TEST: &str = "webhook_endpoint.test";
 
 impl Webhooks {
-    /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back. It keeps
-    /// to the endpoint's limits, and to a rate of its own.
+    /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back. It
+    /// keeps to the endpoint's limits, and to a rate of its own.
     pub async fn test_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointTestView, Error> {
         access::check(caller, "test_webhook_endpoint")?;
         let endpoint = self.verified_endpoint(caller, id).await?;

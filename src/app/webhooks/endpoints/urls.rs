@@ -1,5 +1,5 @@
-//! URLs of endpoints: encrypted at rest, opened for whoever keeps them and for the moment of sending. Those that stand in
-//! plain text, because a version of before wrote them, are encrypted by the janitor.
+//! URLs of endpoints: encrypted at rest, opened for whoever keeps them and for the moment of sending. Those that stand
+//! in plain text, because a version of before wrote them, are encrypted by the janitor.
 
 use secrecy::ExposeSecret as _;
 

@@ -45,8 +45,8 @@ impl Issuer {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// What a token that was exchanged by the rule of that name is bound to: all that the issuer and this rule say. None
-    /// where there is no such rule. Other rules may come and go.
+    /// What a token that was exchanged by the rule of that name is bound to: all that the issuer and this rule say.
+    /// None where there is no such rule. Other rules may come and go.
     pub fn seal(&self, rule: &str) -> Option<String> {
         #[derive(Serialize)]
         struct Bound<'a> {

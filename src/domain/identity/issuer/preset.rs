@@ -1,7 +1,7 @@
 //! Issuers of the usual providers, to print and edit: each says what the provider really sends.
 //!
-//! A preset is nothing but an [`Issuer`] with one rule, made from a few parameters; it passes [`Issuer::check`] like any
-//! other. Nothing here is used while requests are served.
+//! A preset is nothing but an [`Issuer`] with one rule, made from a few parameters; it passes [`Issuer::check`] like
+//! any other. Nothing here is used while requests are served.
 
 use std::collections::BTreeMap;
 

@@ -71,13 +71,13 @@ pub trait Source {
     fn region(&self, field: &'static Field) -> Result<Region, Self::Error>;
     /// A text that must be there.
     fn required(&self, field: &'static Field) -> Result<String, Self::Error>;
-    /// A text.
+    /// The text that was given; none where the field was left out.
     fn text(&self, field: &'static Field) -> Result<Option<String>, Self::Error>;
-    /// A number.
+    /// The number that was given; none where the field was left out. Its range is not judged here.
     fn number(&self, field: &'static Field) -> Result<Option<i32>, Self::Error>;
-    /// A truth.
+    /// The boolean that was given; none where the field was left out.
     fn flag(&self, field: &'static Field) -> Result<Option<bool>, Self::Error>;
-    /// A word.
+    /// The word of a closed set that was given; none where the field was left out.
     fn word<W: Word>(&self, field: &'static Field) -> Result<Option<W>, Self::Error>;
     /// Texts; empty where there are none.
     fn texts(&self, field: &'static Field) -> Result<Vec<String>, Self::Error>;
@@ -95,7 +95,7 @@ pub trait Value: Sized {
     /// The value, whatever its type.
     fn given(&self) -> Given<'_>;
 
-    /// Reads it.
+    /// What the source says of the field.
     fn read<S: Source>(source: &S, field: &'static Field) -> Result<Self, S::Error>;
 
     /// Makes it what the update says.
@@ -197,7 +197,7 @@ pub trait Texts {
 
     /// A text that must be there.
     fn required(&self, member: &'static Member) -> Result<String, Self::Error>;
-    /// A text.
+    /// The text that was given; none where the member was left out.
     fn text(&self, member: &'static Member) -> Result<Option<String>, Self::Error>;
     /// Texts; empty where there are none.
     fn texts(&self, member: &'static Member) -> Result<Vec<String>, Self::Error>;
@@ -208,7 +208,7 @@ pub trait Text: Sized {
     /// The value, whatever its type.
     fn seen(&self) -> Given<'_>;
 
-    /// Reads it.
+    /// What the source says of the member.
     fn take<S: Texts>(source: &S, member: &'static Member) -> Result<Self, S::Error>;
 
     /// Whether nothing was said.

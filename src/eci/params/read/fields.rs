@@ -65,7 +65,6 @@ fn words<W: Word>() -> String {
 pub(super) struct Object<'a> {
     /// The list's name.
     pub(super) list: &'static str,
-    /// Its number.
     pub(super) place: usize,
     pub(super) fields: Fields<'a>,
 }

@@ -1,5 +1,5 @@
-//! Exports of the team's audit entries, streamed: a part is read when the one before has been taken, so a slow client holds
-//! neither memory nor a database connection.
+//! Exports of the team's audit entries, streamed: a part is read when the one before has been taken, so a slow client
+//! holds neither memory nor a database connection.
 //!
 //! What must stay true: an export ends at the entry that was the newest when it began; a failure on the way breaks the
 //! connection off, so that half an export never looks whole; no cell of the CSV is a formula to a spreadsheet.

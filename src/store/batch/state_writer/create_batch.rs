@@ -1,9 +1,9 @@
 //! Creates that begin: keys, image caches, operations, first attempts, answers that are owed, first transitions, audit
 //! entries.
 //!
-//! What must stay true: whatever [`crate::store::team::operations`] writes of one create alone, this writes of many. Nothing
-//! is written of a create whose key somebody had, or whose operation's id somebody had from the same key. Keys are
-//! claimed in one order, as two batches may want the same ones, and before anything else.
+//! What must stay true: whatever [`crate::store::team::operations`] writes of one create alone, this writes of many.
+//! Nothing is written of a create whose key somebody had, or whose operation's id somebody had from the same key. Keys
+//! are claimed in one order, as two batches may want the same ones, and before anything else.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};

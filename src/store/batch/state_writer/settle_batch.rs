@@ -1,10 +1,10 @@
 //! Creates that end: operations, their last attempts, image caches, answers that are owed, transitions, answers of
 //! keys, events, deliveries, audit entries, the tracker's groups.
 //!
-//! What must stay true: whatever [`crate::store::team::settle`] writes of one end alone, this writes of many; of the row
-//! of an image cache, whatever the outcome of a create may change (`domain::change::created` and `refused`). Who does
-//! not fit is not written at all: all of it hangs on one list of those who do, whose rows are locked with it. What is
-//! handed over is committed.
+//! What must stay true: whatever [`crate::store::team::settle`] writes of one end alone, this writes of many; of the
+//! row of an image cache, whatever the outcome of a create may change (`domain::change::created` and `refused`). Who
+//! does not fit is not written at all: all of it hangs on one list of those who do, whose rows are locked with it. What
+//! is handed over is committed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,5 @@
-//! The printed RAM policy: with it everything works; without one right of it, that is refused and told, by the doctor and
-//! at the door.
+//! The printed RAM policy: with it everything works; without one right of it, that is refused and told, by the doctor
+//! and at the door.
 #![cfg(test)]
 
 use eci_cache_gateway::app::cloud_accounts::doctor::Verdict;

@@ -11,7 +11,8 @@ async fn run(owner: &mut PgConnection, sql: &str) {
     owner.execute(AssertSqlSafe(sql.to_owned())).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Where it differs, but for the database and the schema themselves: what everybody has of those is the server's default.
+/// Where it differs, but for the database and the schema themselves: what everybody has of those is the server's
+/// default.
 fn differences(held: &[Held]) -> Vec<Difference> {
     compare(held).into_iter().filter(|found| ![Kind::Database, Kind::Schema].contains(&found.kind)).collect()
 }

@@ -5,7 +5,6 @@ use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::support::gateway::{TEAM, TestGateway};
 
-/// Image caches.
 const CACHES: i64 = 1_000_000;
 /// Of each of the other tables.
 const OTHERS: i64 = 20_000;

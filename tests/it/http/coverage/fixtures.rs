@@ -44,7 +44,6 @@ pub(super) fn issuer() -> Value {
         "rules": [{"name": "one", "match": {"/sub": ["one"]}, "team": {"fixed": TEAM}}]})
 }
 
-/// That issuer.
 pub(super) async fn trusted(app: &TestGateway) -> String {
     let put = app.bare(Method::PUT, "/v1/issuers/added").bearer_auth(app.token(TEAM, &Scope::ALL));
     Answer::of(put.json(&issuer())).await.expect(200);

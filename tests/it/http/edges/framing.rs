@@ -1,5 +1,5 @@
-//! What is no request of HTTP/1.1, or could be read as two: refused with 400 and the end of the connection, through a raw
-//! socket. The payloads are those of public reports on smuggling.
+//! What is no request of HTTP/1.1, or could be read as two: refused with 400 and the end of the connection, through a
+//! raw socket. The payloads are those of public reports on smuggling.
 #![cfg(test)]
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,5 +1,5 @@
-//! Where the calls of a cloud account may go: only with its secret, only by https, only to the cloud's own hosts or those
-//! that the operator names.
+//! Where the calls of a cloud account may go: only with its secret, only by https, only to the cloud's own hosts or
+//! those that the operator names.
 #![cfg(test)]
 
 use reqwest::Method;

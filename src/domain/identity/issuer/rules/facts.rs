@@ -1,5 +1,5 @@
-//! Why the rule that matches finds no team or no scope: what stands where it looks, what it expects, and what was nearly
-//! right. For an operator who explains a token.
+//! Why the rule that matches finds no team or no scope: what stands where it looks, what it expects, and what was
+//! nearly right. For an operator who explains a token.
 
 use std::collections::BTreeMap;
 

@@ -5,9 +5,9 @@
 ///
 /// A row is: the field, its type, its type in a REST body; its parameter in the cloud's API, with `N` for a place in a
 /// list; what the OpenAPI document says of its values beside the type; \[how it is checked, what an audit entry shows
-/// of it, whether it is part of the [content](crate::domain::image_cache::content)\]; what it is for (the text of the OpenAPI
-/// document); {the same of an update; empty: an update does not take it}; {the same where an image cache is shown,
-/// `if_set`, `if_any` or `always`}. `AcrRegistryJson` and `LoginJson` are each door's own.
+/// of it, whether it is part of the [content](crate::domain::image_cache::content)\]; what it is for (the text of the
+/// OpenAPI document); {the same of an update; empty: an update does not take it}; {the same where an image cache is
+/// shown, `if_set`, `if_any` or `always`}. `AcrRegistryJson` and `LoginJson` are each door's own.
 macro_rules! spec_fields {
     ($made:ident! { $( $more:tt )* }) => { $made! { { $( $more )* }
 {
