@@ -22,7 +22,7 @@ use crate::domain::clock::Instant;
 use crate::domain::failure::Fault;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::spec::EliminationStrategy;
-use crate::domain::reconcile::{self, Fill, Rule};
+use crate::domain::reconcile::{self, Fill, Listed, Rule};
 use crate::domain::transition::change::Change;
 use crate::store::{ComparedList, ReconcileLease};
 
@@ -175,10 +175,10 @@ impl Reconciler {
         let (rule, mut unlikely) = (self.reconcile_rule(), Vec::new());
         for cache in self.base.store().differing(&lease.group, &list.to_json()).await? {
             let Some((seen, at)) = list.find(&cache) else { continue };
-            if reconcile::is_unlikely(&cache, seen) {
-                unlikely.push(cache);
-            } else if let Some(change) = reconcile::compare(&cache, seen, at, self.base.now(), &rule) {
-                self.keep_finding(change).await?;
+            match reconcile::listed(&cache, seen, at, self.base.now(), &rule) {
+                Listed::LookById => unlikely.push(cache),
+                Listed::Change(change) => self.keep_finding(*change).await?,
+                Listed::Nothing => {}
             }
         }
         self.record_unmanaged(lease, list).await?;

@@ -7,7 +7,7 @@
 //! judged; what has ended here and is shown by the cloud goes on.
 //!
 //! The rooms: this page judges caches that vanished, those that came back and those that will expire; [`census`]
-//! whether a list is believed; [`drift`] what was changed past the gateway; [`unmanaged`] caches that no row knows.
+//! whether a list is believed; [`verdict`] whether what it shows is; [`drift`] what was changed past the gateway; [`unmanaged`] caches that no row knows.
 //!
 //! What follows for the row is decided and written where every change of a row is: in [`super::transition`].
 //!
@@ -20,15 +20,17 @@ use super::image_cache::ImageCache;
 use super::image_cache::observation::Seen;
 use super::image_cache::spec::EliminationStrategy;
 use super::image_cache::status::Status;
-use super::transition::change::{self, Change, recovers, revive};
+use super::transition::change::{self, Change};
 use super::transition::reason::{DELETED_ELSEWHERE, DROPPED, EVICTED, RETENTION_ENDED};
 
 pub mod adoption;
 pub mod census;
 pub mod drift;
 pub mod unmanaged;
+pub mod verdict;
 
 pub use census::Census;
+use verdict::{Facts, Verdict};
 
 /// How long the cloud keeps a failed cache.
 pub const FAILED_KEPT: Duration = Duration::days(1);
@@ -42,6 +44,17 @@ pub struct Rule {
     pub list_lag: Duration,
     /// How long before its retention ends consumers hear that a cache will expire.
     pub expiring_within: Duration,
+}
+
+/// What a list means for a cache that it shows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Listed {
+    /// Nothing that is not known.
+    Nothing,
+    /// A look by its id must show it, too.
+    LookById,
+    /// This is to be written.
+    Change(Box<Change>),
 }
 
 /// How full the account's region is.
@@ -78,30 +91,46 @@ pub fn fate(cache: &ImageCache, now: Instant, fill: Fill) -> (Status, &'static s
 /// A look by id did not find a cache at rest. Two of them, apart from each other, end it; `None` while the second comes
 /// too soon to count.
 pub fn missed(before: &ImageCache, now: Instant, fill: Fill, rule: &Rule) -> Option<Change> {
-    if !is_at_rest(before) || now < before.updated_at + rule.list_lag {
-        return None;
-    }
-    Some(change::miss_at_rest(before, fate(before, now, fill), now))
+    let missed = read_at(before, now, rule).is_missed();
+    missed.then(|| change::miss_at_rest(before, fate(before, now, fill), now))
 }
 
 /// Whether a list shows a cache at rest so that a look by its id must show it, too ([`confirmed`]).
 pub fn is_unlikely(before: &ImageCache, seen: &Seen) -> bool {
-    let noted = before.status == Status::Ready && before.reconciled.is_unusable();
-    is_at_rest(before) && !noted && before.status.is_unlikely(Status::from_provider(&seen.status))
+    facts(before, false).is_unlikely(Status::from_provider(&seen.status))
 }
 
-/// A look by its id showed a cache, read at `seen_at`, of which a list had shown what is unlikely: what is to be
-/// written, if anything. One that has not failed after all goes on.
+/// What a list, read at `seen_at`, means for a cache that it shows.
+pub fn listed(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Listed {
+    let change = match read_at(before, seen_at, rule).listed(Status::from_provider(&seen.status)) {
+        Verdict::LookById => return Listed::LookById,
+        Verdict::Compare => difference(before, seen, now, rule),
+        Verdict::GoesOn | Verdict::Nothing => None,
+    };
+    change.map_or(Listed::Nothing, |change| Listed::Change(Box::new(change)))
+}
+
+/// A look by its id, at `seen_at`, showed a cache of which a list had shown what is unlikely: what is to be written, if
+/// anything.
 pub fn confirmed(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
     comes_back(before, seen, seen_at, now, rule).or_else(|| compare(before, seen, seen_at, now, rule))
 }
 
-/// The cloud showed a cache at rest, read at `seen_at`: what is to be written, if anything.
+/// A look by its id, at `seen_at`, showed a cache that has ended or failed here: it goes on. `None` where it has not,
+/// or so lately that the cloud may still show what was before.
+pub fn comes_back(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
+    let verdict = read_at(before, seen_at, rule).found(Status::from_provider(&seen.status));
+    (verdict == Verdict::GoesOn).then(|| change::revive(before, seen, now, rule.list_lag))
+}
+
+/// A look by its id, at `seen_at`, showed a cache at rest: what is to be written, if anything.
 pub fn compare(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
-    // What was read may be older than the row.
-    if !is_at_rest(before) || seen_at < before.updated_at + rule.list_lag || recovers(before, seen) {
-        return None;
-    }
+    let verdict = read_at(before, seen_at, rule).found(Status::from_provider(&seen.status));
+    (verdict == Verdict::Compare).then(|| difference(before, seen, now, rule)).flatten()
+}
+
+/// What the cloud shows of a cache at rest otherwise than the row says.
+fn difference(before: &ImageCache, seen: &Seen, now: Instant, rule: &Rule) -> Option<Change> {
     let observed = change::observe_at_rest(before, seen, now, rule.list_lag);
     if observed.as_ref().is_some_and(|change| change.moved.is_some()) {
         return observed;
@@ -123,16 +152,24 @@ pub fn expiring(before: &ImageCache, now: Instant, rule: &Rule) -> Option<Change
     Some(change::expiring(before, end, now))
 }
 
-/// Whether the tracker leaves it alone, because nothing moves unless somebody asks for it.
-pub fn is_at_rest(cache: &ImageCache) -> bool {
-    cache.status.is_at_rest() && cache.eci_cache_id.is_some() && cache.reconciled.gone_at.is_none()
+/// Whether nobody follows it any more.
+pub fn has_ended(cache: &ImageCache) -> bool {
+    facts(cache, false).has_ended()
 }
 
-/// The cloud showed a cache that has ended or failed here, read at `seen_at`: it goes on. `None` where it has not, or
-/// so lately that the cloud may still show what was before.
-pub fn comes_back(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
-    let late = seen_at < before.updated_at + rule.list_lag;
-    if late { None } else { revive(before, seen, now, rule.list_lag) }
+/// The row, as it is judged by what was read at `seen_at`.
+fn read_at(cache: &ImageCache, seen_at: Instant, rule: &Rule) -> Facts {
+    facts(cache, seen_at >= cache.updated_at + rule.list_lag)
+}
+
+fn facts(cache: &ImageCache, fresh: bool) -> Facts {
+    Facts {
+        status: cache.status,
+        known: cache.eci_cache_id.is_some(),
+        gone: cache.reconciled.gone_at.is_some(),
+        noted: cache.status == Status::Ready && cache.reconciled.is_unusable(),
+        fresh,
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::reconcile::Census;
 use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
-use eci_cache_gateway::domain::transition::core::{self, Input as Change};
+use eci_cache_gateway::domain::reconcile::verdict::{Facts, Verdict};
+use eci_cache_gateway::domain::transition::core::{self, Core, Input as Change};
 
 use crate::cloud::{NEVER, Shown, Time};
 use crate::faults::Fault;
@@ -138,46 +139,70 @@ impl World {
     fn differs(&mut self, row: &Row, then: Time) -> Option<(Observation, bool)> {
         // Nor while somebody changes it.
         let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
-        if changing || self.local(then) < self.store.changed + LAG {
+        if changing {
             return None;
         }
-        let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
-        let at_rest = matches!(row.core.status, Status::Ready | Status::UpdateFailed | Status::Failed);
-        let unlikely = |seen: Shown| row.core.status.is_unlikely(seen.status);
-        let shown = match shown {
-            Some(seen) if unlikely(seen) && self.twin != Twin::ComparesOnce => self.look_twice(row, then),
-            shown => shown,
+        let facts = self.facts(row, then);
+        let Some(seen) = row.cache.and_then(|cache| self.cloud.look(cache, then)) else {
+            return self.misses(row, facts);
         };
-        match shown {
-            Some(seen) if unlikely(seen) && row.core.status == Status::Failed => {
-                (self.twin != Twin::FailsForGood).then(|| (self.seen_in_list(row, seen, true), true))
-            }
-            Some(seen) if unlikely(seen) => {
-                let truth = row.cache.and_then(|cache| self.cloud.truth(cache, then));
-                if truth.is_some_and(|truth| truth.status == row.core.status) {
-                    self.violation = Some("a drift was told that the cloud does not have");
-                }
-                None
-            }
-            Some(seen) if row.core.status.is_final() && self.twin != Twin::NeverRevives => {
-                Some((self.seen_in_list(row, seen, true), true))
-            }
-            Some(seen) if at_rest => Some((self.seen_in_list(row, seen, false), false)),
-            // A failed one keeps its status.
-            None if at_rest && row.core.status != Status::Failed => {
-                let outcome = core::step(row.core, Change::Missed, instant(self.clock), self.lag());
-                Some((Observation { outcome, snapshot: None }, false))
-            }
-            _ => None,
-        }
-        .filter(|(seen, _)| seen.outcome.next != row.core || seen.snapshot.is_some_and(|new| new != row.snapshot))
+        let verdict = match facts.listed(seen.status) {
+            Verdict::LookById if self.twin != Twin::ComparesOnce => return self.look_twice(row, facts, then),
+            Verdict::LookById => facts.found(seen.status),
+            verdict => verdict,
+        };
+        self.follows(row, (facts, verdict), seen, then)
     }
 
-    /// What the list shows is unlikely: what a look by the id shows besides, if it is that, too.
-    fn look_twice(&mut self, row: &Row, then: Time) -> Option<Shown> {
+    /// What is known of the row when a look of that time is judged. Its changes are noted by the worker's clock.
+    fn facts(&self, row: &Row, then: Time) -> Facts {
+        let Core { status, known, .. } = row.core;
+        let fresh = self.local(then) >= self.store.changed + LAG;
+        Facts { status, known, gone: false, noted: false, fresh }
+    }
+
+    /// What is written of it, if anything is new. A drift is told, and not followed here.
+    fn follows(
+        &mut self,
+        row: &Row,
+        (facts, verdict): (Facts, Verdict),
+        seen: Shown,
+        then: Time,
+    ) -> Option<(Observation, bool)> {
+        let left = row.core.status == Status::Failed && self.twin == Twin::FailsForGood
+            || row.core.status.is_final() && self.twin == Twin::NeverRevives;
+        let again = match verdict {
+            Verdict::Compare if facts.is_unlikely(seen.status) => return self.drifts(row, then),
+            Verdict::GoesOn if left => return None,
+            Verdict::GoesOn => true,
+            Verdict::Compare => false,
+            Verdict::Nothing | Verdict::LookById => return None,
+        };
+        new_to(row, (self.seen_in_list(row, seen, again), again))
+    }
+
+    fn drifts(&mut self, row: &Row, then: Time) -> Option<(Observation, bool)> {
+        let truth = row.cache.and_then(|cache| self.cloud.truth(cache, then));
+        if truth.is_some_and(|truth| truth.status == row.core.status) {
+            self.violation = Some("a drift was told that the cloud does not have");
+        }
+        None
+    }
+
+    /// A look by its id missed it, too. A failed one keeps its status: that is not followed here.
+    fn misses(&self, row: &Row, facts: Facts) -> Option<(Observation, bool)> {
+        if !facts.is_missed() || row.core.status == Status::Failed {
+            return None;
+        }
+        let outcome = core::step(row.core, Change::Missed, instant(self.clock), self.lag());
+        new_to(row, (Observation { outcome, snapshot: None }, false))
+    }
+
+    /// What the list shows is not believed alone: what follows from a look by the id.
+    fn look_twice(&mut self, row: &Row, facts: Facts, then: Time) -> Option<(Observation, bool)> {
         self.cloud.lies.odd = false;
-        let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
-        shown.filter(|seen| row.core.status.is_unlikely(seen.status))
+        let seen = row.cache.and_then(|cache| self.cloud.look(cache, then))?;
+        self.follows(row, (facts, facts.found(seen.status)), seen, then)
     }
 
     fn seen_in_list(&self, row: &Row, seen: Shown, again: bool) -> Observation {
@@ -233,6 +258,13 @@ impl World {
         self.store.compare_due = if settled { NEVER } else { next };
         Hand::Idle
     }
+}
+
+/// What a look brings, where the row does not say it yet.
+fn new_to(row: &Row, found: (Observation, bool)) -> Option<(Observation, bool)> {
+    let Observation { outcome, snapshot } = found.0;
+    let new = outcome.next != row.core || snapshot.is_some_and(|new| new != row.snapshot);
+    new.then_some(found)
 }
 
 impl Store {

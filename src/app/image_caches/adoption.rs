@@ -16,7 +16,6 @@ use crate::app::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
-use crate::domain::event::EventType;
 use crate::domain::failure::Fault;
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
@@ -28,7 +27,7 @@ use crate::domain::policy::{Holdings, Refusal, Shape};
 use crate::domain::reconcile::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
 use crate::domain::reconcile::comes_back;
 use crate::domain::region::Region;
-use crate::domain::transition::change::Change;
+use crate::domain::transition::change;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{Adopted, CacheWrite, NewAdoption, TrackerGroup};
 
@@ -74,8 +73,8 @@ impl Found {
 }
 
 impl ImageCaches {
-    /// Takes over caches of the cloud into the caller's team. The account is shared by the teams, so this needs
-    /// the scope `admin`.
+    /// Takes over caches of the cloud into the caller's team. The account is shared by the teams, so this is a right of
+    /// the platform's ([`access`]).
     pub async fn adopt_image_caches(
         &self,
         caller: &Caller,
@@ -218,7 +217,7 @@ impl ImageCaches {
     ) -> Result<Adopted, Error> {
         let request_id = Some(request_id).filter(|id| !id.is_empty());
         let entry = self.adoption_entry(caller, call, cache, request_id.clone());
-        let change = Change { next: cache.clone(), moved: None, reason: "adopted", event: Some(EventType::Adopted) };
+        let change = change::adopted(cache, self.base.now());
         let first = self.transitions.transition(cache, None, change.reason);
         let write = CacheWrite { transition: Some(first), ..self.transitions.write_of(&change, Some(entry)) };
         let soon = Duration::from_std(self.base.settings().look_least).unwrap_or_default();

@@ -20,8 +20,8 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::observation::Seen;
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::{Operation, OperationKind};
-use crate::domain::reconcile::is_unlikely;
-use crate::domain::transition::change::{has_ended, observe};
+use crate::domain::reconcile::{has_ended, is_unlikely};
+use crate::domain::transition::change::observe;
 use crate::eci::{Attempt, Client, DescribeQuery};
 use crate::store::LeasedOperation;
 

@@ -24,8 +24,8 @@ use crate::eci::Attempt;
 use crate::store::{FoundCache, NewEvent, ReconcileLease};
 
 impl Reconciler {
-    /// The caches of the cloud that no row knows, newest finding first, whichever account they are in. Accounts are
-    /// shared by the teams, so this needs the scope `admin`.
+    /// The caches of the cloud that no row knows, newest finding first, whichever account they are in. Teams
+    /// share the accounts, so only the platform may ([`access`](crate::app::access)).
     pub async fn list_found_image_caches(
         &self,
         caller: &Caller,

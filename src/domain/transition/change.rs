@@ -205,6 +205,11 @@ pub fn drifted(before: &ImageCache, drift: Vec<Drift>, now: Instant) -> Change {
     step(before, next, input, reason, now)
 }
 
+/// It was in the cloud before the gateway knew of it, and is the team's from now on.
+pub fn adopted(cache: &ImageCache, now: Instant) -> Change {
+    step(cache, cache.clone(), Input::Adopted, "adopted", now)
+}
+
 /// Consumers hear that its retention ends soon, at `end`.
 pub fn expiring(before: &ImageCache, end: Instant, now: Instant) -> Change {
     let mut next = before.clone();
@@ -212,28 +217,14 @@ pub fn expiring(before: &ImageCache, end: Instant, now: Instant) -> Change {
     step(before, next, Input::Expiring, "retention_ends", now)
 }
 
-/// Whether nobody follows it any more.
-pub fn has_ended(cache: &ImageCache) -> bool {
-    cache.status.is_final() || cache.reconciled.gone_at.is_some()
-}
-
-/// Whether it failed here, and the cloud shows it as one that has not.
-pub fn recovers(before: &ImageCache, seen: &Seen) -> bool {
-    before.status == Status::Failed && before.status.is_unlikely(Status::from_provider(&seen.status))
-}
-
-/// The cloud shows a cache that has ended here, or has not failed after all: it goes on under its id. `None` if it has
-/// neither.
-pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Option<Change> {
-    if !has_ended(before) && !recovers(before, seen) {
-        return None;
-    }
+/// The cloud shows a cache that has ended here, or has not failed after all: it goes on under its id.
+pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Change {
     let mut change = found(before, seen, |shown, rebuilt| Input::ShownAgain { shown, rebuilt }, now, lag);
     if change.moved.is_some_and(|(from, _)| from == Status::Failed) {
         change.next.failure = None;
     }
     change.next.reconciled = Reconciled { expiry_told: before.reconciled.expiry_told, ..Reconciled::default() };
-    Some(Change { reason: SHOWN_AGAIN, ..change })
+    Change { reason: SHOWN_AGAIN, ..change }
 }
 
 /// A look has brought `seen`; `input` says which one it was.

@@ -90,6 +90,8 @@ pub enum Input {
     DriftResolved,
     /// Its retention ends soon.
     Expiring,
+    /// It was taken over as it stands in the cloud.
+    Adopted,
     /// The cloud shows it, although it has ended here.
     ShownAgain {
         /// The cloud's word, read.
@@ -136,6 +138,7 @@ pub fn step(before: Core, input: Input, now: Instant, lag: Duration) -> Outcome 
         Input::Drifted => stay(before, Some(EventType::Drifted)),
         Input::DriftResolved => stay(before, Some(EventType::DriftResolved)),
         Input::Expiring => stay(before, Some(EventType::Expiring)),
+        Input::Adopted => stay(before, Some(EventType::Adopted)),
         Input::ShownAgain { shown, rebuilt } => shown_again(before, shown, rebuilt, now, lag),
     }
 }

@@ -23,7 +23,7 @@ use crate::store::writes::changes;
 use crate::store::writes::tracker_wake;
 use crate::store::{Error, Store};
 
-/// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::is_at_rest`], and nobody changes them
+/// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::verdict::Facts::is_at_rest`], and nobody changes them
 /// now.
 static RESTING: LazyLock<String> = LazyLock::new(|| {
     format!(

@@ -1,6 +1,6 @@
 //! Caches that the cloud lists and no row knows: kept as found, and forgotten when they are gone or taken over.
 //!
-//! They belong to no team: whoever lists them needs the scope `admin`, as for adoption.
+//! They belong to no team: only the platform lists them, as only it adopts.
 
 use crate::store::writes::events;
 use crate::store::writes::holds;
