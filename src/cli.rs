@@ -37,6 +37,7 @@ mod startup;
 mod token;
 mod worker;
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -220,15 +221,20 @@ fn run(cli: Cli) -> Result<(), Failure> {
 /// Starts logging according to the settings, and logs warnings about them.
 fn with_logs(loaded: Loaded) -> Result<Loaded, Failure> {
     let log = loaded.log();
-    let format = match log.format {
-        LogFormat::Json => telemetry::Format::Json,
-        LogFormat::Text => telemetry::Format::Text,
-    };
-    telemetry::init_logs(&log.filter, format)?;
+    telemetry::init_logs(&log.filter, format_of(log.format))?;
     for note in loaded.notes() {
         tracing::warn!("{note}");
     }
     Ok(loaded)
+}
+
+/// What was set; else sentences for a person at a terminal, and JSON for whatever collects logs.
+fn format_of(set: Option<LogFormat>) -> telemetry::Format {
+    match set {
+        Some(LogFormat::Text) => telemetry::Format::Text,
+        None if io::stderr().is_terminal() => telemetry::Format::Text,
+        Some(LogFormat::Json) | None => telemetry::Format::Json,
+    }
 }
 
 /// A runtime for the command.

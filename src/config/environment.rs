@@ -38,9 +38,19 @@ impl Environment {
         }
     }
 
-    /// The variables for [`Loaded::of`](super::Loaded::of); what is not UTF-8 cannot be a setting.
+    /// The same, with values that need not be text.
+    #[cfg(test)]
+    pub(crate) fn of_bytes(variables: &[(&str, &[u8])]) -> Self {
+        use std::os::unix::ffi::OsStrExt;
+        let of = |(name, value): &(&str, &[u8])| (OsString::from(*name), std::ffi::OsStr::from_bytes(value).to_owned());
+        Self { variables: variables.iter().map(of).collect(), ..Self::of(&[]) }
+    }
+
+    /// The variables for [`Loaded::of`](super::Loaded::of). What is not UTF-8 has U+FFFD in its place, and is refused as
+    /// a setting.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
-        self.variables.iter().filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())))
+        let text = |text: &OsString| text.to_string_lossy().into_owned();
+        self.variables.iter().map(move |(name, value)| (text(name), text(value)))
     }
 
     /// `ECG_CONFIG`: the file of settings.

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::entry::Given;
-use super::parse::{One, Refused};
+use super::parse::{One, Refused, is_quoted};
 use super::setting::Kind;
 use crate::crypto::master::{self, MasterKey};
 use crate::domain::database::address::{self, Address};
@@ -28,16 +28,17 @@ pub(super) fn kept(key: &'static str, allowed: &'static str, is_good: impl Fn(&s
     text(key, allowed, move |text| is_good(text).then(|| text.to_owned()))
 }
 
-/// A text without spaces at its ends.
+const WORD: &str = "a string without surrounding spaces or quotes";
+
+/// A text without spaces at its ends, and not in quotes.
 pub(super) fn word(key: &'static str) -> One<String> {
-    kept(key, "a string without surrounding spaces", |text| !text.is_empty() && text.trim() == text)
+    kept(key, WORD, |text| !text.is_empty() && text.trim() == text && !is_quoted(text))
 }
 
 /// A secret word.
 pub(super) fn secret(key: &'static str) -> One<SecretString> {
     let word = word(key).parse;
-    One::new(key, Kind::Text, "a string without surrounding spaces", move |text| word(text).map(SecretString::from))
-        .secret()
+    One::new(key, Kind::Text, WORD, move |text| word(text).map(SecretString::from)).secret()
 }
 
 /// One of a few words.

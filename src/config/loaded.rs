@@ -23,7 +23,8 @@ impl Loaded {
         let mut reader = Reader::new(Source::merge(table(), file, env));
         let config = Config::read(&mut reader);
         let mut notes = reader.notes();
-        notes.extend(config.auth.note());
+        // What follows from settings is not said of wrong ones.
+        notes.extend(config.auth.note().filter(|_| reader.errors().is_empty()));
         Self { config, reader, notes }
     }
 
@@ -32,9 +33,9 @@ impl Loaded {
         &self.config.log
     }
 
-    /// Things to log at the start, such as variables that look like settings but are none; of settings that are good.
+    /// Things to log at the start, such as variables that look like settings but are none.
     pub fn notes(&self) -> &[String] {
-        if self.reader.errors().is_empty() { &self.notes } else { &[] }
+        &self.notes
     }
 
     /// Every setting, or everything that is wrong.

@@ -15,6 +15,11 @@ pub(super) enum Refused {
     Within(Vec<SettingError>),
 }
 
+/// Whether a text stands in quotes, which whoever set it hardly meant to be part of it.
+pub(super) fn is_quoted(text: &str) -> bool {
+    ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
+}
+
 /// What reads one text.
 pub(super) type Parse<T> = Box<dyn Fn(&str) -> Result<T, Refused>>;
 

@@ -1,7 +1,7 @@
 //! Turns what was written into typed values, and notes what is not allowed.
 
 use super::SettingError;
-use super::parse::{One, Refused};
+use super::parse::{One, Refused, is_quoted};
 use super::setting::{Setting, find, variable_of};
 use super::source::{Raw, Source, Value};
 
@@ -120,10 +120,23 @@ impl Reader {
 
 fn must_be(setting: &Setting, text: &str) -> String {
     // An address may carry a password where none belongs.
+    let hint = left_over(text);
     if setting.secret || text.contains("://") && text.contains('@') {
-        format!("must be {}", setting.allowed)
+        format!("must be {}{hint}", setting.allowed)
     } else {
-        format!("must be {}, not {:?}", setting.allowed, shorten(text))
+        format!("must be {}, not {:?}{hint}", setting.allowed, shorten(text))
+    }
+}
+
+/// What the programs that read files of variables leave in a value: `docker run --env-file` takes no quotes off, and a
+/// file that was written on Windows has a carriage return at the end of each line.
+fn left_over(text: &str) -> &'static str {
+    if text.trim() != text {
+        "; it begins or ends with a space or a line break"
+    } else if is_quoted(text) {
+        "; the quotes are part of the value: leave them out"
+    } else {
+        ""
     }
 }
 

@@ -146,17 +146,28 @@ impl Source {
         let mut layer = Layer::new();
         for (name, value) in env {
             match names::meaning_of_variable(self.table, &name) {
+                Some(_) if value.contains(char::REPLACEMENT_CHARACTER) => self.refuse(name, "must be UTF-8 text"),
                 Some(meaning) if !value.is_empty() => {
                     add(&mut layer, meaning, Raw { origin: name, value: Value::Text(value) });
                 }
-                None if name.starts_with("ECG_") && !names::OTHER_VARIABLES.contains(&name.as_str()) => {
-                    let near = names::nearest_variable(self.table, &name);
-                    self.notes.push(format!("the variable {name} is not a setting; the closest is {near}"));
-                }
-                _ => {}
+                None => self.notes.extend(self.mistaken(&name)),
+                Some(_) => {}
             }
         }
         layer
+    }
+
+    /// What to say of a variable that looks like a setting and is none.
+    fn mistaken(&self, name: &str) -> Option<String> {
+        let capitals = name.to_ascii_uppercase();
+        if capitals != name && names::meaning_of_variable(self.table, &capitals).is_some() {
+            return Some(format!("the variable {name} is not read: names are in capitals ({capitals})"));
+        }
+        if !name.starts_with("ECG_") || names::OTHER_VARIABLES.contains(&name) {
+            return None;
+        }
+        let near = names::nearest_variable(self.table, name);
+        Some(format!("the variable {name} is not a setting; the closest is {near}"))
     }
 
     /// The value of a setting that was written directly or as the name of a file, not both.

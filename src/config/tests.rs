@@ -22,7 +22,7 @@ fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     said(loaded(variables).config())
 }
 
-/// What is odd about settings that are good.
+/// What is odd, whether or not anything is wrong.
 fn notes(variables: &[(&str, &str)]) -> Vec<String> {
     loaded(variables).notes().to_vec()
 }
@@ -116,7 +116,14 @@ fn wrong_values_are_named_with_what_is_allowed() {
         ("ECG_CLOUD_ENDPOINT", "https://h/{region}", format!("must be {endpoint}, not \"https://h/{{region}}\"")),
         ("ECG_CLOUD_REGIONS", "cn-hangzhou, X", "each must be a region id such as cn-hangzhou, not \"X\"".into()),
         ("ECG_CLOUD_TIMEOUT_SECONDS", "0", "must be a whole number from 1 to 60, not \"0\"".into()),
-        ("ECG_AUTH_ISSUER", " me ", "must be a string without surrounding spaces, not \" me \"".into()),
+        (
+            "ECG_AUTH_ISSUER",
+            " me ",
+            format!(
+                "{} spaces or quotes, not \" me \"; it begins or ends with a space or a line break",
+                "must be a string without surrounding"
+            ),
+        ),
         ("ECG_AUTH_JWKS_URL", "http://id.example.com", format!("must be {jwks}, not \"http://id.example.com\"")),
         ("ECG_AUTH_HS256_SECRET", "hush", "must be at least 32 bytes long".into()),
         ("ECG_KEYS_MASTER", "hush", format!("must be {master}")),
@@ -152,7 +159,7 @@ fn defaults_are_as_documented() {
     let config = load(&[]).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.cloud.endpoint, "https://eci.{region}.aliyuncs.com");
-    assert_eq!((config.log.filter.as_str(), config.log.format), ("info,sqlx=warn", LogFormat::Json));
+    assert_eq!((config.log.filter.as_str(), config.log.format), ("info,sqlx=warn", None));
     assert_eq!(config.keys.master_id, "k1");
     assert_eq!(config.webhook.timeout, Duration::from_secs(15));
     assert!(!config.webhook.allow_public && !config.webhook.allow_loopback && config.webhook.allow_ports.is_none());
@@ -243,6 +250,30 @@ fn wrong_files_are_explained() {
 fn unknown_variables_are_noted() {
     let noted = notes(&[("ECG_LISTN", "x"), ("ECG_TOKEN", "hush"), ("HOME", "/")]);
     assert_eq!(noted, ["the variable ECG_LISTN is not a setting; the closest is ECG_LISTEN"]);
+    let capitals = "the variable ecg_Listen is not read: names are in capitals (ECG_LISTEN)";
+    assert_eq!(notes(&[("ecg_Listen", "x"), ("eCG_listn", "x")]), [capitals]);
+    // Also where a setting is wrong: that one may be missing because of the other's name.
+    let beside = notes(&[("ECG_LISTEN", "x"), ("ECG_KEY_AUDIT", "x")]);
+    assert_eq!(beside, ["the variable ECG_KEY_AUDIT is not a setting; the closest is ECG_KEYS_AUDIT"]);
+}
+
+#[test]
+fn what_env_files_leave_in_a_value_is_told() {
+    let quotes = "; the quotes are part of the value: leave them out";
+    let space = "; it begins or ends with a space or a line break";
+    for (value, told) in [("\"json\"", quotes), ("'json'", quotes), ("json\r", space), (" json", space), ("jsn", "")] {
+        let wrong = load(&[("ECG_LOG_FORMAT", value)]).unwrap_err();
+        assert_eq!(wrong, [format!("ECG_LOG_FORMAT: must be json or text, not {value:?}{told}")]);
+    }
+    for quoted in ["\"abc\"", "'abc'"] {
+        let wrong = load(&[("ECG_CLOUD_ACCESS_KEY_SECRET", quoted)]).unwrap_err();
+        let told =
+            format!("ECG_CLOUD_ACCESS_KEY_SECRET: must be a string without surrounding spaces or quotes{quotes}");
+        assert_eq!(wrong, [told]);
+    }
+    let bytes = Environment::of_bytes(&[("ECG_LISTEN", b"\xff1:80"), ("OTHER", b"\xff")]);
+    let wrong = said(Loaded::of(None, bytes.variables()).config()).unwrap_err();
+    assert_eq!(wrong, ["ECG_LISTEN: must be UTF-8 text"]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ section! {
     filter: String = kept("log", FILTERS, is_filter).or("info,sqlx=warn");
 
     /// The format of the log: `json`, one object per line, or `text`, for people.
-    format: LogFormat = choice("log_format", "json or text", &FORMATS).or("json");
+    format: Option<LogFormat> = choice("log_format", "json or text", &FORMATS).otherwise("`text` on a terminal, else `json`");
 }
 
 /// The form of log lines.
