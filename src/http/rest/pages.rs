@@ -54,6 +54,8 @@ pub(in crate::http) struct ReadinessView {
 }
 
 /// Check that the process is running
+///
+/// Answers 200 as long as the process can answer at all. Restart it where it does not.
 #[utoipa::path(get, path = "/healthz", tag = "operations-pages",
     responses((status = 200, description = "The process is running.", body = Health)),
 )]
@@ -62,6 +64,9 @@ pub(super) async fn healthz() -> Response {
 }
 
 /// Check that the gateway is ready
+///
+/// Answers 200 while the database, its migrations and the workers are as they must be, and says what does not work
+/// as it should although requests are served; else 503. Send requests elsewhere meanwhile.
 #[utoipa::path(get, path = "/readyz", tag = "operations-pages",
     responses((status = 200, description = "The gateway is ready.", body = ReadinessView)),
 )]

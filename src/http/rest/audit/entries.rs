@@ -106,6 +106,8 @@ pub(in crate::http::rest) async fn list_audit_entries(
 }
 
 /// Get an audit entry
+///
+/// Returns one entry of the audit: who asked for what, when, and with what outcome.
 #[utoipa::path(get, path = "/v1/audit-entries/{audit_entry_id}", tag = "audit",
     params(("audit_entry_id" = String, Path, description = "The id of the audit entry, `ae_…`.")),
     responses((status = 200, description = "The audit entry.", body = AuditEntryView)),

@@ -50,6 +50,8 @@ pub(in crate::http::rest) async fn list_issuers(
 }
 
 /// Get an issuer
+///
+/// Returns the issuer as it was put, and whether it comes from a file or was put through this API.
 #[utoipa::path(get, path = "/v1/issuers/{issuer_name}", tag = "issuers",
     params(("issuer_name" = String, Path, description = "The name of the issuer.")),
     responses((status = 200, description = "The issuer.", body = IssuerView)),

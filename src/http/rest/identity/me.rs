@@ -8,6 +8,8 @@ use crate::http::answer;
 use crate::http::extract::Authorized;
 
 /// Get the caller
+///
+/// Returns the team that the credential acts for, its subject, its id and its scopes.
 #[utoipa::path(get, path = "/v1/me", tag = "me",
     responses((status = 200, description = "The caller, as described by its credential.", body = Me)),
 )]

@@ -105,7 +105,7 @@ fn is_id(text: &str) -> bool {
 ///
 /// Brings image caches that exist in the cloud but not in the gateway, either one by its id or all that match a
 /// filter, under the team that the token acts for. From then on they are listed, tracked, updated and deleted like
-/// any other. Requires the scope `admin`, because the cloud account is shared by the teams. Image caches that a team
+/// any other. Only the platform may do this, because the teams share the cloud account. Image caches that a team
 /// of this gateway already has are skipped, and so are those that a create in progress may be making. What the cloud
 /// does not show (vSwitches, registries, snapshot copies) is unset in the result. With `dry_run`, nothing is changed.
 #[utoipa::path(post, path = "/v1/image-caches/adopt", tag = "image-caches",

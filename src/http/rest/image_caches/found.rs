@@ -49,7 +49,7 @@ impl FromQuery for FoundQuery {
 ///
 /// Returns image caches in the cloud accounts that belong to no team of this gateway, most recently found first.
 /// Adopt them, or delete them with the tool that created them. The gateway looks for them every ten minutes, or as
-/// often as the operator configures. Requires the scope `admin`, because the account is shared by the teams.
+/// often as the operator configures. Only the platform may list them, because the teams share the accounts.
 #[utoipa::path(get, path = "/v1/found-image-caches", tag = "image-caches",
     params(FoundQuery),
     responses((status = 200, description = "One page of the list.", body = FoundImageCacheList)),

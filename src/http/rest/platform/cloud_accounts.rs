@@ -146,6 +146,8 @@ pub(in crate::http::rest) async fn list_cloud_accounts(
 }
 
 /// Get a cloud account
+///
+/// Returns the account without its secret, which no response shows.
 #[utoipa::path(get, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
     params(("cloud_account_name" = String, Path, description = "The name of the cloud account.")),
     responses((status = 200, description = "The cloud account.", body = CloudAccountView)),

@@ -31,6 +31,8 @@ pub(in crate::http::rest) async fn list_region_profiles(
 }
 
 /// Get a region profile
+///
+/// Returns the defaults for image caches in one region of one cloud account.
 #[utoipa::path(get, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
     params(("region_profile_id" = String, Path, description = "The cloud account and the region, separated by a colon.")),
     responses((status = 200, description = "The region profile.", body = RegionProfileView)),

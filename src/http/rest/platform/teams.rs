@@ -48,6 +48,8 @@ pub(in crate::http::rest) async fn list_teams(
 }
 
 /// Get a team
+///
+/// Returns the team's display name, its contacts and cost centre, and whether it is disabled.
 #[utoipa::path(get, path = "/v1/teams/{team_id}", tag = "teams",
     params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 200, description = "The team.", body = TeamView)),

@@ -83,6 +83,9 @@ pub(in crate::http::rest) async fn list_deliveries(
 }
 
 /// Get a delivery
+///
+/// Returns one event's way to one endpoint: its state, and when the next attempt is due. Its attempts are a list of
+/// their own.
 #[utoipa::path(get, path = "/v1/deliveries/{delivery_id}", tag = "webhooks",
     params(("delivery_id" = String, Path, description = "The id of the delivery, `dl_…`.")),
     responses((status = 200, description = "The delivery.", body = DeliveryView)),

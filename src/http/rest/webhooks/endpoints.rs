@@ -41,6 +41,8 @@ pub(in crate::http::rest) async fn create_webhook_endpoint(
 }
 
 /// List webhook endpoints
+///
+/// Returns the team's endpoints, newest first.
 #[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks",
     responses((status = 200, description = "One page of the list.", body = WebhookEndpointList)),
 )]
@@ -55,6 +57,8 @@ pub(in crate::http::rest) async fn list_webhook_endpoints(
 }
 
 /// Get a webhook endpoint
+///
+/// Returns the endpoint without its secret, which only its creation and a rotation show.
 #[utoipa::path(get, path = "/v1/webhook-endpoints/{webhook_endpoint_id}", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
     responses((status = 200, description = "The webhook endpoint.", body = EndpointView)),
