@@ -28,10 +28,12 @@ const FIXED: [(&str, &str); 9] = [
 ];
 
 /// What is acknowledged must outlive a crash, and is waited for as long as that takes: a word that promises more stays.
+/// It is set also where it is so already, for a session that has not set it follows the server's configuration file when
+/// that is read again.
 /// And a limit that servers have from version 17 on; [`GUARDED`] has one for each thing that may take long.
 const CONDITIONAL: &str = "
-    SELECT pg_catalog.set_config('synchronous_commit', 'on', false)
-    WHERE pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+    SELECT pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')
+        WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false);
     SELECT pg_catalog.set_config('transaction_timeout', '0', false)
     WHERE pg_catalog.current_setting('server_version_num')::int >= 170000;";
 
