@@ -6,4 +6,5 @@ mod harness;
 mod log_lines;
 mod memory_page;
 mod openapi;
+mod readme;
 mod security_page;

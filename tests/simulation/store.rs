@@ -20,6 +20,10 @@ pub(crate) const OPERATIONS: usize = 4;
 pub(crate) const DELETE: usize = 3;
 /// Ready events: one for each generation, from 1.
 pub(crate) const EVENTS: usize = 3;
+/// Generations whose events are told apart; those after the last count as it.
+const GENERATIONS: usize = 6;
+// Each type has a bit.
+const _: () = assert!(EventType::ALL.len() <= u32::BITS as usize);
 
 #[derive(Clone, Copy)]
 pub(crate) struct Store {
@@ -33,8 +37,8 @@ pub(crate) struct Store {
     pub(crate) endpoint: Endpoint,
     /// Which operation made each generation.
     pub(crate) made_by: [usize; EVENTS + 1],
-    /// Dedupe keys of the events, by generation and type.
-    told: u128,
+    /// Dedupe keys of the events: by generation, a bit for each type.
+    told: [u32; GENERATIONS],
     events: u32,
     pub(crate) tokens: u32,
     /// A transition that must not be, or a Ready that came twice or too early.
@@ -94,7 +98,7 @@ impl Store {
             deliveries: [delivery; EVENTS],
             endpoint: Endpoint { revision: 1, rests_until: 0 },
             made_by: [0; EVENTS + 1],
-            told: 0,
+            told: [0; GENERATIONS],
             events: 0,
             tokens: 0,
             fault: None,
@@ -249,11 +253,11 @@ impl Store {
     pub(crate) fn tell(&mut self, kind: EventType, generation: i32, now: Time) {
         let place = EventType::ALL.iter().position(|known| *known == kind).unwrap_or(0);
         let generation = usize::try_from(generation).unwrap_or(0);
-        let bit = 1_u128 << (place + EventType::ALL.len() * generation.min(5));
-        if self.told & bit != 0 {
+        let (told, bit) = (&mut self.told[generation.min(GENERATIONS - 1)], 1 << place);
+        if *told & bit != 0 {
             return;
         }
-        self.told |= bit;
+        *told |= bit;
         self.events += 1;
         if matches!(kind, EventType::Ready | EventType::Updated) && (1..=EVENTS).contains(&generation) {
             let delivery = &mut self.deliveries[generation - 1];
