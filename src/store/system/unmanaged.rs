@@ -209,16 +209,18 @@ impl Store {
         if let Some(before) = before {
             query.push(" AND id < ").push_bind(before);
         }
+        // All of them: one that is not asked for here does not compile.
+        let FoundFilter { account, region, name, found_after } = filter;
         for (condition, text) in [
-            (" AND account = ", filter.account.as_deref()),
-            (" AND region = ", filter.region.as_ref().map(Region::as_str)),
-            (" AND name = ", filter.name.as_deref()),
+            (" AND account = ", account.as_deref()),
+            (" AND region = ", region.as_ref().map(Region::as_str)),
+            (" AND name = ", name.as_deref()),
         ] {
             if let Some(text) = text {
                 query.push(condition).push_bind(text);
             }
         }
-        if let Some(after) = filter.found_after {
+        if let Some(after) = found_after {
             query.push(" AND found_at >= ").push_bind(after);
         }
         // What was taken over since is nobody's finding any more, before the next comparison says so.

@@ -84,6 +84,8 @@ impl Store {
         place: Option<(i64, Uuid)>,
         limit: i64,
     ) -> Result<Vec<DeliveryRow>, Error> {
+        // All of them: one that is not asked for here does not compile.
+        let DeliveryFilter { endpoint, state, event, event_type, created_after, created_before } = filter;
         let (seq, id) = place.map_or((None, None), |(seq, id)| (Some(seq), Some(id)));
         let sql = format!(
             "{READ} WHERE d.team = $1 AND ($2::bigint IS NULL OR (d.event, d.id) < ($2, $3))
@@ -96,13 +98,13 @@ impl Store {
             .bind(team.as_str())
             .bind(seq)
             .bind(id)
-            .bind(filter.endpoint.map(crate::domain::ids::EndpointId::uuid))
-            .bind(filter.state.map(DeliveryState::number))
+            .bind(endpoint.map(crate::domain::ids::EndpointId::uuid))
+            .bind(state.map(DeliveryState::number))
             .bind(limit)
-            .bind(filter.event.map(crate::domain::ids::EventId::uuid))
-            .bind(&filter.event_type)
-            .bind(filter.created_after)
-            .bind(filter.created_before)
+            .bind(event.map(crate::domain::ids::EventId::uuid))
+            .bind(event_type)
+            .bind(created_after)
+            .bind(created_before)
             .fetch_all(&self.requests)
             .await?;
         Ok(rows)

@@ -31,14 +31,16 @@ fn push_those_of(query: &mut QueryBuilder<Postgres>, team: &str, filter: &EventF
     query.push("SELECT id, txid, seq, type, image_cache, body FROM events p WHERE team = ").push_bind(team.to_owned());
     query.push(" AND (txid, seq) > (").push_bind(place.transaction.to_string());
     query.push("::text::xid8, ").push_bind(place.number).push(") AND ").push(SETTLED);
-    if let Some(cache) = filter.cache {
+    // All of them: one that is not asked for here does not compile.
+    let EventFilter { kinds, cache, platform } = filter;
+    if let Some(cache) = cache {
         query.push(" AND image_cache = ").push_bind(cache.uuid());
     }
-    if !filter.kinds.is_empty() {
-        let kinds: Vec<&str> = filter.kinds.iter().map(|kind| EventType::as_str(*kind)).collect();
+    if !kinds.is_empty() {
+        let kinds: Vec<&str> = kinds.iter().map(|kind| EventType::as_str(*kind)).collect();
         query.push(" AND type = ANY (").push_bind(kinds).push(")");
     }
-    if !filter.platform {
+    if !platform {
         query.push(" AND type NOT LIKE 'platform.%'");
     }
 }

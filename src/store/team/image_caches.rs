@@ -121,13 +121,32 @@ pub(in crate::store) fn narrow_list(
 /// Adds the conditions that were asked for, and no others: with seventeen optional ones in one statement the
 /// planner misjudged how many rows are left, and sorted all of a team's caches for one page.
 fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
+    // All of them: one that is not asked for does not compile. Those without a name are asked for beside this.
+    let CacheFilter {
+        statuses: _,
+        image: _,
+        tags: _,
+        text: _,
+        region,
+        name,
+        account,
+        eci_cache_id,
+        snapshot_id,
+        resource_group_id,
+        created_after,
+        created_before,
+        expires_after,
+        expires_before,
+        idle_since,
+        drifted,
+    } = filter;
     let texts = [
-        (" AND region = ", filter.region.as_ref().map(Region::as_str)),
-        (" AND name = ", filter.name.as_deref()),
-        (" AND account = ", filter.account.as_deref()),
-        (" AND eci_cache_id = ", filter.eci_cache_id.as_deref()),
-        (" AND snapshot_id = ", filter.snapshot_id.as_deref()),
-        (" AND spec ->> 'resource_group_id' = ", filter.resource_group_id.as_deref()),
+        (" AND region = ", region.as_ref().map(Region::as_str)),
+        (" AND name = ", name.as_deref()),
+        (" AND account = ", account.as_deref()),
+        (" AND eci_cache_id = ", eci_cache_id.as_deref()),
+        (" AND snapshot_id = ", snapshot_id.as_deref()),
+        (" AND spec ->> 'resource_group_id' = ", resource_group_id.as_deref()),
     ];
     for (condition, text) in texts {
         if let Some(text) = text {
@@ -135,19 +154,19 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
         }
     }
     let times = [
-        (" AND created_at >= ", filter.created_after),
-        (" AND created_at < ", filter.created_before),
-        (" AND expires_at >= ", filter.expires_after),
-        (" AND expires_at < ", filter.expires_before),
-        (" AND COALESCE(last_matched_at, ready_at) < ", filter.idle_since),
+        (" AND created_at >= ", created_after),
+        (" AND created_at < ", created_before),
+        (" AND expires_at >= ", expires_after),
+        (" AND expires_at < ", expires_before),
+        (" AND COALESCE(last_matched_at, ready_at) < ", idle_since),
     ];
     for (condition, time) in times {
         if let Some(time) = time {
             query.push(condition).push_bind(time);
         }
     }
-    if let Some(drifted) = filter.drifted {
-        query.push(if drifted { " AND drift IS NOT NULL" } else { " AND drift IS NULL" });
+    if let Some(drifted) = drifted {
+        query.push(if *drifted { " AND drift IS NOT NULL" } else { " AND drift IS NULL" });
     }
     narrow_contents(query, filter);
 }
