@@ -1,6 +1,7 @@
 //! What the repository promises of itself, read from its own files: floors, pages, documents, the tests' databases.
 #![cfg(test)]
 
+mod audit_names;
 mod floors;
 mod harness;
 mod log_lines;
