@@ -18,9 +18,27 @@ mod platform;
 mod query;
 mod webhooks;
 
+/// What the operations are about: the tags of the document, and what it says of them.
+const TAGS: &[(&str, &str)] = &[
+    ("image-caches", "Create, track and delete image caches."),
+    ("operations", "The progress and outcome of changes."),
+    ("events", "A team's events, in order."),
+    ("webhooks", "Endpoints to which events are delivered."),
+    ("audit", "A record of who did what, when, and with what outcome."),
+    ("access-keys", "Keys for the cloud's own API at `/`, for unmodified SDKs and Terraform."),
+    ("api-keys", "Keys for this API, as an alternative to tokens of an identity provider."),
+    ("issuers", "Identity providers whose tokens are accepted, and the rules that interpret their claims."),
+    ("token-exchange", "Tokens of the gateway, issued in exchange for tokens of an identity provider (RFC 8693)."),
+    ("revocations", "Tokens that are refused although their signature is valid."),
+    ("policy", "What the team may do, and its usage."),
+    ("teams", "Teams, their policies and the defaults of regions, for the platform's administrators."),
+    ("me", "The caller of the API."),
+    ("operations-pages", "Health and metrics, for operators of the gateway."),
+];
+
 /// Every route that stands in the document, and the document as far as the handlers tell it.
 pub(super) fn routes() -> OpenApiRouter<DoorState> {
-    OpenApiRouter::with_openapi(frame::frame())
+    OpenApiRouter::with_openapi(frame::frame(TAGS))
         .routes(routes!(image_caches::create_image_cache, image_caches::list_image_caches))
         .routes(routes!(
             image_caches::get_image_cache,

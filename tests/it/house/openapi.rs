@@ -70,10 +70,12 @@ fn every_reference_resolves() {
 fn every_operation_has_its_own_id_one_tag_and_a_place_in_the_access_table() {
     for document in both() {
         let mut seen = BTreeSet::new();
+        let mut tags = BTreeSet::new();
         for (path, method, operation) in operations(&document) {
             let id = operation["operationId"].as_str().unwrap();
             assert!(seen.insert(id.to_owned()), "{id} twice");
             assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{id}");
+            tags.insert(operation["tags"][0].as_str().unwrap());
             let open = OPEN.contains(&id) || id == access::TOKEN_EXCHANGE;
             assert!(access::of(id).is_some() != open, "{id}");
             let beside = OPEN.contains(&id) || id == "metrics";
@@ -86,6 +88,8 @@ fn every_operation_has_its_own_id_one_tag_and_a_place_in_the_access_table() {
         let open = OPEN.into_iter().chain([access::TOKEN_EXCHANGE]);
         let all: BTreeSet<_> = access::TABLE.iter().map(|row| row.operation).chain(open).map(str::to_owned).collect();
         assert_eq!(seen, all);
+        let told = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap());
+        assert_eq!(told.collect::<BTreeSet<_>>(), tags, "TAGS of src/http/rest.rs say what each is about");
     }
 }
 
