@@ -5,7 +5,7 @@
 //!
 //! # Rooms
 //! `server` takes connections and requests (`transport`), `eci::incoming` understands them (V1 and V3, query and form), `verify`
-//! decides who may call, `rights` what they may call, `roles` and `identity` are STS, `create`, `describe`, `update`, `delete` and `usage` are the five actions, each a plain
+//! decides who may call, `rights` what they may call, `roles` and `identity` are STS, `create`, `describe`, `update`, `delete` and `usage` are the actions of ECI, each a plain
 //! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
 //! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
 //! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
@@ -130,6 +130,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::eci::Action;
 
 /// An access key of the stand-in.
 #[derive(Debug, Clone)]
@@ -169,6 +170,30 @@ struct Shared {
     keeper: Option<keeping::Keeper>,
     journal: Option<journal::Journal>,
     stop: CancellationToken,
+}
+
+impl Shared {
+    /// What an action does and answers.
+    fn act(
+        &self,
+        state: &mut state::State,
+        action: Action,
+        params: &[(String, String)],
+        ground: &ground::Ground<'_>,
+    ) -> answer::Outcome {
+        match action {
+            Action::Create => create::run(state, params, ground),
+            Action::Describe => describe::run(state, params, ground),
+            Action::Update => update::run(state, params, ground),
+            Action::Delete => delete::run(state, params, ground),
+            Action::Usage => usage::run(state, params, ground),
+            Action::AssumeRole => {
+                let door = signed::Door { settings: &self.settings, round: state.round };
+                roles::assume(&door, params, ground, self.clock.now())
+            }
+            Action::GetCallerIdentity => Ok(identity::shown(&self.settings, ground.signatory)),
+        }
+    }
 }
 
 /// A running stand-in. Stops when told to, or when dropped.

@@ -7,6 +7,7 @@
 
 use eci_cache_gateway::eci::incoming::{Incoming, Request, format_of};
 use eci_cache_gateway::eci::params::read;
+use eci_cache_gateway::eci::usage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -46,5 +47,5 @@ fn readers(params: &[(String, String)]) {
         }
     }
     let _read = (read::read_update(params), read::read_delete(params));
-    let _read = (read::read_describe(params), read::read_list_usage(params));
+    let _read = (read::read_describe(params), usage::read(params));
 }

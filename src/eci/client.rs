@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 
 use super::credentials::{Credentials, Keys};
 use super::params::{self, Params};
@@ -231,8 +230,7 @@ impl Client {
     /// `DescribeImageCaches`: one page of 20. An id that the cloud does not know gives an empty page.
     pub async fn describe(&self, region: &Region, query: &DescribeQuery) -> Result<SeenPage, Fault> {
         let params = params::describe(region, query);
-        let call = Call { action: Action::Describe, region, signed_at: self.0.post.clock.now(), logins: &[] };
-        let page: wire::DescribeImageCachesAnswer = self.call(call, params).await?;
+        let page: wire::DescribeImageCachesAnswer = self.look(Action::Describe, region, params).await?;
         let caches = page.image_caches.into_iter().map(Seen::read).collect::<Result<_, _>>();
         Ok(SeenPage {
             caches: caches.map_err(|error| Fault::Unknown(format!("cannot parse an image cache: {error}")))?,
@@ -241,11 +239,15 @@ impl Client {
         })
     }
 
-    /// `ListUsage`: the account's quota and use in a region, under the cloud's own names.
-    pub async fn list_usage(&self, region: &Region) -> Result<Map<String, Value>, Fault> {
-        let call = Call { action: Action::Usage, region, signed_at: self.0.post.clock.now(), logins: &[] };
-        let answer: wire::ListUsageAnswer = self.call(call, params::list_usage(region)).await?;
-        Ok(answer.attributes)
+    /// An action that only looks, of which nothing else has to be known.
+    pub(super) async fn look<T: DeserializeOwned>(
+        &self,
+        action: Action,
+        region: &Region,
+        params: Params,
+    ) -> Result<T, Fault> {
+        let call = Call { action, region, signed_at: self.0.post.clock.now(), logins: &[] };
+        self.call(call, params).await
     }
 
     /// A call that is refused for its temporary credentials was not carried out: once, it is signed with fresh ones.

@@ -10,6 +10,7 @@ use std::fmt;
 
 use secrecy::ExposeSecret as _;
 
+use super::action::PAGE;
 use super::credentials::Role;
 use super::request::{Attempt, DescribeQuery};
 use crate::domain::image_cache::spec::fields::objects::{LOGIN, Member};
@@ -27,9 +28,6 @@ pub mod read;
 
 pub use probe::probe;
 
-/// The only page size that was ever documented.
-const PAGE: &str = "20";
-
 /// Parameters on their way to the cloud. May hold registry passwords: `Debug` shows the keys alone.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params(Vec<(String, String)>);
@@ -45,7 +43,7 @@ impl Params {
         self.0
     }
 
-    fn put(&mut self, key: impl Into<String>, value: &(impl ToString + ?Sized)) {
+    pub(super) fn put(&mut self, key: impl Into<String>, value: &(impl ToString + ?Sized)) {
         self.0.push((key.into(), value.to_string()));
     }
 
@@ -138,13 +136,6 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
     }
     params.put("Limit", PAGE);
     params.put_some("NextToken", query.next_token.as_ref());
-    params
-}
-
-/// `ListUsage`.
-pub fn list_usage(region: &Region) -> Params {
-    let mut params = Params::default();
-    params.put("RegionId", region);
     params
 }
 

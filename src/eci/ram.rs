@@ -1,34 +1,25 @@
-//! RAM: which right each action of the cloud needs and on what, and policies as the cloud writes them.
+//! RAM: the rights to the actions of the cloud, and policies as the cloud writes them.
 //!
-//! The one home of the actions' rights: `doctor cloud` prints a policy from it and asks for each of them, and the
-//! stand-in refuses by it. The right to an action is the action's name behind its product's (`eci:CreateImageCache`).
+//! What each action needs stands in its row ([`Action::facts`]): `doctor cloud` prints a policy of these rights and asks
+//! for each of them, and the stand-in refuses by them. The right to an action is the action's name behind its product's
+//! (`eci:CreateImageCache`).
 //!
-//! Sources: the pages "RAM authorization" of each action (ECI 2018-08-08, STS 2015-04-01), and the elements of policies
-//! in RAM's documentation. `CreateImageCache` has no further action that it depends on: what the builder does to the
-//! network is done under the service-linked role of ECI.
+//! Source: the elements of policies in RAM's documentation.
 //!
 //! What it does not do: conditions. A policy with one is refused by name, so that it is not taken for one without.
+
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::Action;
+pub use super::action::On;
 use crate::domain::region::Region;
 
 /// The version that every policy has.
 const VERSION: &str = "1";
 /// What stands for every account, region or resource.
 const ANY: &str = "*";
-
-/// What a right is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum On {
-    /// An image cache where one is named, else all of a region.
-    ImageCaches,
-    /// Nothing in particular: the cloud takes `*` alone.
-    Everything,
-    /// The role that is assumed.
-    Role,
-}
 
 /// The right to one action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,23 +32,11 @@ pub struct Right {
     pub need: &'static str,
 }
 
-/// Every action that the gateway calls.
-pub const RIGHTS: [Right; 6] = [
-    Right { action: Action::Create, on: On::ImageCaches, need: "create image caches" },
-    Right {
-        action: Action::Describe,
-        on: On::ImageCaches,
-        need: "follow image caches and compare the cloud with the record",
-    },
-    Right { action: Action::Update, on: On::ImageCaches, need: "change image caches" },
-    Right {
-        action: Action::Delete,
-        on: On::ImageCaches,
-        need: "delete image caches, and what a lost create left behind",
-    },
-    Right { action: Action::Usage, on: On::Everything, need: "show quotas and how much of them is used" },
-    Right { action: Action::AssumeRole, on: On::Role, need: "assume the role of the account" },
-];
+/// The right to every action that needs one, in the order of the actions.
+pub static RIGHTS: LazyLock<Vec<Right>> = LazyLock::new(|| {
+    let right = |action: Action| action.facts().right.map(|(on, need)| Right { action, on, need });
+    Action::ALL.into_iter().filter_map(right).collect()
+});
 
 impl Right {
     /// The right to the action.
@@ -199,18 +178,16 @@ fn fits(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::eci::Product;
-    use crate::eci::params::known;
 
     fn policy(text: &str) -> Policy {
         serde_json::from_str(text).expect("the test's own policy")
     }
 
     #[test]
-    fn every_action_has_its_right() {
-        let ours: Vec<_> =
-            RIGHTS.iter().filter(|right| right.action.product() == Product::Eci).map(|right| right.action).collect();
-        let known: Vec<_> = known::ACTIONS.iter().map(|known| known.action).collect();
-        assert!(known.iter().all(|action| ours.contains(action)) && ours.len() == known.len(), "{known:?} {ours:?}");
+    fn every_action_on_image_caches_needs_a_right() {
+        for action in Action::ALL.into_iter().filter(|action| action.product() == Product::Eci) {
+            assert!(Right::to(action).is_some(), "{action}: what the page `RAM authorization` says of it");
+        }
         assert_eq!(Right::to(Action::AssumeRole).map(Right::name).as_deref(), Some("sts:AssumeRole"));
     }
 

@@ -1,4 +1,4 @@
-//! The answers of the five actions, by Alibaba's names, read leniently.
+//! The answers about image caches, by Alibaba's names, read leniently.
 //!
 //! Sources disagree on types, so a number may be a numeric text and the other way round, a null list is
 //! empty, and a field that we do not know is kept in `other`. Only what makes an answer useless when it is
@@ -57,20 +57,6 @@ pub struct DescribeImageCachesAnswer {
     /// `TotalCount`. Ambiguous, so nothing is decided by it.
     #[serde(default, deserialize_with = "number")]
     pub total_count: Option<i64>,
-    /// Everything else.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
-}
-
-/// The answer of `ListUsage`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ListUsageAnswer {
-    /// `RequestId`.
-    #[serde(default, deserialize_with = "text")]
-    pub request_id: Option<String>,
-    /// `Attributes`: an open map, whose numbers may be fractional. Insisted on.
-    pub attributes: Map<String, Value>,
     /// Everything else.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -242,7 +228,7 @@ fn instant(text: &str) -> Option<Instant> {
 }
 
 /// A text, number or truth value as text; null and the empty text as none.
-fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::String(text) if !text.is_empty() => Some(text),
         Value::Number(number) => Some(number.to_string()),

@@ -27,7 +27,7 @@ use super::signed::Door;
 use super::state::State as Memory;
 use super::tokens::Tokens;
 use super::transport::{Peer, READ, Reset, Unread, flat, manner, not_found, read, reset};
-use super::{Shared, admin, create, delete, describe, identity, inject, keeping, rights, roles, update, usage, verify};
+use super::{Shared, admin, delete, inject, keeping, rights, verify};
 use crate::domain::entropy::Entropy;
 use crate::eci::Action;
 use crate::eci::incoming::{self, Incoming};
@@ -183,18 +183,7 @@ impl Shared {
         if let Some(known) = token.as_ref().and_then(|token| state.tokens.recall(token, ground.now)) {
             return known;
         }
-        let answer = match action {
-            Action::Create => create::run(state, params, ground),
-            Action::Describe => describe::run(state, params, ground),
-            Action::Update => update::run(state, params, ground),
-            Action::Delete => delete::run(state, params, ground),
-            Action::Usage => usage::run(state, params, ground),
-            Action::AssumeRole => {
-                let door = Door { settings: &self.settings, round: state.round };
-                roles::assume(&door, params, ground, self.clock.now())
-            }
-            Action::GetCallerIdentity => Ok(identity::shown(&self.settings, ground.signatory)),
-        }?;
+        let answer = self.act(state, action, params, ground)?;
         if let Some(token) = token {
             state.tokens.keep(token, &answer, ground.now);
         }

@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use super::answer::Outcome;
 use super::ground::Ground;
 use super::state::State;
-use crate::eci::params::read::read_list_usage;
+use crate::eci::usage;
 
 /// What caches that the cloud made by itself are called.
 const AUTOMATIC: &str = "auto-create-for-";
 
 /// The quota and the use of a region; of the whole account where none is named.
 pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
-    let region = read_list_usage(params)?;
+    let region = usage::read(params)?;
     let own = state.all(ground.now).filter(|cache| cache.account == ground.signatory.account);
     let caches = own.filter(|cache| region.as_ref().is_none_or(|region| cache.spec.region == *region));
     let (automatic, used): (Vec<_>, Vec<_>) = caches.partition(|cache| cache.spec.name.starts_with(AUTOMATIC));

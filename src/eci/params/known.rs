@@ -2,7 +2,7 @@
 //!
 //! The cloud passes over what it does not know. Here that could make something else than was asked for, or cost money
 //! (a misspelt `ClientToken`, a filter that is none), so each parameter is one of three: the action takes it
-//! ([`Parameters::taken`]); every SDK may send it and it changes nothing ([`HARMLESS`]); or it is refused by name. An
+//! ([`Facts::takes`](crate::eci::action::Facts::takes)); every SDK may send it and it changes nothing ([`HARMLESS`]); or it is refused by name. An
 //! empty value asks for nothing and is passed over.
 //!
 //! Source: the published API metadata of version 2018-08-08 (2026-04), and what the SDKs' request classes can send.
@@ -14,17 +14,15 @@ use super::read::Refused;
 use crate::domain::image_cache::spec::fields::objects::members_of;
 use crate::domain::image_cache::spec::fields::{ALL, FIELDS, Field, Form};
 use crate::domain::operation::dry_run;
-use crate::eci::Action;
+use crate::eci::{Action, Product};
 
-/// What an action takes beside `RegionId`.
+/// What an action of ECI takes beside `RegionId`.
 #[derive(Debug)]
 pub struct Parameters {
     /// Whose parameters these are.
     pub action: Action,
     /// The names that it has, without the numbers of lists.
     pub taken: Vec<String>,
-    /// Whether those of other actions may stand beside them: nothing that they say can change what is done.
-    pub others: bool,
 }
 
 /// What an SDK or a proxy before the cloud adds by itself, and no image cache depends on.
@@ -47,48 +45,33 @@ pub const HARMLESS: [&str; 12] = [
     "Extra",
 ];
 
-/// Every action with its parameters.
-pub static ACTIONS: LazyLock<[Parameters; 5]> = LazyLock::new(|| {
-    let fields = ALL.iter().flat_map(|field| parameters_of(field, false));
-    let in_updates = ALL.iter().filter(|field| field.in_update.is_some()).flat_map(|field| parameters_of(field, true));
-    [
-        Parameters { action: Action::Create, taken: fields.chain(token()).collect(), others: false },
-        Parameters {
-            action: Action::Update,
-            taken: std::iter::once("ImageCacheId".to_owned()).chain(in_updates).chain(token()).collect(),
-            others: false,
-        },
-        Parameters {
-            action: Action::Describe,
-            taken: [
-                "ImageCacheId",
-                FIELDS.name.wire,
-                "SnapshotId",
-                FIELDS.images.parameter(),
-                FIELDS.resource_group_id.wire,
-                "Tag.N.Key",
-                "Tag.N.Value",
-                "MatchImage.N",
-                "ImageFullMatch",
-                "ImageMatchCountRequest",
-                "Limit",
-                "NextToken",
-            ]
-            .map(str::to_owned)
-            .into(),
-            others: false,
-        },
-        Parameters {
-            action: Action::Delete,
-            taken: std::iter::once("ImageCacheId".to_owned()).chain(token()).collect(),
-            others: true,
-        },
-        Parameters { action: Action::Usage, taken: Vec::new(), others: true },
-    ]
+/// Every action of ECI with its parameters: those of its row, and of the fields of an image cache. Those that change
+/// something come first: a refusal names the first that has a parameter.
+pub static ACTIONS: LazyLock<Vec<Parameters>> = LazyLock::new(|| {
+    let mut of_eci: Vec<Action> = Action::ALL.into_iter().filter(|action| action.product() == Product::Eci).collect();
+    of_eci.sort_by_key(|action| action.is_look());
+    let parameters = |action| Parameters { action, taken: own(action).chain(of_fields(action)).collect() };
+    of_eci.into_iter().map(parameters).collect()
 });
 
-fn token() -> impl Iterator<Item = String> {
-    std::iter::once("ClientToken".to_owned())
+fn own(action: Action) -> impl Iterator<Item = String> {
+    action.facts().takes.iter().map(|name| (*name).to_owned())
+}
+
+/// The parameters of the fields that it takes, or narrows a list by.
+fn of_fields(action: Action) -> Vec<String> {
+    let of = |in_update: bool| {
+        let taken = ALL.iter().filter(move |field| !in_update || field.in_update.is_some());
+        taken.flat_map(|field| parameters_of(field, in_update)).collect()
+    };
+    match action {
+        Action::Create => of(false),
+        Action::Update => of(true),
+        Action::Describe => {
+            [FIELDS.name.wire, FIELDS.images.parameter(), FIELDS.resource_group_id.wire].map(str::to_owned).into()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The parameters of a field: `Tag.N` is `Tag.N.Key` and `Tag.N.Value`.
@@ -115,7 +98,7 @@ impl Parameters {
     /// Whether the action takes it, or nothing depends on it.
     fn knows(&self, name: &str) -> bool {
         let form = form(name);
-        let of_another = || self.others && ACTIONS.iter().any(|other| other.takes(&form));
+        let of_another = || self.action.facts().lenient && ACTIONS.iter().any(|other| other.takes(&form));
         let harmless = || form == "RegionId" || HARMLESS.contains(&form.as_str());
         self.takes(&form) || harmless() || of_another()
     }

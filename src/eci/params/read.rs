@@ -22,12 +22,13 @@ use crate::domain::image_cache::spec::{
 };
 use crate::domain::region::Region;
 use fields::Object;
-use flat::{Fields, Flat};
+use flat::Fields;
 
 mod fields;
 mod flat;
 mod names;
 
+pub(in crate::eci) use flat::Flat;
 pub use names::parameter;
 
 /// The most images of `MatchImage.N`.
@@ -35,7 +36,7 @@ pub const MAX_MATCH_IMAGES: usize = 100;
 /// The largest page; a larger `Limit` is cut to it.
 pub const MAX_LIMIT: u32 = 20;
 
-type Pairs = [(String, String)];
+pub(in crate::eci) type Pairs = [(String, String)];
 type Token = Option<String>;
 
 /// A parameter that cannot be taken; HTTP 400.
@@ -129,18 +130,13 @@ pub fn read_describe(params: &Pairs) -> Result<DescribeFilter, Refused> {
     })
 }
 
-/// `ListUsage`: the region, which sources disagree whether it must be given.
-pub fn read_list_usage(params: &Pairs) -> Result<Option<Region>, Refused> {
-    let flat = Flat::new(params);
-    if flat.text("RegionId").is_some() { region(&flat).map(Some) } else { Ok(None) }
-}
-
 fn target(flat: &Flat<'_>) -> Result<(String, Region), Refused> {
     let region = region(flat)?;
     Ok((flat.required("ImageCacheId")?.to_owned(), region))
 }
 
-fn region(flat: &Flat<'_>) -> Result<Region, Refused> {
+/// `RegionId`.
+pub(in crate::eci) fn region(flat: &Flat<'_>) -> Result<Region, Refused> {
     let form = "it must be a region id such as cn-hangzhou";
     flat.required("RegionId")?.parse().map_err(|_| Refused::invalid("RegionId", form))
 }

@@ -223,7 +223,7 @@ impl Asked<'_> {
     }
 
     async fn usage(&self) -> Answered {
-        let region = read::read_list_usage(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
+        let region = eci::usage::read(&self.incoming.params).map_err(|refused| words::of_refused(&refused))?;
         if self.dry_run {
             return passed(Ok(()));
         }

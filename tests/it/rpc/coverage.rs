@@ -2,6 +2,7 @@
 //! and for those who may.
 #![cfg(test)]
 
+use eci_cache_gateway::eci::{self, Product};
 use reqwest::Method;
 use serde_json::json;
 
@@ -12,6 +13,7 @@ use crate::support::gateway::{TEAM, TestGateway};
 const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
 /// An action: its name, its scope, and its parameters about the image cache `id`.
+#[derive(Clone, Copy)]
 struct Action {
     name: &'static str,
     scope: &'static str,
@@ -67,6 +69,12 @@ async fn owned(app: &TestGateway) -> String {
     let id = app.created().await;
     let cache = app.until(&id, "ready").await;
     cache["eci_cache_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_action_has_a_case_here() {
+    let spoken = eci::Action::ALL.into_iter().filter(|action| action.product() == Product::Eci);
+    assert_eq!(spoken.map(eci::Action::as_str).collect::<Vec<_>>(), ACTIONS.map(|action| action.name));
 }
 
 #[tokio::test]

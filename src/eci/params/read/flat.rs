@@ -8,14 +8,14 @@ use super::{Pairs, Refused};
 use crate::domain::image_cache::spec::fields::FIELDS;
 
 /// The parameters of one call, sorted. Not `Debug`: they hold passwords.
-pub(super) struct Flat<'a>(BTreeMap<&'a str, &'a str>);
+pub(in crate::eci) struct Flat<'a>(BTreeMap<&'a str, &'a str>);
 
 /// The fields of one object of a list. Not `Debug` either.
 #[derive(Default)]
 pub(super) struct Fields<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Flat<'a> {
-    pub(super) fn new(params: &'a Pairs) -> Self {
+    pub(in crate::eci) fn new(params: &'a Pairs) -> Self {
         // Backwards, so that the first of a doubled key stays.
         Self(params.iter().rev().map(|(key, value)| (key.as_str(), value.as_str())).collect())
     }
@@ -26,26 +26,26 @@ impl<'a> Flat<'a> {
     }
 
     /// A text; none where it is absent or empty.
-    pub(super) fn text(&self, key: &str) -> Option<&'a str> {
+    pub(in crate::eci) fn text(&self, key: &str) -> Option<&'a str> {
         self.raw(key).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn owned(&self, key: &str) -> Option<String> {
+    pub(in crate::eci) fn owned(&self, key: &str) -> Option<String> {
         self.text(key).map(str::to_owned)
     }
 
-    pub(super) fn required(&self, key: &str) -> Result<&'a str, Refused> {
+    pub(in crate::eci) fn required(&self, key: &str) -> Result<&'a str, Refused> {
         self.text(key).ok_or_else(|| Refused::missing(key))
     }
 
     /// A whole number; its limits are the domain's.
-    pub(super) fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, Refused> {
+    pub(in crate::eci) fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, Refused> {
         let read = |text: &str| text.parse().map_err(|_| Refused::invalid(key, "it must be a whole number in range"));
         self.text(key).map(read).transpose()
     }
 
     /// A truth value in any case: Python sends `True`.
-    pub(super) fn flag(&self, key: &str) -> Result<Option<bool>, Refused> {
+    pub(in crate::eci) fn flag(&self, key: &str) -> Result<Option<bool>, Refused> {
         let read = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),

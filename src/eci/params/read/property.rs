@@ -18,6 +18,7 @@ use crate::domain::poll::bucket::BUCKET_TAG;
 use crate::domain::property::holds;
 use crate::eci::params;
 use crate::eci::request::Attempt;
+use crate::eci::usage;
 
 /// At most so many of these letters, at least one.
 fn letters(from: &str, most: usize) -> impl Strategy<Value = String> + use<> {
@@ -220,7 +221,7 @@ fn nothing_panics() {
         let least = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "x"), ("ImageCacheId", "y")];
         let params: Vec<_> = drawn.chain(least.map(|(key, value)| (key.to_owned(), value.to_owned()))).collect();
         // Whatever they say, they say it.
-        let _read = (read_create(&params), read_update(&params), read_describe(&params), read_list_usage(&params));
+        let _read = (read_create(&params), read_update(&params), read_describe(&params), usage::read(&params));
         Ok(())
     });
 }

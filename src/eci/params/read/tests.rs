@@ -4,6 +4,7 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::domain::image_cache::spec::{EliminationStrategy, OsType};
+use crate::eci::usage;
 
 fn own(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -112,8 +113,8 @@ fn updates_deletes_looks_and_usage_are_read() {
         let params = own(&[("RegionId", "cn-beijing"), (key, value)]);
         assert_eq!(read_describe(&params).unwrap_err().code, "InvalidParameter", "{key}");
     }
-    assert_eq!(read_list_usage(&[]), Ok(None));
-    assert!(read_list_usage(&own(&[("RegionId", "nowhere")])).is_err());
+    assert_eq!(usage::read(&[]), Ok(None));
+    assert!(usage::read(&own(&[("RegionId", "nowhere")])).is_err());
 }
 
 #[test]
