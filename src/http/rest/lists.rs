@@ -1,4 +1,5 @@
-//! Lists, each a type of its own: generics would stand inline in the document and break generators.
+//! Lists, each a type of its own: generics would stand inline in the document and break generators. A resource with a
+//! file of its own has its list there, by [`list!`](list).
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,10 +7,9 @@ use utoipa::ToSchema;
 use crate::app::input::FeedPage;
 use crate::app::view::{
     AccessKeyView, ApiKeyView, AttemptView, AuditEntryView, CheckpointView, CloudAccountView, DeliveryView,
-    EndpointView, EventView, FoundCacheView, ImageCacheView, IssuerView, OperationView, RegionProfileView,
-    RevocationView, TeamCostView, TeamView, TransitionView,
+    EndpointView, EventView, FoundCacheView, ImageCacheView, IssuerView, RegionProfileView, RevocationView, TeamView,
+    TransitionView,
 };
-use crate::domain::filter::Slice;
 
 /// Events, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,11 +28,12 @@ impl From<FeedPage> for EventList {
     }
 }
 
+/// A page of items: what `answer::listed` writes.
 macro_rules! list {
     ($(#[$doc:meta])* $name:ident of $item:ty) => {
         $(#[$doc])*
-        #[derive(Debug, Serialize, ToSchema)]
-        pub(super) struct $name {
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        pub(in crate::http::rest) struct $name {
             /// The items of this page, in the order of the list.
             items: Vec<$item>,
             /// Whether there are more items after this page.
@@ -43,13 +44,15 @@ macro_rules! list {
             next_cursor: Option<String>,
         }
 
-        impl From<Slice<$item>> for $name {
-            fn from(slice: Slice<$item>) -> Self {
+        impl From<crate::domain::filter::Slice<$item>> for $name {
+            fn from(slice: crate::domain::filter::Slice<$item>) -> Self {
                 Self { items: slice.items, has_more: slice.next_cursor.is_some(), next_cursor: slice.next_cursor }
             }
         }
     };
 }
+
+pub(super) use list;
 
 list!(
     /// Image caches, newest first.
@@ -106,14 +109,6 @@ list!(
 list!(
     /// API keys, newest first.
     ApiKeyList of ApiKeyView
-);
-list!(
-    /// Operations that have not ended, oldest first.
-    OperationList of OperationView
-);
-list!(
-    /// The costs of teams, sorted by team id.
-    TeamCostList of TeamCostView
 );
 list!(
     /// Revocations in force, newest first.

@@ -5,14 +5,23 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use utoipa::IntoParams;
 
-use super::lists::{OperationList, TeamCostList};
+use super::lists::list;
 use super::query::PageQuery;
-use crate::app::view::OperationView;
+use crate::app::view::{OperationView, TeamCostView};
 use crate::domain::filter::{Page, Reach};
 use crate::domain::ids::OperationId;
 use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
 use crate::http::problem::Refusal;
 use crate::http::{DoorState, answer};
+
+list!(
+    /// Operations that have not ended, oldest first.
+    OperationList of OperationView
+);
+list!(
+    /// The costs of teams, sorted by team id.
+    TeamCostList of TeamCostView
+);
 
 /// Whose operations.
 #[derive(Debug, IntoParams)]

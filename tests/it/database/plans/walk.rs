@@ -1,7 +1,10 @@
 //! A walk through the doors of a gateway, and through its workers' work, so that each of its statements is run.
 #![cfg(test)]
 
+use std::collections::BTreeSet;
+
 use eci_cache_gateway::domain::identity::caller::Scope;
+use eci_cache_gateway::http::openapi::document_3_1;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -29,6 +32,39 @@ pub(super) async fn through_the_doors(app: &TestGateway) {
     upkeep(app).await;
 }
 
+/// Each filter of the list of image caches.
+const FILTERS: [&str; 19] = [
+    "region=cn-seed-0",
+    "name=web-5000",
+    "cloud_account=default",
+    "status=ready",
+    "status=failed",
+    "image=nginx:1.5000",
+    "tag=service",
+    "tag=service%3Dweb",
+    "q=web",
+    "drifted=true",
+    "drifted=false",
+    "eci_cache_id=imc-5000",
+    "snapshot_id=s-1",
+    "resource_group_id=rg-1",
+    "created_after=2026-01-02T00:00:00Z",
+    "created_before=2026-01-02T00:00:00Z",
+    "expires_after=2026-01-02T00:00:00Z",
+    "expires_before=2027-01-01T00:00:00Z",
+    "idle_since=2026-02-01T00:00:00Z",
+];
+
+#[test]
+fn each_filter_is_walked() {
+    let document: Value = serde_json::from_str(&document_3_1()).unwrap();
+    let parameters = document["paths"]["/v1/image-caches"]["get"]["parameters"].as_array().unwrap();
+    let query = parameters.iter().filter(|one| one["in"] == "query").filter_map(|one| one["name"].as_str());
+    let filters: BTreeSet<&str> = query.filter(|name| !["limit", "cursor"].contains(name)).collect();
+    let walked: BTreeSet<&str> = FILTERS.iter().filter_map(|filter| filter.split('=').next()).collect();
+    assert_eq!(walked, filters, "a filter has its example in FILTERS");
+}
+
 /// What looks at image caches without changing any.
 async fn reads(app: &TestGateway) {
     let uuid: String = sqlx::query_scalar(SEEDED).fetch_one(app.sql()).await.unwrap();
@@ -37,23 +73,7 @@ async fn reads(app: &TestGateway) {
     app.get(&format!("/v1/image-caches/{id}/transitions")).await.expect(200);
     let page = app.get("/v1/image-caches?limit=50").await.expect(200);
     app.get(&format!("/v1/image-caches?limit=50&cursor={}", page["next_cursor"].as_str().unwrap())).await.expect(200);
-    for filter in [
-        "region=cn-seed-0",
-        "name=web-5000",
-        "status=ready",
-        "status=failed",
-        "image=nginx:1.5000",
-        "tag=service",
-        "tag=service%3Dweb",
-        "q=web",
-        "drifted=true",
-        "drifted=false",
-        "eci_cache_id=imc-5000",
-        "snapshot_id=s-1",
-        "created_after=2026-01-02T00:00:00Z",
-        "expires_before=2027-01-01T00:00:00Z",
-        "idle_since=2026-02-01T00:00:00Z",
-    ] {
+    for filter in FILTERS {
         let answer = app.get(&format!("/v1/image-caches?{filter}")).await;
         assert_eq!(answer.status, 200, "{filter}: {answer:?}");
     }
