@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::app::{Gateway, Parts, Settings};
-use crate::auth::jwks::{KeySource, Reach};
+use crate::app::{Gateway, GatewaySettings, Parts};
+use crate::auth::jwks::{JwksSettings, KeySource};
 use crate::auth::own::OwnTokens;
 use crate::auth::verify::{self, Verifier};
 use crate::config::{
@@ -22,38 +22,38 @@ use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::master::MasterKey;
 use crate::crypto::seal::Sealer;
 use crate::domain::clock::{Clock, SteadyClock, SystemClock};
-use crate::domain::database::address::Address;
+use crate::domain::database::address::DatabaseAddress;
 use crate::domain::entropy::Entropy;
 use crate::eci;
 use crate::http::links::Links;
 use crate::store::{PoolSizes, Stamp, Store};
-use crate::webhook::own::OwnService;
+use crate::webhook::own_services::OwnService;
 use crate::webhook::sender::{Sender, SenderSettings};
 
 mod own;
 
 /// A setting reads well, and what it names does not work: a file, a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unusable;
+pub struct UnusableSetting;
 
-impl std::fmt::Display for Unusable {
+impl std::fmt::Display for UnusableSetting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a setting cannot be used")
     }
 }
 
-impl std::error::Error for Unusable {}
+impl std::error::Error for UnusableSetting {}
 
-/// Puts a gateway together; fails as [`Unusable`]. Must be called within a runtime. `ours` are our own listeners: no
-/// webhook goes there.
+/// Puts a gateway together; fails as [`UnusableSetting`]. Must be called within a runtime. `ours` are our own
+/// listeners: no webhook goes there.
 pub fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
-    let made = ground(config).and_then(|ground| parts(config, ground, Given::default(), ours));
-    Ok(Gateway::new(made.context(Unusable)?))
+    let made = ground(config).and_then(|ground| parts(config, ground, Overrides::default(), ours));
+    Ok(Gateway::new(made.context(UnusableSetting)?))
 }
 
 /// What a gateway stands on, and a test chooses.
 #[derive(Debug)]
-pub struct Ground {
+pub struct Infrastructure {
     /// The database.
     pub store: Store,
     /// The time.
@@ -64,7 +64,7 @@ pub struct Ground {
 
 /// What takes the place of what the settings would make, where it is there.
 #[derive(Debug, Default)]
-pub struct Given {
+pub struct Overrides {
     /// The cloud.
     pub cloud: Option<eci::Client>,
     /// Who calls.
@@ -72,13 +72,13 @@ pub struct Given {
     /// What sends webhooks.
     pub sender: Option<Sender>,
     /// What the operator set.
-    pub settings: Option<Settings>,
+    pub settings: Option<GatewaySettings>,
 }
 
 /// The ground of a deployment.
-fn ground(config: &ServeConfig) -> anyhow::Result<Ground> {
+fn ground(config: &ServeConfig) -> anyhow::Result<Infrastructure> {
     let audit = audit_keys(&config.audit)?;
-    Ok(Ground {
+    Ok(Infrastructure {
         store: store(&config.database_url, &config.database, stamp(&audit)),
         clock: Arc::new(SteadyClock::set_by(Arc::new(SystemClock))),
         entropy: Arc::new(Entropy::from_os()),
@@ -87,8 +87,13 @@ fn ground(config: &ServeConfig) -> anyhow::Result<Ground> {
 
 /// The parts of a gateway with these settings on that ground: the one place that makes them. A test or a benchmark
 /// gives what it needs otherwise.
-pub fn parts(config: &ServeConfig, ground: Ground, given: Given, ours: &[SocketAddr]) -> anyhow::Result<Parts> {
-    let Ground { store, clock, entropy } = ground;
+pub fn parts(
+    config: &ServeConfig,
+    ground: Infrastructure,
+    given: Overrides,
+    ours: &[SocketAddr],
+) -> anyhow::Result<Parts> {
+    let Infrastructure { store, clock, entropy } = ground;
     let now = || Arc::clone(&clock);
     let own = || own::services(config, ours);
     Ok(Parts {
@@ -100,7 +105,7 @@ pub fn parts(config: &ServeConfig, ground: Ground, given: Given, ours: &[SocketA
         fingerprint: fingerprint(&config.keys),
         sealer: sealer(&config.keys)?,
         sender: given.sender.map_or_else(|| sender(&config.webhook, own(), now()), Ok)?,
-        settings: given.settings.unwrap_or_else(|| Settings::from(config)),
+        settings: given.settings.unwrap_or_else(|| GatewaySettings::from(config)),
         clock,
         entropy,
     })
@@ -148,7 +153,7 @@ pub fn stamp(keys: &AuditKeys) -> Stamp {
 }
 
 /// The database of that address.
-pub fn store(url: &Address, database: &DatabaseConfig, stamp: Stamp) -> Store {
+pub fn store(url: &DatabaseAddress, database: &DatabaseConfig, stamp: Stamp) -> Store {
     let workers = (database.pool_size * 2 / 5).max(1);
     let sizes = PoolSizes { requests: (database.pool_size - workers).max(1), workers, acquire: database.acquire };
     Store::at(url, sizes, stamp)
@@ -156,7 +161,7 @@ pub fn store(url: &Address, database: &DatabaseConfig, stamp: Stamp) -> Store {
 
 fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> anyhow::Result<eci::Client> {
     let CloudConfig { endpoint, timeout, keep_idle, .. } = &config.settings;
-    let settings = eci::Settings {
+    let settings = eci::ClientSettings {
         endpoint: endpoint.clone(),
         egress: config.settings.egress(),
         connect_timeout: (*timeout).min(Duration::from_secs(5)),
@@ -170,8 +175,8 @@ fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> a
         security_token: None,
     };
     let keys = match assumed(&config.settings) {
-        Some(role) => eci::Keys::Assumed(credentials, role),
-        None => eci::Keys::Own(credentials),
+        Some(role) => eci::CredentialSource::Assumed(credentials, role),
+        None => eci::CredentialSource::Own(credentials),
     };
     eci::Client::new(settings, keys, clock, entropy).context("the cloud's client")
 }
@@ -200,7 +205,7 @@ pub fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Ver
     })
 }
 
-fn key_source(config: &DefaultIssuer, reach: &Reach, clock: Arc<dyn Clock>) -> anyhow::Result<KeySource> {
+fn key_source(config: &DefaultIssuer, reach: &JwksSettings, clock: Arc<dyn Clock>) -> anyhow::Result<KeySource> {
     Ok(match &config.keys {
         AuthKeys::JwksUrl(url) => KeySource::url(url.as_str(), reach, clock).context("ECG_AUTH_JWKS_URL")?,
         AuthKeys::Discovery => {
@@ -212,8 +217,8 @@ fn key_source(config: &DefaultIssuer, reach: &Reach, clock: Arc<dyn Clock>) -> a
     })
 }
 
-fn token_settings(config: &DefaultIssuer) -> anyhow::Result<verify::Settings> {
-    let mut settings = verify::Settings::new(config.issuer.clone(), config.audience.clone());
+fn token_settings(config: &DefaultIssuer) -> anyhow::Result<verify::IssuerSettings> {
+    let mut settings = verify::IssuerSettings::new(config.issuer.clone(), config.audience.clone());
     if let Some(team) = &config.claims.team {
         settings.team_claims = vec![team.clone()];
     }

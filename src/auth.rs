@@ -21,11 +21,11 @@ pub mod keys;
 pub mod mint;
 pub mod own;
 pub mod refusal;
-mod remembered;
 mod token;
+mod verified_tokens;
 pub mod verify;
 
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod testing;
+mod signing_fixtures;

@@ -70,51 +70,51 @@ struct Cli {
 enum Command {
     /// Start everything on this machine: Postgres, the stand-in, the API and the workers.
     #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
-    Dev(dev::Arguments),
+    Dev(dev::DevArgs),
     /// Serve the API and run the workers in the same process.
-    Serve(serve::Arguments),
+    Serve(serve::ServeArgs),
     /// Run only the workers: operations, tracker, deliverer, sealer, janitor.
     Worker,
     /// Migrate the database to the schema of this version, as the role that owns it.
     Migrate,
     /// Re-encrypt all secrets in the database with the current master key. Exits with 1 if something could not be
     /// re-encrypted.
-    RotateKeys(rotate_keys::Arguments),
+    RotateKeys(rotate_keys::RotateKeysArgs),
     /// Show which permissions the gateway needs in the cloud and in the database, and check whether it has them.
     #[command(subcommand)]
-    Doctor(doctor::Arguments),
+    Doctor(doctor::DoctorCommand),
     /// Verify, export or prune the audit.
     #[command(subcommand)]
-    Audit(audit::Arguments),
+    Audit(audit::AuditCommand),
     /// Explain how the gateway would treat a token, and print issuer presets of common providers.
     #[command(subcommand)]
-    Auth(auth::Arguments),
+    Auth(auth::AuthCommand),
     /// Print the OpenAPI document.
-    Openapi(openapi::Arguments),
+    Openapi(openapi::OpenApiArgs),
     /// Print every setting with its purpose, its allowed values and its default.
-    Settings(settings::Arguments),
+    Settings(settings::SettingsArgs),
     /// Mint a development token, signed with the secret with which the gateway verifies tokens.
-    Token(token::Arguments),
+    Token(token::TokenArgs),
     /// Create an API key directly in the database, for the first administrator.
-    ApiKey(api_key::Arguments),
+    ApiKey(api_key::ApiKeyArgs),
     /// Confirm that image caches which are missing from the cloud, too many at once, are gone.
-    AcceptVanished(accept_vanished::Arguments),
+    AcceptVanished(accept_vanished::AcceptVanishedArgs),
     /// Confirm that a cloud account now belongs to a different account of the cloud.
-    AcceptAccount(accept_account::Arguments),
+    AcceptAccount(accept_account::AcceptAccountArgs),
     /// Run only the stand-in: a local server that speaks the cloud's API.
     #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
-    Sim(sim::Arguments),
+    Sim(sim::SimArgs),
     /// Receive webhooks on this machine, verify them and print them. Reads the secret from standard input: `whsec_…`,
     /// or the gateway's response to the create of the endpoint.
     #[cfg_attr(not(feature = "dev"), command(hide = true, disable_help_flag = true))]
-    Receive(receive::Arguments),
+    Receive(receive::ReceiveArgs),
     /// Check that the gateway on this machine is running, for container health checks.
     Healthcheck,
 }
 
 /// Why a command ended, with its exit code.
 #[derive(Debug)]
-enum Failure {
+enum CommandFailure {
     /// Incorrect usage: exit code 2.
     Usage(String),
     /// All invalid settings: exit code 2.
@@ -125,16 +125,16 @@ enum Failure {
     Failed(anyhow::Error),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure {
+impl<E: Into<anyhow::Error>> From<E> for CommandFailure {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl Failure {
+impl CommandFailure {
     /// Prints the reason, as a log line if logging has started, and returns the exit code.
     fn say(&self) -> u8 {
-        let json = telemetry::format() == Some(telemetry::Format::Json);
+        let json = telemetry::format() == Some(telemetry::LineFormat::Json);
         match self {
             Self::Usage(text) if json => tracing::error!("{text}"),
             Self::Usage(text) => console::remark(text),
@@ -149,8 +149,8 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::Code(code) => *code,
-            Self::Failed(error) if error.is::<assembly::Unusable>() => 2,
-            Self::Failed(error) if error.is::<shutdown::Dead>() => PART_DIED,
+            Self::Failed(error) if error.is::<assembly::UnusableSetting>() => 2,
+            Self::Failed(error) if error.is::<shutdown::ComponentExit>() => PART_DIED,
             Self::Failed(error) => error.downcast_ref().map_or(1, startup::exit_code),
         }
     }
@@ -165,8 +165,8 @@ fn say_wrong(error: &SettingError, json: bool) {
 }
 
 /// All settings that are invalid or missing.
-fn wrong(errors: Vec<SettingError>) -> Failure {
-    Failure::Settings(errors)
+fn wrong(errors: Vec<SettingError>) -> CommandFailure {
+    CommandFailure::Settings(errors)
 }
 
 /// Runs the command line of this process.
@@ -180,7 +180,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli) -> Result<(), CommandFailure> {
     let environment = Environment::of_process();
     let given = cli.config;
     let file = given.clone().or_else(|| environment.config_file());
@@ -219,7 +219,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 /// Starts logging according to the settings, and logs warnings about them.
-fn with_logs(loaded: Loaded) -> Result<Loaded, Failure> {
+fn with_logs(loaded: Loaded) -> Result<Loaded, CommandFailure> {
     let log = loaded.log();
     telemetry::init_logs(&log.filter, format_of(log.format))?;
     for note in loaded.notes() {
@@ -229,15 +229,15 @@ fn with_logs(loaded: Loaded) -> Result<Loaded, Failure> {
 }
 
 /// What was set; else sentences for a person at a terminal, and JSON for whatever collects logs.
-fn format_of(set: Option<LogFormat>) -> telemetry::Format {
+fn format_of(set: Option<LogFormat>) -> telemetry::LineFormat {
     match set {
-        Some(LogFormat::Text) => telemetry::Format::Text,
-        None if io::stderr().is_terminal() => telemetry::Format::Text,
-        Some(LogFormat::Json) | None => telemetry::Format::Json,
+        Some(LogFormat::Text) => telemetry::LineFormat::Text,
+        None if io::stderr().is_terminal() => telemetry::LineFormat::Text,
+        Some(LogFormat::Json) | None => telemetry::LineFormat::Json,
     }
 }
 
 /// A runtime for the command.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+fn runtime() -> Result<tokio::runtime::Runtime, CommandFailure> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

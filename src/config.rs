@@ -37,7 +37,7 @@ pub use environment::DevEnvironment;
 pub use environment::Environment;
 pub use loaded::Loaded;
 pub use serve::{DefaultIssuer, RotationConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
-pub use setting::{Kind, Section, Setting};
+pub use setting::{Section, Setting, SettingKind};
 pub use settings::{
     AuditConfig, CloudConfig, DatabaseConfig, KeysConfig, LimitsConfig, LogConfig, LogFormat, PaceConfig, PolicyConfig,
     RetentionConfig, ServerConfig, TokensConfig, WebhookConfig, WorkConfig, table,
@@ -85,7 +85,7 @@ pub struct Config {
 }
 
 impl Config {
-    fn read(r: &mut reader::Reader) -> Self {
+    fn read(r: &mut reader::SettingsReader) -> Self {
         let tokens = TokensConfig::read(r);
         let keys = KeysConfig::read(r);
         keys.check(r);

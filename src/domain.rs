@@ -24,13 +24,13 @@ pub mod ids;
 pub mod image_cache;
 pub mod image_ref;
 pub mod limits;
+pub mod log_limit;
 pub mod matching;
 pub mod operation;
 pub mod policy;
 pub mod poll;
 #[cfg(test)]
 pub(crate) mod property;
-pub mod quiet;
 pub mod reconcile;
 pub mod region;
 pub mod transition;

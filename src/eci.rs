@@ -31,6 +31,6 @@ pub mod wire;
 pub mod xml;
 
 pub use action::{Action, Product};
-pub use client::{BuildError, Client, Created, Done, KEEP_IDLE, Owner, SeenPage, Settings};
-pub use credentials::{Credentials, Keys, Role};
+pub use client::{Acknowledgement, BuildError, Client, ClientSettings, Created, CredentialOwner, KEEP_IDLE, SeenPage};
+pub use credentials::{CredentialSource, Credentials, Role};
 pub use request::{Attempt, DescribeQuery};

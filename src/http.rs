@@ -45,7 +45,7 @@ pub struct DoorState {
     /// What `/metrics` prints.
     pub metrics: RenderMetrics,
     /// Deadlines and sizes.
-    pub settings: Settings,
+    pub settings: HttpSettings,
     /// Where clients reach it.
     pub links: links::Links,
     /// Every running request: they go on when their client leaves, so a shutdown waits for them.
@@ -54,7 +54,7 @@ pub struct DoorState {
 
 /// Deadlines and sizes of one request.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct HttpSettings {
     /// From the request's head to its answer; longer than the longest wait (55 s).
     pub request_deadline: Duration,
     /// For reading the whole body.
@@ -75,14 +75,14 @@ pub struct Settings {
     pub metrics_here: bool,
 }
 
-impl Default for Settings {
+impl Default for HttpSettings {
     /// What holds where nothing is set.
     fn default() -> Self {
         Self::from(LimitsConfig::usual())
     }
 }
 
-impl From<&LimitsConfig> for Settings {
+impl From<&LimitsConfig> for HttpSettings {
     fn from(limits: &LimitsConfig) -> Self {
         Self {
             request_deadline: limits.request,

@@ -29,7 +29,7 @@ pub use account::current_uid;
 pub use error::StartError;
 pub use folders::default_state_folder;
 
-use account::Account;
+use account::SystemAccount;
 use error::Context;
 use folders::Folders;
 use guard::Guard;
@@ -75,7 +75,7 @@ impl Server {
     ///
     /// `notify` is given one line for each step that a person may have to wait for.
     pub fn start(options: &Options, notify: impl Fn(&str)) -> Result<Self, StartError> {
-        let account = Account::choose()?;
+        let account = SystemAccount::choose()?;
         folders::make_state_folder(&options.folder, &account)?;
         let lock = take_lock(&options.folder)?;
         let binaries = install::find_or_install(options, &account, &notify)?;

@@ -1,13 +1,14 @@
 //! Floor ½: one accept loop and its deadlines, for the API, the stand-in and the receiver.
 //!
-//! [`serve`] takes the connections of a listener within [`Limits`] and speaks HTTP/1 on them; a [`Handler`] says who
-//! answers on each, and what else is particular to its listener. [`body`] reads a whole body within a size and a time.
+//! [`serve`] takes the connections of a listener within [`ConnectionLimits`] and speaks HTTP/1 on them; a [`Handler`]
+//! says who answers on each, and what else is particular to its listener. [`body`] reads a whole body within a size and
+//! a time.
 //!
 //! What must stay true: a client that sends nothing, or too slowly, or reads nothing, or too slowly, gives its
 //! connection back within a bounded time; there are never more connections than allowed, more wait in the listener's
-//! queue, and one address does not have them all; a stop costs nobody a request before [`Limits::drain`] is over: while
-//! connections are still taken, each answer announces the end of its own. hyper's HTTP/1 builder is used alone: the one
-//! that also speaks HTTP/2 leaves silent connections open.
+//! queue, and one address does not have them all; a stop costs nobody a request before [`ConnectionLimits::drain`] is
+//! over: while connections are still taken, each answer announces the end of its own. hyper's HTTP/1 builder is used
+//! alone: the one that also speaks HTTP/2 leaves silent connections open.
 //!
 //! Who calls it: `http`, `sim`, `receiver`. What it does not do: know what is asked, answered or measured.
 
@@ -33,7 +34,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a client may hold, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// Open connections; further ones wait to be accepted.
     pub connections: usize,
     /// How many of them from one address (64 bits of IPv6); further ones are refused.
@@ -58,7 +59,7 @@ pub struct Limits {
 
 /// What can be measured of a listener's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happening {
+pub enum ConnectionEvent {
     /// A connection begins.
     Opened,
     /// It has ended, in whatever way.
@@ -77,7 +78,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Begins with a connection of `peer`.
     fn connect(&self, peer: SocketAddr) -> Self::Connection;
 
-    /// How many connections that address may have, where it is not [`Limits::connections_per_address`].
+    /// How many connections that address may have, where it is not [`ConnectionLimits::connections_per_address`].
     fn most_of(&self, _address: IpAddr) -> Option<usize> {
         None
     }
@@ -88,7 +89,7 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Hears of what is measured.
-    fn happened(&self, _happening: Happening) {}
+    fn happened(&self, _happening: ConnectionEvent) {}
 }
 
 /// What answers on one connection.

@@ -50,17 +50,17 @@ pub struct Received {
 type OnReceived = Box<dyn Fn(&Received) + Send + Sync>;
 
 /// What every request shares.
-struct Shared {
+struct ReceiverState {
     secret: OnceLock<SigningSecret>,
     clock: Arc<dyn Clock>,
-    seen: Mutex<judge::Seen>,
+    seen: Mutex<judge::SeenIds>,
     told: OnReceived,
 }
 
 /// A running receiver. Stops when told to, or when dropped.
 pub struct Receiver {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ReceiverState>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -80,7 +80,7 @@ impl Receiver {
         let address = listener.local_addr().expect("a listener that is bound has an address");
         let stop = CancellationToken::new();
         let secret = secret.map_or_else(OnceLock::new, OnceLock::from);
-        let shared = Arc::new(Shared { secret, clock, seen: Mutex::default(), told: Box::new(told) });
+        let shared = Arc::new(ReceiverState { secret, clock, seen: Mutex::default(), told: Box::new(told) });
         let task = tokio::spawn(server::serve(listener, Arc::clone(&shared), stop.clone()));
         Self { address, shared, stop, task }
     }

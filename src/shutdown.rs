@@ -28,7 +28,7 @@ const INTERRUPTED: i32 = 130;
 /// Needs a running runtime. Signals count from the moment of this call. `last` is called before the second signal ends
 /// the process.
 pub fn on_signals(last: fn()) -> io::Result<CancellationToken> {
-    let mut signals = Signals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
+    let mut signals = StopSignals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
     let token = CancellationToken::new();
     let stop = token.clone();
     tokio::spawn(async move {
@@ -48,7 +48,7 @@ pub fn on_signals(last: fn()) -> io::Result<CancellationToken> {
 /// A part of the process that the rest cannot do without has ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part} has {} by itself; the process ends, to be started again", if *.panicked { "panicked" } else { "ended" })]
-pub struct Dead {
+pub struct ComponentExit {
     /// What: `the API`, `the workers`, …
     pub part: &'static str,
     /// Whether by a panic.
@@ -61,23 +61,23 @@ pub async fn essential(
     part: &'static str,
     stop: &CancellationToken,
     work: impl Future<Output = ()>,
-) -> Result<(), Dead> {
+) -> Result<(), ComponentExit> {
     let panicked = AssertUnwindSafe(work).catch_unwind().await.is_err();
     if !panicked && stop.is_cancelled() {
         return Ok(());
     }
     stop.cancel();
-    let dead = Dead { part, panicked };
+    let dead = ComponentExit { part, panicked };
     tracing::error!(error = &dead as &dyn std::error::Error, "stopping");
     Err(dead)
 }
 
-struct Signals {
+struct StopSignals {
     term: Signal,
     int: Signal,
 }
 
-impl Signals {
+impl StopSignals {
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.term.recv() => "SIGTERM",

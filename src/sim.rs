@@ -13,8 +13,9 @@
 //!
 //! # Time
 //! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image, half of the
-//! pulling with layer reuse. [`Settings::speed`] shortens builds only. The admin door's clock moves everything but
-//! signatures and nonces, which go by the machine's: a caller need not know that the stand-in lives in another hour.
+//! pulling with layer reuse. [`StandInSettings::speed`] shortens builds only. The admin door's clock moves everything
+//! but signatures and nonces, which go by the machine's: a caller need not know that the stand-in lives in another
+//! hour.
 //!
 //! # What fails
 //! An image whose repository contains `does-not-exist` or whose tag is `missing`; one of a registry whose host
@@ -28,9 +29,10 @@
 //! 200 creates in any minute, then `Throttling.User`.
 //!
 //! # Accounts
-//! One, or as many as [`Settings::further`] names. Each has its own image caches, `ClientToken`s, quota and pace: what one
-//! has, no other sees, changes or counts. Faults, outages, time and the ledger are everybody's. A session of a role is in
-//! the role's account, where there is one of that number, else in that of the key that assumed it.
+//! One, or as many as [`StandInSettings::further`] names. Each has its own image caches, `ClientToken`s, quota and
+//! pace: what one has, no other sees, changes or counts. Faults, outages, time and the ledger are everybody's. A
+//! session of a role is in the role's account, where there is one of that number, else in that of the key that assumed
+//! it.
 //!
 //! # Roles
 //! STS is here too: `AssumeRole` (2015-04-01) gives temporary credentials of any role but those whose name contains
@@ -82,10 +84,10 @@
 //! * `POST /_admin/reset` forgets everything, time and settings too.
 //!
 //! # The state file
-//! With [`Settings::state_file`] the caches, their builds, `ClientToken`s, the ledger, time and settings outlive the
-//! process: they are written before the answer that tells of them. Nonces, waiting faults, lies and outages are forgotten.
-//! No registry password is in the file, and no hash of one without the key's secret. A file belongs to one stand-in
-//! at a time.
+//! With [`StandInSettings::state_file`] the caches, their builds, `ClientToken`s, the ledger, time and settings outlive
+//! the process: they are written before the answer that tells of them. Nonces, waiting faults, lies and outages are
+//! forgotten. No registry password is in the file, and no hash of one without the key's secret. A file belongs to one
+//! stand-in at a time.
 //!
 //! Who calls it: `cli` (`sim`, `dev`) and tests. What it does not do: guard its file against a second stand-in.
 
@@ -100,11 +102,10 @@ mod identity;
 mod images;
 mod inject;
 mod journal;
-mod keeping;
 mod lies;
 mod limits;
 mod machine;
-mod matching;
+mod match_image;
 mod nonces;
 mod rights;
 mod roles;
@@ -112,6 +113,7 @@ mod seed;
 mod server;
 mod signed;
 mod state;
+mod state_file;
 mod tokens;
 mod transport;
 mod update;
@@ -134,7 +136,7 @@ use crate::eci::Action;
 
 /// An access key of the stand-in.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct StandInKey {
     /// `AccessKeyId`.
     pub access_key_id: String,
     /// Its secret.
@@ -145,13 +147,13 @@ pub struct Key {
 
 /// How the stand-in behaves.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct StandInSettings {
     /// The access key id of its first account.
     pub access_key_id: String,
     /// That key's secret.
     pub access_key_secret: SecretString,
     /// The keys of other accounts, if there are any.
-    pub further: Vec<Key>,
+    pub further: Vec<StandInKey>,
     /// How fast builds run: 1.0 is 10 s for one image. Anything that is not above 0 counts as 1.0.
     pub speed: f64,
     /// Where the state is kept over a restart, in a folder that exists; nowhere if `None`.
@@ -162,25 +164,25 @@ pub struct Settings {
 
 /// What every request shares.
 #[derive(Debug)]
-struct Shared {
-    settings: Settings,
+struct StandInState {
+    settings: StandInSettings,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-    state: Mutex<state::State>,
-    keeper: Option<keeping::Keeper>,
+    state: Mutex<state::CloudState>,
+    keeper: Option<state_file::StateFile>,
     journal: Option<journal::Journal>,
     stop: CancellationToken,
 }
 
-impl Shared {
+impl StandInState {
     /// What an action does and answers.
     fn act(
         &self,
-        state: &mut state::State,
+        state: &mut state::CloudState,
         action: Action,
         params: &[(String, String)],
-        ground: &ground::Ground<'_>,
-    ) -> answer::Outcome {
+        ground: &ground::ActionContext<'_>,
+    ) -> answer::ActionResult {
         match action {
             Action::Create => create::run(state, params, ground),
             Action::Describe => describe::run(state, params, ground),
@@ -188,10 +190,10 @@ impl Shared {
             Action::Delete => delete::run(state, params, ground),
             Action::Usage => usage::run(state, params, ground),
             Action::AssumeRole => {
-                let door = signed::Door { settings: &self.settings, round: state.round };
+                let door = signed::SignatureDoor { settings: &self.settings, round: state.round };
                 roles::assume(&door, params, ground, self.clock.now())
             }
-            Action::GetCallerIdentity => Ok(identity::shown(&self.settings, ground.signatory)),
+            Action::GetCallerIdentity => Ok(identity::caller_identity(&self.settings, ground.signatory)),
         }
     }
 }
@@ -208,14 +210,20 @@ impl StandIn {
     /// Serves on `listener` from now on, with what the state file holds. Must be called within a tokio runtime.
     ///
     /// A state file that cannot be read is set aside, as `<name>.unreadable-<instant>`, and the stand-in begins empty.
-    pub fn start(listener: TcpListener, settings: Settings, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> Self {
+    pub fn start(
+        listener: TcpListener,
+        settings: StandInSettings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<Entropy>,
+    ) -> Self {
         let address = listener.local_addr().expect("a listener that is bound has an address");
         let stop = CancellationToken::new();
-        let settings = Settings { speed: sane(settings.speed), ..settings };
-        let (keeper, state) = keeping::open(settings.state_file.as_deref(), clock.now());
+        let settings = StandInSettings { speed: sane(settings.speed), ..settings };
+        let (keeper, state) = state_file::open(settings.state_file.as_deref(), clock.now());
         let open = |path: &PathBuf| journal::Journal::open(path).expect("the journal can be opened");
         let journal = settings.journal.as_ref().map(open);
-        let shared = Shared { settings, clock, entropy, state: Mutex::new(state), keeper, journal, stop: stop.clone() };
+        let shared =
+            StandInState { settings, clock, entropy, state: Mutex::new(state), keeper, journal, stop: stop.clone() };
         let task = tokio::spawn(server::serve(listener, Arc::new(shared)));
         Self { address, stop, task: Some(task) }
     }
@@ -254,7 +262,7 @@ struct Signatory<'a> {
     session: Option<(&'a str, &'a str)>,
 }
 
-impl Settings {
+impl StandInSettings {
     /// The secret of a key, and whose it is.
     fn key(&self, access_key_id: &str) -> Option<(&SecretString, Signatory<'_>)> {
         if access_key_id == self.access_key_id {

@@ -31,12 +31,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use claims::{Claim, Destination};
-pub use database::connectivity::Weakness;
-pub use database::lives::Place;
-use database::pool::{Doubt, Pool};
+pub use database::connectivity::WeakSetting;
+pub use database::feed_position::FeedPosition;
+use database::pool::{ConnectionDoubt, Pool};
 use database::session::Sessions;
 pub use dispatch::{Dispatch, Dispatched, Outlet};
-pub use error::Error;
+pub use error::StoreError;
 pub use input::{CacheWrite, NewCreate, NewEvent, NewKey, NewOperation, OwedAnswer, Settlement, Waiter};
 pub use rows::audit_entries::NumberedEntry;
 pub use rows::feed::{StoredEvent, Stretch};
@@ -46,11 +46,11 @@ pub use system::account_ids::PinnedIds;
 pub use system::adoption::Taken;
 pub use system::api_keys::HashedKey;
 pub use system::audit_owner::DroppedMonth;
-pub use system::budgets::KeptBudget;
-pub use system::check::{AuditPage, AuditView, FoundLeaf, FoundRow};
+pub use system::budgets::StoredBudget;
+pub use system::check::{AuditPage, AuditView, CheckedRow, FoundLeaf};
 pub use system::cloud_accounts::{AccountRemoval, SealedAccount};
 pub use system::containment::TakenKeys;
-pub use system::deliveries::{Ailing, Bounds, Finished};
+pub use system::deliveries::{Bounds, FailingEndpoint, Finished};
 pub use system::endpoint_urls::PlainUrl;
 pub use system::far_times::Farthest;
 pub use system::horizon::OldestTransaction;
@@ -60,7 +60,7 @@ pub use system::operations::{LeasedOperation, Postponed};
 pub use system::reconciler::{ComparedList, ReconcileLease};
 pub use system::retention::Forgotten;
 pub use system::sealer::{SealedBatch, Sealing, Unsealed};
-pub use system::tracker::{Followed, GroupLease, Rest, TrackerGroup};
+pub use system::tracker::{GroupLease, GroupRelease, TrackedCache, TrackerGroup};
 pub use system::unmanaged::FoundCache;
 pub use system::vanishings::MassVanishing;
 pub use team::adoption::{Adopted, NewAdoption};
@@ -68,21 +68,21 @@ pub use team::deliveries::PlacedDelivery;
 pub use team::description::TeamUsage;
 pub use team::endpoint_changes::{Enabling, EndpointWrite};
 pub use team::endpoint_trials::Trial;
-pub use team::endpoints::{EndpointSecrets, KeptEndpoint};
-pub use team::ensure::{Chosen, EnsureBegun};
+pub use team::endpoints::{EndpointSecrets, StoredEndpoint};
+pub use team::ensure::{ChosenCache, EnsureBegun};
 pub use team::operations::Begun;
-pub use team::policies::Rules;
-pub use team::redelivery::{Resent, Span};
-pub use team::rendered::{Rendered, Rendering};
+pub use team::policies::TeamRules;
+pub use team::redelivery::{ReplaySpan, Resent};
+pub use team::rendered::{RenderedCache, Rendering};
 pub use team::settle::Settled;
 pub use writes::audit_entries::Stamp;
 pub use writes::idempotency::Claimed;
-pub use writes::makers::{Added, Turned};
+pub use writes::makers::{Added, RotationOutcome};
 pub use writes::platform_events::PlatformEvent;
-pub use writes::quota::Quota;
+pub use writes::quota::QuotaCheck;
 
 use crate::domain::clock::Instant;
-use crate::domain::database::address::Address;
+use crate::domain::database::address::DatabaseAddress;
 
 /// The migrations of this binary.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -113,12 +113,12 @@ pub struct Store {
     told: Arc<batch::Batches<team::owed_answers::Clearing>>,
     stamp: Stamp,
     sessions: Arc<Sessions>,
-    doubt: Arc<Doubt>,
+    doubt: Arc<ConnectionDoubt>,
 }
 
 impl Store {
     /// Opens the pools of an address. Must be called within a tokio runtime.
-    pub fn at(address: &Address, sizes: PoolSizes, stamp: Stamp) -> Self {
+    pub fn at(address: &DatabaseAddress, sizes: PoolSizes, stamp: Stamp) -> Self {
         Self::with(Sessions::new(&database::session::options_of(address), &address.settings), sizes, stamp)
     }
 
@@ -131,7 +131,7 @@ impl Store {
     fn with(sessions: Sessions, sizes: PoolSizes, stamp: Stamp) -> Self {
         let pooled = sessions.pooled();
         let steady = pooled.steady();
-        let doubt = Arc::<Doubt>::default();
+        let doubt = Arc::<ConnectionDoubt>::default();
         let pool = |most: u32| Pool::lazy(&pooled, most, sizes.acquire, &doubt);
         let steady = |most: u32| Pool::lazy(&steady, most, sizes.acquire, &doubt);
         let audit = Arc::new(batch::audit_writer::start(steady(1), stamp.clone()));
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Whether the database answers, and whether every migration of this binary is applied.
-    pub async fn is_migrated(&self) -> Result<bool, Error> {
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
         let known = MIGRATIONS.iter().filter(|migration| !migration.migration_type.is_down_migration()).count();
         let applied: Result<i64, sqlx::Error> =
             sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success").fetch_one(&self.requests).await;
@@ -156,14 +156,14 @@ impl Store {
     }
 
     /// Whether the database can be written to; fails where it cannot, too.
-    pub async fn takes_writes(&self) -> Result<(), Error> {
+    pub async fn takes_writes(&self) -> Result<(), StoreError> {
         self.requests.ask().await?;
         Ok(self.doubt.has_room()?)
     }
 
     /// Why the database cannot be used although it answers, as found when it was last asked.
     pub fn ailment(&self) -> Option<&'static str> {
-        self.doubt.ailment().map(database::pool::Ailment::words)
+        self.doubt.ailment().map(database::pool::UnusableReason::words)
     }
 
     /// Whether the role lacked a right lately that something needed.
@@ -172,7 +172,7 @@ impl Store {
     }
 
     /// The database's clock: the one that every gateway goes by.
-    pub async fn now(&self) -> Result<Instant, Error> {
+    pub async fn now(&self) -> Result<Instant, StoreError> {
         Ok(sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.workers).await?)
     }
 

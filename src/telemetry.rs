@@ -25,7 +25,7 @@ mod json;
 mod writer;
 
 use json::JsonLines;
-use writer::Lines;
+use writer::LogLines;
 
 /// How often the recorder sorts in what was measured.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum LineFormat {
     /// One JSON object per line, the fields of the line at its top level.
     Json,
     /// For people; in colour if standard error is a terminal.
@@ -57,12 +57,12 @@ pub enum LogError {
 }
 
 /// The logs of this process, once they are started.
-static LOGS: OnceLock<(Format, Lines)> = OnceLock::new();
+static LOGS: OnceLock<(LineFormat, LogLines)> = OnceLock::new();
 
 /// Sends log lines that `filter` lets pass to standard error, panics among them. Once per process.
-pub fn init_logs(filter: &str, format: Format) -> Result<(), LogError> {
+pub fn init_logs(filter: &str, format: LineFormat) -> Result<(), LogError> {
     let colour = io::IsTerminal::is_terminal(&io::stderr());
-    let lines = Lines::start(io::stderr())?;
+    let lines = LogLines::start(io::stderr())?;
     tracing::dispatcher::set_global_default(subscriber(filter, format, colour, lines.clone())?)?;
     LOGS.get_or_init(|| (format, lines));
     panic::set_hook(Box::new(log_panic));
@@ -70,7 +70,7 @@ pub fn init_logs(filter: &str, format: Format) -> Result<(), LogError> {
 }
 
 /// The form of this process's log lines, if it logs.
-pub fn format() -> Option<Format> {
+pub fn format() -> Option<LineFormat> {
     LOGS.get().map(|(format, _)| *format)
 }
 
@@ -96,7 +96,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(panic = words, place, backtrace, "a panic");
 }
 
-fn subscriber<W>(filter: &str, format: Format, colour: bool, writer: W) -> Result<Dispatch, LogError>
+fn subscriber<W>(filter: &str, format: LineFormat, colour: bool, writer: W) -> Result<Dispatch, LogError>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -104,8 +104,8 @@ where
     // Its own complaints about a writer go through `eprintln!`, which panics where there is nobody to complain to.
     let lines = fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     Ok(match format {
-        Format::Json => lines.json().event_format(JsonLines).into(),
-        Format::Text => lines.with_ansi(colour).with_target(false).into(),
+        LineFormat::Json => lines.json().event_format(JsonLines).into(),
+        LineFormat::Text => lines.with_ansi(colour).with_target(false).into(),
     })
 }
 
@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    fn lines(filter: &str, format: Format) -> String {
+    fn lines(filter: &str, format: LineFormat) -> String {
         written(filter, format, || {
             let _span = tracing::info_span!("request", request_id = "req-1").entered();
             tracing::info!(status = 201, "answered");
@@ -179,7 +179,7 @@ mod tests {
         })
     }
 
-    fn written(filter: &str, format: Format, log: impl FnOnce()) -> String {
+    fn written(filter: &str, format: LineFormat, log: impl FnOnce()) -> String {
         let sink = Sink::default();
         let writer = sink.clone();
         let dispatch = subscriber(filter, format, false, move || writer.clone()).unwrap();
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn json_lines_carry_the_request_id() {
-        let written = lines("info", Format::Json);
+        let written = lines("info", LineFormat::Json);
         let line: serde_json::Value = serde_json::from_str(written.trim()).expect("exactly one line of JSON");
         assert_eq!(line["message"], "answered");
         assert_eq!(line["status"], 201);
@@ -213,12 +213,13 @@ mod tests {
     fn json_lines_carry_the_causes_of_an_error() {
         let fault = fault();
         let log = || tracing::warn!(error = &fault as &dyn std::error::Error, "a pass failed");
-        let line = written("info", Format::Json, log);
+        let line = written("info", LineFormat::Json, log);
         let line: serde_json::Value = serde_json::from_str(line.trim()).expect("exactly one line of JSON");
         assert_eq!(line["error"], "internal error");
         assert_eq!(line["causes"], serde_json::json!(["a row was not written", "the disk is full"]));
         let alone = Fault("alone", None);
-        let line = written("info", Format::Json, || tracing::warn!(error = &alone as &dyn std::error::Error, "failed"));
+        let line =
+            written("info", LineFormat::Json, || tracing::warn!(error = &alone as &dyn std::error::Error, "failed"));
         assert!(line.contains("alone") && !line.contains("causes"), "{line}");
     }
 
@@ -226,14 +227,14 @@ mod tests {
     fn text_lines_carry_them_too() {
         let fault = fault();
         let log = || tracing::warn!(error = &fault as &dyn std::error::Error, "a pass failed");
-        let line = written("info", Format::Text, log);
+        let line = written("info", LineFormat::Text, log);
         assert!(line.contains("internal error") && line.contains("a row was not written, the disk is full"), "{line}");
     }
 
     #[test]
     fn json_keeps_the_kind_of_every_value() {
         let log = || tracing::info!(text = "a\nb", number = -1, much = 1.5, yes = true, of = ?Some(1), "all\u{1b}[1m");
-        let line = written("info", Format::Json, log);
+        let line = written("info", LineFormat::Json, log);
         let line: serde_json::Value = serde_json::from_str(line.trim()).expect("exactly one line of JSON");
         assert_eq!((&line["text"], &line["number"]), (&"a\nb".into(), &(-1).into()));
         assert_eq!((&line["much"], &line["yes"], &line["of"]), (&1.5.into(), &true.into(), &"Some(1)".into()));
@@ -242,14 +243,14 @@ mod tests {
 
     #[test]
     fn text_lines_can_be_read() {
-        let written = lines("info", Format::Text);
+        let written = lines("info", LineFormat::Text);
         assert!(written.contains("request_id=\"req-1\"") && written.contains("answered status=201"), "{written}");
-        assert_eq!(lines("error", Format::Text), "");
+        assert_eq!(lines("error", LineFormat::Text), "");
     }
 
     #[test]
     fn a_wrong_filter_is_refused() {
-        assert!(subscriber("info,x=shout", Format::Text, false, io::sink).is_err());
+        assert!(subscriber("info,x=shout", LineFormat::Text, false, io::sink).is_err());
     }
 
     #[test]

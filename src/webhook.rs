@@ -29,7 +29,7 @@ pub mod lookup;
 pub mod metadata;
 pub mod network;
 pub mod outcome;
-pub mod own;
+pub mod own_services;
 mod pool;
 pub mod resolver;
 pub mod retry_after;

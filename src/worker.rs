@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{Error, Gateway};
-use crate::domain::quiet::Quiet;
+use crate::domain::log_limit::LogLimit;
 
 /// After a failed pass, a worker rests that long, and twice as long after each further one.
 const REST: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ const TRACKERS: usize = 16;
 
 /// Which work a loop does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
+enum WorkerLoop {
     Operations,
     Aftercare,
     Tracker,
@@ -61,21 +61,21 @@ enum Work {
 
 /// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
-    let said = &Quiet::new();
+    let said = &LogLimit::new();
     let turn = |work| turns(gateway, work, name, intervals, said, stop);
     // One looks by itself; whoever finds a group wakes the next, so that idle ones ask the database hardly ever.
     let seldom = Intervals { look: intervals.look * 20, ..intervals };
-    let others = (1..TRACKERS).map(|_| turns(gateway, Work::Tracker, name, seldom, said, stop));
+    let others = (1..TRACKERS).map(|_| turns(gateway, WorkerLoop::Tracker, name, seldom, said, stop));
     let others = futures_util::future::join_all(others);
     tokio::join!(
-        turn(Work::Operations),
-        turn(Work::Aftercare),
-        turn(Work::Tracker),
+        turn(WorkerLoop::Operations),
+        turn(WorkerLoop::Aftercare),
+        turn(WorkerLoop::Tracker),
         others,
-        turn(Work::Deliverer),
-        turn(Work::Reconciler),
-        turn(Work::Sealer),
-        turn(Work::Janitor)
+        turn(WorkerLoop::Deliverer),
+        turn(WorkerLoop::Reconciler),
+        turn(WorkerLoop::Sealer),
+        turn(WorkerLoop::Janitor)
     );
 }
 
@@ -95,15 +95,15 @@ pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
 
 async fn turns(
     gateway: &Gateway,
-    work: Work,
+    work: WorkerLoop,
     name: &str,
     intervals: Intervals,
-    said: &Quiet,
+    said: &LogLimit,
     stop: &CancellationToken,
 ) {
     let interval = match work {
-        Work::Reconciler | Work::Janitor => intervals.janitor,
-        Work::Sealer => intervals.seal,
+        WorkerLoop::Reconciler | WorkerLoop::Janitor => intervals.janitor,
+        WorkerLoop::Sealer => intervals.seal,
         _ => intervals.look,
     };
     let mut pause = REST;
@@ -141,7 +141,7 @@ async fn rest(stop: &CancellationToken, pause: Duration) {
     let _ran_out = timeout(pause, stop.cancelled()).await;
 }
 
-impl Work {
+impl WorkerLoop {
     fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use eci_cache_gateway::app::Gateway;
 use eci_cache_gateway::http::links::Links;
-use eci_cache_gateway::http::server::{Limits, serve_behind};
-use eci_cache_gateway::http::{DoorState, Settings, router};
+use eci_cache_gateway::http::server::{ConnectionLimits, serve_behind};
+use eci_cache_gateway::http::{DoorState, HttpSettings, router};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -15,9 +15,9 @@ use tokio_util::task::TaskTracker;
 /// Opens it: where it listens, and what closes it when it is dropped.
 pub(crate) async fn open(
     gateway: Gateway,
-    settings: Settings,
+    settings: HttpSettings,
     links: Links,
-    limits: Limits,
+    limits: ConnectionLimits,
 ) -> io::Result<(SocketAddr, DropGuard)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;

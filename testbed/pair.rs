@@ -18,14 +18,14 @@ const SOON: Duration = Duration::from_mins(1);
 
 /// A server that is written to, and perhaps one that follows it.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct ServerPair {
     primary: Option<Server>,
     standby: Option<Server>,
     /// Of the primary, and of the other one.
     options: (Options, Options),
 }
 
-impl Pair {
+impl ServerPair {
     /// A primary, and where its standby is to live.
     pub(crate) async fn start(of_primary: Options, of_standby: Options) -> anyhow::Result<Self> {
         let primary = start(of_primary.clone()).await?;

@@ -1,11 +1,11 @@
 //! What a gateway on a testbed is made of: `assembly` makes its parts from settings, as those of a deployment. A test
-//! or a benchmark changes the settings, or gives a part of its own ([`assembly::Given`]).
+//! or a benchmark changes the settings, or gives a part of its own ([`assembly::Overrides`]).
 //!
 //! Who uses it: `tests/it`, and the benchmarks that have a gateway in their own process.
 
 use std::sync::Arc;
 
-use eci_cache_gateway::assembly::{self, Ground};
+use eci_cache_gateway::assembly::{self, Infrastructure};
 use eci_cache_gateway::config::{Loaded, ServeConfig};
 use eci_cache_gateway::crypto::audit_keys::AuditKeys;
 use eci_cache_gateway::domain::clock::Clock;
@@ -32,8 +32,8 @@ pub(crate) fn ground(
     sizes: PoolSizes,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-) -> Ground {
-    Ground { store: Store::open(database, sizes, stamp()), clock, entropy }
+) -> Infrastructure {
+    Infrastructure { store: Store::open(database, sizes, stamp()), clock, entropy }
 }
 
 /// The audit's keys.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eci_cache_gateway::domain::clock::Clock;
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::sim::{Key, Settings, StandIn};
+use eci_cache_gateway::sim::{StandIn, StandInKey, StandInSettings};
 use tokio::net::TcpListener;
 
 use super::settings::{KEY, KEY_SECRET};
@@ -13,11 +13,11 @@ use super::settings::{KEY, KEY_SECRET};
 /// Starts it: how fast it builds, and the keys of other accounts.
 pub(crate) async fn start(
     speed: f64,
-    further: Vec<Key>,
+    further: Vec<StandInKey>,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
 ) -> io::Result<StandIn> {
-    let settings = Settings {
+    let settings = StandInSettings {
         access_key_id: KEY.into(),
         access_key_secret: KEY_SECRET.into(),
         further,

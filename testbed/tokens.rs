@@ -1,6 +1,6 @@
 //! Tokens of the issuer that a testbed's gateway knows.
 
-use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::auth::mint::{MintedClaims, mint};
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -9,7 +9,7 @@ use super::settings::{AUDIENCE, ISSUER, TOKEN_SECRET};
 
 /// A token of `subject` for these teams with these scopes, good for an hour from `now` on; `id` is its `jti`.
 pub(crate) fn token(subject: &str, teams: &[&str], scopes: &[Scope], now: Instant, id: &str) -> anyhow::Result<String> {
-    let claims = Claims {
+    let claims = MintedClaims {
         subject: subject.into(),
         teams: teams.iter().map(|team| team.parse()).collect::<Result<_, _>>()?,
         scopes: scopes.to_vec(),

@@ -13,7 +13,7 @@ use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::poll::PAGE;
 use eci_cache_gateway::domain::poll::bucket::Buckets;
 use eci_cache_gateway::domain::poll::hazard::History;
-use eci_cache_gateway::domain::poll::planner::{Listed, Read, plan};
+use eci_cache_gateway::domain::poll::planner::{ListedCounts, Read, plan};
 use eci_cache_gateway::domain::poll::rhythm::Rhythm;
 use eci_cache_gateway::domain::poll::round::{Following, Round};
 use serde_json::json;
@@ -73,7 +73,7 @@ impl Figures {
 }
 
 #[derive(Clone)]
-struct Build {
+struct VirtualBuild {
     following: Following,
     ends_at: Instant,
     ends_seen: bool,
@@ -81,7 +81,7 @@ struct Build {
 
 /// Runs a scene; the first third warms up and is not counted.
 pub(crate) fn run(scene: &Scene, seed: u64) -> Figures {
-    let mut world = World::new(scene, seed);
+    let mut world = VirtualWorld::new(scene, seed);
     let start = Instant::UNIX_EPOCH + Duration::days(20_000);
     world.begin(start);
     let (mut now, mut looked_at) = (start, None);
@@ -98,13 +98,13 @@ pub(crate) fn run(scene: &Scene, seed: u64) -> Figures {
     world.figures
 }
 
-struct World<'a> {
+struct VirtualWorld<'a> {
     scene: &'a Scene,
     entropy: Entropy,
     buckets: Buckets,
     spec: ImageCacheSpec,
     rhythm: Rhythm,
-    builds: Vec<Build>,
+    builds: Vec<VirtualBuild>,
     histories: BTreeMap<String, History>,
     sizes: HashMap<String, usize>,
     figures: Figures,
@@ -114,7 +114,7 @@ struct World<'a> {
     to_be_seen: usize,
 }
 
-impl<'a> World<'a> {
+impl<'a> VirtualWorld<'a> {
     fn new(scene: &'a Scene, seed: u64) -> Self {
         let entropy = Entropy::from_seed(seed);
         let spec = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1"]});
@@ -153,7 +153,7 @@ impl<'a> World<'a> {
         }
         let eci_cache_id = format!("imc-{:012}", self.number);
         let following = Following { eci_cache_id, status: Status::Creating, begun_at, class: CLASS.into(), bucket };
-        self.builds.push(Build { following, ends_at: begun_at + seconds(length), ends_seen: false });
+        self.builds.push(VirtualBuild { following, ends_at: begun_at + seconds(length), ends_seen: false });
     }
 
     /// Replaces what has ended at the cloud, and counts what others would have called for.
@@ -179,7 +179,7 @@ impl<'a> World<'a> {
         let followed = self.builds.iter().map(|one| one.following.clone()).collect();
         let mut round = Round::new(self.rhythm, looked_at, now, followed, std::mem::take(&mut self.histories));
         let buckets = self.sizes.iter().map(|(name, size)| (name.clone(), *size)).collect();
-        let listed = Listed { all: self.scene.in_motion + self.scene.settled, buckets };
+        let listed = ListedCounts { all: self.scene.in_motion + self.scene.settled, buckets };
         for read in plan(&round.due(), &listed, None) {
             *self.figures.calls.entry(read.way()).or_default() += read.calls();
             self.read(&read, &mut round, now);

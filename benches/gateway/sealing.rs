@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use eci_cache_gateway::app::audit::verification::{Subject, verify};
+use eci_cache_gateway::app::audit::verification::{VerificationSubject, verify};
 use eci_cache_gateway::domain::audit::{Actor, Outcome};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
@@ -39,7 +39,7 @@ pub(crate) async fn measure(testbed: &Testbed, entries: u32) -> anyhow::Result<V
     testbed.seal().await?;
     let sealed = began.elapsed();
     let began = Instant::now();
-    let subject = Subject { keys: parts::audit_keys().verifiers(), saved: None, waited: HashSet::new() };
+    let subject = VerificationSubject { keys: parts::audit_keys().verifiers(), saved: None, waited: HashSet::new() };
     let (report, waiting) = verify(&store, &subject).await?;
     let verified = began.elapsed();
     store.close().await;

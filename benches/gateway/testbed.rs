@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use eci_cache_gateway::app::{self, Gateway};
-use eci_cache_gateway::assembly::{self, Given};
+use eci_cache_gateway::assembly::{self, Overrides};
 use eci_cache_gateway::domain::clock::{Clock, Instant, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::limits::bucket::Rate;
-use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::domain::limits::queue::Capacity;
 use eci_cache_gateway::domain::limits::{self, TeamLimits};
 use eci_cache_gateway::domain::poll::budget;
 use eci_cache_gateway::http;
 use eci_cache_gateway::http::links::Links;
-use eci_cache_gateway::http::server::Limits;
+use eci_cache_gateway::http::server::ConnectionLimits;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::sim::StandIn;
 use eci_cache_gateway::store::{PoolSizes, Store};
@@ -61,12 +61,18 @@ impl Testbed {
         let entropy = Arc::new(Entropy::from_seed(1));
         let standin = Arc::new(standin(&clock, &entropy).await?);
         database(server, DATABASE, CACHES, &format!("'{TEAM}'")).await.context("the database")?;
-        Self::open(database::connect_to(server, DATABASE), standin, clock, entropy, (asked, http::Settings::default()))
-            .await
+        Self::open(
+            database::connect_to(server, DATABASE),
+            standin,
+            clock,
+            entropy,
+            (asked, http::HttpSettings::default()),
+        )
+        .await
     }
 
     /// A gateway of its own on a database that is there already.
-    pub(crate) async fn on(database: PgConnectOptions, settings: http::Settings) -> anyhow::Result<Self> {
+    pub(crate) async fn on(database: PgConnectOptions, settings: http::HttpSettings) -> anyhow::Result<Self> {
         let (clock, entropy): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::new(Entropy::from_seed(3)));
         let standin = Arc::new(standin(&clock, &entropy).await?);
         Self::open(database, standin, clock, entropy, (boundless(), settings)).await
@@ -76,7 +82,7 @@ impl Testbed {
     pub(crate) async fn neighbour(&self) -> anyhow::Result<Self> {
         let entropy = Arc::new(Entropy::from_seed(2));
         let clock = Arc::new(SystemClock);
-        let asked = (boundless(), http::Settings::default());
+        let asked = (boundless(), http::HttpSettings::default());
         Self::open(self.database.clone(), Arc::clone(&self.standin), clock, entropy, asked).await
     }
 
@@ -85,13 +91,14 @@ impl Testbed {
         standin: Arc<StandIn>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
-        (asked, settings): (limits::Limits, http::Settings),
+        (asked, settings): (limits::Limits, http::HttpSettings),
     ) -> anyhow::Result<Self> {
         let token = token(clock.now(), TEAM)?;
-        let given = Given { settings: Some(boundless_settings(asked)), ..Given::default() };
+        let given = Overrides { settings: Some(boundless_settings(asked)), ..Overrides::default() };
         let ground = parts::ground(&database, sizes(), clock, entropy);
         let gateway = Gateway::new(assembly::parts(&parts::config(&standin.url()), ground, given, &[])?);
-        let limits = Limits { connections: 100_000, connections_per_address: 100_000, ..Limits::default() };
+        let limits =
+            ConnectionLimits { connections: 100_000, connections_per_address: 100_000, ..ConnectionLimits::default() };
         let (address, stop) = door::open(gateway.clone(), settings, Links::default(), limits).await?;
         Ok(Self { address, token, gateway, standin, database, _stop: stop })
     }
@@ -184,18 +191,18 @@ pub(crate) fn boundless() -> limits::Limits {
     let long = Duration::from_mins(1);
     limits::Limits {
         team,
-        room: Room { running: 1_000_000, lists: 1_000_000, queue: 1, max_wait: long, target: long, lately: long },
+        room: Capacity { running: 1_000_000, lists: 1_000_000, queue: 1, max_wait: long, target: long, lately: long },
         ..usual
     }
 }
 
 /// The cloud takes no time here, and bears everything. How many a team may have is not what is measured.
-fn boundless_settings(asked: limits::Limits) -> app::Settings {
-    app::Settings {
-        calls: budget::Limits { calls_per_second: 1e9, ..budget::Limits::default() },
+fn boundless_settings(asked: limits::Limits) -> app::GatewaySettings {
+    app::GatewaySettings {
+        calls: budget::BudgetLimits { calls_per_second: 1e9, ..budget::BudgetLimits::default() },
         streams_per_team: usize::MAX,
         limits: asked,
-        ..app::Settings::default()
+        ..app::GatewaySettings::default()
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn be(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<
     let mut next = || arguments.next().context("the database, and whether there is an audit");
     let (database, audits): (PgConnectOptions, bool) = (next()?.parse()?, next()?.parse()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let settings = http::Settings { audits, ..http::Settings::default() };
+    let settings = http::HttpSettings { audits, ..http::HttpSettings::default() };
     let testbed = runtime.block_on(Testbed::on(database, settings))?;
     writeln!(std::io::stdout(), "{}", testbed.address)?;
     // Until who started it is gone.

@@ -36,7 +36,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::limits::Limits;
-use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::domain::limits::queue::Capacity;
 use eci_cache_gateway::localpg::{Durability, Server};
 use load::{Asker, Figures};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -96,7 +96,7 @@ fn main() -> anyhow::Result<()> {
 /// The gateway with its usual limits, but for the rate of each team: what is asked for at most is what is measured.
 async fn build(server: &Server, lists: usize) -> anyhow::Result<Testbed> {
     let usual = Limits::default();
-    let room = Room { lists, ..usual.room };
+    let room = Capacity { lists, ..usual.room };
     let limits = Limits { team: testbed::boundless().team, room, ..usual };
     let testbed = Testbed::build(server, limits).await?;
     let mut owner = PgConnection::connect_with(&database::connect_to(server, testbed::DATABASE)).await?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eci_cache_gateway::domain::image_cache::observation::Seen;
+use eci_cache_gateway::domain::image_cache::observation::Observation;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::store::TrackerGroup;
 
@@ -30,14 +30,14 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     .execute(&testbed.pool)
     .await?;
     sqlx::query("VACUUM ANALYZE image_caches").execute(&testbed.pool).await?;
-    let seen: Vec<Seen> = (1..=EACH).map(shown).collect();
+    let seen: Vec<Observation> = (1..=EACH).map(shown).collect();
     let before = rows(&testbed).await?;
     let busy_before = busy(&testbed).await?;
     let (mut took, mut differing) = (Duration::ZERO, 0);
     for region in 0..REGIONS {
         let group = TrackerGroup { account: "default".into(), region: region_of(region) };
         for pages in seen.chunks(TOGETHER) {
-            let pages: Vec<&Seen> = pages.iter().collect();
+            let pages: Vec<&Observation> = pages.iter().collect();
             let began = Instant::now();
             differing += testbed.store.moved_on(&group, &pages).await?.len();
             took += began.elapsed();
@@ -54,8 +54,8 @@ pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn shown(number: usize) -> Seen {
-    Seen {
+fn shown(number: usize) -> Observation {
+    Observation {
         eci_cache_id: format!("imc-{number}"),
         status: "Ready".into(),
         progress_percent: Some(100),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::webhook::outcome::Outcome;
+use eci_cache_gateway::webhook::outcome::DeliveryOutcome;
 use eci_cache_gateway::webhook::secret::SigningSecret;
 use eci_cache_gateway::webhook::sender::{Outgoing, Sender};
 use eci_cache_gateway::webhook::sign;
@@ -71,7 +71,7 @@ async fn deliver_one(pool: &PgPool, sender: &Sender) -> anyhow::Result<bool> {
     .await?;
     let Some((id, event, body, url)) = claimed else { return Ok(false) };
     let attempted = sender.send(message(&url, &event.to_string(), body)).await;
-    anyhow::ensure!(attempted.outcome == Outcome::Delivered, "{attempted:?}");
+    anyhow::ensure!(attempted.outcome == DeliveryOutcome::Delivered, "{attempted:?}");
     sqlx::query(
         "WITH done AS (
              UPDATE webhook_deliveries SET state = 2, finished_at = now(), lease_until = NULL WHERE id = $1 RETURNING id, attempts)
@@ -91,7 +91,7 @@ pub(crate) async fn bare(sender: &Sender, url: &str, count: usize) -> anyhow::Re
         tasks.spawn(async move {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
                 let attempted = sender.send(message(&url, "evt", body())).await;
-                anyhow::ensure!(attempted.outcome == Outcome::Delivered, "{attempted:?}");
+                anyhow::ensure!(attempted.outcome == DeliveryOutcome::Delivered, "{attempted:?}");
             }
             anyhow::Ok(())
         });

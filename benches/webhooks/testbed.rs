@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::app::{self, Gateway, Parts};
-use eci_cache_gateway::assembly::{self, Given};
+use eci_cache_gateway::assembly::{self, Overrides};
 use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::clock::{Clock, SystemClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::EndpointId;
 use eci_cache_gateway::localpg::Server;
 use eci_cache_gateway::store::{PoolSizes, Store};
-use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::address::AddressPolicy;
 use eci_cache_gateway::webhook::secret::SigningSecret;
 use eci_cache_gateway::webhook::sender::{Sender, SenderSettings};
 use secrecy::ExposeSecret as _;
@@ -149,7 +149,7 @@ pub(crate) fn body() -> String {
 }
 
 fn sender(clock: &Arc<dyn Clock>) -> anyhow::Result<Sender> {
-    let policy = Policy { allow_http: true, allow_loopback: true, ..Policy::default() };
+    let policy = AddressPolicy { allow_http: true, allow_loopback: true, ..AddressPolicy::default() };
     Ok(Sender::new(policy, SenderSettings::default(), Arc::clone(clock))?)
 }
 
@@ -163,8 +163,9 @@ fn parts_of(
 ) -> anyhow::Result<Parts> {
     let sizes = PoolSizes { requests: 6 * times, workers: 4 * times, acquire: Duration::from_secs(5) };
     // What hangs is cut off between two measurements.
-    let settings = app::Settings { webhook_drain: Duration::from_millis(500), ..app::Settings::default() };
-    let given = Given { sender: Some(sender), settings: Some(settings), ..Given::default() };
+    let settings =
+        app::GatewaySettings { webhook_drain: Duration::from_millis(500), ..app::GatewaySettings::default() };
+    let given = Overrides { sender: Some(sender), settings: Some(settings), ..Overrides::default() };
     let ground = parts::ground(database, sizes, clock, entropy);
     assembly::parts(&parts::config(parts::NO_CLOUD), ground, given, &[])
 }

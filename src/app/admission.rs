@@ -1,8 +1,8 @@
 //! Who may begin: rates and counts of teams, the lines before the work, and what is noted of those turned away.
 //!
-//! What must stay true: nobody is worked for without a place ([`Place`]), and a place is given back however its request
-//! ends; a request that waits for something outside (the cloud, a receiver, the next event, its own body) holds none
-//! meanwhile; no memory grows with what clients think of. `domain::limits` decides, this is its hands.
+//! What must stay true: nobody is worked for without a place ([`Permit`]), and a place is given back however its
+//! request ends; a request that waits for something outside (the cloud, a receiver, the next event, its own body) holds
+//! none meanwhile; no memory grows with what clients think of. `domain::limits` decides, this is its hands.
 //!
 //! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`without_permit`]. What it
 //! does not do: health and metrics, which are always answered.
@@ -22,15 +22,15 @@ use tokio::sync::oneshot;
 use super::Error;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::book::Book;
-use crate::domain::limits::queue::{Arrival, Asking, Class, Queue, Room};
-use crate::domain::limits::{Limits, Party, TeamLimits, neighbourhood};
+use crate::domain::limits::queue::{Arrival, Capacity, Class, Queue, QueueRequest};
+use crate::domain::limits::{Limits, Party, TeamLimits, address_block};
 use refusal_counter::RefusalCounter;
 
 mod permit;
 mod refusal_counter;
 mod trials;
 
-pub use permit::Place;
+pub use permit::Permit;
 use trials::Trials;
 pub(super) use trials::{TOO_MANY_TESTS, UnderWay};
 
@@ -40,11 +40,11 @@ const TEAMS: usize = 16_384;
 const ADDRESSES: usize = 16_384;
 
 tokio::task_local! {
-    static PLACE: Arc<Place>;
+    static PLACE: Arc<Permit>;
 }
 
 /// Does `work` in `place`: what waits in it gives the place back.
-pub async fn in_place<T>(place: Arc<Place>, work: impl Future<Output = T>) -> T {
+pub async fn in_place<T>(place: Arc<Permit>, work: impl Future<Output = T>) -> T {
     PLACE.scope(place, work).await
 }
 
@@ -57,7 +57,7 @@ pub async fn without_permit<T>(work: impl Future<Output = T>) -> T {
         return done;
     }
     // There may be no request.
-    let _ = PLACE.try_with(|place| place.stand_aside());
+    let _ = PLACE.try_with(|place| place.release());
     work.await
 }
 
@@ -70,37 +70,37 @@ pub async fn reacquire_permit() -> Result<(), Error> {
 }
 
 /// Counts this request among those that wait, for as long as what is returned lives.
-pub fn wait_long() -> Result<Option<Arc<Place>>, Error> {
+pub fn wait_long() -> Result<Option<Arc<Permit>>, Error> {
     let place = PLACE.try_with(Arc::clone).ok();
     place.map(|place| place.wait_long().map(|()| place)).transpose()
 }
 
 /// Everything that is counted, of one gateway.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(super) struct AdmissionCounts {
     born: Instant,
-    room: Room,
+    room: Capacity,
     teams: Mutex<Book<TeamId>>,
     unauthenticated: Mutex<Book<IpAddr>>,
     trials: Mutex<Book<TeamId>>,
     trials_under_way: Mutex<Trials>,
-    lines: Mutex<Lines>,
+    lines: Mutex<WaitingLines>,
     turned_away: AtomicU64,
     refusals: RefusalCounter,
 }
 
 #[derive(Debug, Default)]
-struct Lines {
+struct WaitingLines {
     queue: Queue<Party>,
     /// Who stands there, to be told that it is their turn. Dropped unsaid: they are turned away.
-    standing: HashMap<u64, (Class, oneshot::Sender<Slot>)>,
+    standing: HashMap<u64, (Class, oneshot::Sender<RunningSlot>)>,
 }
 
 /// A place among those that are worked for; given back when dropped.
 #[derive(Debug)]
-struct Slot(Arc<Counts>, Class);
+struct RunningSlot(Arc<AdmissionCounts>, Class);
 
-impl Drop for Slot {
+impl Drop for RunningSlot {
     fn drop(&mut self) {
         self.0.pass_on(self.1);
     }
@@ -111,7 +111,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Counts {
+impl AdmissionCounts {
     /// With nobody in it.
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
@@ -147,18 +147,18 @@ impl Counts {
         };
         for (class, next) in called {
             // Who has just left drops it, and so passes it on.
-            drop(next.send(Slot(Arc::clone(self), class)));
+            drop(next.send(RunningSlot(Arc::clone(self), class)));
         }
     }
 
     /// A place, as soon as it has its turn. None: it is turned away.
-    async fn enter(self: &Arc<Self>, asking: Asking<'_, Party>) -> Option<Slot> {
+    async fn enter(self: &Arc<Self>, asking: QueueRequest<'_, Party>) -> Option<RunningSlot> {
         let (id, mut turn) = match self.arrive(&asking)? {
             Ok(slot) => return Some(slot),
             Err(standing) => standing,
         };
-        let Asking { class, party, until, .. } = asking;
-        let leaving = Leaving { admission: self, class, party, id };
+        let QueueRequest { class, party, until, .. } = asking;
+        let leaving = LineGuard { admission: self, class, party, id };
         let began = Instant::now();
         let ended = tokio::time::timeout_at((self.born + until).into(), &mut turn).await;
         metrics::histogram!("ecg_queue_seconds", "class" => class.as_str()).record(began.elapsed());
@@ -179,12 +179,15 @@ impl Counts {
     }
 
     /// A place, or one in line with its number. None: it is turned away at once.
-    fn arrive(self: &Arc<Self>, asking: &Asking<'_, Party>) -> Option<Result<Slot, (u64, oneshot::Receiver<Slot>)>> {
+    fn arrive(
+        self: &Arc<Self>,
+        asking: &QueueRequest<'_, Party>,
+    ) -> Option<Result<RunningSlot, (u64, oneshot::Receiver<RunningSlot>)>> {
         let mut lines = lock(&self.lines);
         let arrival = lines.queue.arrive(&self.room, asking, self.elapsed());
         lines.measure();
         match arrival {
-            Arrival::Begin => Some(Ok(Slot(Arc::clone(self), asking.class))),
+            Arrival::Begin => Some(Ok(RunningSlot(Arc::clone(self), asking.class))),
             Arrival::Wait(id, instead_of) => {
                 instead_of.and_then(|id| lines.standing.remove(&id));
                 let (told, turn) = oneshot::channel();
@@ -196,7 +199,7 @@ impl Counts {
     }
 }
 
-impl Lines {
+impl WaitingLines {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating number; these are small")]
     fn measure(&self) {
         metrics::gauge!("ecg_requests_running").set(self.queue.running() as f64);
@@ -205,14 +208,14 @@ impl Lines {
 }
 
 /// Leaves the line when dropped, if it still stands there.
-struct Leaving<'a> {
-    admission: &'a Counts,
+struct LineGuard<'a> {
+    admission: &'a AdmissionCounts,
     class: Class,
     party: &'a Party,
     id: u64,
 }
 
-impl Drop for Leaving<'_> {
+impl Drop for LineGuard<'_> {
     fn drop(&mut self) {
         let mut lines = lock(&self.admission.lines);
         if lines.queue.give_up(self.class, self.party, self.id, self.admission.elapsed()) {
@@ -225,20 +228,20 @@ impl Drop for Leaving<'_> {
 #[derive(Debug, Clone)]
 pub struct Admission {
     base: Base,
-    counts: Arc<Counts>,
+    counts: Arc<AdmissionCounts>,
 }
 
 impl Admission {
     pub(super) fn new(base: &Base) -> Self {
-        Self { base: base.clone(), counts: Arc::new(Counts::new(&base.settings().limits)) }
+        Self { base: base.clone(), counts: Arc::new(AdmissionCounts::new(&base.settings().limits)) }
     }
 }
 
 impl Admission {
     /// The place of a request that has just come; it holds nothing yet. `deadline` is when its caller gives up, where
     /// that is known: then what it reads waits until then rather than be refused.
-    pub fn place(&self, deadline: Option<Instant>, address: Option<IpAddr>) -> Arc<Place> {
-        Arc::new(Place::new(self.clone(), deadline, address))
+    pub fn place(&self, deadline: Option<Instant>, address: Option<IpAddr>) -> Arc<Permit> {
+        Arc::new(Permit::new(self.clone(), deadline, address))
     }
 
     /// What `team` may do at this gateway.
@@ -248,7 +251,7 @@ impl Admission {
 
     /// Counts a request that was refused before anybody knew whose it is. Refused where its address had too many.
     pub fn count_unauthenticated(&self, address: Option<IpAddr>) -> Result<(), Error> {
-        let Some(address) = address.map(neighbourhood) else { return Ok(()) };
+        let Some(address) = address.map(address_block) else { return Ok(()) };
         let (rate, now) = (self.base.settings().limits.unauthenticated, self.base.now());
         let quota = lock(&self.counts.unauthenticated).open(&address, now).0.bucket.take(rate, now);
         let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };

@@ -7,17 +7,17 @@ use crate::crypto::audit_keys::AuditKeys;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::input::Ending;
+use super::input::RequestEnd;
 use super::view::AuditEntryView;
 use super::view::JudgedEntry;
 use super::{Call, Error, access};
 use crate::crypto::merkle::leaf_hash;
 use crate::domain::audit::Actor;
 use crate::domain::audit::record::AuditRecord;
-use crate::domain::filter::{AuditFilter, Reach};
+use crate::domain::filter::{AuditFilter, AuditReach};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::AuditId;
-use crate::domain::quiet::Quiet;
+use crate::domain::log_limit::LogLimit;
 use crate::store::NumberedEntry;
 
 pub(super) mod checkpoints;
@@ -33,13 +33,13 @@ const PART: i64 = 500;
 /// An export of a team's entries: what it lets through, and where it ends.
 #[derive(Debug, Clone)]
 pub struct AuditExport {
-    reach: Reach,
+    reach: AuditReach,
     filter: AuditFilter,
     through: i64,
 }
 
 /// Which entries were told in the log.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 /// Counts and tells the entries that no gateway of this log wrote.
 fn note_foreign(judged: &[JudgedEntry]) {
@@ -74,14 +74,14 @@ impl Audit {
 
 impl Audit {
     /// Writes the entry; returns when it is durable. The door answers only then.
-    pub async fn audit_request(&self, actor: &Actor, call: &Call, ending: Ending) -> Result<(), Error> {
+    pub async fn audit_request(&self, actor: &Actor, call: &Call, ending: RequestEnd) -> Result<(), Error> {
         let mut entry = actor.entry(self.base.audit_id(), self.base.now(), &ending.action, ending.outcome);
         entry.resource = ending.resource;
         entry.http_status = Some(ending.http_status);
         entry.code = ending.code;
         entry.provider_request_id = ending.provider_request_id;
         entry.duration_ms = Some(self.base.milliseconds_since(call));
-        entry.parameters = self.base.asked(call);
+        entry.parameters = self.base.audit_parameters(call);
         self.base.store().append_audit(entry).await?;
         call.set_audited();
         Ok(())
@@ -141,14 +141,14 @@ impl Audit {
 }
 
 /// Whose entries are listed: the caller's own team's, or those that the platform asks for.
-pub(super) fn audit_reach(caller: &Caller, filter: &AuditFilter) -> Result<Reach, Error> {
-    let own = Reach::Team(caller.team.clone());
+pub(super) fn audit_reach(caller: &Caller, filter: &AuditFilter) -> Result<AuditReach, Error> {
+    let own = AuditReach::Team(caller.team.clone());
     let asked = filter.team.clone().unwrap_or_else(|| own.clone());
     let other = asked != own && !caller.may(Scope::PlatformAudit);
     if other { Err(Error::Forbidden(&[Scope::PlatformAudit])) } else { Ok(asked) }
 }
 
 /// Whose entries the caller may see by id.
-pub(super) fn any_audit(caller: &Caller) -> Reach {
-    if caller.may(Scope::PlatformAudit) { Reach::All } else { Reach::Team(caller.team.clone()) }
+pub(super) fn any_audit(caller: &Caller) -> AuditReach {
+    if caller.may(Scope::PlatformAudit) { AuditReach::All } else { AuditReach::Team(caller.team.clone()) }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::Settings;
+use super::GatewaySettings;
 use super::event_hub::EventHub;
 use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::seal::Sealer;
@@ -31,16 +31,16 @@ mod time;
 
 /// What every room works with; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Base(Arc<Inner>);
+pub struct Base(Arc<BaseInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct BaseInner {
     store: Store,
     sealer: Sealer,
     fingerprint: Fingerprint,
     clock: Arc<dyn Clock>,
     entropy: Arc<Entropy>,
-    settings: Settings,
+    settings: GatewaySettings,
     signals: Signals,
     supervision: Supervision,
     tasks: TaskTracker,
@@ -59,7 +59,7 @@ pub(super) struct BaseParts {
     pub(super) fingerprint: Fingerprint,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
-    pub(super) settings: Settings,
+    pub(super) settings: GatewaySettings,
     /// Who is woken by events.
     pub(super) hub: Arc<EventHub>,
     /// Where deliveries come out that a commit hands over.
@@ -69,7 +69,7 @@ pub(super) struct BaseParts {
 impl Base {
     pub(super) fn new(parts: BaseParts) -> Self {
         let BaseParts { store, sealer, fingerprint, clock, entropy, settings, hub, outlet } = parts;
-        Self(Arc::new(Inner {
+        Self(Arc::new(BaseInner {
             store,
             sealer,
             fingerprint,
@@ -157,7 +157,7 @@ impl Base {
         &self.0.store
     }
 
-    pub(super) fn settings(&self) -> &Settings {
+    pub(super) fn settings(&self) -> &GatewaySettings {
         &self.0.settings
     }
 

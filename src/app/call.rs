@@ -48,7 +48,7 @@ impl Call {
     }
 
     /// The parameters that were noted.
-    pub(super) fn asked(&self) -> Vec<(String, String)> {
+    pub(super) fn parameters(&self) -> Vec<(String, String)> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -16,7 +16,7 @@ use std::sync::PoisonError;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::cursor::{List, one_more};
+use super::cursor::{CursorList, one_more};
 use super::input::{NewAccountRole, NewCloudAccount};
 use super::precondition::Precondition;
 use super::view::CloudAccountView;
@@ -29,7 +29,7 @@ use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::Caller;
 use crate::eci::BuildError;
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, AccountRemoval, SealedAccount};
-use clients::Unusable;
+use clients::UnusableAccount;
 
 pub(super) mod budget;
 pub(super) mod clients;
@@ -79,7 +79,7 @@ impl CloudAccounts {
     /// All accounts by name, that of the settings among them.
     pub async fn list_cloud_accounts(&self, caller: &Caller, page: &Page) -> Result<Slice<CloudAccountView>, Error> {
         access::check(caller, "list_cloud_accounts")?;
-        let list = List::new(&self.base, caller, "cloud_accounts", &());
+        let list = CursorList::new(&self.base, caller, "cloud_accounts", &());
         let after = list.place(page)?;
         let mut all: BTreeMap<String, CloudAccountView> =
             self.base.store().cloud_accounts().await?.iter().map(|sealed| named(self.account_view(sealed))).collect();
@@ -262,7 +262,7 @@ impl CloudAccounts {
 
     fn account_view(&self, sealed: &SealedAccount) -> CloudAccountView {
         let problem = match sealed.account.disabled_at {
-            Some(_) => Some(Unusable::Disabled.to_string()),
+            Some(_) => Some(UnusableAccount::Disabled.to_string()),
             None => self.client_of(sealed).err().map(|why| why.to_string()),
         };
         CloudAccountView::added(sealed, problem)
@@ -311,10 +311,10 @@ fn moved_without_secret(account: &CloudAccount, before: &SealedAccount, external
     findings.into_result().err().unwrap_or_default()
 }
 
-fn unusable(why: &Unusable) -> FieldError {
+fn unusable(why: &UnusableAccount) -> FieldError {
     match why {
-        Unusable::Foreign(must) => FieldError::new("/api_endpoint", "not_allowed", format!("must {must}")),
-        Unusable::Built(BuildError::Endpoint) => {
+        UnusableAccount::Foreign(must) => FieldError::new("/api_endpoint", "not_allowed", format!("must {must}")),
+        UnusableAccount::Built(BuildError::Endpoint) => {
             let detail = "must be http:// or https:// and a host, without user, path or query; {region} is replaced \
                           by the region";
             FieldError::new("/api_endpoint", "invalid", detail)

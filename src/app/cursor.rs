@@ -19,12 +19,12 @@ use crate::domain::identity::caller::Caller;
 const SEALED: &str = "c.";
 
 /// A list and what narrows it.
-pub(super) struct List<'a> {
+pub(super) struct CursorList<'a> {
     base: &'a Base,
     label: String,
 }
 
-impl<'a> List<'a> {
+impl<'a> CursorList<'a> {
     /// The list `name` of the caller's team, narrowed by `filter`.
     pub(super) fn new(base: &'a Base, caller: &Caller, name: &str, filter: &impl std::fmt::Debug) -> Self {
         Self { base, label: format!("cursor:{name}:{}:{filter:?}", caller.team) }
@@ -35,7 +35,7 @@ impl<'a> List<'a> {
         &self.label
     }
 
-    /// Where the page begins: what [`List::slice`] put into the cursor.
+    /// Where the page begins: what [`CursorList::slice`] put into the cursor.
     pub(super) fn place(&self, page: &Page) -> Result<Option<String>, Error> {
         page.cursor.as_deref().map(|cursor| self.read(cursor).ok_or_else(unreadable)).transpose()
     }
@@ -92,6 +92,6 @@ pub(super) fn one_more(page: &Page) -> i64 {
 }
 
 /// Where a list that goes by id goes on.
-pub(super) fn id_place(list: &List<'_>, page: &Page) -> Result<Option<uuid::Uuid>, Error> {
+pub(super) fn id_place(list: &CursorList<'_>, page: &Page) -> Result<Option<uuid::Uuid>, Error> {
     list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()
 }

@@ -4,7 +4,7 @@
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::Scope;
-use crate::domain::identity::token_exchange::Fault;
+use crate::domain::identity::token_exchange::ExchangeError;
 use crate::domain::ids::OperationId;
 use crate::domain::policy::Refusal;
 
@@ -69,7 +69,7 @@ pub enum Error {
     },
     /// A token that cannot be exchanged, or is asked for in another way than RFC 8693 knows.
     #[error("the token was not exchanged: {}", .0.detail)]
-    Exchange(Fault),
+    Exchange(ExchangeError),
     /// `If-Match` names another version.
     #[error("the version is {current}")]
     PreconditionFailed {

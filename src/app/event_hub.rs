@@ -28,7 +28,7 @@ use crate::domain::filter::EventFilter;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::store::{Place, StoredEvent, Stretch};
+use crate::store::{FeedPosition, StoredEvent, Stretch};
 
 /// Events of a team that are kept for waiters who have not taken them yet.
 const KEPT: usize = 256;
@@ -37,7 +37,7 @@ const KEPT: usize = 256;
 #[derive(Debug)]
 pub(in crate::app) struct HubEvent {
     /// Its place in the feed.
-    pub(in crate::app) place: Place,
+    pub(in crate::app) place: FeedPosition,
     /// Its type, in a word.
     kind: String,
     cache: Option<CacheId>,
@@ -67,26 +67,26 @@ impl HubEvent {
 /// Who waits for what.
 #[derive(Debug, Default)]
 pub(in crate::app) struct EventHub {
-    state: Mutex<State>,
+    state: Mutex<HubState>,
     wake: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HubState {
     looking: bool,
     feeds: HashMap<TeamId, Feed>,
-    caches: HashMap<CacheId, Watched>,
+    caches: HashMap<CacheId, WatchedCache>,
 }
 
 #[derive(Debug)]
 struct Feed {
     /// Everything before it was handed on.
-    place: Place,
+    place: FeedPosition,
     told: broadcast::Sender<Arc<HubEvent>>,
 }
 
 #[derive(Debug)]
-struct Watched {
+struct WatchedCache {
     /// The lowest version that anyone knows.
     version: i64,
     news: watch::Sender<Option<Arc<ImageCache>>>,
@@ -111,7 +111,7 @@ impl EventHub {
     }
 
     /// Hears of every event of the team from `read_to` on. None: the feed is handed on from a later place.
-    pub(super) fn join_feed(&self, team: &TeamId, read_to: Place) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
+    pub(super) fn join_feed(&self, team: &TeamId, read_to: FeedPosition) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
         let mut state = self.state();
         let fresh = || Feed { place: read_to, told: broadcast::Sender::new(KEPT) };
         let feed = state.feeds.entry(team.clone()).or_insert_with(fresh);
@@ -121,14 +121,14 @@ impl EventHub {
     /// Hears of every change of the image cache after the version in which it is known.
     pub(super) fn join_cache(&self, id: CacheId, version: i64) -> watch::Receiver<Option<Arc<ImageCache>>> {
         let mut state = self.state();
-        let fresh = || Watched { version, news: watch::Sender::new(None) };
+        let fresh = || WatchedCache { version, news: watch::Sender::new(None) };
         let watched = state.caches.entry(id).or_insert_with(fresh);
         watched.version = watched.version.min(version);
         watched.news.subscribe()
     }
 
     /// Whether the one who asks is to look from now on: nobody does.
-    pub(super) fn begins_looking(&self) -> bool {
+    pub(super) fn start_looking(&self) -> bool {
         !std::mem::replace(&mut self.state().looking, true)
     }
 
@@ -138,7 +138,7 @@ impl EventHub {
     }
 
     /// What to look for; where there is nothing, nobody looks any more.
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> HubQuery {
         let mut state = self.state();
         let wanted = state.wanted();
         state.looking = !wanted.is_empty();
@@ -158,18 +158,18 @@ impl EventHub {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, HubState> {
         // Nothing panics while it is held, and every entry stands for itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl HubState {
     /// What to look for. Whom nobody waits for any more is forgotten.
-    fn wanted(&mut self) -> Wanted {
+    fn wanted(&mut self) -> HubQuery {
         self.feeds.retain(|_, feed| feed.told.receiver_count() > 0);
         self.caches.retain(|_, watched| watched.news.receiver_count() > 0);
-        Wanted {
+        HubQuery {
             feeds: self.feeds.iter().map(|(team, feed)| (team.clone(), feed.place)).collect(),
             caches: self.caches.iter().map(|(id, watched)| (*id, watched.version)).collect(),
         }
@@ -198,12 +198,12 @@ impl State {
 }
 
 /// What one look asks for.
-pub(super) struct Wanted {
-    pub(super) feeds: Vec<(TeamId, Place)>,
+pub(super) struct HubQuery {
+    pub(super) feeds: Vec<(TeamId, FeedPosition)>,
     pub(super) caches: Vec<(CacheId, i64)>,
 }
 
-impl Wanted {
+impl HubQuery {
     pub(super) fn is_empty(&self) -> bool {
         self.feeds.is_empty() && self.caches.is_empty()
     }
@@ -215,8 +215,8 @@ mod tests {
 
     #[test]
     fn what_nobody_waits_for_is_forgotten() {
-        let mut state = State::default();
-        let feed = Feed { place: Place::BEGINNING, told: broadcast::Sender::new(1) };
+        let mut state = HubState::default();
+        let feed = Feed { place: FeedPosition::BEGINNING, told: broadcast::Sender::new(1) };
         let receiver = feed.told.subscribe();
         state.feeds.insert("web".parse().unwrap(), feed);
         assert_eq!(state.wanted().feeds.len(), 1);

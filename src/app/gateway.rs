@@ -17,7 +17,7 @@ use super::operations::Operations;
 use super::platform::Platform;
 use super::platform::policy::Policies;
 use super::reconciler::Reconciler;
-use super::settings::Settings;
+use super::settings::GatewaySettings;
 use super::tracker::Tracker;
 use super::transitions::Transitions;
 use super::upkeep::Upkeep;
@@ -59,15 +59,15 @@ pub struct Parts {
     /// Randomness.
     pub entropy: Arc<Entropy>,
     /// What the operator set.
-    pub settings: Settings,
+    pub settings: GatewaySettings,
 }
 
 /// The gateway; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Gateway(Arc<Rooms>);
+pub struct Gateway(Arc<Services>);
 
 #[derive(Debug)]
-struct Rooms {
+struct Services {
     base: Base,
     admission: Admission,
     audit: Audit,
@@ -129,7 +129,7 @@ impl Gateway {
             horizon: Arc::default(),
             heartbeats: Arc::default(),
         };
-        Self(Arc::new(Rooms {
+        Self(Arc::new(Services {
             platform: Platform::new(&base, &cloud_accounts, &platform_events, &policies),
             tracker: Tracker::new(&base, &cloud_accounts, &vanishings, &transitions),
             admission,
@@ -247,9 +247,9 @@ impl Error {
     }
 }
 
-impl From<store::Error> for Error {
-    fn from(error: store::Error) -> Self {
-        if matches!(error, store::Error::Unreadable { .. }) {
+impl From<store::StoreError> for Error {
+    fn from(error: store::StoreError) -> Self {
+        if matches!(error, store::StoreError::Unreadable { .. }) {
             return Self::Unreadable(Box::new(error));
         }
         if !error.is_away() {

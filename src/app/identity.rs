@@ -16,7 +16,7 @@ use super::platform::policy::Policies;
 use super::webhooks::platform_events::PlatformEvents;
 use crate::auth::own::OwnTokens;
 use crate::auth::verify::Verifier;
-use authentication::Credentials;
+use authentication::KnownCredentials;
 
 /// Who calls, and the credentials that say so; cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Identity {
     verifier: Arc<Verifier>,
     own_tokens: Arc<OwnTokens>,
     /// What is known of credentials.
-    credentials: Arc<Credentials>,
+    credentials: Arc<KnownCredentials>,
 }
 
 impl Identity {

@@ -278,7 +278,7 @@ pub struct NewAccountRole {
 
 /// How a request ended, for its audit entry.
 #[derive(Debug, Clone)]
-pub struct Ending {
+pub struct RequestEnd {
     /// The API's operation id, or `unknown_route`.
     pub action: String,
     /// The id in the path, if any.

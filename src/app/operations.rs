@@ -17,15 +17,15 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::base::lease::{Held, Lease};
+use super::base::lease::{Lease, LeasedItem};
 use super::view::{ImageCacheView, OperationView};
 use super::{Error, access};
 use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{Effect, Input, Operation, OperationKind, Progress, decide};
-use crate::domain::quiet::Quiet;
+use crate::domain::log_limit::LogLimit;
+use crate::domain::operation::{Effect, Operation, OperationInput, OperationKind, Progress, decide};
 use crate::store::LeasedOperation;
 
 mod attempt;
@@ -40,17 +40,17 @@ mod unsent;
 mod unsettled;
 mod worker;
 
-pub(super) use attempt::Ready;
+pub(super) use attempt::PreparedAttempt;
 pub(super) use unsent::Recording;
 
 /// Why operations cannot be driven.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 /// What was learned of an operation, for the record.
 #[derive(Default)]
-struct Learned {
+struct AttemptRecord {
     /// What the cloud did.
-    done: Option<attempt::Done>,
+    done: Option<attempt::AttemptResult>,
     /// What the cloud refused with.
     refusal: Option<CloudError>,
     /// Which attempt ended, with which word, and what there is to say of it.
@@ -65,7 +65,7 @@ fn is_unwanted(operation: &Operation, cache: &ImageCache) -> bool {
 /// What a request is told of an operation, as it is kept for its idempotency key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Answer {
+pub(super) enum IdempotentAnswer {
     /// The cache as it was then.
     Cache {
         /// The cache.
@@ -82,7 +82,7 @@ pub(super) enum Answer {
     },
 }
 
-impl Answer {
+impl IdempotentAnswer {
     pub(super) fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).expect("a tree of strings and numbers always becomes JSON")
     }
@@ -138,7 +138,7 @@ impl Operations {
     }
 
     /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.
-    pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<Answer> {
+    pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<IdempotentAnswer> {
         self.drive_begun(leased, None, None).await
     }
 
@@ -148,11 +148,11 @@ impl Operations {
         &self,
         leased: LeasedOperation,
         cache: Option<ImageCache>,
-        ready: Option<Ready>,
-    ) -> Option<Answer> {
+        ready: Option<PreparedAttempt>,
+    ) -> Option<IdempotentAnswer> {
         let operation = leased.operation.id;
         let lasts = self.base.settings().work.lease;
-        let lease = Lease { on: Held::Operation(&leased), taken: leased.taken, lasts };
+        let lease = Lease { on: LeasedItem::Operation(&leased), taken: leased.taken, lasts };
         // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
         match self.base.holding(lease, Box::pin(self.step(&leased, cache, ready))).await {
             Some(Ok(answer)) => answer,
@@ -187,8 +187,8 @@ impl Operations {
         &self,
         leased: &LeasedOperation,
         cache: Option<ImageCache>,
-        ready: Option<Ready>,
-    ) -> Result<Option<Answer>, Error> {
+        ready: Option<PreparedAttempt>,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let operation = &leased.operation;
         let cache = match cache {
             Some(cache) => cache,
@@ -209,17 +209,17 @@ impl Operations {
             }
             OperationKind::Create | OperationKind::Delete => None,
         };
-        let (progress, effect) = self.decide(operation.progress, Input::Due { unwanted, overtaken_until });
+        let (progress, effect) = self.decide(operation.progress, OperationInput::Due { unwanted, overtaken_until });
         // On the heap: each holds a whole settlement.
         match effect {
             Effect::Sign => Box::pin(self.attempt(leased, cache)).await,
             Effect::LookUp => Box::pin(self.look_up(leased, cache)).await,
-            _ => Box::pin(self.carry_on(leased, cache, progress, effect, Learned::default())).await,
+            _ => Box::pin(self.carry_on(leased, cache, progress, effect, AttemptRecord::default())).await,
         }
     }
 
     /// The rule, now.
-    fn decide(&self, progress: Progress, input: Input) -> (Progress, Effect) {
+    fn decide(&self, progress: Progress, input: OperationInput) -> (Progress, Effect) {
         decide(progress, input, self.base.clock().present(), &self.base.settings().rule)
     }
 
@@ -230,8 +230,8 @@ impl Operations {
         cache: ImageCache,
         progress: Progress,
         effect: Effect,
-        learned: Learned,
-    ) -> Result<Option<Answer>, Error> {
+        learned: AttemptRecord,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         match effect {
             Effect::Succeed { unsettled_until } => self.settle_done(leased, cache, learned.done, unsettled_until).await,
             Effect::Refuse => {

@@ -19,10 +19,10 @@ use chrono::Duration;
 use super::Error;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::spec::EliminationStrategy;
-use crate::domain::reconcile::{self, Fill, Listed, Rule};
+use crate::domain::reconcile::{self, ComparisonTimings, Fill, Listed};
 use crate::domain::transition::change::Change;
 use crate::store::{ComparedList, ReconcileLease};
 
@@ -41,7 +41,7 @@ const REST_AFTER_FAULT: Duration = Duration::seconds(60);
 
 /// Why a pass ends early: the cloud could not be read, or we failed.
 enum Stop {
-    Cloud(Fault),
+    Cloud(CallError),
     Ours(Error),
 }
 
@@ -51,14 +51,14 @@ impl From<Error> for Stop {
     }
 }
 
-impl From<crate::store::Error> for Stop {
-    fn from(error: crate::store::Error) -> Self {
+impl From<crate::store::StoreError> for Stop {
+    fn from(error: crate::store::StoreError) -> Self {
         Self::Ours(error.into())
     }
 }
 
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
+impl From<CallError> for Stop {
+    fn from(fault: CallError) -> Self {
         Self::Cloud(fault)
     }
 }
@@ -165,9 +165,9 @@ impl Reconciler {
         self.base.now() + every + every * self.base.entropy().permille() / 10_000
     }
 
-    pub(super) fn reconcile_rule(&self) -> Rule {
+    pub(super) fn reconcile_rule(&self) -> ComparisonTimings {
         let within = Duration::from_std(self.base.settings().work.expiring_within).unwrap_or(Duration::days(1));
-        Rule { list_lag: self.base.settings().rule.list_lag, expiring_within: within }
+        ComparisonTimings { list_lag: self.base.settings().rule.list_lag, expiring_within: within }
     }
 
     /// Everything that follows from the list alone; the cloud is not asked again. Returns what must be seen twice.

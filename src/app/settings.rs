@@ -9,16 +9,16 @@ use crate::config::{
 };
 use crate::domain::cloud_account::endpoint::Allowed;
 use crate::domain::limits;
-use crate::domain::operation::Rule;
+use crate::domain::operation::OperationTimings;
 use crate::domain::policy::Prices;
 use crate::domain::policy::team::UnknownTeams;
-use crate::domain::poll::budget::Limits;
+use crate::domain::poll::budget::BudgetLimits;
 use crate::domain::region::Region;
 use crate::domain::webhooks::scheduler;
 
 /// The gateway's settings.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct GatewaySettings {
     /// The name of the cloud account that [`super::Parts::cloud`] opens.
     pub account: String,
     /// The address of STS, for the roles of other accounts.
@@ -32,7 +32,7 @@ pub struct Settings {
     /// What image caches cost.
     pub prices: Prices,
     /// How unknown outcomes are resolved.
-    pub rule: Rule,
+    pub rule: OperationTimings,
     /// What the workers do when.
     pub work: WorkConfig,
     /// The shortest time between two looks at one group.
@@ -41,7 +41,7 @@ pub struct Settings {
     /// known yet, longer where history tells that none will.
     pub look_usual: Duration,
     /// How many calls the cloud account bears, and which share of them is kept for changes.
-    pub calls: Limits,
+    pub calls: BudgetLimits,
     /// Webhooks: where they may go, how many, and for how long.
     pub webhook: WebhookConfig,
     /// How many deliveries a worker has in hand at once: in flight, or next.
@@ -79,7 +79,7 @@ pub struct Settings {
 
 /// What an operator sets of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Set<'a> {
+pub struct OperatorConfig<'a> {
     /// The cloud's side.
     pub cloud: &'a CloudConfig,
     /// How often the cloud is called, and what is assumed of it.
@@ -98,16 +98,16 @@ pub struct Set<'a> {
     pub retention: &'a RetentionConfig,
 }
 
-impl From<&ServeConfig> for Settings {
+impl From<&ServeConfig> for GatewaySettings {
     fn from(config: &ServeConfig) -> Self {
         let ServeConfig { cloud, pace, server, webhook, limits, work, policy, retention, .. } = config;
-        let set = Set { cloud: &cloud.settings, pace, server, webhook, limits, work, policy, retention };
+        let set = OperatorConfig { cloud: &cloud.settings, pace, server, webhook, limits, work, policy, retention };
         Self { account_endpoints: cloud.account_endpoints.clone(), ..Self::from(set) }
     }
 }
 
-impl From<Set<'_>> for Settings {
-    fn from(set: Set<'_>) -> Self {
+impl From<OperatorConfig<'_>> for GatewaySettings {
+    fn from(set: OperatorConfig<'_>) -> Self {
         Self {
             account: set.cloud.account.clone(),
             sts_endpoint: set.cloud.sts_endpoint.clone(),
@@ -125,7 +125,7 @@ impl From<Set<'_>> for Settings {
             webhook_hand_per_endpoint: 512,
             deliverer_lease: Duration::from_secs(10),
             webhook_drain: Duration::from_secs(16),
-            limits: set.limits.asked(),
+            limits: set.limits.limits(),
             streams_per_team: set.limits.team_streams,
             stream_heartbeat: Duration::from_secs(15),
             credential_look: Duration::from_secs(1),
@@ -139,10 +139,10 @@ impl From<Set<'_>> for Settings {
     }
 }
 
-impl Default for Settings {
+impl Default for GatewaySettings {
     /// What holds where nothing is set.
     fn default() -> Self {
-        Self::from(Set {
+        Self::from(OperatorConfig {
             cloud: CloudConfig::usual(),
             pace: PaceConfig::usual(),
             server: ServerConfig::usual(),
@@ -155,10 +155,10 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl GatewaySettings {
     /// How much the deliverer has in hand and in flight.
-    pub(super) fn scheduler(&self) -> scheduler::Limits {
-        scheduler::Limits {
+    pub(super) fn scheduler(&self) -> scheduler::DeliveryLimits {
+        scheduler::DeliveryLimits {
             flying: self.webhook.running,
             per_team: self.webhook.running_per_team,
             per_endpoint: self.webhook.running_per_endpoint,

@@ -15,12 +15,12 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 /// What everybody who asked is told.
-pub(super) type Shared<V, E> = Result<V, Arc<E>>;
+pub(super) type SharedResult<V, E> = Result<V, Arc<E>>;
 
 /// The questions that are under way, each with those who wait for the next one of its kind.
 pub(super) struct Sharing<V, E>(Arc<Mutex<Flights<V, E>>>);
 
-type Flights<V, E> = HashMap<String, Vec<oneshot::Sender<Shared<V, E>>>>;
+type Flights<V, E> = HashMap<String, Vec<oneshot::Sender<SharedResult<V, E>>>>;
 
 impl<V, E> fmt::Debug for Sharing<V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,7 +41,7 @@ impl<V: Clone + Send + 'static, E: Send + Sync + 'static> Sharing<V, E> {
         tasks: &TaskTracker,
         key: String,
         ask: impl Fn() -> F + Send + 'static,
-    ) -> Option<Shared<V, E>>
+    ) -> Option<SharedResult<V, E>>
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
@@ -54,7 +54,11 @@ impl<V: Clone + Send + 'static, E: Send + Sync + 'static> Sharing<V, E> {
     }
 
     /// Waits for the next question of that kind, if one is under way; else gives back whom the first is for.
-    fn join(&self, key: &str, told: oneshot::Sender<Shared<V, E>>) -> Option<oneshot::Sender<Shared<V, E>>> {
+    fn join(
+        &self,
+        key: &str,
+        told: oneshot::Sender<SharedResult<V, E>>,
+    ) -> Option<oneshot::Sender<SharedResult<V, E>>> {
         let mut flights = lock(&self.0);
         let Some(next) = flights.get_mut(key) else {
             flights.insert(key.to_owned(), Vec::new());
@@ -73,7 +77,7 @@ struct Flight<V, E> {
 }
 
 impl<V: Clone, E> Flight<V, E> {
-    async fn run<F>(mut self, first: oneshot::Sender<Shared<V, E>>, ask: impl Fn() -> F)
+    async fn run<F>(mut self, first: oneshot::Sender<SharedResult<V, E>>, ask: impl Fn() -> F)
     where
         F: Future<Output = Result<V, E>>,
     {
@@ -88,7 +92,7 @@ impl<V: Clone, E> Flight<V, E> {
     }
 
     /// Those who have come meanwhile. None: it is over.
-    fn next(&mut self) -> Vec<oneshot::Sender<Shared<V, E>>> {
+    fn next(&mut self) -> Vec<oneshot::Sender<SharedResult<V, E>>> {
         let mut flights = lock(&self.flights);
         let next = flights.get_mut(&self.key).map(std::mem::take).unwrap_or_default();
         if next.is_empty() {

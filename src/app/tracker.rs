@@ -17,17 +17,17 @@ use std::collections::BTreeMap;
 use chrono::Duration;
 
 use super::Error;
-use super::base::lease::{Held, Lease};
+use super::base::lease::{Lease, LeasedItem};
 use crate::domain::clock::Instant;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::image_cache::status::Status;
 use crate::domain::poll::bucket;
-use crate::domain::poll::planner::{Due, Listed, Read, plan, portion};
+use crate::domain::poll::planner::{Due, ListedCounts, Read, plan, portion};
 use crate::domain::poll::rhythm::Rhythm;
 use crate::domain::poll::round::{Following, Round};
 use crate::domain::region::Region;
 use crate::eci::Client;
-use crate::store::{Followed, GroupLease, Rest, TrackerGroup};
+use crate::store::{GroupLease, GroupRelease, TrackedCache, TrackerGroup};
 
 mod observations;
 mod reads;
@@ -88,7 +88,9 @@ impl Tracker {
             let rest = self.track_group(&lease).await?;
             Ok(self.base.store().release_group(&lease, &rest).await?)
         };
-        if let Some(done) = self.base.holding(Lease { on: Held::Group(&lease), taken, lasts }, Box::pin(pass)).await {
+        if let Some(done) =
+            self.base.holding(Lease { on: LeasedItem::Group(&lease), taken, lasts }, Box::pin(pass)).await
+        {
             return done.map(|()| true);
         }
         let (account, region) = (&lease.group.account, &lease.group.region);
@@ -97,7 +99,7 @@ impl Tracker {
     }
 
     /// One pass over a group; returns how it is given back.
-    async fn track_group(&self, lease: &GroupLease) -> Result<Rest, Error> {
+    async fn track_group(&self, lease: &GroupLease) -> Result<GroupRelease, Error> {
         let TrackerGroup { account, region } = &lease.group;
         let cloud = match self.cloud_accounts.cloud_of(account).await {
             Ok(cloud) => cloud,
@@ -116,9 +118,13 @@ impl Tracker {
         }
         let drawn = self.cloud_accounts.draw_looks(account, wanted).await?;
         let reads = portion(reads, usize::try_from(drawn.granted).unwrap_or(usize::MAX));
-        let cut = Rest { looked_at: lease.looked_at, round_at: Some(pass.round.began_at()), ..Rest::default() };
+        let cut = GroupRelease {
+            looked_at: lease.looked_at,
+            round_at: Some(pass.round.began_at()),
+            ..GroupRelease::default()
+        };
         if reads.is_empty() {
-            return Ok(Rest { due_at: Some(drawn.again_at), cursor: lease.cursor.clone(), ..cut });
+            return Ok(GroupRelease { due_at: Some(drawn.again_at), cursor: lease.cursor.clone(), ..cut });
         }
         let done = reads.len();
         let last = reads.last().map(Read::key);
@@ -127,13 +133,13 @@ impl Tracker {
                 tracing::warn!(account, region, fault = %fault, "could not read from the cloud");
                 self.cloud_accounts.note_fault(account, &fault).await?;
                 // A token that the cloud refuses would be refused for ever: begin the round anew.
-                let cursor = lease.cursor.clone().filter(|_| !matches!(fault, Fault::Refused(_)));
-                Ok(Rest { due_at: Some(self.base.now() + REST_AFTER_FAULT), cursor, ..cut })
+                let cursor = lease.cursor.clone().filter(|_| !matches!(fault, CallError::Refused(_)));
+                Ok(GroupRelease { due_at: Some(self.base.now() + REST_AFTER_FAULT), cursor, ..cut })
             }
             Ok(Some(next_token)) => {
-                Ok(Rest { due_at: Some(drawn.again_at), cursor: Some(format!("l:{next_token}")), ..cut })
+                Ok(GroupRelease { due_at: Some(drawn.again_at), cursor: Some(format!("l:{next_token}")), ..cut })
             }
-            Ok(None) if done < all => Ok(Rest { due_at: Some(drawn.again_at), cursor: last, ..cut }),
+            Ok(None) if done < all => Ok(GroupRelease { due_at: Some(drawn.again_at), cursor: last, ..cut }),
             Ok(None) => Ok(self.whole(&pass)),
         }
     }
@@ -162,7 +168,7 @@ impl Tracker {
         let mut buckets: Vec<&str> = due.iter().filter_map(|build| build.bucket.as_deref()).collect();
         buckets.sort_unstable();
         buckets.dedup();
-        let mut listed = Listed { all: usize::MAX, ..Listed::default() };
+        let mut listed = ListedCounts { all: usize::MAX, ..ListedCounts::default() };
         if due.len() > 1 || cursor.is_some() {
             listed.buckets = self.base.store().bucket_sizes(&pass.group, &buckets).await?;
             listed.all = usize::try_from(self.base.store().caches_known(&pass.group).await?).unwrap_or(usize::MAX);
@@ -171,24 +177,28 @@ impl Tracker {
     }
 
     /// How a group is given back after a whole round: due again at the first grid point of anything that moves.
-    fn whole(&self, pass: &Pass) -> Rest {
+    fn whole(&self, pass: &Pass) -> GroupRelease {
         let unknown = u32::try_from(pass.round.unknown()).unwrap_or(u32::MAX);
         let TrackerGroup { account, region } = pass.group.clone();
         metrics::gauge!("ecg_unknown_statuses", "account" => account, "region" => region).set(unknown);
         let first = pass.round.next_due(self.base.now());
         let usual = Duration::from_std(self.base.settings().look_usual).unwrap_or_default();
         let jitter = usual * self.base.entropy().permille() / (1_000 * JITTER);
-        Rest { due_at: first.map(|at| at + jitter), looked_at: Some(pass.round.began_at()), ..Rest::default() }
+        GroupRelease {
+            due_at: first.map(|at| at + jitter),
+            looked_at: Some(pass.round.began_at()),
+            ..GroupRelease::default()
+        }
     }
 }
 
 /// How a group is given back of which nothing was read: as it was, due again then.
-fn unread(lease: &GroupLease, due_at: Instant) -> Rest {
+fn unread(lease: &GroupLease, due_at: Instant) -> GroupRelease {
     let (looked_at, round_at, cursor) = (lease.looked_at, lease.round_at, lease.cursor.clone());
-    Rest { due_at: Some(due_at), looked_at, round_at, cursor }
+    GroupRelease { due_at: Some(due_at), looked_at, round_at, cursor }
 }
 
-fn following(row: Followed) -> Following {
+fn following(row: TrackedCache) -> Following {
     let status = row.status.parse().unwrap_or(Status::Unknown);
     let kind = match status {
         Status::Updating => "update",

@@ -29,10 +29,10 @@ const MAX_WAIT: StdDuration = StdDuration::from_secs(2);
 
 /// What is kept; empty at first.
 #[derive(Debug)]
-pub(super) struct TtlMemo<T>(Mutex<State<T>>);
+pub(super) struct TtlMemo<T>(Mutex<MemoState<T>>);
 
 #[derive(Debug)]
-struct State<T> {
+struct MemoState<T> {
     found: Option<(Instant, T)>,
     failed: Option<Instant>,
 }
@@ -48,7 +48,7 @@ pub(super) fn unavailable() -> Error {
 
 impl<T> Default for TtlMemo<T> {
     fn default() -> Self {
-        Self(Mutex::new(State { found: None, failed: None }))
+        Self(Mutex::new(MemoState { found: None, failed: None }))
     }
 }
 
@@ -58,7 +58,7 @@ impl<T: Clone> TtlMemo<T> {
         &self,
         clock: &dyn Clock,
         age: Duration,
-        read: impl Future<Output = Result<T, store::Error>>,
+        read: impl Future<Output = Result<T, store::StoreError>>,
     ) -> Result<T, Error> {
         let mut state = self.0.lock().await;
         // As of before the question: what is committed while it is asked may be missing from the answer.
@@ -69,7 +69,7 @@ impl<T: Clone> TtlMemo<T> {
         if !within(state.failed, PAUSE, now) {
             match timeout(MAX_WAIT, read).await {
                 Ok(Ok(found)) => {
-                    *state = State { found: Some((now, found.clone())), failed: None };
+                    *state = MemoState { found: Some((now, found.clone())), failed: None };
                     return Ok(found);
                 }
                 failed => {
@@ -86,7 +86,7 @@ impl<T: Clone> TtlMemo<T> {
 
     /// Has the next one ask.
     pub(super) async fn forget(&self) {
-        *self.0.lock().await = State { found: None, failed: None };
+        *self.0.lock().await = MemoState { found: None, failed: None };
     }
 
     /// Whether something is kept that is so, or being asked for.
@@ -95,7 +95,7 @@ impl<T: Clone> TtlMemo<T> {
     }
 }
 
-impl<T: Clone> State<T> {
+impl<T: Clone> MemoState<T> {
     fn younger(&self, age: Duration, now: Instant) -> Option<T> {
         let (at, found) = self.found.as_ref()?;
         within(Some(*at), age, now).then(|| found.clone())
@@ -111,8 +111,8 @@ mod tests {
     use super::*;
     use crate::domain::clock::ManualClock;
 
-    fn away() -> store::Error {
-        store::Error::Unreadable { table: "t", column: "c", detail: "away".into() }
+    fn away() -> store::StoreError {
+        store::StoreError::Unreadable { table: "t", column: "c", detail: "away".into() }
     }
 
     #[tokio::test]

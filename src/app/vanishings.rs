@@ -19,7 +19,7 @@ use crate::app::webhooks::platform_events::PlatformEvents;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::identity::caller::{Caller, Door, Origin};
 use crate::domain::reconcile::Census;
 use crate::domain::reconcile::census::is_absence_believed;
@@ -34,7 +34,7 @@ const ACCEPT: &str = "accept_mass_vanishing";
 const WITNESSES: i64 = 3;
 
 /// What was looked for in vain.
-pub(super) struct Absence<'a> {
+pub(super) struct MissingCaches<'a> {
     /// The account's region in which it should be.
     pub(super) group: &'a TrackerGroup,
     /// The account's client, for looks at others.
@@ -47,7 +47,7 @@ pub(super) struct Absence<'a> {
 
 /// What looks at others showed.
 #[derive(Default)]
-struct Others {
+struct ControlSample {
     asked: usize,
     found: usize,
 }
@@ -69,7 +69,7 @@ impl Vanishings {
 impl Vanishings {
     /// Whether a look by id that found nothing is believed. Where it is not although the cloud answers, that is noted,
     /// and the whole list is read next.
-    pub(super) async fn is_absence_believed(&self, absence: &Absence<'_>) -> Result<bool, Error> {
+    pub(super) async fn is_absence_believed(&self, absence: &MissingCaches<'_>) -> Result<bool, Error> {
         let group = absence.group;
         if let Some(noted) = self.base.store().mass_vanishing(group).await? {
             return Ok(noted.accepted_missing.is_some());
@@ -84,8 +84,8 @@ impl Vanishings {
     }
 
     /// `None`: the cloud could not be asked.
-    async fn look_at_others(&self, absence: &Absence<'_>) -> Result<Option<Others>, Error> {
-        let Absence { group, cloud, ids, strict } = absence;
+    async fn look_at_others(&self, absence: &MissingCaches<'_>) -> Result<Option<ControlSample>, Error> {
+        let MissingCaches { group, cloud, ids, strict } = absence;
         let lag = self.base.settings().rule.list_lag;
         let witnesses = self.base.store().witnesses(group, ids, lag, self.base.now(), WITNESSES).await?;
         let mut queries: Vec<DescribeQuery> = witnesses
@@ -95,10 +95,10 @@ impl Vanishings {
         if queries.is_empty() && *strict {
             queries.push(DescribeQuery::default());
         }
-        let (mut others, region) = (Others::default(), region_of(group)?);
+        let (mut others, region) = (ControlSample::default(), region_of(group)?);
         for query in queries {
             match self.shows_any(group, cloud, &region, &query).await? {
-                Some(true) => return Ok(Some(Others { asked: others.asked + 1, found: 1 })),
+                Some(true) => return Ok(Some(ControlSample { asked: others.asked + 1, found: 1 })),
                 Some(false) => others.asked += 1,
                 None => return Ok(None),
             }
@@ -126,7 +126,7 @@ impl Vanishings {
         }
     }
 
-    async fn unwitnessed(&self, account: &str, fault: &Fault) -> Result<(), Error> {
+    async fn unwitnessed(&self, account: &str, fault: &CallError) -> Result<(), Error> {
         tracing::warn!(account, fault = %fault, "could not check whether other image caches exist");
         self.cloud_accounts.note_fault(account, fault).await
     }
@@ -189,7 +189,7 @@ impl Vanishings {
 
     /// What of the cloud is not judged at the moment, in sentences for an operator.
     pub(super) async fn vanishings(&self) -> Result<Vec<String>, Error> {
-        Ok(self.base.store().mass_vanishings().await?.iter().map(told).collect())
+        Ok(self.base.store().mass_vanishings().await?.iter().map(alarm_message).collect())
     }
 
     /// An operator says that the image caches which are missing in an account's region are gone: they are judged as if
@@ -231,7 +231,7 @@ impl Vanishings {
 }
 
 /// What was seen, what it was compared with, and how it goes on.
-fn told(vanishing: &MassVanishing) -> String {
+fn alarm_message(vanishing: &MassVanishing) -> String {
     let MassVanishing { group: TrackerGroup { account, region }, since, known, missing, listed, .. } = vanishing;
     let census = Census { known: *known, missing: *missing, listed: *listed };
     let written = |time: Instant| time.format("%Y-%m-%dT%H:%M:%SZ");

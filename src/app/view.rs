@@ -20,8 +20,11 @@ mod cloud_accounts;
 mod cloud_event;
 mod convert;
 mod drift;
+mod dry_run;
 mod event;
 mod failure;
+#[cfg(test)]
+mod fixtures;
 mod form;
 mod found;
 mod gate;
@@ -29,12 +32,9 @@ mod image_cache;
 mod issuers;
 mod matches;
 mod me;
-mod planning;
+mod one_time_secret;
 mod policies;
 mod provider;
-mod shown;
-#[cfg(test)]
-mod testing;
 mod webhooks;
 mod webhooks_convert;
 
@@ -47,6 +47,7 @@ pub use audit::{AuditEntryView, CheckpointView, ConsistencyProofView, InclusionP
 pub use cloud_accounts::{AccountRoleView, CloudAccountView};
 pub use cloud_event::{CLOUD_EVENTS, CloudEventView, cloud_event};
 pub use drift::DriftView;
+pub use dry_run::{CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView};
 pub use event::{ChangedView, FieldChangeView, MAX_BODY, StatusChangeView};
 pub use failure::FailureView;
 pub use form::IMAGE_CACHE_FORM;
@@ -56,9 +57,8 @@ pub use image_cache::ImageCacheView;
 pub use issuers::IssuerView;
 pub use matches::{AnnotationsView, MatchAnnotationsView, MatchCandidateView, MatchView, NearMissView};
 pub use me::Me;
-pub use planning::{CostView, DryRunView, PlannedImageCacheView, PolicyRefusalView};
 pub use policies::{AmountsView, PolicyView, RegionProfileView, TeamCostView, TeamPolicyView, TeamView};
-pub use provider::{ProviderEventView, ProviderRecordView, Usage, UsageView};
+pub use provider::{AccountUsage, ProviderEventView, ProviderRecordView, UsageView};
 pub use webhooks::*;
 
 /// The status of an image cache. Only `ready` means that it is usable.

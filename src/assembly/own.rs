@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use url::Url;
 
 use crate::config::{AuthKeys, ServeConfig};
-use crate::domain::database::address::Address;
+use crate::domain::database::address::DatabaseAddress;
 use crate::egress::Proxy;
-use crate::webhook::address::Policy;
+use crate::webhook::address::AddressPolicy;
 use crate::webhook::metadata;
-use crate::webhook::own::OwnService;
+use crate::webhook::own_services::OwnService;
 
 /// The port of a database whose address names none.
 const POSTGRES: u16 = 5432;
@@ -59,7 +59,7 @@ fn issuers(config: &ServeConfig) -> Vec<String> {
 
 /// The hosts and the port of a database: one host, by the form of its address. One that is reached by a socket of this
 /// machine listens on loopback, too, as a rule.
-fn database(address: &Address) -> Vec<(String, u16)> {
+fn database(address: &DatabaseAddress) -> Vec<(String, u16)> {
     // `hostaddr` stands as the host already, for that is what is connected to.
     let host = address.get("host").unwrap_or_default();
     let port = address.get("port").and_then(|port| port.parse().ok()).unwrap_or(POSTGRES);
@@ -74,7 +74,7 @@ fn of_url(url: &str) -> Option<(String, u16)> {
 }
 
 /// Tells the operator of each setting that would open a metadata service, by the service's name: it stays closed.
-pub(super) fn tell_of_metadata(policy: &Policy) {
+pub(super) fn tell_of_metadata(policy: &AddressPolicy) {
     for network in &policy.allow_cidrs {
         for service in metadata::opened_by(network) {
             tracing::warn!(
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_database_is_known_by_what_is_connected_to() {
-        let of = |url: &str| database(&Address::parse(url).unwrap());
+        let of = |url: &str| database(&DatabaseAddress::parse(url).unwrap());
         let at = |host: &str, port| (host.to_owned(), port);
         assert_eq!(of("postgres://u:p@db.example/x"), [at("db.example", 5432)]);
         let by_socket = of("postgres://u@localhost:5555/x?host=/run/postgresql");

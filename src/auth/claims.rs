@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use super::refusal::Refusal;
+use super::refusal::TokenRefusal;
 use crate::domain::clock::Instant;
 use crate::domain::identity::issuer::subject::is_plain;
 
@@ -18,7 +18,7 @@ impl<'a> Claims<'a> {
     }
 
     /// A text that may stand in logs and audit entries: 1 to `max` characters, all of which show.
-    pub(super) fn text(&self, name: &'static str, max: usize) -> Result<Option<&'a str>, Refusal> {
+    pub(super) fn text(&self, name: &'static str, max: usize) -> Result<Option<&'a str>, TokenRefusal> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) if is_plain(text) && text.chars().count() <= max => Ok(Some(text)),
@@ -27,14 +27,14 @@ impl<'a> Claims<'a> {
                     "it must be 1 to {max} characters, without invisible characters and those that \
                                    change the direction of text"
                 );
-                Err(Refusal::BadClaim(Cow::Borrowed(name), why))
+                Err(TokenRefusal::BadClaim(Cow::Borrowed(name), why))
             }
             Some(_) => Err(bad(name, "it must be a string")),
         }
     }
 
     /// A text or an array of texts.
-    pub(super) fn texts(&self, name: &'static str) -> Result<Option<Vec<&'a str>>, Refusal> {
+    pub(super) fn texts(&self, name: &'static str) -> Result<Option<Vec<&'a str>>, TokenRefusal> {
         let read = match self.get(name) {
             None => return Ok(None),
             Some(Value::String(one)) => Some(vec![one.as_str()]),
@@ -45,7 +45,7 @@ impl<'a> Claims<'a> {
     }
 
     /// A `NumericDate`: seconds since 1970, possibly with a fraction.
-    pub(super) fn instant(&self, name: &'static str) -> Result<Option<Instant>, Refusal> {
+    pub(super) fn instant(&self, name: &'static str) -> Result<Option<Instant>, TokenRefusal> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let micros = match (value.as_i64(), value.as_f64()) {
             (Some(seconds), _) => seconds.checked_mul(1_000_000),
@@ -60,8 +60,8 @@ impl<'a> Claims<'a> {
 }
 
 /// A claim that cannot be used.
-pub(super) fn bad(name: &'static str, why: &str) -> Refusal {
-    Refusal::BadClaim(Cow::Borrowed(name), why.to_owned())
+pub(super) fn bad(name: &'static str, why: &str) -> TokenRefusal {
+    TokenRefusal::BadClaim(Cow::Borrowed(name), why.to_owned())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked first; a microsecond does not matter")]

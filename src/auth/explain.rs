@@ -7,25 +7,25 @@
 
 use serde_json::{Map, Value};
 
-use super::issuer::Configured;
+use super::issuer::ConfiguredIssuer;
 use super::jwks::Unavailable;
 use super::keys::KeySet;
-use super::refusal::Refusal;
-use super::token::Token;
+use super::refusal::TokenRefusal;
+use super::token::ParsedToken;
 use super::verify::Verifier;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::Scope;
-use crate::domain::identity::issuer::explanation::{Becomes, Check, Explanation};
+use crate::domain::identity::issuer::explanation::{TokenCaller, TokenCheck, TokenExplanation};
 
 mod facts;
 
 impl Verifier {
     /// What `token` (without `Bearer`) would become, acting for `wanted_team` if given. Fetches its issuer's keys, if
     /// they are to be fetched.
-    pub async fn explain(&self, token: &str, wanted_team: Option<&str>) -> Explanation {
-        let mut told = Explanation::default();
+    pub async fn explain(&self, token: &str, wanted_team: Option<&str>) -> TokenExplanation {
+        let mut told = TokenExplanation::default();
         let issuers = self.issuers();
-        let Some(token) = told.note("form", Token::parse(token), |_| "it is a well-formed JWT".to_owned()) else {
+        let Some(token) = told.note("form", ParsedToken::parse(token), |_| "it is a well-formed JWT".to_owned()) else {
             return told.judged();
         };
         let chosen = issuers.of(&token);
@@ -43,16 +43,16 @@ impl Verifier {
 
 /// What a token of that issuer would become, with these keys at that time.
 fn explain(
-    mut told: Explanation,
-    issuer: &Configured,
-    token: &Token,
+    mut told: TokenExplanation,
+    issuer: &ConfiguredIssuer,
+    token: &ParsedToken,
     keys: Result<&KeySet, &Unavailable>,
     names: &[String],
     wanted: Option<&str>,
     now: Instant,
-) -> Explanation {
+) -> TokenExplanation {
     let name = issuer.issuer.name.clone();
-    let keys = told.note("keys", keys.map_err(|_| Refusal::KeysUnavailable(name)), |_| {
+    let keys = told.note("keys", keys.map_err(|_| TokenRefusal::KeysUnavailable(name)), |_| {
         "the keys are \
                           available"
             .to_owned()
@@ -74,9 +74,9 @@ fn explain(
     told.judged()
 }
 
-impl Explanation {
+impl TokenExplanation {
     /// Notes how a check went.
-    fn note<T>(&mut self, name: &str, went: Result<T, Refusal>, good: impl FnOnce(&T) -> String) -> Option<T> {
+    fn note<T>(&mut self, name: &str, went: Result<T, TokenRefusal>, good: impl FnOnce(&T) -> String) -> Option<T> {
         let detail = match &went {
             Ok(value) => good(value),
             Err(refusal) => refusal.to_string(),
@@ -84,7 +84,7 @@ impl Explanation {
         if let (Err(refusal), None) = (&went, &self.code) {
             (self.code, self.detail) = (Some(refusal.code().to_owned()), Some(detail.clone()));
         }
-        self.checks.push(Check { name: name.to_owned(), passed: went.is_ok(), detail, facts: Vec::new() });
+        self.checks.push(TokenCheck { name: name.to_owned(), passed: went.is_ok(), detail, facts: Vec::new() });
         went.ok()
     }
 
@@ -95,11 +95,11 @@ impl Explanation {
         }
     }
 
-    fn note_key(&mut self, token: &Token, keys: &KeySet) {
-        let proved = Configured::prove(token, keys);
+    fn note_key(&mut self, token: &ParsedToken, keys: &KeySet) {
+        let proved = ConfiguredIssuer::prove(token, keys);
         let name = match proved {
-            Err(Refusal::UnknownKey) => "key",
-            Err(Refusal::WrongAlgorithm) => "algorithm",
+            Err(TokenRefusal::UnknownKey) => "key",
+            Err(TokenRefusal::WrongAlgorithm) => "algorithm",
             _ => "signature",
         };
         self.note(name, proved, |kid| match kid {
@@ -108,7 +108,13 @@ impl Explanation {
         });
     }
 
-    fn note_rules(&mut self, issuer: &Configured, claims: &Map<String, Value>, subject: String, wanted: Option<&str>) {
+    fn note_rules(
+        &mut self,
+        issuer: &ConfiguredIssuer,
+        claims: &Map<String, Value>,
+        subject: String,
+        wanted: Option<&str>,
+    ) {
         let matched = |rule: &str| format!("rule {rule} matches");
         let Some(found) = self.note("rules", issuer.judge(claims), |found| matched(found.rule)) else { return };
         self.note("team", issuer.pick_team(&found, wanted), |team| format!("it acts for {team}"));
@@ -119,10 +125,10 @@ impl Explanation {
             [] => "it has no scopes: its rule gives none, and no word of the token maps to one".to_owned(),
             scopes => format!("its scopes are {}", scopes.join(", ")),
         };
-        let check = Check { name: "scopes".to_owned(), passed: !scopes.is_empty(), detail, facts: Vec::new() };
+        let check = TokenCheck { name: "scopes".to_owned(), passed: !scopes.is_empty(), detail, facts: Vec::new() };
         self.checks.push(check);
         self.add(issuer.rules.scope_facts(found.rule, claims));
-        self.caller = Some(Becomes {
+        self.caller = Some(TokenCaller {
             subject,
             rule: found.rule.to_owned(),
             teams: found.teams.iter().map(ToString::to_string).collect(),

@@ -6,8 +6,8 @@ use chrono::{DateTime, Duration};
 use serde_json::{Value, json};
 
 use super::jwks::KeySource;
-use super::testing::{SECRET, Signer, b64, hmac_sha256, jwks};
-use super::verify::{Settings, Verifier};
+use super::signing_fixtures::{SECRET, TestSigner, b64, hmac_sha256, jwks};
+use super::verify::{IssuerSettings, Verifier};
 use crate::domain::clock::{Instant, ManualClock};
 use crate::domain::identity::caller::{Caller, CredentialKind, Provenance, Scope};
 
@@ -19,22 +19,24 @@ fn now() -> Instant {
     DateTime::from_timestamp(NOW, 0).unwrap()
 }
 
-struct Bench {
-    rsa: Signer,
-    ec: Signer,
-    ed: Signer,
-    hmac: Signer,
+struct AttackerKeys {
+    rsa: TestSigner,
+    ec: TestSigner,
+    ed: TestSigner,
+    hmac: TestSigner,
     clock: Arc<ManualClock>,
     verifier: Verifier,
 }
 
-impl Bench {
+impl AttackerKeys {
     fn new() -> Self {
-        let (rsa, ec, ed, hmac) = (Signer::rsa("r"), Signer::ec("e"), Signer::ed("d"), Signer::hmac("h"));
+        let (rsa, ec, ed, hmac) =
+            (TestSigner::rsa("r"), TestSigner::ec("e"), TestSigner::ed("d"), TestSigner::hmac("h"));
         let document = jwks(&[rsa.clone(), ec.clone(), ed.clone(), hmac.clone()]).to_string();
         let clock = Arc::new(ManualClock::at(now()));
         let source = KeySource::document(document.as_bytes()).unwrap();
-        let settings = Settings { leeway: Duration::seconds(5), ..Settings::new("https://idp.example", "gateway") };
+        let settings =
+            IssuerSettings { leeway: Duration::seconds(5), ..IssuerSettings::new("https://idp.example", "gateway") };
         let verifier = Verifier::new(settings, source, clock.clone());
         Self { rsa, ec, ed, hmac, clock, verifier }
     }
@@ -74,7 +76,7 @@ fn without(claims: &mut Value, name: &str) {
 }
 
 /// A stranger's token with one claim changed.
-fn forged(stranger: &Signer, name: &str, value: &Value) -> String {
+fn forged(stranger: &TestSigner, name: &str, value: &Value) -> String {
     let mut claims = good_claims();
     claims[name] = value.clone();
     stranger.sign(&stranger.header(), &claims)
@@ -89,7 +91,7 @@ fn part(token: &str, index: usize, with: &str) -> String {
 
 #[tokio::test]
 async fn good_tokens_of_every_algorithm() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     for signer in [&bench.rsa, &bench.ec, &bench.ed, &bench.hmac] {
         let token = signer.sign(&signer.header(), &good_claims());
         let caller = bench.verifier.verify(&token, None).await.unwrap();
@@ -115,7 +117,7 @@ async fn good_tokens_of_every_algorithm() {
 
 #[tokio::test]
 async fn what_issuers_write_differently_is_accepted() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let good = [
         bench.header(|h| without(h, "typ")),
         bench.header(|h| h["typ"] = json!("at+jwt")),
@@ -141,7 +143,7 @@ async fn what_issuers_write_differently_is_accepted() {
 
 #[tokio::test]
 async fn hostile_forms_and_headers() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let good = bench.good();
     let header_of = |text: &str| bench.ed.sign_raw(text, &good_claims().to_string());
     let cases: Vec<(&str, String, &str)> = vec![
@@ -198,9 +200,9 @@ async fn hostile_forms_and_headers() {
 
 #[tokio::test]
 async fn hostile_signatures() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let good = bench.good();
-    let stranger = Signer::ed("d");
+    let stranger = TestSigner::ed("d");
     let mut embedded = stranger.header();
     embedded["jwk"] = stranger.jwk();
     let other_claims = b64(good_claims().to_string().replace("payments", "platform").as_bytes());
@@ -239,7 +241,7 @@ async fn hostile_signatures() {
 
 #[tokio::test]
 async fn hostile_claims() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let raw = |text: &str| bench.ed.sign_raw(&bench.ed.header().to_string(), text);
     let doubled = good_claims().to_string().replacen('{', r#"{"exp":99999999999,"#, 1);
     let set = |name: &str, value: Value| bench.claims(|c| c[name] = value);

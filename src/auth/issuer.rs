@@ -1,7 +1,8 @@
 //! One issuer at work: its keys, and every check of a token of it, each a step of its own.
 //!
-//! What must stay true: the steps are taken in the order of [`Configured::admit`], and nothing of a token is believed
-//! before [`Configured::prove`] has found its signature good. [`super::explain`] takes the same steps one by one.
+//! What must stay true: the steps are taken in the order of [`ConfiguredIssuer::admit`], and nothing of a token is
+//! believed before [`ConfiguredIssuer::prove`] has found its signature good. [`super::explain`] takes the same steps
+//! one by one.
 //!
 //! Called by [`super::verify`].
 
@@ -14,12 +15,12 @@ use serde_json::{Map, Value};
 use super::claims::{Claims, bad};
 use super::jwks::KeySource;
 use super::keys::KeySet;
-use super::refusal::{NoRule, Refusal};
-use super::token::Token;
+use super::refusal::{NoRule, TokenRefusal};
+use super::token::ParsedToken;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::{Caller, CredentialKind, Provenance, Recognized, TeamId};
-use crate::domain::identity::issuer::rules::{Match, Rules, Unjudged, WhyNoTeam};
-use crate::domain::identity::issuer::{DEFAULT, Issuer, Rule, ScopeSource, TeamSource, pointer, subject};
+use crate::domain::identity::issuer::rules::{CompiledRules, Match, Unjudged, WhyNoTeam};
+use crate::domain::identity::issuer::{DEFAULT, Issuer, IssuerRule, ScopeSource, TeamSource, pointer, subject};
 
 const MAX_CREDENTIAL_CHARS: usize = 128;
 /// The claims that name the client that a token was made for: Auth0, Google, Keycloak and Entra ID (version 2) have
@@ -28,24 +29,24 @@ pub(super) const CLIENT_CLAIMS: [&str; 4] = ["azp", "client_id", "appid", "cid"]
 
 /// One issuer at work.
 #[derive(Debug)]
-pub(super) struct Configured {
+pub(super) struct ConfiguredIssuer {
     pub(super) issuer: Issuer,
-    pub(super) rules: Rules,
+    pub(super) rules: CompiledRules,
     pub(super) source: Arc<KeySource>,
     /// Which configuration it is: another one has another number.
     pub(super) epoch: u64,
 }
 
-impl Configured {
+impl ConfiguredIssuer {
     /// Who sent the token, if every check is passed.
     pub(super) fn admit(
         &self,
-        token: &Token,
+        token: &ParsedToken,
         keys: &KeySet,
         names: &[String],
         wanted: Option<&str>,
         now: Instant,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<Caller, TokenRefusal> {
         let kid = Self::prove(token, keys)?;
         let claims = token.claims();
         self.check_audience(claims)?;
@@ -70,7 +71,7 @@ impl Configured {
     }
 
     /// Whose it is although it may be refused: signed for us, and of a subject that can be named.
-    pub(super) fn recognize(&self, token: &Token, keys: &KeySet, names: &[String]) -> Option<Recognized> {
+    pub(super) fn recognize(&self, token: &ParsedToken, keys: &KeySet, names: &[String]) -> Option<Recognized> {
         let kid = Self::prove(token, keys).ok()?;
         let claims = token.claims();
         self.check_audience(claims).ok()?;
@@ -84,24 +85,26 @@ impl Configured {
     }
 
     /// The id of the key that signed it, if one of the issuer's did.
-    pub(super) fn prove(token: &Token, keys: &KeySet) -> Result<Option<String>, Refusal> {
-        let key = keys.key_for(token.kid.as_deref(), &token.algorithm).ok_or(Refusal::UnknownKey)?;
+    pub(super) fn prove(token: &ParsedToken, keys: &KeySet) -> Result<Option<String>, TokenRefusal> {
+        let key = keys.key_for(token.kid.as_deref(), &token.algorithm).ok_or(TokenRefusal::UnknownKey)?;
         if !key.is_for(&token.algorithm) {
-            return Err(Refusal::WrongAlgorithm);
+            return Err(TokenRefusal::WrongAlgorithm);
         }
         let good = key.verifies(&token.algorithm, token.message, token.signature);
-        if good { Ok(key.kid.clone()) } else { Err(Refusal::BadSignature) }
+        if good { Ok(key.kid.clone()) } else { Err(TokenRefusal::BadSignature) }
     }
 
     /// Whether it was made for us.
-    pub(super) fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), Refusal> {
+    pub(super) fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), TokenRefusal> {
         let Issuer { audiences, client_ids, .. } = &self.issuer;
         let claims = Claims(claims);
         if !audiences.is_empty() {
             let expected = format!("it must be or contain {} ({})", audiences.join(" or "), self.from("audience"));
-            let Some(named) = claims.texts("aud")? else { return Err(Refusal::MissingClaim("aud", expected)) };
+            let Some(named) = claims.texts("aud")? else { return Err(TokenRefusal::MissingClaim("aud", expected)) };
             if !named.iter().any(|name| audiences.iter().any(|audience| audience == name)) {
-                return Err(Refusal::WrongAudience(format!("its claim aud does not name this gateway: {expected}")));
+                return Err(TokenRefusal::WrongAudience(format!(
+                    "its claim aud does not name this gateway: {expected}"
+                )));
             }
         }
         if client_ids.is_empty() {
@@ -112,11 +115,12 @@ impl Configured {
         for claim in CLIENT_CLAIMS {
             if let Some(client) = claims.text(claim, subject::MAX_CHARS)? {
                 let ours = client_ids.iter().any(|known| known == client);
-                let wrong = || Refusal::WrongAudience(format!("its claim {claim} names another client: {expected}"));
+                let wrong =
+                    || TokenRefusal::WrongAudience(format!("its claim {claim} names another client: {expected}"));
                 return if ours { Ok(()) } else { Err(wrong()) };
             }
         }
-        Err(Refusal::MissingClaim(
+        Err(TokenRefusal::MissingClaim(
             "azp",
             format!(
                 "it has none of the other claims that name the client ({names}): \
@@ -126,26 +130,26 @@ impl Configured {
     }
 
     /// When it ends, if it is good now.
-    pub(super) fn check_times(&self, claims: &Map<String, Value>, now: Instant) -> Result<Instant, Refusal> {
+    pub(super) fn check_times(&self, claims: &Map<String, Value>, now: Instant) -> Result<Instant, TokenRefusal> {
         let leeway = Duration::seconds(self.issuer.leeway_seconds.into());
         let claims = Claims(claims);
-        let missing = || Refusal::MissingClaim("exp", "a token must have an expiry".to_owned());
+        let missing = || TokenRefusal::MissingClaim("exp", "a token must have an expiry".to_owned());
         let expires = claims.instant("exp")?.ok_or_else(missing)?;
         let (issued, begins) = (claims.instant("iat")?, claims.instant("nbf")?);
         if now - leeway >= expires {
-            return Err(Refusal::Expired);
+            return Err(TokenRefusal::Expired);
         }
         if issued.into_iter().chain(begins).any(|start| start > now + leeway) {
-            return Err(Refusal::NotYetValid);
+            return Err(TokenRefusal::NotYetValid);
         }
         // Without `iat` nobody knows when its life began: now at the latest.
         let begun = issued.unwrap_or(now + leeway);
         let longest = Duration::seconds(self.issuer.longest_life_seconds.into());
-        if expires - begun > longest { Err(Refusal::LifetimeTooLong) } else { Ok(expires) }
+        if expires - begun > longest { Err(TokenRefusal::LifetimeTooLong) } else { Ok(expires) }
     }
 
     /// Who it stands for, as the audit names them.
-    pub(super) fn subject(&self, claims: &Map<String, Value>, names: &[String]) -> Result<String, Refusal> {
+    pub(super) fn subject(&self, claims: &Map<String, Value>, names: &[String]) -> Result<String, TokenRefusal> {
         let claims = Claims(claims);
         let name = &self.issuer.name;
         // Some providers send null for an application.
@@ -160,37 +164,43 @@ impl Configured {
             }
         }
         let others = subject::STAND_INS.join(", ");
-        Err(Refusal::MissingClaim("sub", format!("it does not have {others} either, which could name its subject")))
+        Err(TokenRefusal::MissingClaim(
+            "sub",
+            format!("it does not have {others} either, which could name its subject"),
+        ))
     }
 
     /// What the first rule that matches makes of it.
-    pub(super) fn judge(&self, claims: &Map<String, Value>) -> Result<Match<'_>, Refusal> {
+    pub(super) fn judge(&self, claims: &Map<String, Value>) -> Result<Match<'_>, TokenRefusal> {
         self.rules.judge(claims).map_err(|unjudged| match unjudged {
-            Unjudged::NoRule(tried) => Refusal::NoRule(Box::new(NoRule { issuer: self.issuer.name.clone(), tried })),
+            Unjudged::NoRule(tried) => {
+                TokenRefusal::NoRule(Box::new(NoRule { issuer: self.issuer.name.clone(), tried }))
+            }
             Unjudged::BadClaim { rule, pointer } => {
                 let why = format!(
                     "it must be a string or an array of strings (rule {rule} of the issuer {})",
                     self.issuer.name
                 );
-                Refusal::BadClaim(Cow::Owned(pointer), why)
+                TokenRefusal::BadClaim(Cow::Owned(pointer), why)
             }
         })
     }
 
     /// The team that the request is for.
-    pub(super) fn pick_team(&self, found: &Match<'_>, wanted: Option<&str>) -> Result<TeamId, Refusal> {
+    pub(super) fn pick_team(&self, found: &Match<'_>, wanted: Option<&str>) -> Result<TeamId, TokenRefusal> {
         if let Some(none) = &found.no_team {
             let why = why(none.why);
-            return Err(Refusal::NoTeam(format!("{} finds none: {why}", self.place(found.rule, &none.claims))));
+            return Err(TokenRefusal::NoTeam(format!("{} finds none: {why}", self.place(found.rule, &none.claims))));
         }
         match (wanted, found.teams.as_slice()) {
             (Some(wanted), teams) => {
-                let told =
-                    || Refusal::WrongTeam(format!("its team is what {} finds", self.place(found.rule, found.claims)));
+                let told = || {
+                    TokenRefusal::WrongTeam(format!("its team is what {} finds", self.place(found.rule, found.claims)))
+                };
                 teams.iter().find(|team| team.as_str() == wanted).cloned().ok_or_else(told)
             }
             (None, [team]) => Ok(team.clone()),
-            (None, _) => Err(Refusal::TeamRequired(self.place(found.rule, found.claims))),
+            (None, _) => Err(TokenRefusal::TeamRequired(self.place(found.rule, found.claims))),
         }
     }
 
@@ -213,7 +223,7 @@ impl Configured {
 }
 
 /// The token's own id: `jti`, or what Entra ID has in its place.
-fn own_id(claims: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+fn own_id(claims: &Map<String, Value>) -> Result<Option<String>, TokenRefusal> {
     let claims = Claims(claims);
     let id = match claims.text("jti", MAX_CREDENTIAL_CHARS)? {
         None => claims.text("uti", MAX_CREDENTIAL_CHARS)?,
@@ -246,7 +256,7 @@ fn why(why: WhyNoTeam) -> &'static str {
 
 /// What the settings say of the one issuer that they describe.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct IssuerSettings {
     /// The `iss` of its tokens, exactly.
     pub issuer: String,
     /// What `aud` must be or contain.
@@ -265,7 +275,7 @@ pub struct Settings {
     pub scope_prefix: Option<String>,
 }
 
-impl Settings {
+impl IssuerSettings {
     /// Tokens of this issuer for this audience; everything else as usual.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         let usual = Issuer::default();
@@ -286,19 +296,19 @@ impl Settings {
     }
 
     /// The issuer that they describe, with the one rule that they make.
-    pub(super) fn configured(self, source: KeySource) -> Configured {
+    pub(super) fn configured(self, source: KeySource) -> ConfiguredIssuer {
         let pointer = |claim: &String| if pointer::is_pointer(claim) { claim.clone() } else { pointer::of_name(claim) };
         let prefix = self.scope_prefix.or_else(|| source.is_own().then(String::new));
         let claims = prefix.as_ref().map(|_| pointer(&self.scope_claim));
-        let rule = Rule {
+        let rule = IssuerRule {
             name: "settings".into(),
             team: TeamSource { claims: self.team_claims.iter().map(pointer).collect(), ..TeamSource::default() },
             scopes: ScopeSource { claims: claims.into_iter().collect(), prefix, ..ScopeSource::default() },
             matches_anybody: true,
-            ..Rule::default()
+            ..IssuerRule::default()
         };
         let seconds = |duration: Duration| u32::try_from(duration.num_seconds()).unwrap_or_default();
-        let rules = Rules::of_settings(&rule);
+        let rules = CompiledRules::of_settings(&rule);
         let issuer = Issuer {
             name: DEFAULT.to_owned(),
             issuer: self.issuer,
@@ -308,6 +318,6 @@ impl Settings {
             rules: vec![rule],
             ..Issuer::default()
         };
-        Configured { issuer, rules, source: Arc::new(source), epoch: 0 }
+        ConfiguredIssuer { issuer, rules, source: Arc::new(source), epoch: 0 }
     }
 }

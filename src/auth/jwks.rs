@@ -13,14 +13,14 @@ use chrono::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-use super::keys::{KeySet, KeySetError, Secrets, public_algorithms};
+use super::keys::{HmacSecrets, KeySet, KeySetError, public_algorithms};
 use crate::domain::clock::Clock;
-use crate::domain::identity::issuer::{ALGORITHMS, DEFAULT, Issuer, Keys, KeysFrom, discovery_url};
+use crate::domain::identity::issuer::{ALGORITHMS, DEFAULT, Issuer, IssuerKeys, KeysFrom, discovery_url};
 use crate::egress::Egress;
 
 mod remote;
 
-use remote::{Address, Remote};
+use remote::{JwksAddress, Remote};
 
 /// Why keys cannot be had from there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum SourceError {
 
 /// How to reach the issuer.
 #[derive(Debug, Clone, Default)]
-pub struct Reach {
+pub struct JwksSettings {
     /// How to get out.
     pub egress: Egress,
     /// Hosts that may be asked in plain `http`, beside loopback: whoever sits on the way there can forge tokens.
@@ -71,10 +71,10 @@ pub struct KeyState {
 
 /// Where the keys come from.
 #[derive(Debug)]
-pub struct KeySource(Kind);
+pub struct KeySource(JwksSource);
 
 #[derive(Debug)]
-enum Kind {
+enum JwksSource {
     /// With whether whoever has them is ourselves: the secret or the file of the operator's.
     Fixed(Arc<KeySet>, bool),
     Remote(Arc<Remote>),
@@ -84,91 +84,93 @@ impl KeySource {
     /// One HS256 secret, for development: the bytes of the text, at least 32 of them.
     pub fn secret(secret: &SecretString) -> Result<Self, KeySetError> {
         let set = KeySet::from_secret(secret.expose_secret().as_bytes())?;
-        Ok(Self(Kind::Fixed(Arc::new(set), true)))
+        Ok(Self(JwksSource::Fixed(Arc::new(set), true)))
     }
 
     /// A JWKS document that the operator has put into a file, for the issuer of the settings.
     pub fn document(json: &[u8]) -> Result<Self, KeySetError> {
-        Self::fixed(DEFAULT, json, Secrets::Allowed, &ALGORITHMS)
+        Self::fixed(DEFAULT, json, HmacSecrets::Allowed, &ALGORITHMS)
     }
 
     fn fixed<S: AsRef<str>>(
         issuer: &str,
         json: &[u8],
-        secrets: Secrets,
+        secrets: HmacSecrets,
         algorithms: &[S],
     ) -> Result<Self, KeySetError> {
         let set = KeySet::from_jwks(json, secrets, algorithms)?;
         tell_faults(issuer, &set);
-        Ok(Self(Kind::Fixed(Arc::new(set), secrets == Secrets::Allowed)))
+        Ok(Self(JwksSource::Fixed(Arc::new(set), secrets == HmacSecrets::Allowed)))
     }
 
     /// A JWKS document behind a URL, for the issuer of the settings; nothing is fetched yet.
-    pub fn url(url: &str, reach: &Reach, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
-        let keys = Keys { from: KeysFrom::JwksUrl, url: Some(url.to_owned()), ..Keys::default() };
+    pub fn url(url: &str, reach: &JwksSettings, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+        let keys = IssuerKeys { from: KeysFrom::JwksUrl, url: Some(url.to_owned()), ..IssuerKeys::default() };
         Self::of(&Issuer { keys, ..of_settings() }, reach, clock)
     }
 
     /// The keys that `OpenID` discovery finds of this issuer, for the issuer of the settings; nothing is fetched yet.
-    pub fn discovered(issuer: &str, reach: &Reach, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+    pub fn discovered(issuer: &str, reach: &JwksSettings, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
         Self::of(&Issuer { issuer: issuer.to_owned(), ..of_settings() }, reach, clock)
     }
 
     /// Where that issuer's keys come from; nothing is fetched yet.
-    pub fn of(issuer: &Issuer, reach: &Reach, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
-        let Keys { from, url, file, document } = &issuer.keys;
+    pub fn of(issuer: &Issuer, reach: &JwksSettings, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
+        let IssuerKeys { from, url, file, document } = &issuer.keys;
         let safe = |url: &Url| is_safe(url, &reach.http_hosts);
         let address = match from {
             KeysFrom::Document => {
                 let text = document.as_ref().map(ToString::to_string).unwrap_or_default();
-                return Ok(Self::fixed(&issuer.name, text.as_bytes(), Secrets::Refused, &issuer.algorithms)?);
+                return Ok(Self::fixed(&issuer.name, text.as_bytes(), HmacSecrets::Refused, &issuer.algorithms)?);
             }
             KeysFrom::JwksFile => {
                 let path = file.as_deref().unwrap_or_default();
                 let text = std::fs::read(path).map_err(|error| SourceError::NoFile(error.to_string()))?;
-                return Ok(Self::fixed(&issuer.name, &text, Secrets::Allowed, &issuer.algorithms)?);
+                return Ok(Self::fixed(&issuer.name, &text, HmacSecrets::Allowed, &issuer.algorithms)?);
             }
-            KeysFrom::JwksUrl => Url::parse(url.as_deref().unwrap_or_default()).ok().filter(safe).map(Address::Keys),
+            KeysFrom::JwksUrl => {
+                Url::parse(url.as_deref().unwrap_or_default()).ok().filter(safe).map(JwksAddress::Keys)
+            }
             KeysFrom::Discovery => discovery_url(&issuer.issuer)
                 .filter(safe)
-                .map(|url| Address::Discovery { url, issuer: issuer.issuer.clone() }),
+                .map(|url| JwksAddress::Discovery { url, issuer: issuer.issuer.clone() }),
         };
         let remote = Remote::new(issuer, address.ok_or(SourceError::BadUrl)?, reach, clock)?;
-        Ok(Self(Kind::Remote(Arc::new(remote))))
+        Ok(Self(JwksSource::Remote(Arc::new(remote))))
     }
 
     /// The keys, refreshed if they are old or lack `kid`. They may lack it still.
     pub async fn keys_for(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Unavailable> {
         match &self.0 {
-            Kind::Fixed(set, _) => Ok(Arc::clone(set)),
-            Kind::Remote(remote) => remote.keys_for(kid).await,
+            JwksSource::Fixed(set, _) => Ok(Arc::clone(set)),
+            JwksSource::Remote(remote) => remote.keys_for(kid).await,
         }
     }
 
     /// Whether only the operator can make tokens for these keys: a shared secret, or a file.
     pub fn is_own(&self) -> bool {
-        matches!(self.0, Kind::Fixed(_, true))
+        matches!(self.0, JwksSource::Fixed(_, true))
     }
 
     /// How it stands with them.
     pub fn state(&self) -> KeyState {
         match &self.0 {
-            Kind::Fixed(set, _) => KeyState { faults: set.count_faults(), ..KeyState::default() },
-            Kind::Remote(remote) => remote.key_state(),
+            JwksSource::Fixed(set, _) => KeyState { faults: set.count_faults(), ..KeyState::default() },
+            JwksSource::Remote(remote) => remote.key_state(),
         }
     }
 
     /// Whether a set that was fetched lacks this key.
     pub fn lacks(&self, kid: &str) -> bool {
-        let Kind::Remote(remote) = &self.0 else { return false };
+        let JwksSource::Remote(remote) = &self.0 else { return false };
         remote.lacks(kid)
     }
 
     /// Which set of keys is in use, while no refresh of it is due.
     pub fn generation(&self) -> Option<u64> {
         match &self.0 {
-            Kind::Fixed(..) => Some(0),
-            Kind::Remote(remote) => remote.generation(),
+            JwksSource::Fixed(..) => Some(0),
+            JwksSource::Remote(remote) => remote.generation(),
         }
     }
 }
@@ -222,10 +224,10 @@ mod tests {
             "",
         ];
         for url in good {
-            assert!(KeySource::url(url, &Reach::default(), Arc::new(SystemClock)).is_ok(), "{url}");
+            assert!(KeySource::url(url, &JwksSettings::default(), Arc::new(SystemClock)).is_ok(), "{url}");
         }
         for url in bad {
-            let refused = KeySource::url(url, &Reach::default(), Arc::new(SystemClock)).unwrap_err();
+            let refused = KeySource::url(url, &JwksSettings::default(), Arc::new(SystemClock)).unwrap_err();
             assert_eq!(refused, SourceError::BadUrl, "{url}");
         }
         let named = ["Idp.example".to_owned(), "10.0.0.1".to_owned()];

@@ -20,7 +20,7 @@ mod jwk;
 #[cfg(test)]
 mod tests;
 
-use jwk::{Jwk, Skip};
+use jwk::{Jwk, JwkSkip};
 
 /// The least length of an HMAC key, in bytes (RFC 7518, section 3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
@@ -48,7 +48,7 @@ pub enum KeySetError {
 
 /// Whether a document may contain HMAC secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrets {
+pub enum HmacSecrets {
     /// A file of the operator's.
     Allowed,
     /// Anything that came over the network, or is shown to others.
@@ -57,7 +57,7 @@ pub enum Secrets {
 
 /// One key and the algorithms that it verifies.
 #[derive(Clone)]
-pub struct Key {
+pub struct VerificationKey {
     /// Its id, where it has one.
     pub kid: Option<String>,
     algorithms: Vec<Algorithm>,
@@ -66,13 +66,13 @@ pub struct Key {
     numbers: Vec<Vec<u8>>,
 }
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Key({:?}, {:?})", self.kid, self.algorithms)
     }
 }
 
-impl Key {
+impl VerificationKey {
     /// Whether a token that names `alg` may be checked with this key.
     pub fn is_for(&self, alg: &str) -> bool {
         self.algorithm(alg).is_some()
@@ -124,7 +124,7 @@ fn name_of(algorithm: Algorithm) -> &'static str {
 /// Every key of one issuer.
 #[derive(Debug, Clone)]
 pub struct KeySet {
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
     skipped: Vec<Skipped>,
 }
 
@@ -133,19 +133,19 @@ pub struct KeySet {
 struct Skipped {
     place: usize,
     kid: Option<String>,
-    why: Skip,
+    why: JwkSkip,
 }
 
 impl KeySet {
     /// One HS256 key without an id, for development.
     pub fn from_secret(secret: &[u8]) -> Result<Self, KeySetError> {
         let material = jwk::hmac(secret).map_err(|_| KeySetError::ShortSecret)?;
-        let key = Key { kid: None, algorithms: vec![Algorithm::HS256], material, numbers: Vec::new() };
+        let key = VerificationKey { kid: None, algorithms: vec![Algorithm::HS256], material, numbers: Vec::new() };
         Ok(Self { keys: vec![key], skipped: Vec::new() })
     }
 
     /// Reads a JWKS document, for tokens that are signed with one of `algorithms`.
-    pub fn from_jwks<S: AsRef<str>>(json: &[u8], secrets: Secrets, algorithms: &[S]) -> Result<Self, KeySetError> {
+    pub fn from_jwks<S: AsRef<str>>(json: &[u8], secrets: HmacSecrets, algorithms: &[S]) -> Result<Self, KeySetError> {
         let document: Document = serde_json::from_slice(json).map_err(|_| KeySetError::NotJwks)?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeySetError::TooMany);
@@ -168,17 +168,17 @@ impl KeySet {
     /// One key under one id and algorithm: what is there twice stays once, different keys of one id go. Those for
     /// different algorithms stay: a token says which it means.
     fn leave_doubles_out(&mut self, places: &[usize]) {
-        let mut kept: Vec<Key> = Vec::new();
+        let mut kept: Vec<VerificationKey> = Vec::new();
         let keys = std::mem::take(&mut self.keys);
-        let ambiguous = |key: &Key| {
-            let other = |one: &Key| one.kid == key.kid && !one.is_same(key) && one.shares_algorithm(key);
+        let ambiguous = |key: &VerificationKey| {
+            let other = |one: &VerificationKey| one.kid == key.kid && !one.is_same(key) && one.shares_algorithm(key);
             key.kid.is_some() && keys.iter().any(other)
         };
         for (key, place) in keys.iter().zip(places) {
             let before = kept.iter_mut().find(|one| key.kid.is_some() && one.kid == key.kid && one.is_same(key));
             match before {
                 _ if ambiguous(key) => {
-                    self.skipped.push(Skipped { place: *place, kid: key.kid.clone(), why: Skip::Double });
+                    self.skipped.push(Skipped { place: *place, kid: key.kid.clone(), why: JwkSkip::Double });
                 }
                 Some(one) => one.algorithms.extend(&key.algorithms),
                 None => kept.push(key.clone()),
@@ -190,20 +190,20 @@ impl KeySet {
 
     /// The key of that id, for that algorithm if there is one for it; or, for a token that names none, the only key
     /// there is.
-    pub fn key_for(&self, kid: Option<&str>, alg: &str) -> Option<&Key> {
+    pub fn key_for(&self, kid: Option<&str>, alg: &str) -> Option<&VerificationKey> {
         let Some(kid) = kid else { return self.keys.first().filter(|_| self.keys.len() == 1) };
         let of_id = || self.keys.iter().filter(|key| key.kid.as_deref() == Some(kid));
         of_id().find(|key| key.is_for(alg)).or_else(|| of_id().next())
     }
 
     /// A key of that id; or, where none is asked for, the only key there is.
-    pub fn find(&self, kid: Option<&str>) -> Option<&Key> {
+    pub fn find(&self, kid: Option<&str>) -> Option<&VerificationKey> {
         self.key_for(kid, "")
     }
 
     /// Every key in words: its id and what it is for.
     pub fn described(&self) -> Vec<String> {
-        self.keys.iter().map(Key::described).collect()
+        self.keys.iter().map(VerificationKey::described).collect()
     }
 
     /// Every entry that cannot be used, with the reason.
@@ -218,7 +218,7 @@ impl KeySet {
 
     /// How many entries are wrong: those for encryption, which are rightly there, not counted.
     pub fn count_faults(&self) -> usize {
-        self.skipped.iter().filter(|one| one.why != Skip::OtherUse).count()
+        self.skipped.iter().filter(|one| one.why != JwkSkip::OtherUse).count()
     }
 
     /// The entries that are wrong, for a log line: empty if there are none.
@@ -227,7 +227,7 @@ impl KeySet {
             Some(kid) => format!("{kid} ({})", one.why),
             None => format!("the key at place {} ({})", one.place, one.why),
         };
-        let told: Vec<String> = self.skipped.iter().filter(|one| one.why != Skip::OtherUse).map(told).collect();
+        let told: Vec<String> = self.skipped.iter().filter(|one| one.why != JwkSkip::OtherUse).map(told).collect();
         if told.is_empty() { String::new() } else { format!(": {}", told.join(", ")) }
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::identity::caller::{Scope, TeamId};
 
 /// What the token is to say.
 #[derive(Debug, Clone)]
-pub struct Claims {
+pub struct MintedClaims {
     /// `sub`.
     pub subject: String,
     /// One team becomes `team`, several become `teams`.
@@ -43,7 +43,7 @@ pub enum MintError {
 }
 
 /// Signs a token. The secret is taken as the bytes of its text, at least 32 of them.
-pub fn mint(secret: &SecretString, claims: &Claims, now: Instant, jti: &str) -> Result<SecretString, MintError> {
+pub fn mint(secret: &SecretString, claims: &MintedClaims, now: Instant, jti: &str) -> Result<SecretString, MintError> {
     let secret = secret.expose_secret().as_bytes();
     if secret.len() < MIN_SECRET_BYTES {
         return Err(MintError::ShortSecret);
@@ -76,8 +76,8 @@ mod tests {
     use super::*;
     use crate::domain::clock::ManualClock;
 
-    fn claims(teams: &[&str]) -> Claims {
-        Claims {
+    fn claims(teams: &[&str]) -> MintedClaims {
+        MintedClaims {
             subject: "developer".into(),
             teams: teams.iter().map(|team| team.parse().unwrap()).collect(),
             scopes: vec![Scope::Read, Scope::Keys],
@@ -92,7 +92,7 @@ mod tests {
         let secret = SecretString::from("0123456789abcdef0123456789abcdef");
         let now = Instant::UNIX_EPOCH + Duration::days(20_000);
         let source = KeySource::secret(&secret).unwrap();
-        let settings = verify::Settings::new("dev", "gateway");
+        let settings = verify::IssuerSettings::new("dev", "gateway");
         let verifier = verify::Verifier::new(settings, source, Arc::new(ManualClock::at(now)));
         for (teams, wanted) in [(&["a"][..], None), (&["a", "b"], Some("a"))] {
             let token = mint(&secret, &claims(teams), now, "t-1").unwrap();
@@ -106,7 +106,7 @@ mod tests {
     fn an_endless_lifetime_mints_nothing() {
         let secret = SecretString::from("0123456789abcdef0123456789abcdef");
         for lifetime in [Duration::MAX, Duration::zero(), Duration::seconds(-1)] {
-            let claims = Claims { lifetime, ..claims(&["a"]) };
+            let claims = MintedClaims { lifetime, ..claims(&["a"]) };
             assert_eq!(mint(&secret, &claims, Instant::UNIX_EPOCH, "t").unwrap_err(), MintError::Lifetime);
         }
     }

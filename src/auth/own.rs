@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::claims::bad;
-use super::keys::{KeySet, Secrets};
-use super::refusal::Refusal;
-use super::remembered::{Remembered, Stamp, print};
-use super::token::Token;
+use super::keys::{HmacSecrets, KeySet};
+use super::refusal::TokenRefusal;
+use super::token::ParsedToken;
+use super::verified_tokens::{VerificationStamp, VerifiedTokens, print};
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::{Bond, Caller, CredentialKind, Provenance, Recognized, Scope, TeamId};
 use crate::domain::identity::token_exchange::LIFETIME;
@@ -31,7 +31,7 @@ use crate::domain::identity::token_exchange::LIFETIME;
 /// How far the clocks of two gateways may be apart: they go by one.
 const LEEWAY: Duration = Duration::seconds(5);
 /// The keys never change while a process lives.
-const STAMP: Stamp = Stamp { epoch: 0, generation: 0 };
+const STAMP: VerificationStamp = VerificationStamp { epoch: 0, generation: 0 };
 
 /// Issues and reads them.
 pub struct OwnTokens {
@@ -42,7 +42,7 @@ pub struct OwnTokens {
     headers: Vec<String>,
     keys: KeySet,
     document: String,
-    remembered: Remembered,
+    remembered: VerifiedTokens,
 }
 
 impl std::fmt::Debug for OwnTokens {
@@ -53,7 +53,7 @@ impl std::fmt::Debug for OwnTokens {
 
 /// What a token says.
 #[derive(Serialize, Deserialize)]
-struct Claims {
+struct OwnClaims {
     iss: String,
     aud: String,
     sub: String,
@@ -62,12 +62,12 @@ struct Claims {
     iat: i64,
     exp: i64,
     jti: String,
-    exchanged_for: Subject,
+    exchanged_for: ExchangedSubject,
 }
 
 /// What it says of the token that it was exchanged for.
 #[derive(Serialize, Deserialize)]
-struct Subject {
+struct ExchangedSubject {
     issuer: String,
     rule: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,8 +92,8 @@ impl OwnTokens {
         let previous = previous.map(pair).filter(|pair| pair.public_key().as_ref() != signer.public_key().as_ref());
         let published: Vec<Value> = std::iter::once(&signer).chain(&previous).map(jwk).collect();
         let document = json!({ "keys": published }).to_string();
-        let keys =
-            KeySet::from_jwks(document.as_bytes(), Secrets::Refused, &["EdDSA"]).expect("our own keys are good ones");
+        let keys = KeySet::from_jwks(document.as_bytes(), HmacSecrets::Refused, &["EdDSA"])
+            .expect("our own keys are good ones");
         let headers = std::iter::once(&signer).chain(&previous).map(header).collect();
         Self {
             issuer: issuer.into(),
@@ -102,7 +102,7 @@ impl OwnTokens {
             headers,
             keys,
             document,
-            remembered: Remembered::default(),
+            remembered: VerifiedTokens::default(),
         }
     }
 
@@ -130,7 +130,7 @@ impl OwnTokens {
     pub fn issue(&self, caller: Caller, provenance: &Provenance, bond: Bond, now: Instant) -> (SecretString, Caller) {
         let (issued, expires) = (now.timestamp(), (now + LIFETIME).timestamp());
         let scopes: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
-        let claims = Claims {
+        let claims = OwnClaims {
             iss: self.issuer.clone(),
             aud: self.audience.clone(),
             sub: caller.subject.clone(),
@@ -139,7 +139,7 @@ impl OwnTokens {
             iat: issued,
             exp: expires,
             jti: bond.jti.clone(),
-            exchanged_for: Subject {
+            exchanged_for: ExchangedSubject {
                 issuer: provenance.issuer.clone(),
                 rule: provenance.rule.clone(),
                 jti: bond.subject_jti.clone(),
@@ -157,7 +157,7 @@ impl OwnTokens {
         (self.signed(&claims), caller)
     }
 
-    fn signed(&self, claims: &Claims) -> SecretString {
+    fn signed(&self, claims: &OwnClaims) -> SecretString {
         // Texts and numbers: they always serialize.
         let claims = serde_json::to_vec(claims).expect("claims are JSON");
         let header = self.headers.first().map_or("", String::as_str);
@@ -170,7 +170,7 @@ impl OwnTokens {
     ///
     /// # Errors
     /// It was not issued by us, is over, or is for another team.
-    pub fn verify(&self, token: &str, wanted_team: Option<&str>, now: Instant) -> Result<Arc<Caller>, Refusal> {
+    pub fn verify(&self, token: &str, wanted_team: Option<&str>, now: Instant) -> Result<Arc<Caller>, TokenRefusal> {
         let print = print(token, None);
         let caller = if let Some((caller, _)) = self.remembered.find(&print, now) {
             caller
@@ -181,7 +181,7 @@ impl OwnTokens {
         };
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
         if other {
-            Err(Refusal::WrongTeam("a token that was exchanged is for one team".to_owned()))
+            Err(TokenRefusal::WrongTeam("a token that was exchanged is for one team".to_owned()))
         } else {
             Ok(caller)
         }
@@ -193,39 +193,39 @@ impl OwnTokens {
         Some(Recognized { team: claims.team.parse().ok(), subject: claims.sub, credential: claims.jti })
     }
 
-    fn read(&self, token: &str, now: Instant) -> Result<Caller, Refusal> {
+    fn read(&self, token: &str, now: Instant) -> Result<Caller, TokenRefusal> {
         self.admit(self.proved(token)?, now)
     }
 
     /// What a token says that we signed.
-    fn proved(&self, token: &str) -> Result<Claims, Refusal> {
-        let token = Token::parse(token)?;
-        let kid = token.kid.as_deref().ok_or(Refusal::UnknownKey)?;
-        let key = self.keys.find(Some(kid)).ok_or(Refusal::UnknownKey)?;
+    fn proved(&self, token: &str) -> Result<OwnClaims, TokenRefusal> {
+        let token = ParsedToken::parse(token)?;
+        let kid = token.kid.as_deref().ok_or(TokenRefusal::UnknownKey)?;
+        let key = self.keys.find(Some(kid)).ok_or(TokenRefusal::UnknownKey)?;
         if !key.is_for(&token.algorithm) {
-            return Err(Refusal::WrongAlgorithm);
+            return Err(TokenRefusal::WrongAlgorithm);
         }
         if !key.verifies(&token.algorithm, token.message, token.signature) {
-            return Err(Refusal::BadSignature);
+            return Err(TokenRefusal::BadSignature);
         }
         let claims = Value::Object(token.claims().clone());
-        serde_json::from_value(claims).map_err(|_| Refusal::Malformed)
+        serde_json::from_value(claims).map_err(|_| TokenRefusal::Malformed)
     }
 
-    fn admit(&self, claims: Claims, now: Instant) -> Result<Caller, Refusal> {
+    fn admit(&self, claims: OwnClaims, now: Instant) -> Result<Caller, TokenRefusal> {
         if claims.iss != self.issuer {
-            return Err(Refusal::WrongIssuer);
+            return Err(TokenRefusal::WrongIssuer);
         }
         if claims.aud != self.audience {
-            return Err(Refusal::WrongAudience(format!("its claim aud must be {}", self.audience)));
+            return Err(TokenRefusal::WrongAudience(format!("its claim aud must be {}", self.audience)));
         }
         let expires_at = DateTime::from_timestamp(claims.exp, 0).ok_or_else(|| bad("exp", "it must be a time"))?;
         let issued_at = DateTime::from_timestamp(claims.iat, 0).ok_or_else(|| bad("iat", "it must be a time"))?;
         if now >= expires_at {
-            return Err(Refusal::Expired);
+            return Err(TokenRefusal::Expired);
         }
         if issued_at > now + LEEWAY {
-            return Err(Refusal::NotYetValid);
+            return Err(TokenRefusal::NotYetValid);
         }
         let subject = claims.exchanged_for;
         Ok(Caller {

@@ -8,14 +8,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::domain::identity::issuer::explanation::Tried;
+use crate::domain::identity::issuer::explanation::TriedRule;
 
 /// The most rules that a refusal lists.
 const MAX_RULES: usize = 10;
 
 /// Why a request has no caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum TokenRefusal {
     /// There is no token.
     #[error("a bearer token is required")]
     Missing,
@@ -105,7 +105,7 @@ pub struct NoRule {
     /// The issuer's name.
     pub issuer: String,
     /// Every rule, with what did not hold.
-    pub tried: Vec<Tried>,
+    pub tried: Vec<TriedRule>,
 }
 
 impl fmt::Display for NoRule {
@@ -121,7 +121,7 @@ impl fmt::Display for NoRule {
     }
 }
 
-impl Refusal {
+impl TokenRefusal {
     /// A stable word for machines, logs and metrics.
     pub fn code(&self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::keys::MAX_KID_BYTES;
-use super::refusal::Refusal;
+use super::refusal::TokenRefusal;
 use crate::domain::identity::issuer::ALGORITHMS;
 
 /// The longest token, in bytes.
@@ -22,7 +22,7 @@ const EXTENSIONS: [&str; 5] = ["crit", "b64", "zip", "enc", "cty"];
 
 /// A token that has been taken apart; nothing of it is proved yet.
 #[derive(Debug)]
-pub(super) struct Token<'a> {
+pub(super) struct ParsedToken<'a> {
     /// What the signature is over: the first two parts and the dot between them.
     pub(super) message: &'a str,
     /// The third part.
@@ -34,17 +34,17 @@ pub(super) struct Token<'a> {
     claims: Map<String, Value>,
 }
 
-impl<'a> Token<'a> {
+impl<'a> ParsedToken<'a> {
     /// Takes a token apart and judges its header.
-    pub(super) fn parse(text: &'a str) -> Result<Self, Refusal> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, TokenRefusal> {
         if text.is_empty() {
-            return Err(Refusal::Missing);
+            return Err(TokenRefusal::Missing);
         }
         if text.len() > MAX_BYTES {
-            return Err(Refusal::TooLong);
+            return Err(TokenRefusal::TooLong);
         }
-        let (message, signature) = text.rsplit_once('.').ok_or(Refusal::Malformed)?;
-        let (header, claims) = message.split_once('.').ok_or(Refusal::Malformed)?;
+        let (message, signature) = text.rsplit_once('.').ok_or(TokenRefusal::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(TokenRefusal::Malformed)?;
         // A fourth or fifth part (an encrypted token) leaves a dot in `claims`, which is no base64.
         let (header, claims) = (decode(header)?, decode(claims)?);
         decode(signature)?;
@@ -58,27 +58,27 @@ impl<'a> Token<'a> {
     }
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, Refusal> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Malformed)
+fn decode(part: &str) -> Result<Vec<u8>, TokenRefusal> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenRefusal::Malformed)
 }
 
-fn judge_header(header: &Map<String, Value>) -> Result<(String, Option<String>), Refusal> {
+fn judge_header(header: &Map<String, Value>) -> Result<(String, Option<String>), TokenRefusal> {
     if EXTENSIONS.iter().any(|name| header.contains_key(*name)) {
-        return Err(Refusal::UnsupportedHeader);
+        return Err(TokenRefusal::UnsupportedHeader);
     }
     match header.get("typ") {
         None => {}
         Some(Value::String(typ)) if is_jwt(typ) => {}
-        Some(_) => return Err(Refusal::WrongType),
+        Some(_) => return Err(TokenRefusal::WrongType),
     }
-    let algorithm = header.get("alg").and_then(Value::as_str).ok_or(Refusal::Malformed)?;
+    let algorithm = header.get("alg").and_then(Value::as_str).ok_or(TokenRefusal::Malformed)?;
     if !ALGORITHMS.contains(&algorithm) {
-        return Err(Refusal::WrongAlgorithm);
+        return Err(TokenRefusal::WrongAlgorithm);
     }
     let kid = match header.get("kid") {
         None => None,
         Some(Value::String(kid)) if kid.len() <= MAX_KID_BYTES => Some(kid.clone()),
-        Some(_) => return Err(Refusal::Malformed),
+        Some(_) => return Err(TokenRefusal::Malformed),
     };
     Ok((algorithm.to_owned(), kid))
 }
@@ -89,8 +89,8 @@ fn is_jwt(typ: &str) -> bool {
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
 }
 
-fn object(json: &[u8]) -> Result<Map<String, Value>, Refusal> {
-    serde_json::from_slice::<UniqueMembers>(json).map(|members| members.0).map_err(|_| Refusal::Malformed)
+fn object(json: &[u8]) -> Result<Map<String, Value>, TokenRefusal> {
+    serde_json::from_slice::<UniqueMembers>(json).map(|members| members.0).map_err(|_| TokenRefusal::Malformed)
 }
 
 /// A JSON object in which no name occurs twice.

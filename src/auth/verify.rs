@@ -5,7 +5,7 @@
 //! token learns nothing about the checks behind the one that it failed.
 //!
 //! Called by the doors for every request. It keeps no state besides the issuers with their keys and what it verified
-//! lately ([`super::remembered`]); revocation is decided by `app`.
+//! lately ([`super::verified_tokens`]); revocation is decided by `app`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,50 +13,50 @@ use std::sync::{Arc, PoisonError, RwLock};
 use futures_util::future::join_all;
 
 use super::claims::{Claims, bad};
-use super::issuer::Configured;
-pub use super::issuer::Settings;
-use super::jwks::{KeySource, KeyState, Reach};
-use super::refusal::Refusal;
-use super::remembered::{Remembered, Stamp, print};
-use super::token::Token;
+use super::issuer::ConfiguredIssuer;
+pub use super::issuer::IssuerSettings;
+use super::jwks::{JwksSettings, KeySource, KeyState};
+use super::refusal::TokenRefusal;
+use super::token::ParsedToken;
+use super::verified_tokens::{VerificationStamp, VerifiedTokens, print};
 use crate::domain::clock::Clock;
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::{Caller, Recognized};
-use crate::domain::identity::issuer::rules::Rules;
+use crate::domain::identity::issuer::rules::CompiledRules;
 use crate::domain::identity::issuer::{DEFAULT, Issuer, KeysFrom, MAX_ISSUERS};
 
 /// Reads tokens of every issuer that is configured.
 #[derive(Debug)]
 pub struct Verifier {
     issuers: RwLock<Arc<Issuers>>,
-    reach: Reach,
+    reach: JwksSettings,
     pub(super) clock: Arc<dyn Clock>,
-    remembered: Remembered,
+    remembered: VerifiedTokens,
     epochs: AtomicU64,
 }
 
 /// Every issuer: first those of the settings, which stay as they are.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Issuers {
-    all: Vec<Arc<Configured>>,
+    all: Vec<Arc<ConfiguredIssuer>>,
     of_settings: usize,
     pub(super) names: Vec<String>,
 }
 
 impl Issuers {
-    fn add(&mut self, one: Arc<Configured>) {
+    fn add(&mut self, one: Arc<ConfiguredIssuer>) {
         self.names.push(one.issuer.name.clone());
         self.all.push(one);
     }
 
     /// The issuer that the token names itself. Nothing has proved that it is.
-    pub(super) fn of(&self, token: &Token) -> Result<Arc<Configured>, Refusal> {
-        let missing = || Refusal::MissingClaim("iss", "it says whose token it is".to_owned());
+    pub(super) fn of(&self, token: &ParsedToken) -> Result<Arc<ConfiguredIssuer>, TokenRefusal> {
+        let missing = || TokenRefusal::MissingClaim("iss", "it says whose token it is".to_owned());
         let found = match Claims(token.claims()).get("iss").ok_or_else(missing)? {
             serde_json::Value::String(iss) => self.all.iter().find(|one| one.issuer.issuer == *iss),
             _ => return Err(bad("iss", "it must be a string")),
         };
-        found.cloned().ok_or(Refusal::WrongIssuer)
+        found.cloned().ok_or(TokenRefusal::WrongIssuer)
     }
 
     /// Each by its name and its `iss`.
@@ -64,7 +64,7 @@ impl Issuers {
         self.all.iter().map(|one| format!("{}: {}", one.issuer.name, one.issuer.issuer)).collect()
     }
 
-    fn has(&self, stamp: &Stamp) -> bool {
+    fn has(&self, stamp: &VerificationStamp) -> bool {
         let found = self.all.iter().find(|one| one.epoch == stamp.epoch);
         found.is_some_and(|one| one.source.generation() == Some(stamp.generation))
     }
@@ -98,20 +98,20 @@ impl Issuers {
 
 impl Verifier {
     /// A verifier of the tokens of one issuer, as the settings describe it.
-    pub fn new(settings: Settings, source: KeySource, clock: Arc<dyn Clock>) -> Self {
-        let mut verifier = Self::empty(Reach::default(), clock);
+    pub fn new(settings: IssuerSettings, source: KeySource, clock: Arc<dyn Clock>) -> Self {
+        let mut verifier = Self::empty(JwksSettings::default(), clock);
         verifier.settle(settings.configured(source));
         verifier
     }
 
     /// A verifier that knows no issuer yet, and reaches those to come in this way.
-    pub fn empty(reach: Reach, clock: Arc<dyn Clock>) -> Self {
+    pub fn empty(reach: JwksSettings, clock: Arc<dyn Clock>) -> Self {
         let (issuers, epochs) = (RwLock::default(), AtomicU64::new(1));
-        Self { issuers, reach, clock, remembered: Remembered::default(), epochs }
+        Self { issuers, reach, clock, remembered: VerifiedTokens::default(), epochs }
     }
 
     /// With the issuer that the settings `ECG_AUTH_*` describe, named `default`, whose scopes and teams need no rule.
-    pub fn with_default(mut self, settings: Settings, source: KeySource) -> Self {
+    pub fn with_default(mut self, settings: IssuerSettings, source: KeySource) -> Self {
         self.settle(settings.configured(source));
         self
     }
@@ -129,7 +129,7 @@ impl Verifier {
         if wrong.is_empty() { Ok(self) } else { Err(wrong) }
     }
 
-    fn settle(&mut self, one: Configured) {
+    fn settle(&mut self, one: ConfiguredIssuer) {
         let mut issuers = Issuers::clone(&self.issuers());
         issuers.add(Arc::new(one));
         issuers.of_settings = issuers.all.len();
@@ -197,7 +197,7 @@ impl Verifier {
     }
 
     /// One that is not the operator's own: it names no file of this machine.
-    fn configure_other(&self, issuer: &Issuer, beside: &Issuers) -> Result<Configured, Vec<FieldError>> {
+    fn configure_other(&self, issuer: &Issuer, beside: &Issuers) -> Result<ConfiguredIssuer, Vec<FieldError>> {
         if issuer.keys.from == KeysFrom::JwksFile {
             let told = "must not be jwks_file: a file is for issuers in the operator's settings";
             return Err(vec![FieldError::new("/keys/from", "invalid", told)]);
@@ -205,8 +205,8 @@ impl Verifier {
         self.configure(issuer, beside)
     }
 
-    fn configure(&self, issuer: &Issuer, beside: &Issuers) -> Result<Configured, Vec<FieldError>> {
-        let rules = Rules::of(issuer)?;
+    fn configure(&self, issuer: &Issuer, beside: &Issuers) -> Result<ConfiguredIssuer, Vec<FieldError>> {
+        let rules = CompiledRules::of(issuer)?;
         let wrong = beside.check_new(issuer);
         if !wrong.is_empty() {
             return Err(wrong);
@@ -221,26 +221,26 @@ impl Verifier {
             vec![FieldError::new(field, "invalid", error.to_string())]
         })?;
         let epoch = self.epochs.fetch_add(1, Ordering::Relaxed);
-        Ok(Configured { issuer: issuer.clone(), rules, source: Arc::new(source), epoch })
+        Ok(ConfiguredIssuer { issuer: issuer.clone(), rules, source: Arc::new(source), epoch })
     }
 
     /// Who sent `token` (without `Bearer`), acting for `wanted_team` (the header `X-Team`) if given.
-    pub async fn verify(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Refusal> {
+    pub async fn verify(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, TokenRefusal> {
         let (print, issuers) = (print(token, wanted_team), self.issuers());
         if let Some((caller, stamp)) = self.remembered.find(&print, self.clock.now())
             && issuers.has(&stamp)
         {
             return Ok(caller);
         }
-        let token = Token::parse(token)?;
+        let token = ParsedToken::parse(token)?;
         let issuer = issuers.of(&token)?;
         // Remembered under the generation of before: one that has come meanwhile may lack its key.
         let generation = issuer.source.generation();
-        let unavailable = |_| Refusal::KeysUnavailable(issuer.issuer.name.clone());
+        let unavailable = |_| TokenRefusal::KeysUnavailable(issuer.issuer.name.clone());
         let keys = issuer.source.keys_for(token.kid.as_deref()).await.map_err(unavailable)?;
         let caller = issuer.admit(&token, &keys, &issuers.names, wanted_team, self.clock.now()).map(Arc::new)?;
         if let Some(generation) = generation {
-            let stamp = Stamp { epoch: issuer.epoch, generation };
+            let stamp = VerificationStamp { epoch: issuer.epoch, generation };
             self.remembered.keep(print, &caller, stamp, self.clock.now());
         }
         Ok(caller)
@@ -248,7 +248,7 @@ impl Verifier {
 
     /// Whether a token names a key that its issuer's set, which is there, does not have: a rotation, or a name made up.
     pub fn lacks_key_of(&self, token: &str) -> bool {
-        let Ok(token) = Token::parse(token) else { return false };
+        let Ok(token) = ParsedToken::parse(token) else { return false };
         let Ok(issuer) = self.issuers().of(&token) else { return false };
         token.kid.is_some_and(|kid| issuer.source.lacks(&kid))
     }
@@ -256,7 +256,7 @@ impl Verifier {
     /// Whose a token is that was refused, if its issuer signed it for us: one that has expired, or names no team that
     /// is wanted. Of any other nothing is believed.
     pub async fn recognize(&self, token: &str) -> Option<Recognized> {
-        let (token, issuers) = (Token::parse(token).ok()?, self.issuers());
+        let (token, issuers) = (ParsedToken::parse(token).ok()?, self.issuers());
         let issuer = issuers.of(&token).ok()?;
         let keys = issuer.source.keys_for(token.kid.as_deref()).await.ok()?;
         issuer.recognize(&token, &keys, &issuers.names)
@@ -281,7 +281,7 @@ impl Verifier {
     }
 }
 
-impl Configured {
+impl ConfiguredIssuer {
     /// With the keys that were fetched already, if they are those of the same issuer, fetched in the same way.
     fn keeping_keys(mut self, before: &Issuers) -> Self {
         let same = |one: &&Arc<Self>| {

@@ -1,14 +1,14 @@
 //! `accept-account`: an operator says which account of the cloud a cloud account stands for from now on. Until then the
 //! gateway sends nothing with a key of another one than before (`docs/vanishing.md`).
 
-use super::{Failure, operator};
+use super::{CommandFailure, operator};
 use crate::config::Loaded;
 use crate::domain::cloud_account::account_id::AccountId;
 use crate::domain::identity::caller::Scope;
 
 /// The cloud account, and the account of the cloud that it now belongs to.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct AcceptAccountArgs {
     /// The name of the cloud account at the gateway.
     #[arg(long, value_name = "NAME")]
     account: String,
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     id: Option<AccountId>,
 }
 
-pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+pub(super) fn run(arguments: &AcceptAccountArgs, loaded: Loaded) -> Result<(), CommandFailure> {
     operator::run(loaded, Scope::PlatformAccounts, async |gateway, caller, call| {
         gateway.cloud_accounts().accept_account(caller, call, &arguments.account, arguments.id.clone()).await
     })

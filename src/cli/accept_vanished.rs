@@ -1,14 +1,14 @@
 //! `accept-vanished`: an operator says that the image caches which the cloud no longer shows in an account's region are
 //! gone. While too many are missing at once the gateway calls none of them gone by itself (`docs/vanishing.md`).
 
-use super::{Failure, operator};
+use super::{CommandFailure, operator};
 use crate::config::Loaded;
 use crate::domain::identity::caller::Scope;
 use crate::domain::region::Region;
 
 /// Where the image caches are missing.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct AcceptVanishedArgs {
     /// The name of the cloud account at the gateway.
     #[arg(long, value_name = "NAME")]
     account: String,
@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     region: Region,
 }
 
-pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+pub(super) fn run(arguments: &AcceptVanishedArgs, loaded: Loaded) -> Result<(), CommandFailure> {
     operator::run(loaded, Scope::PlatformPolicy, async |gateway, caller, call| {
         gateway.vanishings().accept_vanished(caller, call, &arguments.account, &arguments.region).await
     })

@@ -3,7 +3,7 @@
 
 use chrono::Duration;
 
-use super::{Failure, console, runtime, startup, wrong};
+use super::{CommandFailure, console, runtime, startup, wrong};
 use crate::app::Call;
 use crate::app::input::NewApiKey;
 use crate::assembly;
@@ -12,7 +12,7 @@ use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scop
 
 /// The key to create.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct ApiKeyArgs {
     /// The team that the key acts for.
     #[arg(long, value_name = "TEAM")]
     team: TeamId,
@@ -28,13 +28,13 @@ pub(super) struct Arguments {
     days: Option<i64>,
 }
 
-pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+pub(super) fn run(arguments: &ApiKeyArgs, loaded: Loaded) -> Result<(), CommandFailure> {
     let config = loaded.for_worker().map_err(wrong)?;
     let key = runtime()?.block_on(make(arguments, &config))?;
     console::answer(&format!("{key}\n"))
 }
 
-async fn make(arguments: &Arguments, config: &ServeConfig) -> Result<String, Failure> {
+async fn make(arguments: &ApiKeyArgs, config: &ServeConfig) -> Result<String, CommandFailure> {
     let gateway = assembly::gateway(config, &[])?;
     startup::patiently(|| gateway.upkeep().keys_fit()).await?;
     gateway.base().keep_time().await?;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::{Failure, console, runtime, startup};
-use crate::app::audit::verification::{self, Report, Subject};
+use super::{CommandFailure, console, runtime, startup};
+use crate::app::audit::verification::{self, VerificationReport, VerificationSubject};
 use crate::assembly;
 use crate::config::{Config, ServeAudit};
 use crate::crypto::audit_keys::AuditKeys;
@@ -28,7 +28,7 @@ const NOT_VERIFIED: u8 = 3;
 
 /// The subcommands of `audit`.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Arguments {
+pub(super) enum AuditCommand {
     /// Find all entries that are missing, altered, added or moved. Exits with 1 if there are any.
     Verify(Verify),
     /// Print the newest checkpoint signed with the gateway's key (without `ECG_KEYS_AUDIT`, the newest of all). Keep
@@ -40,7 +40,7 @@ pub(super) enum Arguments {
     Export,
     /// Drop the entries of old months, as the owner of the database. Their leaves are kept, so that the rest can
     /// still be verified.
-    Drop(months::Arguments),
+    Drop(months::AuditDropArgs),
 }
 
 /// The options of `audit verify`.
@@ -60,10 +60,10 @@ pub(super) struct Verify {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+pub(super) fn run(arguments: &AuditCommand, config: &Config) -> Result<(), CommandFailure> {
     match arguments {
-        Arguments::Verify(verify) => run_verify(verify, config),
-        Arguments::Checkpoint => runtime()?.block_on(async {
+        AuditCommand::Verify(verify) => run_verify(verify, config),
+        AuditCommand::Checkpoint => runtime()?.block_on(async {
             let store = store(config, Stamp::none())?;
             startup::reached(&store).await?;
             // Without a key, the newest is all that can be said.
@@ -73,36 +73,36 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
             };
             console::answer(&note.context("nothing has been sealed yet")?)
         }),
-        Arguments::Key => console::answer(&format!("{}\n", keys(config)?.verifiers()[0])),
-        Arguments::Export => runtime()?.block_on(async {
+        AuditCommand::Key => console::answer(&format!("{}\n", keys(config)?.verifiers()[0])),
+        AuditCommand::Export => runtime()?.block_on(async {
             let store = store(config, Stamp::none())?;
             startup::reached(&store).await?;
             let mut output = console::Output::new();
             let written = file::write(&store, &mut std::io::BufWriter::new(&mut output)).await;
             written.map_err(|error| output.failure(error))
         }),
-        Arguments::Drop(drop) => months::run(drop, config),
+        AuditCommand::Drop(drop) => months::run(drop, config),
     }
 }
 
 /// The database: as the owner where that is known, else as the runtime role, which may read.
-fn store(config: &Config, stamp: Stamp) -> Result<Store, Failure> {
+fn store(config: &Config, stamp: Stamp) -> Result<Store, CommandFailure> {
     let url = config.database.migrate_url.as_ref().or(config.database.url.as_ref());
-    let url = url.ok_or_else(|| Failure::Usage("ECG_DATABASE_URL must be set, or --file given".to_owned()))?;
+    let url = url.ok_or_else(|| CommandFailure::Usage("ECG_DATABASE_URL must be set, or --file given".to_owned()))?;
     Ok(assembly::store(url, &config.database, stamp))
 }
 
-fn keys(config: &Config) -> Result<AuditKeys, Failure> {
+fn keys(config: &Config) -> Result<AuditKeys, CommandFailure> {
     let audit = config.audit.clone();
-    let need = || Failure::Usage("ECG_KEYS_AUDIT must be set; `audit verify` also accepts --key".to_owned());
+    let need = || CommandFailure::Usage("ECG_KEYS_AUDIT must be set; `audit verify` also accepts --key".to_owned());
     let key = audit.key.ok_or_else(need)?;
     Ok(assembly::audit_keys(&ServeAudit { origin: audit.origin, key, previous_key: audit.previous_key })?)
 }
 
-fn run_verify(verify: &Verify, config: &Config) -> Result<(), Failure> {
+fn run_verify(verify: &Verify, config: &Config) -> Result<(), CommandFailure> {
     let keys = if verify.keys.is_empty() { keys(config)?.verifiers() } else { verify.keys.clone() };
     let saved = verify.checkpoint.as_ref().map(|path| saved(path, &keys)).transpose()?;
-    let subject = Subject { keys, saved, waited: HashSet::new() };
+    let subject = VerificationSubject { keys, saved, waited: HashSet::new() };
     let looked = if let Some(path) = &verify.file {
         file::verify(path, &subject)
     } else {
@@ -115,26 +115,26 @@ fn run_verify(verify: &Verify, config: &Config) -> Result<(), Failure> {
         })
     };
     match looked {
-        Ok(report) => told(&report, verify.json),
+        Ok(report) => print_report(&report, verify.json),
         Err(error) => {
             console::remark(&format!("the audit could not be verified: {error:#}"));
-            Err(Failure::Code(NOT_VERIFIED))
+            Err(CommandFailure::Code(NOT_VERIFIED))
         }
     }
 }
 
 /// A saved checkpoint; one that our keys did not sign says nothing.
-fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, Failure> {
+fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, CommandFailure> {
     let note = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("--checkpoint {}: {error}", path.display())))?;
+        .map_err(|error| CommandFailure::Usage(format!("--checkpoint {}: {error}", path.display())))?;
     let read = keys.iter().find_map(|key| Checkpoint::parse(key.open(&note)?));
     read.ok_or_else(|| {
-        Failure::Usage(format!("--checkpoint {}: is not a checkpoint that these keys signed", path.display()))
+        CommandFailure::Usage(format!("--checkpoint {}: is not a checkpoint that these keys signed", path.display()))
     })
 }
 
 /// Looks again where entries were not sealed yet: those that still are not will not be.
-async fn patiently(store: &Store, mut subject: Subject) -> anyhow::Result<Report> {
+async fn patiently(store: &Store, mut subject: VerificationSubject) -> anyhow::Result<VerificationReport> {
     let (report, waiting) = verification::verify(store, &subject).await?;
     if waiting.is_empty() {
         return Ok(report);
@@ -144,15 +144,15 @@ async fn patiently(store: &Store, mut subject: Subject) -> anyhow::Result<Report
     Ok(verification::verify(store, &subject).await?.0)
 }
 
-fn told(report: &Report, json: bool) -> Result<(), Failure> {
+fn print_report(report: &VerificationReport, json: bool) -> Result<(), CommandFailure> {
     let said = if json { serde_json::to_string_pretty(report)? + "\n" } else { sentences(report) };
     // Whether it is clean is told by the exit code, too, whoever reads the rest.
     let printed = console::answer(&said);
-    if report.is_clean() { printed } else { Err(Failure::Code(1)) }
+    if report.is_clean() { printed } else { Err(CommandFailure::Code(1)) }
 }
 
-fn sentences(report: &Report) -> String {
-    let Report { leaves, entries, dropped, checkpoints, unsealed, size, .. } = report;
+fn sentences(report: &VerificationReport) -> String {
+    let VerificationReport { leaves, entries, dropped, checkpoints, unsealed, size, .. } = report;
     let mut lines: Vec<String> =
         report.findings.iter().map(|finding| format!("{}: {}", finding.kind, finding.detail)).collect();
     if report.more_findings > 0 {

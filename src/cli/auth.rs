@@ -16,12 +16,12 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Failure, console, runtime, wrong};
+use super::{CommandFailure, console, runtime, wrong};
 use crate::assembly;
 use crate::config::Loaded;
 use crate::domain::clock::SystemClock;
 use crate::domain::identity::caller::TeamId;
-use crate::domain::identity::issuer::explanation::Explanation;
+use crate::domain::identity::issuer::explanation::TokenExplanation;
 use crate::domain::identity::issuer::{Issuer, preset};
 
 /// The longest input that is read: a token is refused beyond 8 KiB.
@@ -31,11 +31,11 @@ const NO_KEYS: u8 = 3;
 
 /// The subcommands of `auth`.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Arguments {
+pub(super) enum AuthCommand {
     /// Print how the gateway would treat a token with these settings, and why.
     Explain(Explain),
     /// Print the issuer of a common provider, to be edited. Without a name, list the presets.
-    Preset(Preset),
+    Preset(PresetArgs),
 }
 
 /// The token to explain.
@@ -57,7 +57,7 @@ pub(super) struct Explain {
 
 /// The preset to print.
 #[derive(Debug, clap::Args)]
-pub(super) struct Preset {
+pub(super) struct PresetArgs {
     /// The name of the provider.
     name: Option<String>,
     /// A parameter of the preset: --param team=web.
@@ -73,14 +73,14 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-pub(super) fn run(arguments: &Arguments, load: impl FnOnce() -> Loaded) -> Result<(), Failure> {
+pub(super) fn run(arguments: &AuthCommand, load: impl FnOnce() -> Loaded) -> Result<(), CommandFailure> {
     match arguments {
-        Arguments::Explain(arguments) => explain(arguments, load()),
-        Arguments::Preset(arguments) => print_preset(arguments),
+        AuthCommand::Explain(arguments) => explain(arguments, load()),
+        AuthCommand::Preset(arguments) => print_preset(arguments),
     }
 }
 
-fn explain(arguments: &Explain, loaded: Loaded) -> Result<(), Failure> {
+fn explain(arguments: &Explain, loaded: Loaded) -> Result<(), CommandFailure> {
     let token = token(arguments)?;
     let token = token.trim();
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
@@ -93,14 +93,14 @@ fn explain(arguments: &Explain, loaded: Loaded) -> Result<(), Failure> {
     console::answer(&text)?;
     match explanation.code.as_deref() {
         None if explanation.caller.as_ref().is_some_and(|caller| !caller.scopes.is_empty()) => Ok(()),
-        Some("issuer_unavailable") => Err(Failure::Code(NO_KEYS)),
-        Some(_) | None => Err(Failure::Code(1)),
+        Some("issuer_unavailable") => Err(CommandFailure::Code(NO_KEYS)),
+        Some(_) | None => Err(CommandFailure::Code(1)),
     }
 }
 
 /// The token, from where it is.
-fn token(arguments: &Explain) -> Result<String, Failure> {
-    let unread = |error: std::io::Error| Failure::Usage(format!("the token cannot be read: {error}"));
+fn token(arguments: &Explain) -> Result<String, CommandFailure> {
+    let unread = |error: std::io::Error| CommandFailure::Usage(format!("the token cannot be read: {error}"));
     match (&arguments.file, arguments.token.as_deref()) {
         (Some(file), _) => std::fs::read_to_string(file).map_err(unread),
         (None, None | Some("-")) => {
@@ -122,7 +122,7 @@ fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
 }
 
 /// For people.
-fn sentences(told: &Explanation) -> String {
+fn sentences(told: &TokenExplanation) -> String {
     let mut text = match (&told.code, &told.detail) {
         (Some(code), Some(detail)) => format!("refused ({code}): {detail}\n"),
         _ if told.caller.as_ref().is_some_and(|caller| caller.scopes.is_empty()) => {
@@ -173,24 +173,24 @@ fn sentences(told: &Explanation) -> String {
 
 /// A file of issuers.
 #[derive(Serialize)]
-struct File<'a> {
+struct PrintedIssuers<'a> {
     issuers: [&'a Issuer; 1],
 }
 
-fn print_preset(arguments: &Preset) -> Result<(), Failure> {
+fn print_preset(arguments: &PresetArgs) -> Result<(), CommandFailure> {
     let Some(name) = &arguments.name else { return console::answer(&known()) };
     let Some(preset) = preset::find(name) else {
-        return Err(Failure::Usage(format!("there is no preset {name:?}; there are:\n{}", known())));
+        return Err(CommandFailure::Usage(format!("there is no preset {name:?}; there are:\n{}", known())));
     };
     let parameters: BTreeMap<String, String> = arguments.parameters.iter().cloned().collect();
     let issuer = preset.issuer(&parameters).map_err(|errors| {
         let told = errors.iter().map(|error| format!("{}: {}", error.field, error.detail));
-        Failure::Usage(told.collect::<Vec<_>>().join("\n"))
+        CommandFailure::Usage(told.collect::<Vec<_>>().join("\n"))
     })?;
     if arguments.json {
         return console::answer(&json(&issuer)?);
     }
-    let text = toml::to_string(&File { issuers: [&issuer] }).map_err(anyhow::Error::from)?;
+    let text = toml::to_string(&PrintedIssuers { issuers: [&issuer] }).map_err(anyhow::Error::from)?;
     console::answer(&format!("# {}\n{text}", preset.title))
 }
 

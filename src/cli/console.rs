@@ -8,14 +8,14 @@ use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context as _;
 
-use super::Failure;
+use super::CommandFailure;
 use crate::telemetry;
 
 /// The exit code of a command whose reader went away, as shells count (128 + SIGPIPE).
 const NOBODY_READS: u8 = 141;
 
 /// Prints an answer on standard output.
-pub(super) fn answer(text: &str) -> Result<(), Failure> {
+pub(super) fn answer(text: &str) -> Result<(), CommandFailure> {
     let mut output = Output::new();
     let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     written.context("printing the answer").map_err(|error| output.failure(error))
@@ -41,8 +41,8 @@ impl<W: Write> Output<W> {
     }
 
     /// Why the command ends that could not write all.
-    pub(super) fn failure(&self, error: anyhow::Error) -> Failure {
-        if self.closed { Failure::Code(NOBODY_READS) } else { Failure::Failed(error) }
+    pub(super) fn failure(&self, error: anyhow::Error) -> CommandFailure {
+        if self.closed { CommandFailure::Code(NOBODY_READS) } else { CommandFailure::Failed(error) }
     }
 }
 

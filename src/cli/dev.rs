@@ -12,9 +12,9 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::process::{Process, listen, worker_name};
-use super::{Failure, console, runtime, wrong};
+use super::{CommandFailure, console, runtime, wrong};
 use crate::assembly;
-use crate::auth::jwks::Reach;
+use crate::auth::jwks::JwksSettings;
 use crate::config::{
     AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, DefaultIssuer, DevEnvironment, Environment,
     LimitsConfig, PaceConfig, PolicyConfig, RetentionConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys,
@@ -23,23 +23,23 @@ use crate::config::{
 use crate::crypto::master::{BadKey, MasterKey};
 use crate::domain::clock::SystemClock;
 use crate::domain::cloud_account::endpoint::Allowed;
-use crate::domain::database::address::Address;
+use crate::domain::database::address::DatabaseAddress;
 use crate::domain::entropy::Entropy;
 use crate::domain::identity::access_key::KEY_SCOPES;
 use crate::localpg::{self, Durability, Server, StartError};
 use crate::shutdown;
 use crate::sim::{self, StandIn};
-use crate::telemetry::{self, Format};
+use crate::telemetry::{self, LineFormat};
 
 mod guide;
 mod keys;
 
 use guide::Guide;
-use keys::Keys;
+use keys::DevKeys;
 
 /// The options of `dev`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct DevArgs {
     /// The folder for all data [default: `dev` in the state folder of this user].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -51,43 +51,43 @@ pub(super) struct Arguments {
     speed: f64,
 }
 
-pub(super) fn run(arguments: &Arguments, environment: &Environment, file: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn run(arguments: &DevArgs, environment: &Environment, file: Option<&Path>) -> Result<(), CommandFailure> {
     if let Some(file) = file {
         let told = "dev has its own settings and reads no settings file: omit --config";
-        return Err(Failure::Usage(format!("{told} ({})", file.display())));
+        return Err(CommandFailure::Usage(format!("{told} ({})", file.display())));
     }
-    telemetry::init_logs("info,sqlx=warn", Format::Text)?;
+    telemetry::init_logs("info,sqlx=warn", LineFormat::Text)?;
     let followed = environment.followed_by_dev().map_err(wrong)?;
     let own = environment.for_dev();
     let folder = data_folder(arguments, &own)?;
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     guide::name_not_followed(&folder, environment);
     let postgres = start_postgres(&folder, &own)?;
-    let place = Place { folder: &folder, postgres: &postgres, program: &own.program };
+    let place = DevSetup { folder: &folder, postgres: &postgres, program: &own.program };
     let ended = runtime()?.block_on(everything(arguments, &place, followed));
     postgres.stop()?;
     Ok(ended?)
 }
 
 /// Where it all is.
-struct Place<'a> {
+struct DevSetup<'a> {
     folder: &'a Path,
     postgres: &'a Server,
     program: &'a str,
 }
 
-fn data_folder(arguments: &Arguments, environment: &DevEnvironment) -> Result<PathBuf, Failure> {
+fn data_folder(arguments: &DevArgs, environment: &DevEnvironment) -> Result<PathBuf, CommandFailure> {
     if let Some(folder) = &arguments.data_dir {
         return Ok(std::path::absolute(folder)?);
     }
     let uid = localpg::current_uid()?;
     let state = localpg::default_state_folder(environment.xdg_state_home.as_deref(), environment.home.as_deref(), uid);
-    let state =
-        state.ok_or_else(|| Failure::Usage("HOME is not set: name a folder for the data with --data-dir".into()))?;
+    let state = state
+        .ok_or_else(|| CommandFailure::Usage("HOME is not set: name a folder for the data with --data-dir".into()))?;
     Ok(state.join("dev"))
 }
 
-fn start_postgres(folder: &Path, environment: &DevEnvironment) -> Result<Server, Failure> {
+fn start_postgres(folder: &Path, environment: &DevEnvironment) -> Result<Server, CommandFailure> {
     let options = localpg::Options {
         folder: folder.join("postgres"),
         durability: Durability::Durable,
@@ -97,15 +97,15 @@ fn start_postgres(folder: &Path, environment: &DevEnvironment) -> Result<Server,
         max_connections: 100,
     };
     Server::start(&options, console::remark).map_err(|error| match error {
-        StartError::NotFound(text) => Failure::Usage(text),
-        other => Failure::Failed(other.into()),
+        StartError::NotFound(text) => CommandFailure::Usage(text),
+        other => CommandFailure::Failed(other.into()),
     })
 }
 
-async fn everything(arguments: &Arguments, place: &Place<'_>, followed: Config) -> anyhow::Result<()> {
-    let Place { folder, postgres, .. } = place;
+async fn everything(arguments: &DevArgs, place: &DevSetup<'_>, followed: Config) -> anyhow::Result<()> {
+    let DevSetup { folder, postgres, .. } = place;
     let stop = shutdown::on_signals(telemetry::flush)?;
-    let keys = Keys::of(folder)?;
+    let keys = DevKeys::of(folder)?;
     let listener = listen(([127, 0, 0, 1], arguments.port).into()).await?;
     let address = listener.local_addr()?;
     let stand_in = stand_in(arguments, folder, &keys).await?;
@@ -132,8 +132,8 @@ async fn everything(arguments: &Arguments, place: &Place<'_>, followed: Config) 
     ended
 }
 
-async fn stand_in(arguments: &Arguments, folder: &Path, keys: &Keys) -> anyhow::Result<StandIn> {
-    let settings = sim::Settings {
+async fn stand_in(arguments: &DevArgs, folder: &Path, keys: &DevKeys) -> anyhow::Result<StandIn> {
+    let settings = sim::StandInSettings {
         access_key_id: keys.stand_in_id.clone(),
         access_key_secret: keys.stand_in_secret.clone(),
         further: Vec::new(),
@@ -150,12 +150,12 @@ fn settings(
     address: std::net::SocketAddr,
     stand_in: &StandIn,
     postgres: &Server,
-    keys: &Keys,
+    keys: &DevKeys,
     followed: Config,
 ) -> anyhow::Result<ServeConfig> {
     let key = |text: &SecretString| Ok::<_, BadKey>(Arc::new(MasterKey::parse(text.expose_secret())?));
     Ok(ServeConfig {
-        database_url: Address::parse(&postgres.database_url())?,
+        database_url: DatabaseAddress::parse(&postgres.database_url())?,
         database: DatabaseConfig { pool_size: 20, ..DatabaseConfig::default() },
         server: ServerConfig {
             listen: address,
@@ -177,7 +177,7 @@ fn settings(
                 claims: ClaimsConfig::default(),
             }),
             issuers: followed.auth.issuers,
-            reach: Reach::default(),
+            reach: JwksSettings::default(),
         },
         own_issuer: guide::OWN_ISSUER.into(),
         keys: ServeKeys { master: key(&keys.master)?, master_id: keys::MASTER_ID.into(), previous: None },

@@ -3,7 +3,7 @@
 //! Nothing here changes anything, at the cloud or in the database. Exit codes: 0 everything is there, as far as it can
 //! be known; 1 something is missing, is more than it should be, or could not be asked; 2 wrong use or wrong settings.
 
-use super::Failure;
+use super::CommandFailure;
 use super::wrong;
 use crate::config::Loaded;
 
@@ -12,17 +12,17 @@ mod database;
 
 /// The subcommands of `doctor`.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Arguments {
+pub(super) enum DoctorCommand {
     /// Print the RAM policy that each cloud account needs, and check at the cloud, without side effects, whether it
     /// is in place.
-    Cloud(cloud::Arguments),
+    Cloud(cloud::DoctorCloudArgs),
     /// Print the privileges that the runtime role needs in the database, and those that it lacks or does not need.
-    Database(database::Arguments),
+    Database(database::DoctorDatabaseArgs),
 }
 
-pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+pub(super) fn run(arguments: &DoctorCommand, loaded: Loaded) -> Result<(), CommandFailure> {
     match arguments {
-        Arguments::Cloud(arguments) => cloud::run(arguments, loaded),
-        Arguments::Database(arguments) => database::run(arguments, &loaded.config().map_err(wrong)?),
+        DoctorCommand::Cloud(arguments) => cloud::run(arguments, loaded),
+        DoctorCommand::Database(arguments) => database::run(arguments, &loaded.config().map_err(wrong)?),
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use super::Failure;
+use super::CommandFailure;
 use crate::config::Config;
 
 /// A gateway that lives answers at once, unless its machine has too much to do.
 const MAX_WAIT: Duration = Duration::from_secs(8);
 
-pub(super) fn run(config: &Config) -> Result<(), Failure> {
+pub(super) fn run(config: &Config) -> Result<(), CommandFailure> {
     // A worker has no other door; whoever serves the API has both, and is gone as soon as one of them is.
     Ok(ask(config.server.metrics_listen.unwrap_or(config.server.listen))?)
 }

@@ -1,17 +1,18 @@
 //! The subcommands that a production build leaves out: whoever asks for one hears which build has it.
 
-use super::Failure;
+use super::CommandFailure;
 
 /// Whatever is given.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct LeftOutArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     _any: Vec<String>,
 }
+pub(super) use self::{LeftOutArgs as DevArgs, LeftOutArgs as ReceiveArgs, LeftOutArgs as SimArgs};
 
 /// What is said in place of running that subcommand.
-pub(super) fn refusal(subcommand: &str) -> Failure {
-    Failure::Usage(format!(
+pub(super) fn refusal(subcommand: &str) -> CommandFailure {
+    CommandFailure::Usage(format!(
         "this build leaves `{subcommand}` out: it is for development and needs the cargo feature `dev`, which every build \
          has but one with --no-default-features (docs/compose.md, \"The image\")"
     ))

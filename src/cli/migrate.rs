@@ -1,16 +1,16 @@
 //! `migrate`: brings the database to the form that this binary needs, as its owner, and grants the runtime role what a
 //! gateway needs: of the audit, reading and adding.
 
-use super::{Failure, runtime, startup};
+use super::{CommandFailure, runtime, startup};
 use crate::app::upkeep::startup::may_migrate;
 use crate::assembly;
 use crate::config::Config;
 use crate::store::Stamp;
 
-pub(super) fn run(config: &Config) -> Result<(), Failure> {
+pub(super) fn run(config: &Config) -> Result<(), CommandFailure> {
     let Some(url) = config.database.migrate_url.as_ref().or(config.database.url.as_ref()) else {
         let text = "ECG_MIGRATE_DATABASE_URL (or ECG_DATABASE_URL) must be set: the database as the role that owns it";
-        return Err(Failure::Usage(text.to_owned()));
+        return Err(CommandFailure::Usage(text.to_owned()));
     };
     runtime()?.block_on(async {
         let store = assembly::store(url, &config.database, Stamp::none());

@@ -1,11 +1,11 @@
 //! `openapi`: prints the document. Needs no database and no secret.
 
-use super::{Failure, console};
+use super::{CommandFailure, console};
 use crate::http::openapi::{document_3_0, document_3_1};
 
 /// The options of `openapi`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct OpenApiArgs {
     /// The version of OpenAPI. 3.1 is the source of truth, 3.0 is for generators that need it.
     #[arg(long, value_enum, default_value_t = Spec::V31)]
     spec: Spec,
@@ -19,7 +19,7 @@ enum Spec {
     V31,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &OpenApiArgs) -> Result<(), CommandFailure> {
     let document = if arguments.spec == Spec::V30 { document_3_0() } else { document_3_1() };
     console::answer(&document)
 }

@@ -1,7 +1,7 @@
 //! Commands by which an operator decides what the gateway does not decide by itself: in the audit, they are the command
 //! line's. They need the settings of `serve`.
 
-use super::{Failure, console, runtime, startup, wrong};
+use super::{CommandFailure, console, runtime, startup, wrong};
 use crate::app::{Call, Error, Gateway};
 use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
@@ -12,7 +12,7 @@ pub(super) fn run(
     loaded: Loaded,
     scope: Scope,
     act: impl AsyncFnOnce(&Gateway, &Caller, &Call) -> Result<String, Error>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let config = loaded.for_worker().map_err(wrong)?;
     let done = runtime()?.block_on(with(&config, scope, act))?;
     console::answer(&format!("{done}\n"))
@@ -22,7 +22,7 @@ async fn with(
     config: &ServeConfig,
     scope: Scope,
     act: impl AsyncFnOnce(&Gateway, &Caller, &Call) -> Result<String, Error>,
-) -> Result<String, Failure> {
+) -> Result<String, CommandFailure> {
     let gateway = assembly::gateway(config, &[])?;
     startup::patiently(|| gateway.upkeep().keys_fit()).await?;
     gateway.base().keep_time().await?;

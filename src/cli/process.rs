@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::startup::{Pauses, Watch};
+use super::startup::{DatabaseWatch, Pauses};
 use crate::app::Gateway;
 use crate::config::ServeConfig;
 use crate::http::links::Links;
@@ -36,19 +36,19 @@ pub(super) struct Process {
     /// When to stop.
     pub(super) stop: CancellationToken,
     /// Why it stopped by itself, and what the operator was told of the database.
-    state: State,
+    state: ProcessState,
 }
 
 #[derive(Default)]
-struct State {
+struct ProcessState {
     failed: Mutex<Option<anyhow::Error>>,
-    watch: Mutex<Watch>,
+    watch: Mutex<DatabaseWatch>,
 }
 
 impl Process {
     /// A process that runs until `stop`.
     pub(super) fn new(gateway: Gateway, stop: CancellationToken) -> anyhow::Result<Self> {
-        Ok(Self { gateway, metrics: Metrics::install().context("the metrics")?, stop, state: State::default() })
+        Ok(Self { gateway, metrics: Metrics::install().context("the metrics")?, stop, state: ProcessState::default() })
     }
 
     /// Runs a part without which the process is of no use: where it dies, the process stops, and says why in the end.
@@ -74,12 +74,12 @@ impl Process {
     ) {
         let limits = &config.limits;
         let tasks = TaskTracker::new();
-        let settings = http::Settings { metrics_here: operators.is_none(), ..http::Settings::from(limits) };
+        let settings = http::HttpSettings { metrics_here: operators.is_none(), ..http::HttpSettings::from(limits) };
         let proxies = links.proxies().clone();
         let state =
             DoorState { gateway: self.gateway.clone(), metrics: self.render(), settings, links, tasks: tasks.clone() };
         let drain = shutdown::DRAIN.saturating_sub(limits.grace);
-        let limits = server::Limits { drain, ..server::Limits::from(limits) };
+        let limits = server::ConnectionLimits { drain, ..server::ConnectionLimits::from(limits) };
         let api = server::serve_behind(proxies, listener, http::router(state), limits, tasks, self.stop.clone());
         tokio::join!(self.part("the API", api), self.serve_operators(operators));
     }
@@ -88,7 +88,7 @@ impl Process {
     pub(super) async fn serve_operators(&self, listener: Option<TcpListener>) {
         if let Some(listener) = listener {
             let router = http::operators_router(self.gateway.clone(), self.render());
-            let limits = server::Limits { drain: shutdown::DRAIN, ..server::Limits::default() };
+            let limits = server::ConnectionLimits { drain: shutdown::DRAIN, ..server::ConnectionLimits::default() };
             let serving = server::serve(listener, router, limits, TaskTracker::new(), self.stop.clone());
             self.part("health and metrics", serving).await;
         }
@@ -147,7 +147,7 @@ impl Process {
 
     /// Runs the workers until told to stop. `name` tells this process from others on the same database.
     pub(super) async fn work(&self, name: &str) {
-        let _stopped = self.stop.run_until_cancelled(self.gateway.base().begun()).await;
+        let _stopped = self.stop.run_until_cancelled(self.gateway.base().until_begun()).await;
         // A request reads the clock when it comes; the workers must not begin by another one.
         while !self.gateway.base().clock().is_set() && !self.stop.is_cancelled() {
             let _ran_out = tokio::time::timeout(SOON, self.stop.cancelled()).await;
@@ -183,7 +183,7 @@ impl Process {
     }
 
     async fn keep_time(&self) {
-        let _stopped = self.stop.run_until_cancelled(self.gateway.base().begun()).await;
+        let _stopped = self.stop.run_until_cancelled(self.gateway.base().until_begun()).await;
         while !self.stop.is_cancelled() {
             self.set_clock().await;
             // Running out is the usual end of a rest.

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::process::listen;
-use super::{Failure, console, runtime};
+use super::{CommandFailure, console, runtime};
 use crate::domain::clock::SystemClock;
 use crate::receiver::{Received, Receiver};
 use crate::shutdown;
-use crate::telemetry::{self, Format};
+use crate::telemetry::{self, LineFormat};
 use crate::webhook::secret::SigningSecret;
 
 /// The longest standard input that is read.
@@ -28,14 +28,14 @@ const INPUT: u64 = 64 * 1024;
 
 /// The options of `receive`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct ReceiveArgs {
     /// The port on 127.0.0.1. 0 chooses a free port.
     #[arg(long, default_value_t = 9099)]
     port: u16,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    telemetry::init_logs("warn", Format::Text)?;
+pub(super) fn run(arguments: &ReceiveArgs) -> Result<(), CommandFailure> {
+    telemetry::init_logs("warn", LineFormat::Text)?;
     runtime()?.block_on(receive(arguments.port))
 }
 
@@ -69,7 +69,7 @@ fn asking(input: &str) -> String {
     }
 }
 
-async fn receive(port: u16) -> Result<(), Failure> {
+async fn receive(port: u16) -> Result<(), CommandFailure> {
     let stop = shutdown::on_signals(telemetry::flush)?;
     let listener = listen(([127, 0, 0, 1], port).into()).await?;
     console::remark(&format!("Receiving webhooks at http://{}/ (Ctrl-C ends it).", listener.local_addr()?));
@@ -85,7 +85,7 @@ async fn receive(port: u16) -> Result<(), Failure> {
     });
     if let Some(input) = stop.run_until_cancelled(standard_input()).await {
         let input = input.map_err(anyhow::Error::from)??;
-        receiver.learn(secret_in(&input).ok_or_else(|| Failure::Usage(asking(&input)))?);
+        receiver.learn(secret_in(&input).ok_or_else(|| CommandFailure::Usage(asking(&input)))?);
     }
     stop.cancelled().await;
     receiver.shutdown().await;

@@ -3,8 +3,8 @@
 //! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may
 //! be stopped and run again. Needs the runtime role only.
 
-use super::{Failure, console, runtime, startup, wrong};
-use crate::app::upkeep::key_rotation::{self, Bench, Rotated};
+use super::{CommandFailure, console, runtime, startup, wrong};
+use crate::app::upkeep::key_rotation::{self, Rotated, RotationContext};
 use crate::assembly;
 use crate::config::Loaded;
 use crate::domain::clock::SystemClock;
@@ -12,14 +12,14 @@ use crate::domain::entropy::Entropy;
 
 /// The options of `rotate-keys`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct RotateKeysArgs {
     /// Stop storing webhook URLs in plain text. Use this once no gateway of a version without encrypted URLs runs on
     /// this database or will be restored: such a version sends nothing to endpoints whose URL it cannot read.
     #[arg(long)]
     seal_urls: bool,
 }
 
-pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(loaded: Loaded, arguments: &RotateKeysArgs) -> Result<(), CommandFailure> {
     let config = loaded.for_rotation().map_err(wrong)?;
     let sealer = assembly::sealer(&config.keys)?;
     let audit = assembly::audit_keys(&config.audit)?;
@@ -29,7 +29,7 @@ pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> 
         let store = assembly::store(&config.database_url, &config.database, stamp);
         startup::patiently(|| startup::may_rotate(&store, &audit, &sealer)).await?;
         let urls = arguments.seal_urls;
-        let bench = Bench { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
+        let bench = RotationContext { store: &store, sealer: &sealer, clock: &SystemClock, entropy: &entropy };
         let rotated =
             key_rotation::rotate(bench, |what, renewed| console::remark(&format!("{what}: {renewed} re-encrypted")))
                 .await?;
@@ -41,7 +41,7 @@ pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> 
         console::remark(&format!("webhook URLs: none is in plain text from now on; {urls} were"));
     }
     let printed = console::answer(&report(&rotated, sealer.current_id()));
-    if rotated.iter().all(Rotated::is_clean) { printed } else { Err(Failure::Code(1)) }
+    if rotated.iter().all(Rotated::is_clean) { printed } else { Err(CommandFailure::Code(1)) }
 }
 
 fn report(rotated: &[Rotated], current: &str) -> String {

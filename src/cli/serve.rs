@@ -1,20 +1,20 @@
 //! `serve`: the API, with the workers beside it unless they run elsewhere.
 
 use super::process::{Process, listen_for_operators, worker_name};
-use super::{Failure, inherited, runtime, wrong};
+use super::{CommandFailure, inherited, runtime, wrong};
 use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::{shutdown, telemetry};
 
 /// The options of `serve`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct ServeArgs {
     /// Do not run the workers; separate processes run them (`worker`).
     #[arg(long)]
     no_worker: bool,
 }
 
-pub(super) fn run(loaded: Loaded, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(loaded: Loaded, arguments: &ServeArgs) -> Result<(), CommandFailure> {
     let config = loaded.for_serve().map_err(wrong)?;
     Ok(runtime()?.block_on(serve(&config, !arguments.no_worker))?)
 }

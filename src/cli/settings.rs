@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{Failure, console};
+use super::{CommandFailure, console};
 use crate::config::{Section, Setting, table};
 
 /// The width of a person's lines.
@@ -20,31 +20,31 @@ between commas in the environment. A secret can also be read from a file of its 
 
 /// The options of `settings`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct SettingsArgs {
     /// The output format: for people, for the documentation, or for programs.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = SettingsFormat::Text)]
+    format: SettingsFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum SettingsFormat {
     Text,
     Markdown,
     Json,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &SettingsArgs) -> Result<(), CommandFailure> {
     let text = match arguments.format {
-        Format::Text => sentences(table()),
-        Format::Markdown => markdown(table()),
-        Format::Json => json(table())?,
+        SettingsFormat::Text => sentences(table()),
+        SettingsFormat::Markdown => markdown(table()),
+        SettingsFormat::Json => json(table())?,
     };
     console::answer(&text)
 }
 
 /// One setting, for a machine.
 #[derive(Serialize)]
-struct Row<'a> {
+struct SettingRow<'a> {
     section: &'a str,
     key: &'a str,
     variable: String,
@@ -65,8 +65,8 @@ struct Row<'a> {
     purpose: &'a str,
 }
 
-fn row<'a>(section: &'a Section, setting: &'a Setting) -> Row<'a> {
-    Row {
+fn row<'a>(section: &'a Section, setting: &'a Setting) -> SettingRow<'a> {
+    SettingRow {
         section: section.title,
         key: setting.key,
         variable: setting.variable(),
@@ -86,7 +86,7 @@ fn row<'a>(section: &'a Section, setting: &'a Setting) -> Row<'a> {
 
 fn json(table: &[Section]) -> anyhow::Result<String> {
     let of = |section| move |setting| row(section, setting);
-    let rows: Vec<Row> = table.iter().flat_map(|section| section.settings.iter().map(of(section))).collect();
+    let rows: Vec<SettingRow> = table.iter().flat_map(|section| section.settings.iter().map(of(section))).collect();
     Ok(serde_json::to_string_pretty(&serde_json::json!({ "settings": rows }))? + "\n")
 }
 
@@ -118,7 +118,7 @@ fn default(setting: &Setting) -> String {
 
 /// What is allowed, with its unit, and whether it is secret.
 fn allowed(setting: &Setting) -> String {
-    let each = if setting.kind == crate::config::Kind::List { "a list; each " } else { "" };
+    let each = if setting.kind == crate::config::SettingKind::List { "a list; each " } else { "" };
     let unit = setting.unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
     let secret = if setting.secret { "; a secret" } else { "" };
     format!("{each}{}{unit}{secret}", setting.allowed)

@@ -7,16 +7,16 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::process::listen;
-use super::{Failure, console, runtime};
+use super::{CommandFailure, console, runtime};
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::Entropy;
 use crate::shutdown;
-use crate::sim::{Key, Settings, StandIn};
-use crate::telemetry::{self, Format};
+use crate::sim::{StandIn, StandInKey, StandInSettings};
+use crate::telemetry::{self, LineFormat};
 
 /// The options of `sim`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct SimArgs {
     /// The address to listen on. Port 0 chooses a free port.
     #[arg(long, default_value = "127.0.0.1:9080")]
     listen: SocketAddr,
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     access_key_secret: SecretString,
     /// The key of an additional account, with its secret: `ID:SECRET`. May be repeated.
     #[arg(long = "further-account", value_name = "ID:SECRET", value_parser = further)]
-    further: Vec<Key>,
+    further: Vec<StandInKey>,
     /// Keep the caches in this file across restarts.
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
@@ -41,20 +41,20 @@ pub(super) struct Arguments {
 }
 
 /// Each key opens an account of its own.
-fn further(text: &str) -> Result<Key, String> {
+fn further(text: &str) -> Result<StandInKey, String> {
     let pair = text.split_once(':').filter(|(id, secret)| !id.is_empty() && !secret.is_empty());
     let (id, secret) = pair.ok_or("must be the access key id, a colon and the secret")?;
-    Ok(Key { access_key_id: id.to_owned(), access_key_secret: secret.into(), account: id.to_owned() })
+    Ok(StandInKey { access_key_id: id.to_owned(), access_key_secret: secret.into(), account: id.to_owned() })
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    telemetry::init_logs("info,sqlx=warn", Format::Text)?;
+pub(super) fn run(arguments: &SimArgs) -> Result<(), CommandFailure> {
+    telemetry::init_logs("info,sqlx=warn", LineFormat::Text)?;
     Ok(runtime()?.block_on(stand_in(arguments))?)
 }
 
-async fn stand_in(arguments: &Arguments) -> anyhow::Result<()> {
+async fn stand_in(arguments: &SimArgs) -> anyhow::Result<()> {
     let stop = shutdown::on_signals(telemetry::flush)?;
-    let settings = Settings {
+    let settings = StandInSettings {
         access_key_id: arguments.access_key_id.clone(),
         access_key_secret: arguments.access_key_secret.clone(),
         further: arguments.further.clone(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::app::upkeep::startup::{self, Unfit};
+use crate::app::upkeep::startup::{self, StartupError};
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::seal::Sealer;
 use crate::store::Store;
@@ -27,16 +27,16 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Tells of a database that cannot be used.
 #[derive(Debug, Default)]
-pub(super) struct Watch(Option<(String, Instant)>);
+pub(super) struct DatabaseWatch(Option<(String, Instant)>);
 
-impl Watch {
+impl DatabaseWatch {
     /// Tells why not: at once where the cause is new, else now and then.
-    pub(super) fn fails(&mut self, unfit: &Unfit) {
+    pub(super) fn fails(&mut self, unfit: &StartupError) {
         let cause = unfit.to_string();
         let known = self.0.as_ref().is_some_and(|(last, told)| *last == cause && told.elapsed() < AGAIN);
         if !known {
             let error: &(dyn std::error::Error + 'static) = unfit;
-            if let Unfit::Database { target, .. } = unfit {
+            if let StartupError::Database { target, .. } = unfit {
                 tracing::warn!(
                     host = target.host,
                     port = target.port,
@@ -79,14 +79,14 @@ impl Pauses {
 }
 
 /// What a command needs of its database, asked again for a while where that may pass.
-pub(super) async fn patiently<W>(mut look: impl FnMut() -> W) -> Result<(), Unfit>
+pub(super) async fn patiently<W>(mut look: impl FnMut() -> W) -> Result<(), StartupError>
 where
-    W: Future<Output = Result<(), Unfit>>,
+    W: Future<Output = Result<(), StartupError>>,
 {
-    let (mut watch, mut pauses, deadline) = (Watch::default(), Pauses::default(), Instant::now() + MAX_WAIT);
+    let (mut watch, mut pauses, deadline) = (DatabaseWatch::default(), Pauses::default(), Instant::now() + MAX_WAIT);
     loop {
         let Err(unfit) = look().await else { return Ok(()) };
-        if unfit.is_final() || matches!(unfit, Unfit::NotMigrated) || Instant::now() >= deadline {
+        if unfit.is_final() || matches!(unfit, StartupError::NotMigrated) || Instant::now() >= deadline {
             return Err(unfit);
         }
         watch.fails(&unfit);
@@ -95,27 +95,27 @@ where
 }
 
 /// Whether what a command writes with these keys is good.
-pub(super) async fn keys_fit(store: &Store, audit: &AuditKeys) -> Result<(), Unfit> {
+pub(super) async fn keys_fit(store: &Store, audit: &AuditKeys) -> Result<(), StartupError> {
     startup::reach(store).await?;
     startup::check_keys(store, Some(audit), None).await
 }
 
 /// The same of a rotation.
-pub(super) async fn may_rotate(store: &Store, audit: &AuditKeys, sealer: &Sealer) -> Result<(), Unfit> {
+pub(super) async fn may_rotate(store: &Store, audit: &AuditKeys, sealer: &Sealer) -> Result<(), StartupError> {
     startup::reach(store).await?;
     startup::check_rotation(store, audit, sealer).await
 }
 
 /// Ends a command whose database cannot be reached.
-pub(super) async fn reached(store: &Store) -> Result<(), Unfit> {
+pub(super) async fn reached(store: &Store) -> Result<(), StartupError> {
     patiently(|| startup::reach(store)).await
 }
 
 /// The exit code of a process that may not begin.
-pub(super) fn exit_code(unfit: &Unfit) -> u8 {
+pub(super) fn exit_code(unfit: &StartupError) -> u8 {
     match unfit {
-        Unfit::Database { fault, .. } if fault.is_final() => DATABASE_REFUSES,
-        Unfit::AuditKey { .. } | Unfit::MasterKey { .. } => WRONG_KEY,
+        StartupError::Database { fault, .. } if fault.is_final() => DATABASE_REFUSES,
+        StartupError::AuditKey { .. } | StartupError::MasterKey { .. } => WRONG_KEY,
         _ => 1,
     }
 }

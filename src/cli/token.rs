@@ -2,8 +2,8 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::{Failure, console};
-use crate::auth::mint::{Claims, mint};
+use super::{CommandFailure, console};
+use crate::auth::mint::{MintedClaims, mint};
 use crate::config::{AuthKeys, Config};
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::Entropy;
@@ -12,7 +12,7 @@ use crate::domain::ids::uuid_v7;
 
 /// The token to mint.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct TokenArgs {
     /// The team that the token acts for. May be repeated; each request then chooses a team with X-Team.
     #[arg(long = "team", required = true, value_name = "TEAM")]
     teams: Vec<TeamId>,
@@ -43,15 +43,15 @@ fn not_one(word: &str) -> String {
     format!("{word} is not a scope: it {}{gone}", Scope::allowed())
 }
 
-pub(super) fn run(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+pub(super) fn run(arguments: &TokenArgs, config: Config) -> Result<(), CommandFailure> {
     let need = |name: &str| {
-        Failure::Usage(format!(
+        CommandFailure::Usage(format!(
             "{name} must be set: tokens are minted with the settings that \
                                                     verify them"
         ))
     };
     let Some(AuthKeys::Hs256(secret)) = config.auth.keys else { return Err(need("ECG_AUTH_HS256_SECRET")) };
-    let claims = Claims {
+    let claims = MintedClaims {
         subject: arguments.subject.clone(),
         teams: arguments.teams.clone(),
         scopes: arguments.scopes.iter().flat_map(|some| some.0.clone()).collect(),

@@ -1,12 +1,12 @@
 //! `worker`: the workers without the API. `/healthz`, `/readyz` and `/metrics` are served at `ECG_METRICS_LISTEN`.
 
 use super::process::{Process, listen_for_operators, worker_name};
-use super::{Failure, runtime, wrong};
+use super::{CommandFailure, runtime, wrong};
 use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::{shutdown, telemetry};
 
-pub(super) fn run(loaded: Loaded) -> Result<(), Failure> {
+pub(super) fn run(loaded: Loaded) -> Result<(), CommandFailure> {
     let config = loaded.for_worker().map_err(wrong)?;
     Ok(runtime()?.block_on(work(&config))?)
 }

@@ -7,10 +7,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::kinds::content;
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::settings::TokensConfig;
-use crate::auth::jwks::{Reach, is_safe};
-use crate::auth::keys::{KeySet, Secrets};
+use crate::auth::jwks::{JwksSettings, is_safe};
+use crate::auth::keys::{HmacSecrets, KeySet};
 use crate::domain::identity::issuer::{ALGORITHMS, Issuer, discovery_url};
 use crate::egress::Egress;
 
@@ -27,7 +27,7 @@ pub struct AuthConfig {
     /// What its signature is checked with.
     pub keys: Option<AuthKeys>,
     /// How keys are fetched, of every issuer.
-    pub reach: Reach,
+    pub reach: JwksSettings,
     /// What it says where.
     pub claims: ClaimsConfig,
     /// `auth.issuers_file`: further issuers, each of good form.
@@ -86,9 +86,9 @@ impl Default for ClaimsConfig {
 
 impl AuthConfig {
     /// What was written, if it goes together.
-    pub(super) fn of(written: TokensConfig, r: &mut Reader) -> Self {
+    pub(super) fn of(written: TokensConfig, r: &mut SettingsReader) -> Self {
         let claims = ClaimsConfig::from(&written);
-        let reach = Reach {
+        let reach = JwksSettings {
             egress: Egress::new(written.proxy.clone(), written.authorities.clone()),
             http_hosts: written.http_hosts.clone(),
         };
@@ -98,12 +98,12 @@ impl AuthConfig {
     }
 
     /// Whether it was written what tokens are checked with, and is wrong.
-    pub(super) fn refuses_keys(r: &Reader) -> bool {
+    pub(super) fn refuses_keys(r: &SettingsReader) -> bool {
         KEYS.iter().any(|key| r.refuses(key))
     }
 
     /// Whether the settings describe an issuer of their own, beside those of the file.
-    pub(super) fn describes_one(&self, r: &Reader) -> bool {
+    pub(super) fn describes_one(&self, r: &SettingsReader) -> bool {
         let keys = self.keys.is_some() || Self::refuses_keys(r);
         r.has("auth.issuer") || r.has("auth.audience") || keys || !r.has("auth.issuers_file")
     }
@@ -119,7 +119,7 @@ impl AuthConfig {
 }
 
 /// Tokens are checked with one thing.
-fn only_one(r: &mut Reader) -> bool {
+fn only_one(r: &mut SettingsReader) -> bool {
     let set: Vec<&str> = KEYS.into_iter().filter(|key| r.has(key)).collect();
     let [one, others @ ..] = &set[..] else { return true };
     if !others.is_empty() {
@@ -130,7 +130,7 @@ fn only_one(r: &mut Reader) -> bool {
 }
 
 /// What tokens are checked with: judged by the same rule as whoever uses it.
-fn keys(written: &TokensConfig, reach: &Reach, r: &mut Reader) -> Option<AuthKeys> {
+fn keys(written: &TokensConfig, reach: &JwksSettings, r: &mut SettingsReader) -> Option<AuthKeys> {
     if let Some(url) = &written.jwks_url {
         if !is_safe(url, &reach.http_hosts) {
             r.refuse_value("auth.jwks_url");
@@ -162,7 +162,7 @@ fn is_discoverable(issuer: &str, http_hosts: &[String]) -> bool {
 fn jwks(path: &Path) -> Result<Vec<u8>, String> {
     let place = path.display();
     let document = content(path).map_err(|told| format!("the file {place} {told}"))?;
-    KeySet::from_jwks(&document, Secrets::Allowed, &ALGORITHMS)
+    KeySet::from_jwks(&document, HmacSecrets::Allowed, &ALGORITHMS)
         .map_err(|error| format!("the file {place}: {error}"))?;
     Ok(document)
 }

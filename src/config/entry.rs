@@ -1,37 +1,38 @@
 //! A row of the table together with what reads its value: what stands behind `=` in `settings/*.rs`.
 //!
-//! [`One`] is a value or none, [`Given`] one with a default, [`Many`] a list, [`Listed`] a list or none. A default is
-//! written as an operator would write it and read as that is read, so that it cannot be one that is refused.
+//! [`One`] is a value or none, [`WithDefault`] one with a default, [`ListSetting`] a list, [`OptionalList`] a list or
+//! none. A default is written as an operator would write it and read as that is read, so that it cannot be one that is
+//! refused.
 
 use std::fmt::Display;
 
 use super::parse::One;
-use super::reader::Reader;
-use super::setting::{Kind, Setting};
+use super::reader::SettingsReader;
+use super::setting::{Setting, SettingKind};
 
 /// A row that can be read.
-pub(super) trait Entry {
+pub(super) trait SettingEntry {
     /// What is read.
     type Value;
     /// What was written, or what holds where nothing was, or nothing that is allowed.
-    fn read(&self, reader: &mut Reader) -> Self::Value;
+    fn read(&self, reader: &mut SettingsReader) -> Self::Value;
     /// The row, for this purpose.
     fn row(self, purpose: &'static str) -> Setting;
 }
 
 /// The row of an entry whose value has the type `V`.
-pub(super) fn row<V>(entry: impl Entry<Value = V>, purpose: &'static str) -> Setting {
+pub(super) fn row<V>(entry: impl SettingEntry<Value = V>, purpose: &'static str) -> Setting {
     entry.row(purpose)
 }
 
 /// A value with a default.
-pub(super) struct Given<T>(One<T>);
+pub(super) struct WithDefault<T>(One<T>);
 
 /// A list, which is empty where nothing is written.
-pub(super) struct Many<T>(One<T>);
+pub(super) struct ListSetting<T>(One<T>);
 
 /// A list, or none where nothing is written.
-pub(super) struct Listed<T> {
+pub(super) struct OptionalList<T> {
     items: One<T>,
     /// Whether an empty one counts as none.
     never_empty: bool,
@@ -39,19 +40,19 @@ pub(super) struct Listed<T> {
 
 impl<T> One<T> {
     /// With a default.
-    pub(super) fn or(mut self, default: impl Display) -> Given<T> {
+    pub(super) fn or(mut self, default: impl Display) -> WithDefault<T> {
         self.setting.default = Some(default.to_string().into());
-        Given(self)
+        WithDefault(self)
     }
 
     /// A list of such.
-    pub(super) fn many(mut self) -> Many<T> {
-        self.setting.kind = Kind::List;
-        Many(self)
+    pub(super) fn many(mut self) -> ListSetting<T> {
+        self.setting.kind = SettingKind::List;
+        ListSetting(self)
     }
 }
 
-impl<T> Given<T> {
+impl<T> WithDefault<T> {
     /// What holds without it is decided elsewhere, and told in these words.
     pub(super) fn otherwise(mut self, told: &'static str) -> One<T> {
         self.0.setting.default = None;
@@ -59,10 +60,10 @@ impl<T> Given<T> {
     }
 }
 
-impl<T> Many<T> {
+impl<T> ListSetting<T> {
     /// None where nothing is written, which means `told`.
-    pub(super) fn or_none(self, told: &'static str) -> Listed<T> {
-        Listed { items: self.0.otherwise(told), never_empty: false }
+    pub(super) fn or_none(self, told: &'static str) -> OptionalList<T> {
+        OptionalList { items: self.0.otherwise(told), never_empty: false }
     }
 
     /// An empty one means `told`.
@@ -71,15 +72,15 @@ impl<T> Many<T> {
     }
 
     /// The same; an empty list counts as none: it would refuse everything, and that is never meant.
-    pub(super) fn never_empty(self, told: &'static str) -> Listed<T> {
-        Listed { never_empty: true, ..self.or_none(told) }
+    pub(super) fn never_empty(self, told: &'static str) -> OptionalList<T> {
+        OptionalList { never_empty: true, ..self.or_none(told) }
     }
 }
 
-impl<T> Entry for One<T> {
+impl<T> SettingEntry for One<T> {
     type Value = Option<T>;
 
-    fn read(&self, reader: &mut Reader) -> Option<T> {
+    fn read(&self, reader: &mut SettingsReader) -> Option<T> {
         reader.one(self)
     }
 
@@ -88,10 +89,10 @@ impl<T> Entry for One<T> {
     }
 }
 
-impl<T> Entry for Given<T> {
+impl<T> SettingEntry for WithDefault<T> {
     type Value = T;
 
-    fn read(&self, reader: &mut Reader) -> T {
+    fn read(&self, reader: &mut SettingsReader) -> T {
         reader.one(&self.0).unwrap_or_else(|| self.0.default())
     }
 
@@ -100,10 +101,10 @@ impl<T> Entry for Given<T> {
     }
 }
 
-impl<T> Entry for Many<T> {
+impl<T> SettingEntry for ListSetting<T> {
     type Value = Vec<T>;
 
-    fn read(&self, reader: &mut Reader) -> Vec<T> {
+    fn read(&self, reader: &mut SettingsReader) -> Vec<T> {
         reader.many(&self.0).unwrap_or_default()
     }
 
@@ -112,10 +113,10 @@ impl<T> Entry for Many<T> {
     }
 }
 
-impl<T> Entry for Listed<T> {
+impl<T> SettingEntry for OptionalList<T> {
     type Value = Option<Vec<T>>;
 
-    fn read(&self, reader: &mut Reader) -> Option<Vec<T>> {
+    fn read(&self, reader: &mut SettingsReader) -> Option<Vec<T>> {
         reader.many(&self.items).filter(|items| !self.never_empty || !items.is_empty())
     }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::SettingError;
-use super::parse::{One, Refused};
-use super::setting::Kind;
+use super::parse::{One, ParseError};
+use super::setting::SettingKind;
 use crate::domain::field::FieldError;
 use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
 
@@ -15,9 +15,9 @@ const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// A file of issuers; each thing that is wrong in it has its place.
 pub(super) fn issuers(key: &'static str) -> One<Vec<Issuer>> {
-    One::new(key, Kind::File, "the path of a file", |path| {
+    One::new(key, SettingKind::File, "the path of a file", |path| {
         let wrong = |(setting, message)| SettingError { setting, message };
-        read_issuers(Path::new(path)).map_err(|told| Refused::Within(told.into_iter().map(wrong).collect()))
+        read_issuers(Path::new(path)).map_err(|told| ParseError::Within(told.into_iter().map(wrong).collect()))
     })
 }
 
@@ -42,17 +42,17 @@ fn read_issuers(path: &Path) -> Result<Vec<Issuer>, Vec<(String, String)>> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct IssuersFile {
     issuers: Vec<Issuer>,
 }
 
 fn parse(path: &Path, text: &str) -> Result<Vec<Issuer>, String> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
         let mut from = serde_json::Deserializer::from_str(text);
-        let file: Result<File, _> = serde_path_to_error::deserialize(&mut from);
+        let file: Result<IssuersFile, _> = serde_path_to_error::deserialize(&mut from);
         return file.map(|file| file.issuers).map_err(|error| error.to_string());
     }
-    let file: Result<File, _> = toml::from_str(text);
+    let file: Result<IssuersFile, _> = toml::from_str(text);
     file.map(|file| file.issuers).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
         format!("line {line}: {}", error.message())

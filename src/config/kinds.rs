@@ -10,21 +10,25 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::entry::Given;
-use super::parse::{One, Refused, is_quoted};
-use super::setting::Kind;
+use super::entry::WithDefault;
+use super::parse::{One, ParseError, is_quoted};
+use super::setting::SettingKind;
 use crate::crypto::master::{self, MasterKey};
-use crate::domain::database::address::{self, Address};
+use crate::domain::database::address::{self, DatabaseAddress};
 use crate::egress::{Authorities, Proxy};
 use crate::webhook::cidr::{self, Cidr};
 
 /// A text that `parse` takes.
 pub(super) fn text<T>(key: &'static str, allowed: &'static str, parse: impl Fn(&str) -> Option<T> + 'static) -> One<T> {
-    One::new(key, Kind::Text, allowed, move |text| parse(text).ok_or(Refused::NotAllowed))
+    One::new(key, SettingKind::Text, allowed, move |text| parse(text).ok_or(ParseError::NotAllowed))
 }
 
-/// A text that is kept as it is written, if it is good.
-pub(super) fn kept(key: &'static str, allowed: &'static str, is_good: impl Fn(&str) -> bool + 'static) -> One<String> {
+/// A text that is taken as it is written, if it is good.
+pub(super) fn checked_text(
+    key: &'static str,
+    allowed: &'static str,
+    is_good: impl Fn(&str) -> bool + 'static,
+) -> One<String> {
     text(key, allowed, move |text| is_good(text).then(|| text.to_owned()))
 }
 
@@ -32,13 +36,13 @@ const WORD: &str = "a string without surrounding spaces or quotes";
 
 /// A text without spaces at its ends, and not in quotes.
 pub(super) fn word(key: &'static str) -> One<String> {
-    kept(key, WORD, |text| !text.is_empty() && text.trim() == text && !is_quoted(text))
+    checked_text(key, WORD, |text| !text.is_empty() && text.trim() == text && !is_quoted(text))
 }
 
 /// A secret word.
 pub(super) fn secret(key: &'static str) -> One<SecretString> {
     let word = word(key).parse;
-    One::new(key, Kind::Text, WORD, move |text| word(text).map(SecretString::from)).secret()
+    One::new(key, SettingKind::Text, WORD, move |text| word(text).map(SecretString::from)).secret()
 }
 
 /// One of a few words.
@@ -56,7 +60,7 @@ pub(super) fn parsed<T: FromStr>(key: &'static str, allowed: &'static str) -> On
 }
 
 /// A whole number.
-pub(super) fn number<T>(key: &'static str, range: RangeInclusive<u64>, default: impl Display) -> Given<T>
+pub(super) fn number<T>(key: &'static str, range: RangeInclusive<u64>, default: impl Display) -> WithDefault<T>
 where
     T: TryFrom<u64> + 'static,
 {
@@ -64,27 +68,31 @@ where
 }
 
 /// A number of bytes.
-pub(super) fn bytes(key: &'static str, range: RangeInclusive<u64>, default: usize) -> Given<usize> {
+pub(super) fn bytes(key: &'static str, range: RangeInclusive<u64>, default: usize) -> WithDefault<usize> {
     counted(key, Some("bytes"), range, default, |number| usize::try_from(number).ok())
 }
 
 /// A number of seconds.
-pub(super) fn seconds(key: &'static str, range: RangeInclusive<u64>, default: u64) -> Given<Duration> {
+pub(super) fn seconds(key: &'static str, range: RangeInclusive<u64>, default: u64) -> WithDefault<Duration> {
     counted(key, Some("seconds"), range, default, |number| Some(Duration::from_secs(number)))
 }
 
 /// The same, counted as the pure rules count.
-pub(super) fn signed_seconds(key: &'static str, range: RangeInclusive<u64>, default: i64) -> Given<chrono::Duration> {
+pub(super) fn signed_seconds(
+    key: &'static str,
+    range: RangeInclusive<u64>,
+    default: i64,
+) -> WithDefault<chrono::Duration> {
     counted(key, Some("seconds"), range, default, |number| chrono::Duration::from_std(Duration::from_secs(number)).ok())
 }
 
 /// A number of milliseconds.
-pub(super) fn milliseconds(key: &'static str, range: RangeInclusive<u64>, default: u128) -> Given<Duration> {
+pub(super) fn milliseconds(key: &'static str, range: RangeInclusive<u64>, default: u128) -> WithDefault<Duration> {
     counted(key, Some("milliseconds"), range, default, |number| Some(Duration::from_millis(number)))
 }
 
 /// A number of days.
-pub(super) fn days(key: &'static str, range: RangeInclusive<u64>, default: u64) -> Given<Duration> {
+pub(super) fn days(key: &'static str, range: RangeInclusive<u64>, default: u64) -> WithDefault<Duration> {
     counted(key, Some("days"), range, default, |number| Some(Duration::from_hours(24 * number)))
 }
 
@@ -94,22 +102,22 @@ fn counted<T>(
     range: RangeInclusive<u64>,
     default: impl Display,
     meaning: impl Fn(u64) -> Option<T> + 'static,
-) -> Given<T> {
+) -> WithDefault<T> {
     let allowed = format!("a whole number from {} to {}", range.start(), range.end());
     let within = range.clone();
     let read = move |text: &str| {
         let number = text.parse().ok().filter(|number| within.contains(number));
-        number.and_then(&meaning).ok_or(Refused::NotAllowed)
+        number.and_then(&meaning).ok_or(ParseError::NotAllowed)
     };
-    let mut one = One::new(key, Kind::Number, allowed, read);
+    let mut one = One::new(key, SettingKind::Number, allowed, read);
     one.setting.range = Some(range);
     one.setting.unit = unit;
     one.or(default)
 }
 
 /// A switch that is off unless it is set.
-pub(super) fn flag(key: &'static str) -> Given<bool> {
-    One::new(key, Kind::Flag, "true or false", |text| text.parse().map_err(|_| Refused::NotAllowed)).or(false)
+pub(super) fn flag(key: &'static str) -> WithDefault<bool> {
+    One::new(key, SettingKind::Flag, "true or false", |text| text.parse().map_err(|_| ParseError::NotAllowed)).or(false)
 }
 
 /// An `http` or `https` address, of which `more` demands more.
@@ -122,7 +130,7 @@ fn web(text: &str, more: impl Fn(&Url) -> bool) -> Option<Url> {
 
 /// The address of an API of the cloud's.
 pub(super) fn endpoint(key: &'static str) -> One<String> {
-    kept(key, "an http or https address without a path; {region} may stand for the region", |text| {
+    checked_text(key, "an http or https address without a path; {region} may stand for the region", |text| {
         web(&text.replace("{region}", "cn-hangzhou"), |url| url.path() == "/").is_some()
     })
 }
@@ -143,9 +151,9 @@ pub(super) fn proxy(key: &'static str) -> One<Proxy> {
 }
 
 /// The address of a database.
-pub(super) fn database(key: &'static str) -> One<Address> {
-    let read = |text: &str| Address::parse(text).map_err(|error| Refused::Because(error.to_string()));
-    One::new(key, Kind::Text, address::EXAMPLE, read).secret()
+pub(super) fn database(key: &'static str) -> One<DatabaseAddress> {
+    let read = |text: &str| DatabaseAddress::parse(text).map_err(|error| ParseError::Because(error.to_string()));
+    One::new(key, SettingKind::Text, address::EXAMPLE, read).secret()
 }
 
 /// A master key.
@@ -180,12 +188,12 @@ pub(super) fn path(key: &'static str) -> One<PathBuf> {
 
 /// A file that `read` takes; what is told of one that cannot be used stands behind its name.
 pub(super) fn file<T>(key: &'static str, read: impl Fn(&Path) -> Result<T, String> + 'static) -> One<T> {
-    One::new(key, Kind::File, "the path of a file", move |text| {
+    One::new(key, SettingKind::File, "the path of a file", move |text| {
         if text.is_empty() {
-            return Err(Refused::NotAllowed);
+            return Err(ParseError::NotAllowed);
         }
         let path = PathBuf::from(text);
-        read(&path).map_err(|told| Refused::Because(format!("the file {} {told}", path.display())))
+        read(&path).map_err(|told| ParseError::Because(format!("the file {} {told}", path.display())))
     })
 }
 

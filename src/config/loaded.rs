@@ -3,24 +3,24 @@
 
 use std::path::Path;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::setting::find;
 use super::settings::table;
-use super::source::Source;
+use super::source::WrittenSettings;
 use super::{Config, LogConfig, SettingError};
 
 /// What was read, and what is wrong with it.
 #[derive(Debug)]
 pub struct Loaded {
     pub(super) config: Config,
-    pub(super) reader: Reader,
+    pub(super) reader: SettingsReader,
     notes: Vec<String>,
 }
 
 impl Loaded {
     /// Reads the settings of `file`, if there is one, and of `env` over it.
     pub fn of(file: Option<&Path>, env: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut reader = Reader::new(Source::merge(table(), file, env));
+        let mut reader = SettingsReader::new(WrittenSettings::merge(table(), file, env));
         let config = Config::read(&mut reader);
         let mut notes = reader.notes();
         // What follows from settings is not said of wrong ones.
@@ -45,7 +45,7 @@ impl Loaded {
     }
 }
 
-impl Reader {
+impl SettingsReader {
     /// What the table calls required; where it was not written, that is noted. One that was written and is wrong is
     /// noted already.
     pub(super) fn need<T>(&mut self, key: &str, value: Option<T>) -> Option<T> {

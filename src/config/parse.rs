@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::SettingError;
-use super::setting::{Kind, Setting};
+use super::setting::{Setting, SettingKind};
 
 /// Why a text is refused.
-pub(super) enum Refused {
+pub(super) enum ParseError {
     /// It is not what is allowed.
     NotAllowed,
     /// For this reason, which does not repeat it.
@@ -21,7 +21,7 @@ pub(super) fn is_quoted(text: &str) -> bool {
 }
 
 /// What reads one text.
-pub(super) type Parse<T> = Box<dyn Fn(&str) -> Result<T, Refused>>;
+pub(super) type Parse<T> = Box<dyn Fn(&str) -> Result<T, ParseError>>;
 
 /// A value, or none.
 pub(super) struct One<T> {
@@ -32,9 +32,9 @@ pub(super) struct One<T> {
 impl<T> One<T> {
     pub(super) fn new(
         key: &'static str,
-        kind: Kind,
+        kind: SettingKind,
         allowed: impl Into<Cow<'static, str>>,
-        parse: impl Fn(&str) -> Result<T, Refused> + 'static,
+        parse: impl Fn(&str) -> Result<T, ParseError> + 'static,
     ) -> Self {
         let setting = Setting {
             key,

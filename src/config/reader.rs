@@ -1,26 +1,26 @@
 //! Turns what was written into typed values, and notes what is not allowed.
 
 use super::SettingError;
-use super::parse::{One, Refused, is_quoted};
+use super::parse::{One, ParseError, is_quoted};
 use super::setting::{Setting, find, variable_of};
-use super::source::{Raw, Source, Value};
+use super::source::{Raw, WrittenSettings, WrittenValue};
 
 /// The longest part of a wrong value that is repeated in a message, in characters.
 const ECHO: usize = 80;
 
 /// Reads settings one after another.
 #[derive(Default)]
-pub(super) struct Reader(Source);
+pub(super) struct SettingsReader(WrittenSettings);
 
-impl std::fmt::Debug for Reader {
+impl std::fmt::Debug for SettingsReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // What was written may be secret.
-        f.debug_tuple("Reader").field(&self.0.written).finish()
+        f.debug_tuple("SettingsReader").field(&self.0.written).finish()
     }
 }
 
-impl Reader {
-    pub(super) fn new(source: Source) -> Self {
+impl SettingsReader {
+    pub(super) fn new(source: WrittenSettings) -> Self {
         Self(source)
     }
 
@@ -75,7 +75,7 @@ impl Reader {
     /// The value of a setting that is one text. None where it is absent, or wrong, which is noted then.
     pub(super) fn one<T>(&mut self, one: &One<T>) -> Option<T> {
         let Raw { origin, value } = self.0.values.get(one.setting.key)?.clone();
-        let Value::Text(text) = value else {
+        let WrittenValue::Text(text) = value else {
             self.0.refuse(origin, format!("must be {}, not a list", one.setting.allowed));
             return None;
         };
@@ -84,9 +84,9 @@ impl Reader {
             Err(refused) => refused,
         };
         match refused {
-            Refused::NotAllowed => self.0.refuse(origin, must_be(&one.setting, &text)),
-            Refused::Because(told) => self.0.refuse(origin, told),
-            Refused::Within(errors) => self.0.errors.extend(errors),
+            ParseError::NotAllowed => self.0.refuse(origin, must_be(&one.setting, &text)),
+            ParseError::Because(told) => self.0.refuse(origin, told),
+            ParseError::Within(errors) => self.0.errors.extend(errors),
         }
         None
     }
@@ -109,7 +109,7 @@ impl Reader {
     /// Notes that a value is not what is allowed after all.
     pub(super) fn refuse_value(&mut self, key: &str) {
         let text = match self.0.values.get(key) {
-            Some(Raw { value: Value::Text(text), .. }) => text.clone(),
+            Some(Raw { value: WrittenValue::Text(text), .. }) => text.clone(),
             _ => String::new(),
         };
         if let Some(setting) = find(self.0.table, key) {

@@ -17,8 +17,8 @@ macro_rules! section {
 
         impl $name {
             /// What was written.
-            pub(in crate::config) fn read(reader: &mut crate::config::reader::Reader) -> Self {
-                use crate::config::entry::Entry as _;
+            pub(in crate::config) fn read(reader: &mut crate::config::reader::SettingsReader) -> Self {
+                use crate::config::entry::SettingEntry as _;
                 Self { $( $field: ($entry).read(reader), )+ }
             }
 
@@ -34,7 +34,7 @@ macro_rules! section {
             /// What holds where nothing is written.
             pub fn usual() -> &'static Self {
                 static USUAL: std::sync::LazyLock<$name> =
-                    std::sync::LazyLock::new(|| $name::read(&mut crate::config::reader::Reader::empty()));
+                    std::sync::LazyLock::new(|| $name::read(&mut crate::config::reader::SettingsReader::empty()));
                 &USUAL
             }
         }

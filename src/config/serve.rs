@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::reader::Reader;
+use super::reader::SettingsReader;
 use super::{
     AuditConfig, AuthConfig, AuthKeys, ClaimsConfig, CloudConfig, Config, DatabaseConfig, KeysConfig, LimitsConfig,
     Loaded, PaceConfig, PolicyConfig, RetentionConfig, ServerConfig, SettingError, WebhookConfig, WorkConfig,
 };
-use crate::auth::jwks::Reach;
+use crate::auth::jwks::JwksSettings;
 use crate::crypto::master::MasterKey;
 use crate::domain::cloud_account::endpoint::Allowed;
-use crate::domain::database::address::Address;
+use crate::domain::database::address::DatabaseAddress;
 use crate::domain::identity::issuer::Issuer;
 
 /// The settings of `serve` and `worker`: nothing is missing.
 #[derive(Debug)]
 pub struct ServeConfig {
     /// The database, as the runtime role.
-    pub database_url: Address,
+    pub database_url: DatabaseAddress,
     /// How to reach the database, and with how many connections.
     pub database: DatabaseConfig,
     /// Where it listens.
@@ -52,7 +52,7 @@ pub struct ServeConfig {
 #[derive(Debug)]
 pub struct RotationConfig {
     /// The database, as the runtime role.
-    pub database_url: Address,
+    pub database_url: DatabaseAddress,
     /// How to reach the database, and with how many connections.
     pub database: DatabaseConfig,
     /// What encrypts at rest: the key of now and the one before.
@@ -104,7 +104,7 @@ pub struct ServeAuth {
     /// Those of the operator's file.
     pub issuers: Vec<Issuer>,
     /// How keys are fetched, of every issuer.
-    pub reach: Reach,
+    pub reach: JwksSettings,
 }
 
 /// The issuer that the settings describe.
@@ -158,7 +158,7 @@ impl Loaded {
 }
 
 impl Config {
-    fn needed(self, r: &mut Reader) -> Option<ServeConfig> {
+    fn needed(self, r: &mut SettingsReader) -> Option<ServeConfig> {
         let url = r.need("database_url", self.database.url.clone());
         let cloud = self.cloud.needed(r);
         let own_issuer = self.auth.own_issuer.clone().or_else(|| self.server.public_url.clone());
@@ -185,7 +185,7 @@ impl Config {
 }
 
 impl CloudConfig {
-    fn needed(self, r: &mut Reader) -> Option<ServeCloud> {
+    fn needed(self, r: &mut SettingsReader) -> Option<ServeCloud> {
         let id = r.need("cloud.access_key_id", self.access_key_id.clone());
         let secret = r.need("cloud.access_key_secret", self.access_key_secret.clone());
         let account_endpoints = Allowed { suffixes: self.endpoint_suffixes.clone(), loopback: false };
@@ -194,14 +194,14 @@ impl CloudConfig {
 }
 
 impl KeysConfig {
-    fn needed(self, r: &mut Reader) -> Option<ServeKeys> {
+    fn needed(self, r: &mut SettingsReader) -> Option<ServeKeys> {
         let master = r.need("keys.master", self.master)?;
         let previous = self.master_previous_id.zip(self.master_previous);
         Some(ServeKeys { master, master_id: self.master_id, previous })
     }
 
     /// Each key has an id of its own.
-    pub(super) fn check(&self, r: &mut Reader) {
+    pub(super) fn check(&self, r: &mut SettingsReader) {
         let told = match (&self.master_previous_id, r.has("keys.master_previous")) {
             (Some(id), true) if *id == self.master_id => {
                 "must be different from keys.master_id: each key has its own id"
@@ -218,7 +218,7 @@ impl KeysConfig {
 
 impl AuditConfig {
     /// With its key.
-    fn needed(self, r: &mut Reader) -> Option<ServeAudit> {
+    fn needed(self, r: &mut SettingsReader) -> Option<ServeAudit> {
         let key = r.need("keys.audit", self.key)?;
         Some(ServeAudit { origin: self.origin, key, previous_key: self.previous_key })
     }
@@ -226,7 +226,7 @@ impl AuditConfig {
 
 impl AuthConfig {
     /// The settings may leave the issuer out that they describe, if there are others in the file.
-    fn needed(self, r: &mut Reader) -> Option<ServeAuth> {
+    fn needed(self, r: &mut SettingsReader) -> Option<ServeAuth> {
         let described = self.describes_one(r);
         let Self { issuer, audience, keys, reach, claims, issuers, .. } = self;
         if !described {
@@ -242,7 +242,7 @@ impl AuthConfig {
     }
 
     /// No issuer may have our own `iss`: whose token is it?
-    fn check_own(&self, own: &str, r: &mut Reader) {
+    fn check_own(&self, own: &str, r: &mut SettingsReader) {
         let mut others = self.issuer.iter().chain(self.issuers.iter().map(|one| &one.issuer));
         if others.any(|other| other == own) {
             let told = "must be different from the iss of every issuer (set it if ECG_PUBLIC_URL is one of them)";

@@ -18,7 +18,7 @@ pub struct Setting {
     /// Its name in a file, such as `limits.body_bytes`.
     pub key: &'static str,
     /// How it is written.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// What its number counts.
     pub unit: Option<&'static str>,
     /// What its number may be.
@@ -39,7 +39,7 @@ pub struct Setting {
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SettingKind {
     /// Any text; what it may be is said by `allowed`.
     Text,
     /// A whole number.
@@ -52,7 +52,7 @@ pub enum Kind {
     File,
 }
 
-impl Kind {
+impl SettingKind {
     /// Its word in the reference.
     pub fn as_str(self) -> &'static str {
         match self {

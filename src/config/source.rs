@@ -14,19 +14,19 @@ pub(super) struct Raw {
     /// The name under which it was written.
     pub(super) origin: String,
     /// What was written.
-    pub(super) value: Value,
+    pub(super) value: WrittenValue,
 }
 
 /// What was written.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(super) enum WrittenValue {
     /// In the environment, or as a scalar in the file.
     Text(String),
     /// As an array in the file.
     List(Vec<String>),
 }
 
-impl Value {
+impl WrittenValue {
     /// The items of a list; a text has them between commas.
     pub(super) fn items(&self) -> Vec<String> {
         match self {
@@ -38,7 +38,7 @@ impl Value {
 
 /// All that was written, and what is wrong with it so far.
 #[derive(Default)]
-pub(super) struct Source {
+pub(super) struct WrittenSettings {
     /// The settings that there are.
     pub(super) table: &'static [Section],
     pub(super) values: BTreeMap<&'static str, Raw>,
@@ -55,7 +55,7 @@ const NO_VALUE: &str = "must be a string, a number, true or false, or an array o
 /// The values of the file, or those of the environment.
 type Layer = BTreeMap<&'static str, Vec<(Meaning, Raw)>>;
 
-impl Source {
+impl WrittenSettings {
     /// Reads both layers; the environment's value of a setting replaces the file's.
     pub(super) fn merge(
         table: &'static [Section],
@@ -148,7 +148,7 @@ impl Source {
             match names::meaning_of_variable(self.table, &name) {
                 Some(_) if value.contains(char::REPLACEMENT_CHARACTER) => self.refuse(name, "must be UTF-8 text"),
                 Some(meaning) if !value.is_empty() => {
-                    add(&mut layer, meaning, Raw { origin: name, value: Value::Text(value) });
+                    add(&mut layer, meaning, Raw { origin: name, value: WrittenValue::Text(value) });
                 }
                 None => self.notes.extend(self.mistaken(&name)),
                 Some(_) => {}
@@ -184,7 +184,7 @@ impl Source {
     }
 
     fn read_secret(&mut self, raw: &Raw) -> Option<Raw> {
-        let Value::Text(path) = &raw.value else {
+        let WrittenValue::Text(path) = &raw.value else {
             self.refuse(&raw.origin, "must be the path of a file");
             return None;
         };
@@ -193,7 +193,8 @@ impl Source {
                 // Editors and `echo` end a file with a line break that is no part of the secret.
                 let text = text.trim_end_matches(['\r', '\n']);
                 // As a variable: a deployment names the file of a secret that there only sometimes is.
-                (!text.is_empty()).then(|| Raw { origin: raw.origin.clone(), value: Value::Text(text.to_owned()) })
+                (!text.is_empty())
+                    .then(|| Raw { origin: raw.origin.clone(), value: WrittenValue::Text(text.to_owned()) })
             }
             Err(error) => {
                 self.refuse(&raw.origin, format!("the file {path} cannot be read: {error}"));
@@ -208,10 +209,10 @@ fn add(layer: &mut Layer, meaning: Meaning, raw: Raw) {
     layer.entry(key).or_default().push((meaning, raw));
 }
 
-fn plain(value: toml::Value) -> Option<Value> {
+fn plain(value: toml::Value) -> Option<WrittenValue> {
     match value {
-        toml::Value::Array(items) => items.into_iter().map(scalar).collect::<Option<_>>().map(Value::List),
-        value => scalar(value).map(Value::Text),
+        toml::Value::Array(items) => items.into_iter().map(scalar).collect::<Option<_>>().map(WrittenValue::List),
+        value => scalar(value).map(WrittenValue::Text),
     }
 }
 

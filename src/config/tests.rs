@@ -32,9 +32,9 @@ fn said<T>(result: Result<T, Vec<SettingError>>) -> Result<T, Vec<String>> {
 }
 
 /// A file below the system's folder for such, removed with the value.
-struct File(PathBuf);
+struct TempFile(PathBuf);
 
-impl File {
+impl TempFile {
     fn with(text: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("ecg-config-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -54,7 +54,7 @@ impl File {
     }
 }
 
-impl Drop for File {
+impl Drop for TempFile {
     fn drop(&mut self) {
         std::fs::remove_file(&self.0).unwrap();
     }
@@ -208,7 +208,7 @@ fn only_one_kind_of_token_key() {
 
 #[test]
 fn secrets_come_from_files() {
-    let file = File::with(&format!("{KEY}\n"));
+    let file = TempFile::with(&format!("{KEY}\n"));
     let path = file.0.display().to_string();
     let config = load(&[("ECG_KEYS_MASTER_FILE", &path)]).unwrap();
     assert_eq!(seed(config.keys.master), seed(load(&[("ECG_KEYS_MASTER", KEY)]).unwrap().keys.master));
@@ -222,7 +222,7 @@ fn secrets_come_from_files() {
 #[test]
 fn the_environment_wins_over_the_file() {
     let file =
-        File::with("listen = '0.0.0.0:1'\n[cloud]\nregions = ['cn-beijing']\n[webhook]\nallow_ports = [443, 8443]");
+        TempFile::with("listen = '0.0.0.0:1'\n[cloud]\nregions = ['cn-beijing']\n[webhook]\nallow_ports = [443, 8443]");
     let config = file.load(&[("ECG_LISTEN", "0.0.0.0:2"), ("ECG_CLOUD_REGIONS", "")]).unwrap();
     assert_eq!(config.server.listen.port(), 2);
     assert_eq!(config.cloud.regions[0].as_str(), "cn-beijing");
@@ -231,7 +231,7 @@ fn the_environment_wins_over_the_file() {
 
 #[test]
 fn wrong_files_are_explained() {
-    let file = File::with("listne = 'x'\n[cloud]\nacess_key_id = 'a'\ntimeout_seconds = 99\n[log]\nx = 1\n");
+    let file = TempFile::with("listne = 'x'\n[cloud]\nacess_key_id = 'a'\ntimeout_seconds = 99\n[log]\nx = 1\n");
     let told = [
         "cloud.acess_key_id in FILE: is not a setting; the closest is cloud.access_key_id",
         "listne in FILE: is not a setting; the closest is listen",
@@ -239,7 +239,7 @@ fn wrong_files_are_explained() {
         "cloud.timeout_seconds in FILE: must be a whole number from 1 to 60, not \"99\"",
     ];
     assert_eq!(file.refusals(&[]), told);
-    let broken = File::with("listen = '0.0.0.0:1'\n[keys]\nmaster = 'hush\n");
+    let broken = TempFile::with("listen = '0.0.0.0:1'\n[keys]\nmaster = 'hush\n");
     let told = broken.refusals(&[]);
     assert!(told[0].starts_with("FILE, line 3: is not valid TOML: ") && !told[0].contains("hush"), "{told:?}");
     let told = said(Loaded::of(Some(Path::new("/nowhere/f")), []).config()).unwrap_err();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
-use course::{Course, DRIFT, Reading};
+use course::{ClockReading, Course, DRIFT};
 pub use uptime::Uptime;
 
 pub mod course;
@@ -149,7 +149,7 @@ impl Clock for SteadyClock {
             return Duration::zero();
         }
         let Some(told) = told.checked_add_signed(half) else { return Duration::zero() };
-        let reading = Reading { told, half, machine: self.machine.now(), passed: self.passed() };
+        let reading = ClockReading { told, half, machine: self.machine.now(), passed: self.passed() };
         let mut course = self.course();
         if self.set.swap(true, Ordering::AcqRel) { course.learn(&reading) } else { course.set(&reading) }
     }

@@ -65,7 +65,7 @@ pub enum Cause {
 
 /// What a failure means for the one whom it hit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
+pub struct FailureExplanation {
     /// The cause as a stable code.
     pub cause: Cause,
     /// The cause, in a sentence.
@@ -85,14 +85,14 @@ impl Cause {
 
 /// Explains what the cloud said: `code` is its error code or an event's Reason, `message` its words, and
 /// `size_gib` the size of the cache, where there is one.
-pub fn explain(code: &str, message: &str, size_gib: Option<i32>) -> Explanation {
+pub fn explain(code: &str, message: &str, size_gib: Option<i32>) -> FailureExplanation {
     let cause = table::cause_of(code, message);
     let entry = table::entry(cause);
     let hint = match (cause, size_gib) {
         (Cause::ImageTooLarge, Some(size)) => larger(message, size).into(),
         _ => entry.hint.into(),
     };
-    Explanation { cause, sentence: entry.sentence, hint, retryable: entry.retryable }
+    FailureExplanation { cause, sentence: entry.sentence, hint, retryable: entry.retryable }
 }
 
 /// Whether the cloud refused whoever signed the call, and nothing that it asked.

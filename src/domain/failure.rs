@@ -18,12 +18,12 @@ pub struct CloudError {
     pub http_status: u16,
     /// Which right is missing, where the cloud says it (`AccessDeniedDetail`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub denied: Option<Box<Denied>>,
+    pub denied: Option<Box<MissingRight>>,
 }
 
 /// What the cloud says of a right that is missing. Each may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Denied {
+pub struct MissingRight {
     /// `AuthAction`: the right, such as `eci:CreateImageCache`. May be one that the action depends on.
     pub right: String,
     /// `NoPermissionType`: `ImplicitDeny` where nothing allows it, `ExplicitDeny` where a policy denies it.
@@ -34,7 +34,7 @@ pub struct Denied {
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum CallError {
     /// The cloud refused, and the same request will be refused again. Nothing was done.
     Refused(CloudError),
     /// The cloud wants fewer calls (`Throttling…`). Nothing was done; try later with the same token.
@@ -45,7 +45,7 @@ pub enum Fault {
     Unknown(String),
 }
 
-impl Fault {
+impl CallError {
     /// The cloud's own error, where it gave one.
     pub fn cloud_error(&self) -> Option<&CloudError> {
         match self {
@@ -55,7 +55,7 @@ impl Fault {
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for CallError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Refused(error) => write!(f, "refused with {}: {}", error.code, error.message),

@@ -141,14 +141,14 @@ pub struct EventFilter {
 
 /// Of one team, or of all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub enum AuditReach {
     /// The entries of this team.
     Team(TeamId),
     /// Of every team, and what is of none.
     All,
 }
 
-impl Reach {
+impl AuditReach {
     /// A team's id, or `*`.
     pub fn from_word(word: &str) -> Option<Self> {
         if word == "*" { Some(Self::All) } else { word.parse().ok().map(Self::Team) }
@@ -167,7 +167,7 @@ impl Reach {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
     /// Of which team; none: the caller's own.
-    pub team: Option<Reach>,
+    pub team: Option<AuditReach>,
     /// Only entries of actions by this subject.
     pub subject: Option<String>,
     /// Only entries with this action.

@@ -18,7 +18,7 @@ const MOST_ELEMENTS: usize = 256;
 
 /// The lines of the two headers, each in the order in which they stand there.
 #[derive(Debug, Clone, Default)]
-pub struct Lines<'a> {
+pub struct ForwardedHeaders<'a> {
     /// Of `X-Forwarded-For`.
     pub x_forwarded_for: Vec<&'a [u8]>,
     /// Of `Forwarded`.
@@ -27,7 +27,7 @@ pub struct Lines<'a> {
 
 /// The client's address, as far as trusted proxies tell it; that of `peer` where it is none. IPv4 is never told as
 /// IPv6.
-pub fn client(peer: IpAddr, trusted: impl Fn(IpAddr) -> bool, lines: &Lines<'_>) -> IpAddr {
+pub fn client(peer: IpAddr, trusted: impl Fn(IpAddr) -> bool, lines: &ForwardedHeaders<'_>) -> IpAddr {
     let peer = peer.to_canonical();
     if lines.x_forwarded_for.is_empty() {
         walk(peer, trusted, from_the_right(&lines.forwarded), forwarded_node)
@@ -235,9 +235,9 @@ mod tests {
                 }
                 let told: Vec<&[u8]> = told.iter().map(Vec::as_slice).collect();
                 let lines = if standard {
-                    Lines { forwarded: told, ..Lines::default() }
+                    ForwardedHeaders { forwarded: told, ..ForwardedHeaders::default() }
                 } else {
-                    Lines { x_forwarded_for: told, ..Lines::default() }
+                    ForwardedHeaders { x_forwarded_for: told, ..ForwardedHeaders::default() }
                 };
                 prop_assert_eq!(
                     client(proxy, |address| address == proxy && seen.to_canonical() != proxy, &lines),

@@ -23,7 +23,7 @@ const TYPICAL: Duration = Duration::minutes(3);
 
 /// What a pipeline asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct GateRequest {
     /// Where.
     pub region: Region,
     /// All of these, in one cache: 1 to 20, for a pod takes one cache.
@@ -32,7 +32,7 @@ pub struct Asked {
     pub ephemeral_storage_gib: Option<i32>,
 }
 
-impl Asked {
+impl GateRequest {
     /// Whether a cache holds all of it.
     pub fn is_held_by(&self, cache: &ImageCache) -> bool {
         let held: Vec<ImageRef> = cache.spec.images.iter().filter_map(|image| image.parse().ok()).collect();
@@ -44,7 +44,7 @@ impl Asked {
 
 /// What is answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Verdict<'a> {
+pub enum GateVerdict<'a> {
     /// Go on, with this cache.
     Usable(&'a ImageCache),
     /// This one may become usable without another request.
@@ -56,17 +56,17 @@ pub enum Verdict<'a> {
 }
 
 /// Judges caches that are newest first and all hold what was asked for.
-pub fn judge<'a>(caches: &[&'a ImageCache]) -> Verdict<'a> {
+pub fn judge<'a>(caches: &[&'a ImageCache]) -> GateVerdict<'a> {
     if let Some(usable) = caches.iter().copied().find(|cache| is_usable(cache)) {
-        return Verdict::Usable(usable);
+        return GateVerdict::Usable(usable);
     }
     // The one that was begun first is ready first, as far as anyone can tell.
     let coming = caches.iter().copied().filter(|cache| is_coming(cache.status)).min_by_key(|cache| begun(cache));
     if let Some(coming) = coming {
-        return Verdict::NotYet(coming);
+        return GateVerdict::NotYet(coming);
     }
     let failed = |cache: &ImageCache| matches!(cache.status, Status::Ready | Status::Failed | Status::UpdateFailed);
-    caches.iter().copied().find(|cache| failed(cache)).map_or(Verdict::Nothing, Verdict::Failed)
+    caches.iter().copied().find(|cache| failed(cache)).map_or(GateVerdict::Nothing, GateVerdict::Failed)
 }
 
 /// Ready here, and as far as is known at the cloud.
@@ -117,17 +117,17 @@ mod tests {
         cache
     }
 
-    fn asked(images: &[&str], storage: Option<i32>) -> Asked {
+    fn asked(images: &[&str], storage: Option<i32>) -> GateRequest {
         let images = images.iter().map(|image| image.parse().unwrap()).collect();
-        Asked { region: "cn-hangzhou".parse().unwrap(), images, ephemeral_storage_gib: storage }
+        GateRequest { region: "cn-hangzhou".parse().unwrap(), images, ephemeral_storage_gib: storage }
     }
 
-    fn word(verdict: Verdict<'_>) -> &'static str {
+    fn word(verdict: GateVerdict<'_>) -> &'static str {
         match verdict {
-            Verdict::Usable(_) => "usable",
-            Verdict::NotYet(_) => "not yet",
-            Verdict::Failed(_) => "failed",
-            Verdict::Nothing => "nothing",
+            GateVerdict::Usable(_) => "usable",
+            GateVerdict::NotYet(_) => "not yet",
+            GateVerdict::Failed(_) => "failed",
+            GateVerdict::Nothing => "nothing",
         }
     }
 
@@ -138,7 +138,7 @@ mod tests {
         assert!(asked(&["redis:7", "nginx:1"], Some(40)).is_held_by(&cache));
         assert!(!asked(&["nginx:1", "redis:8"], None).is_held_by(&cache));
         assert!(!asked(&["nginx:1"], Some(39)).is_held_by(&cache));
-        let elsewhere = Asked { region: "cn-beijing".parse().unwrap(), ..asked(&["nginx:1"], None) };
+        let elsewhere = GateRequest { region: "cn-beijing".parse().unwrap(), ..asked(&["nginx:1"], None) };
         assert!(!elsewhere.is_held_by(&cache));
     }
 

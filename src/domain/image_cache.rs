@@ -81,7 +81,7 @@ pub struct ImageCache {
     /// When the cloud will drop it; none means never.
     pub expires_at: Option<Instant>,
     /// What the present generation was built over: an update's Ready counts only with a snapshot other than this.
-    pub evidence: Evidence,
+    pub evidence: BuildEvidence,
     /// When an instance last used it.
     pub last_matched_at: Option<Instant>,
     /// The cloud's own object, whole, as last seen: fields that we do not know survive in it.
@@ -96,7 +96,7 @@ pub struct ImageCache {
 
 /// What tells a new build's Ready from the old one's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct BuildEvidence {
     /// The snapshot before the update.
     pub snapshot_before: Option<String>,
     /// The Flash snapshot before the update.

@@ -48,7 +48,7 @@ pub struct ImageRef {
 
 pub(in crate::domain) use likely::of as likely;
 pub(in crate::domain) use refusal::at_first_sight;
-pub use refusal::{Fault, ImageRefError};
+pub use refusal::{ImageRefError, ImageRefFault};
 
 impl ImageRef {
     /// The registry's host in lower case.
@@ -108,9 +108,9 @@ impl FromStr for ImageRef {
     }
 }
 
-fn read(text: &str) -> Result<ImageRef, Fault> {
+fn read(text: &str) -> Result<ImageRef, ImageRefFault> {
     if text.is_empty() {
-        return Err(Fault::Empty);
+        return Err(ImageRefFault::Empty);
     }
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(read_digest(digest)?)),
@@ -118,7 +118,7 @@ fn read(text: &str) -> Result<ImageRef, Fault> {
     };
     let (name, tag) = split_tag(rest);
     if is_image_id(name) || name == "sha256" && tag.is_some_and(is_image_id) {
-        return Err(Fault::ImageId);
+        return Err(ImageRefFault::ImageId);
     }
     let tag = tag.map(read_tag).transpose()?;
     let (registry, path) = split_registry(name);
@@ -161,14 +161,14 @@ fn split_registry(name: &str) -> (&str, &str) {
     }
 }
 
-fn read_registry(registry: &str) -> Result<(String, Option<u16>), Fault> {
+fn read_registry(registry: &str) -> Result<(String, Option<u16>), ImageRefFault> {
     // The colons of an IPv6 address stand in brackets, so one after the last bracket is the port's.
     let (host, port) = match registry.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(read_port(port)?)),
         _ => (registry, None),
     };
     if !is_host(host) {
-        return Err(Fault::Host);
+        return Err(ImageRefFault::Host);
     }
     let host = host.to_ascii_lowercase();
     // Docker Hub's old name.
@@ -176,10 +176,10 @@ fn read_registry(registry: &str) -> Result<(String, Option<u16>), Fault> {
     Ok((host, port))
 }
 
-fn read_port(text: &str) -> Result<u16, Fault> {
+fn read_port(text: &str) -> Result<u16, ImageRefFault> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let port = text.parse().ok().filter(|port| digits && *port != 0);
-    port.ok_or(Fault::Port)
+    port.ok_or(ImageRefFault::Port)
 }
 
 fn is_host(host: &str) -> bool {
@@ -193,14 +193,14 @@ fn is_host(host: &str) -> bool {
     host.len() <= MAX_HOST && host.split('.').all(label)
 }
 
-fn read_repository(host: &str, port: Option<u16>, path: &str) -> Result<String, Fault> {
+fn read_repository(host: &str, port: Option<u16>, path: &str) -> Result<String, ImageRefFault> {
     if path.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Err(Fault::UpperCase);
+        return Err(ImageRefFault::UpperCase);
     }
     let bare = host == DEFAULT_REGISTRY && port.is_none() && !path.contains('/');
     let repository = if bare { format!("{OFFICIAL}/{path}") } else { path.to_owned() };
     let good = repository.len() <= MAX_REPOSITORY && repository.split('/').all(is_path_part);
-    if good { Ok(repository) } else { Err(Fault::Repository) }
+    if good { Ok(repository) } else { Err(ImageRefFault::Repository) }
 }
 
 /// Letters and digits, within which stand separators: one dot, one or two underscores, any number of dashes.
@@ -211,19 +211,19 @@ fn is_path_part(part: &str) -> bool {
     ends && separators.into_iter().all(|s| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
 }
 
-fn read_tag(tag: &str) -> Result<String, Fault> {
+fn read_tag(tag: &str) -> Result<String, ImageRefFault> {
     if tag.is_empty() {
-        return Err(Fault::EmptyTag);
+        return Err(ImageRefFault::EmptyTag);
     }
     let word = joined_by(tag, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     let good = word && tag.len() <= MAX_TAG && !tag.starts_with(['.', '-']);
-    if good { Ok(tag.to_owned()) } else { Err(Fault::Tag) }
+    if good { Ok(tag.to_owned()) } else { Err(ImageRefFault::Tag) }
 }
 
-fn read_digest(digest: &str) -> Result<String, Fault> {
-    let (algorithm, hex) = digest.split_once(':').ok_or(Fault::Digest)?;
+fn read_digest(digest: &str) -> Result<String, ImageRefFault> {
+    let (algorithm, hex) = digest.split_once(':').ok_or(ImageRefFault::Digest)?;
     let known = DIGESTS.contains(&(algorithm, hex.len()));
-    if known && is_hex(hex) { Ok(digest.to_owned()) } else { Err(Fault::Digest) }
+    if known && is_hex(hex) { Ok(digest.to_owned()) } else { Err(ImageRefFault::Digest) }
 }
 
 fn is_image_id(name: &str) -> bool {

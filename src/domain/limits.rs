@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::identity::caller::TeamId;
 use bucket::Rate;
-use queue::Room;
+use queue::Capacity;
 
 /// What one team may do at one gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Limits {
     /// Tests and challenges of one team's webhook endpoints: requests to wherever a caller says.
     pub trials: Rate,
     /// All together.
-    pub room: Room,
+    pub room: Capacity,
 }
 
 impl Default for Limits {
@@ -46,7 +46,7 @@ impl Default for Limits {
             team: TeamLimits { rate: Rate { per_second: 200, burst: 1_000 }, running: 256, waiting: 1_024 },
             unauthenticated: Rate { per_second: 20, burst: 1_000 },
             trials: Rate { per_second: 1, burst: 30 },
-            room: Room {
+            room: Capacity {
                 running: 8,
                 lists: 2,
                 queue: 8_192,
@@ -68,7 +68,7 @@ pub enum Party {
 }
 
 /// What is counted as one address: one of IPv4, 64 bits of IPv6, for a site has all the rest to itself.
-pub fn neighbourhood(address: IpAddr) -> IpAddr {
+pub fn address_block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,
@@ -87,7 +87,7 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
             ("2001:db8:1:2::", "2001:db8:1:2::"),
         ] {
-            assert_eq!(neighbourhood(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
+            assert_eq!(address_block(address.parse().unwrap()), expected.parse::<IpAddr>().unwrap(), "{address}");
         }
     }
 }

@@ -18,7 +18,7 @@ use super::region::Region;
 pub mod near;
 
 use super::image_cache::spec::DEFAULT_SIZE_GIB;
-pub use near::{NearMiss, Reason, near_misses};
+pub use near::{NearMiss, NearMissReason, near_misses};
 
 /// The ephemeral storage of an instance that asks for none.
 pub const DEFAULT_EPHEMERAL_STORAGE_GIB: i32 = 30;
@@ -27,7 +27,7 @@ pub const MAX_IMAGES: usize = 100;
 
 /// What an instance brings along.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct MatchQuery {
     /// The region of the instance.
     pub region: Region,
     /// The images of the instance, without duplicates.
@@ -38,7 +38,7 @@ pub struct Wanted {
     pub minimum: usize,
 }
 
-impl Wanted {
+impl MatchQuery {
     /// An instance with these images. Two spellings of one image count once.
     ///
     /// `full` means that all images must match exactly (`ImageFullMatch`), `minimum` that at least that many
@@ -72,7 +72,7 @@ impl Degree {
 
 /// What is weighed of an image cache.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weighed {
+pub struct WeighedCache {
     /// The gateway's id of the image cache.
     pub id: CacheId,
     /// The cloud's id of the image cache.
@@ -93,7 +93,7 @@ pub struct Weighed {
     pub created_at: Instant,
 }
 
-impl Weighed {
+impl WeighedCache {
     /// The references among these texts.
     pub fn held(images: &[String]) -> Vec<ImageRef> {
         images.iter().filter_map(|image| image.parse().ok()).collect()
@@ -104,7 +104,7 @@ impl Weighed {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate<'a> {
     /// The image cache.
-    pub cache: &'a Weighed,
+    pub cache: &'a WeighedCache,
     /// Whether it fits the ephemeral storage.
     pub fits: bool,
     /// The match degree.
@@ -135,11 +135,11 @@ pub struct Ranking<'a> {
     /// Every candidate, the best first.
     pub candidates: Vec<Candidate<'a>>,
     /// The one that would be taken: the first of them that can win.
-    pub winner: Option<&'a Weighed>,
+    pub winner: Option<&'a WeighedCache>,
 }
 
 /// Ranks the usable caches of the region by the documented order.
-pub fn rank<'a>(wanted: &Wanted, caches: &'a [Weighed]) -> Ranking<'a> {
+pub fn rank<'a>(wanted: &MatchQuery, caches: &'a [WeighedCache]) -> Ranking<'a> {
     let usable = caches.iter().filter(|cache| cache.status == Status::Ready && cache.region == wanted.region);
     let mut candidates: Vec<Candidate<'a>> = usable.filter_map(|cache| candidate(wanted, cache)).collect();
     candidates.sort_by_key(Candidate::rank);
@@ -147,7 +147,7 @@ pub fn rank<'a>(wanted: &Wanted, caches: &'a [Weighed]) -> Ranking<'a> {
     Ranking { candidates, winner }
 }
 
-fn candidate<'a>(wanted: &Wanted, cache: &'a Weighed) -> Option<Candidate<'a>> {
+fn candidate<'a>(wanted: &MatchQuery, cache: &'a WeighedCache) -> Option<Candidate<'a>> {
     let degree = Degree::of(&wanted.images, &cache.images);
     let size_difference_gib = wanted.ephemeral_storage_gib.saturating_sub(cache.size_gib);
     (degree.repository > 0).then_some(Candidate {
@@ -173,7 +173,7 @@ pub fn matching_caches<'a>(
 ) -> Vec<&'a ImageCache> {
     let images = distinct(images);
     let minimum = if full { images.len() } else { count.unwrap_or(0) };
-    let scored = caches.iter().map(|cache| (Degree::of(&images, &Weighed::held(&cache.spec.images)), cache));
+    let scored = caches.iter().map(|cache| (Degree::of(&images, &WeighedCache::held(&cache.spec.images)), cache));
     let mut fitting: Vec<_> = scored.filter(|(degree, _)| degree.repository > 0 && degree.exact >= minimum).collect();
     fitting.sort_by_key(|(degree, cache)| (std::cmp::Reverse(*degree), age(cache.created_at, cache.id)));
     fitting.into_iter().map(|(_, cache)| cache).collect()

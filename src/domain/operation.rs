@@ -10,10 +10,12 @@ mod owed;
 mod rule;
 
 pub use owed::Owed;
-pub use rule::{Answer, Effect, Held, Input, Progress, Rule, Sight, decide, is_stale};
+pub use rule::{
+    CallOutcome, Effect, HoldReason, LookupResult, OperationInput, OperationTimings, Progress, decide, is_stale,
+};
 
 use super::clock::Instant;
-use super::failure::{CloudError, Fault};
+use super::failure::{CallError, CloudError};
 use super::identity::caller::TeamId;
 use super::ids::{CacheId, OperationId};
 use super::image_cache::spec::{ImageCacheChanges, ImageCacheSpec};
@@ -137,25 +139,27 @@ pub struct Operation {
 impl Operation {
     /// The word in REST: `quarantined` where the cloud knows the token with other parameters, and nothing is
     /// sent any more before it is clear what became of it.
-    pub fn shown_state(&self) -> &'static str {
+    pub fn public_state(&self) -> &'static str {
         match (self.state, self.progress.held) {
-            (OperationState::Running, Some(Held::Mismatch)) => "quarantined",
+            (OperationState::Running, Some(HoldReason::Mismatch)) => "quarantined",
             (state, _) => state.as_str(),
         }
     }
 }
 
-impl Answer {
+impl CallOutcome {
     /// What a fault says about the attempt that it ended. `sure`: the time that it was signed with is not in doubt.
-    pub fn of_fault(fault: &Fault, kind: OperationKind, sure: bool) -> Self {
+    pub fn of_fault(fault: &CallError, kind: OperationKind, sure: bool) -> Self {
         match fault {
             // Our clock's fault, and it is known that it may be wrong: the same request is taken by and by.
-            Fault::Refused(error) if !sure && error.code.starts_with(BAD_TIME) => Self::NotDone,
-            Fault::Refused(error) if kind != OperationKind::Create && error.code == "OperationConflict" => Self::Busy,
-            Fault::Refused(error) if error.code == MISMATCH => Self::Mismatch,
-            Fault::Refused(_) => Self::Refused,
-            Fault::Throttled(_) | Fault::NotSent(_) => Self::NotDone,
-            Fault::Unknown(_) => Self::Unknown,
+            CallError::Refused(error) if !sure && error.code.starts_with(BAD_TIME) => Self::NotDone,
+            CallError::Refused(error) if kind != OperationKind::Create && error.code == "OperationConflict" => {
+                Self::Busy
+            }
+            CallError::Refused(error) if error.code == MISMATCH => Self::Mismatch,
+            CallError::Refused(_) => Self::Refused,
+            CallError::Throttled(_) | CallError::NotSent(_) => Self::NotDone,
+            CallError::Unknown(_) => Self::Unknown,
         }
     }
 }
@@ -178,18 +182,22 @@ mod tests {
             http_status: 403,
             denied: None,
         };
-        let create = |fault: &Fault| Answer::of_fault(fault, OperationKind::Create, true);
-        assert_eq!(create(&Fault::Refused(error("QuotaExceeded"))), Answer::Refused);
-        assert_eq!(create(&Fault::Refused(error(MISMATCH))), Answer::Mismatch);
-        assert_eq!(create(&Fault::Throttled(error("Throttling"))), Answer::NotDone);
-        assert_eq!(create(&Fault::NotSent("refused".into())), Answer::NotDone);
-        assert_eq!(create(&Fault::Unknown("timeout".into())), Answer::Unknown);
-        let expired = Fault::Refused(error("InvalidTimeStamp.Expired"));
-        assert_eq!(create(&expired), Answer::Refused);
-        assert_eq!(Answer::of_fault(&expired, OperationKind::Create, false), Answer::NotDone, "by a clock in doubt");
-        let conflict = Fault::Refused(error("OperationConflict"));
-        assert_eq!(Answer::of_fault(&conflict, OperationKind::Delete, true), Answer::Busy);
-        assert_eq!(create(&conflict), Answer::Refused, "nothing can be in the way of a create");
+        let create = |fault: &CallError| CallOutcome::of_fault(fault, OperationKind::Create, true);
+        assert_eq!(create(&CallError::Refused(error("QuotaExceeded"))), CallOutcome::Refused);
+        assert_eq!(create(&CallError::Refused(error(MISMATCH))), CallOutcome::Mismatch);
+        assert_eq!(create(&CallError::Throttled(error("Throttling"))), CallOutcome::NotDone);
+        assert_eq!(create(&CallError::NotSent("refused".into())), CallOutcome::NotDone);
+        assert_eq!(create(&CallError::Unknown("timeout".into())), CallOutcome::Unknown);
+        let expired = CallError::Refused(error("InvalidTimeStamp.Expired"));
+        assert_eq!(create(&expired), CallOutcome::Refused);
+        assert_eq!(
+            CallOutcome::of_fault(&expired, OperationKind::Create, false),
+            CallOutcome::NotDone,
+            "by a clock in doubt"
+        );
+        let conflict = CallError::Refused(error("OperationConflict"));
+        assert_eq!(CallOutcome::of_fault(&conflict, OperationKind::Delete, true), CallOutcome::Busy);
+        assert_eq!(create(&conflict), CallOutcome::Refused, "nothing can be in the way of a create");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub mod shape;
 pub mod team;
 pub mod usage;
 
-pub use judge::{Asked, Refusal, fill, judge};
+pub use judge::{ProposedChange, Refusal, fill, judge};
 pub use money::Money;
 pub use pattern::RegistryPattern;
 pub use price::{PRICES, Prices};

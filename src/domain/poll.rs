@@ -20,7 +20,7 @@ pub mod hazard;
 pub mod planner;
 pub mod rhythm;
 pub mod round;
-pub mod worth;
+pub mod write_threshold;
 
 /// How many caches one page of DescribeImageCaches shows: the only page size that was ever documented.
 pub const PAGE: usize = 20;

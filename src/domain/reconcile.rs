@@ -17,7 +17,7 @@ use chrono::Duration;
 
 use super::clock::Instant;
 use super::image_cache::ImageCache;
-use super::image_cache::observation::Seen;
+use super::image_cache::observation::Observation;
 use super::image_cache::spec::EliminationStrategy;
 use super::image_cache::status::Status;
 use super::transition::change::{self, Change};
@@ -39,7 +39,7 @@ const PRESSURE_PERCENT: i64 = 95;
 
 /// The settings of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct ComparisonTimings {
     /// How far apart the two looks are that prove an absence, and how long a change may be missing from the lists.
     pub list_lag: Duration,
     /// How long before its retention ends consumers hear that a cache will expire.
@@ -90,18 +90,24 @@ pub fn fate(cache: &ImageCache, now: Instant, fill: Fill) -> (Status, &'static s
 
 /// A look by id did not find a cache at rest. Two of them, apart from each other, end it; `None` while the second comes
 /// too soon to count.
-pub fn missed(before: &ImageCache, now: Instant, fill: Fill, rule: &Rule) -> Option<Change> {
+pub fn missed(before: &ImageCache, now: Instant, fill: Fill, rule: &ComparisonTimings) -> Option<Change> {
     let missed = read_at(before, now, rule).is_missed();
     missed.then(|| change::miss_at_rest(before, fate(before, now, fill), now))
 }
 
 /// Whether a list shows a cache at rest so that a look by its id must show it, too ([`confirmed`]).
-pub fn is_unlikely(before: &ImageCache, seen: &Seen) -> bool {
+pub fn is_unlikely(before: &ImageCache, seen: &Observation) -> bool {
     facts(before, false).is_unlikely(Status::from_provider(&seen.status))
 }
 
 /// What a list, read at `seen_at`, means for a cache that it shows.
-pub fn listed(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Listed {
+pub fn listed(
+    before: &ImageCache,
+    seen: &Observation,
+    seen_at: Instant,
+    now: Instant,
+    rule: &ComparisonTimings,
+) -> Listed {
     let change = match read_at(before, seen_at, rule).listed(Status::from_provider(&seen.status)) {
         Verdict::LookById => return Listed::LookById,
         Verdict::Compare => difference(before, seen, now, rule),
@@ -112,25 +118,43 @@ pub fn listed(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, 
 
 /// A look by its id, at `seen_at`, showed a cache of which a list had shown what is unlikely: what is to be written, if
 /// anything.
-pub fn confirmed(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
+pub fn confirmed(
+    before: &ImageCache,
+    seen: &Observation,
+    seen_at: Instant,
+    now: Instant,
+    rule: &ComparisonTimings,
+) -> Option<Change> {
     comes_back(before, seen, seen_at, now, rule).or_else(|| compare(before, seen, seen_at, now, rule))
 }
 
 /// A look by its id, at `seen_at`, showed a cache that has ended or failed here: it goes on. `None` where it has not,
 /// or so lately that the cloud may still show what was before.
-pub fn comes_back(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
+pub fn comes_back(
+    before: &ImageCache,
+    seen: &Observation,
+    seen_at: Instant,
+    now: Instant,
+    rule: &ComparisonTimings,
+) -> Option<Change> {
     let verdict = read_at(before, seen_at, rule).found(Status::from_provider(&seen.status));
     (verdict == Verdict::GoesOn).then(|| change::revive(before, seen, now, rule.list_lag))
 }
 
 /// A look by its id, at `seen_at`, showed a cache at rest: what is to be written, if anything.
-pub fn compare(before: &ImageCache, seen: &Seen, seen_at: Instant, now: Instant, rule: &Rule) -> Option<Change> {
+pub fn compare(
+    before: &ImageCache,
+    seen: &Observation,
+    seen_at: Instant,
+    now: Instant,
+    rule: &ComparisonTimings,
+) -> Option<Change> {
     let verdict = read_at(before, seen_at, rule).found(Status::from_provider(&seen.status));
     (verdict == Verdict::Compare).then(|| difference(before, seen, now, rule)).flatten()
 }
 
 /// What the cloud shows of a cache at rest otherwise than the row says.
-fn difference(before: &ImageCache, seen: &Seen, now: Instant, rule: &Rule) -> Option<Change> {
+fn difference(before: &ImageCache, seen: &Observation, now: Instant, rule: &ComparisonTimings) -> Option<Change> {
     let observed = change::observe_at_rest(before, seen, now, rule.list_lag);
     if observed.as_ref().is_some_and(|change| change.moved.is_some()) {
         return observed;
@@ -144,7 +168,7 @@ fn difference(before: &ImageCache, seen: &Seen, now: Instant, rule: &Rule) -> Op
 }
 
 /// Whether consumers are to hear, once for each end of retention, that a cache will expire.
-pub fn expiring(before: &ImageCache, now: Instant, rule: &Rule) -> Option<Change> {
+pub fn expiring(before: &ImageCache, now: Instant, rule: &ComparisonTimings) -> Option<Change> {
     let end = before.expires_at.filter(|end| *end > now && *end <= now + rule.expiring_within)?;
     if !matches!(before.status, Status::Ready | Status::UpdateFailed) || before.reconciled.expiry_told == Some(end) {
         return None;
@@ -158,7 +182,7 @@ pub fn has_ended(cache: &ImageCache) -> bool {
 }
 
 /// The row, as it is judged by what was read at `seen_at`.
-fn read_at(cache: &ImageCache, seen_at: Instant, rule: &Rule) -> Facts {
+fn read_at(cache: &ImageCache, seen_at: Instant, rule: &ComparisonTimings) -> Facts {
     facts(cache, seen_at >= cache.updated_at + rule.list_lag)
 }
 

@@ -42,7 +42,7 @@ impl Product {
 
 /// What a right is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum On {
+pub enum RamResource {
     /// An image cache where one is named, else all of a region.
     ImageCaches,
     /// Nothing in particular: the cloud takes `*` alone.
@@ -77,7 +77,7 @@ pub struct Facts {
     /// whoever reads it.
     pub probe: &'static [(&'static str, &'static str)],
     /// What the right to it is on, and what the gateway needs that for; none: nobody needs one.
-    pub right: Option<(On, &'static str)>,
+    pub right: Option<(RamResource, &'static str)>,
 }
 
 macro_rules! actions {
@@ -111,7 +111,7 @@ actions! {
         lenient: false,
         // It names neither an image nor a cache.
         probe: &[("DryRun", "true")],
-        right: Some((On::ImageCaches, "create image caches")),
+        right: Some((RamResource::ImageCaches, "create image caches")),
     }
     /// Lists image caches, a page at a time, or shows one.
     Describe = "DescribeImageCaches" {
@@ -130,7 +130,7 @@ actions! {
         ],
         lenient: false,
         probe: &[("Limit", PAGE)],
-        right: Some((On::ImageCaches, "follow image caches and compare the cloud with the record")),
+        right: Some((RamResource::ImageCaches, "follow image caches and compare the cloud with the record")),
     }
     /// Changes what an image cache is made of: its fields are those of an update.
     Update = "UpdateImageCache" {
@@ -139,7 +139,7 @@ actions! {
         takes: &["ImageCacheId", "ClientToken"],
         lenient: false,
         probe: &[("ImageCacheId", NO_IMAGE_CACHE), ("DryRun", "true")],
-        right: Some((On::ImageCaches, "change image caches")),
+        right: Some((RamResource::ImageCaches, "change image caches")),
     }
     /// Removes an image cache.
     Delete = "DeleteImageCache" {
@@ -148,7 +148,7 @@ actions! {
         takes: &["ImageCacheId", "ClientToken"],
         lenient: true,
         probe: &[("ImageCacheId", NO_IMAGE_CACHE), ("DryRun", "true")],
-        right: Some((On::ImageCaches, "delete image caches, and what a lost create left behind")),
+        right: Some((RamResource::ImageCaches, "delete image caches, and what a lost create left behind")),
     }
     /// Shows an account's quotas and what of them is used.
     Usage = "ListUsage" {
@@ -157,7 +157,7 @@ actions! {
         takes: &[],
         lenient: true,
         probe: &[],
-        right: Some((On::Everything, "show quotas and how much of them is used")),
+        right: Some((RamResource::Everything, "show quotas and how much of them is used")),
     }
     /// Gives the temporary credentials of a role. It is not probed: the session assumes it.
     AssumeRole = "AssumeRole" {
@@ -166,7 +166,7 @@ actions! {
         takes: &[],
         lenient: true,
         probe: &[],
-        right: Some((On::Role, "assume the role of the account")),
+        right: Some((RamResource::Role, "assume the role of the account")),
     }
     /// Says whose the credentials are.
     GetCallerIdentity = "GetCallerIdentity" {

@@ -13,14 +13,14 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 
-use super::credentials::{Credentials, Keys};
+use super::credentials::{CredentialSource, Credentials};
 use super::params::{self, Params};
 use super::request::{Attempt, DescribeQuery};
 use super::{Action, fault, wire};
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
-use crate::domain::failure::Fault;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::failure::CallError;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::spec::{ImageCacheChanges, ImageCacheSpec, RegistryCredential};
 use crate::domain::operation::is_stale;
 use crate::domain::region::Region;
@@ -32,21 +32,21 @@ mod post;
 mod probe;
 mod session;
 
-pub use owner::Owner;
+pub use owner::CredentialOwner;
 use owner::Ownership;
-use post::{Asked, Post};
+use post::{OutgoingCall, Post};
 use session::Session;
 
-/// What stands for the region in [`Settings::endpoint`].
+/// What stands for the region in [`ClientSettings::endpoint`].
 const REGION: &str = "{region}";
 
-/// What [`Settings::keep_idle`] should be. Shorter than servers commonly keep one: a call that meets the other side's
-/// closing has an unknown outcome, and a create is then followed where it could have been answered.
+/// What [`ClientSettings::keep_idle`] should be. Shorter than servers commonly keep one: a call that meets the other
+/// side's closing has an unknown outcome, and a create is then followed where it could have been answered.
 pub const KEEP_IDLE: Duration = Duration::from_secs(4);
 
 /// How to reach the cloud.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ClientSettings {
     /// `https://eci.{region}.aliyuncs.com`, or a fixed URL such as `http://127.0.0.1:1234`.
     pub endpoint: String,
     /// How to get out.
@@ -87,7 +87,7 @@ pub struct Created {
 
 /// The answer to an update or a delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct Acknowledgement {
     /// The cloud's `RequestId`.
     pub request_id: String,
 }
@@ -96,7 +96,7 @@ pub struct Done {
 #[derive(Debug, Clone)]
 pub struct SeenPage {
     /// At most 20 caches.
-    pub caches: Vec<Seen>,
+    pub caches: Vec<Observation>,
     /// Where the next page begins.
     pub next_token: Option<String>,
     /// The cloud's `RequestId`; empty where it gave none.
@@ -105,10 +105,10 @@ pub struct SeenPage {
 
 /// The client of one cloud account. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(Arc<ClientInner>);
 
 /// One signed request.
-struct Call<'a> {
+struct SignedCall<'a> {
     action: Action,
     region: &'a Region,
     signed_at: Instant,
@@ -116,15 +116,15 @@ struct Call<'a> {
 }
 
 #[derive(Debug)]
-struct Inner {
-    settings: Settings,
-    signer: Signer,
+struct ClientInner {
+    settings: ClientSettings,
+    signer: ClientSigner,
     post: Post,
     ownership: Ownership,
 }
 
 #[derive(Debug)]
-enum Signer {
+enum ClientSigner {
     Own(Credentials),
     Session(Arc<Session>),
 }
@@ -135,8 +135,8 @@ impl Client {
     /// # Errors
     /// If an endpoint is not one, or the HTTP client cannot be set up.
     pub fn new(
-        settings: Settings,
-        keys: impl Into<Keys>,
+        settings: ClientSettings,
+        keys: impl Into<CredentialSource>,
         clock: Arc<dyn Clock>,
         entropy: Arc<Entropy>,
     ) -> Result<Self, BuildError> {
@@ -158,7 +158,7 @@ impl Client {
     ///
     /// # Errors
     /// If an endpoint is not one.
-    pub fn of_account(&self, endpoint: Option<String>, keys: Keys) -> Result<Self, BuildError> {
+    pub fn of_account(&self, endpoint: Option<String>, keys: CredentialSource) -> Result<Self, BuildError> {
         let mut settings = self.0.settings.clone();
         settings.endpoint = endpoint.unwrap_or(settings.endpoint);
         Self::of(settings, keys, self.0.post.clone())
@@ -167,26 +167,26 @@ impl Client {
     /// The access key id, and the role that the key assumes, if any: its ARN, and whether it takes an external id.
     pub fn identity(&self) -> (&str, Option<(&str, bool)>) {
         match &self.0.signer {
-            Signer::Own(own) => (&own.access_key_id, None),
-            Signer::Session(session) => session.identity(),
+            ClientSigner::Own(own) => (&own.access_key_id, None),
+            ClientSigner::Session(session) => session.identity(),
         }
     }
 
     /// Whether its role could not be assumed when that was last tried, so that nothing can be sent.
     pub fn lacks_credentials(&self) -> bool {
-        matches!(&self.0.signer, Signer::Session(session) if session.is_without())
+        matches!(&self.0.signer, ClientSigner::Session(session) if session.is_without())
     }
 
-    fn of(settings: Settings, keys: Keys, post: Post) -> Result<Self, BuildError> {
+    fn of(settings: ClientSettings, keys: CredentialSource, post: Post) -> Result<Self, BuildError> {
         endpoint::check(&settings.endpoint)?;
         let signer = match keys {
-            Keys::Own(credentials) => Signer::Own(credentials),
-            Keys::Assumed(own, role) => {
+            CredentialSource::Own(credentials) => ClientSigner::Own(credentials),
+            CredentialSource::Assumed(own, role) => {
                 endpoint::check(&role.endpoint)?;
-                Signer::Session(Arc::new(Session::new(own, role, post.clone())))
+                ClientSigner::Session(Arc::new(Session::new(own, role, post.clone())))
             }
         };
-        Ok(Self(Arc::new(Inner { settings, signer, post, ownership: Ownership::default() })))
+        Ok(Self(Arc::new(ClientInner { settings, signer, post, ownership: Ownership::default() })))
     }
 
     /// `CreateImageCache`.
@@ -195,9 +195,9 @@ impl Client {
         spec: &ImageCacheSpec,
         logins: &[RegistryCredential],
         attempt: &Attempt,
-    ) -> Result<Created, Fault> {
+    ) -> Result<Created, CallError> {
         let params = params::create(spec, logins, attempt);
-        let call = Call { action: Action::Create, region: &spec.region, signed_at: attempt.signed_at, logins };
+        let call = SignedCall { action: Action::Create, region: &spec.region, signed_at: attempt.signed_at, logins };
         let answer: wire::CreateImageCacheAnswer = self.call(call, params).await?;
         Ok(Created {
             eci_cache_id: answer.image_cache_id,
@@ -214,26 +214,31 @@ impl Client {
         changes: &ImageCacheChanges,
         logins: &[RegistryCredential],
         attempt: &Attempt,
-    ) -> Result<Done, Fault> {
+    ) -> Result<Acknowledgement, CallError> {
         let params = params::update(region, eci_cache_id, changes, logins, attempt);
-        let call = Call { action: Action::Update, region, signed_at: attempt.signed_at, logins };
+        let call = SignedCall { action: Action::Update, region, signed_at: attempt.signed_at, logins };
         self.call(call, params).await.map(done)
     }
 
     /// `DeleteImageCache`.
-    pub async fn delete(&self, region: &Region, eci_cache_id: &str, attempt: &Attempt) -> Result<Done, Fault> {
+    pub async fn delete(
+        &self,
+        region: &Region,
+        eci_cache_id: &str,
+        attempt: &Attempt,
+    ) -> Result<Acknowledgement, CallError> {
         let params = params::delete(region, eci_cache_id, attempt);
-        let call = Call { action: Action::Delete, region, signed_at: attempt.signed_at, logins: &[] };
+        let call = SignedCall { action: Action::Delete, region, signed_at: attempt.signed_at, logins: &[] };
         self.call(call, params).await.map(done)
     }
 
     /// `DescribeImageCaches`: one page of 20. An id that the cloud does not know gives an empty page.
-    pub async fn describe(&self, region: &Region, query: &DescribeQuery) -> Result<SeenPage, Fault> {
+    pub async fn describe(&self, region: &Region, query: &DescribeQuery) -> Result<SeenPage, CallError> {
         let params = params::describe(region, query);
         let page: wire::DescribeImageCachesAnswer = self.look(Action::Describe, region, params).await?;
-        let caches = page.image_caches.into_iter().map(Seen::read).collect::<Result<_, _>>();
+        let caches = page.image_caches.into_iter().map(Observation::read).collect::<Result<_, _>>();
         Ok(SeenPage {
-            caches: caches.map_err(|error| Fault::Unknown(format!("cannot parse an image cache: {error}")))?,
+            caches: caches.map_err(|error| CallError::Unknown(format!("cannot parse an image cache: {error}")))?,
             next_token: page.next_token,
             request_id: page.request_id.unwrap_or_default(),
         })
@@ -245,27 +250,27 @@ impl Client {
         action: Action,
         region: &Region,
         params: Params,
-    ) -> Result<T, Fault> {
-        let call = Call { action, region, signed_at: self.0.post.clock.now(), logins: &[] };
+    ) -> Result<T, CallError> {
+        let call = SignedCall { action, region, signed_at: self.0.post.clock.now(), logins: &[] };
         self.call(call, params).await
     }
 
     /// A call that is refused for its temporary credentials was not carried out: once, it is signed with fresh ones.
-    async fn call<T: DeserializeOwned>(&self, call: Call<'_>, params: Params) -> Result<T, Fault> {
+    async fn call<T: DeserializeOwned>(&self, call: SignedCall<'_>, params: Params) -> Result<T, CallError> {
         let session = match &self.0.signer {
-            Signer::Own(own) => return self.ask(&call, &params, own).await,
-            Signer::Session(session) => session,
+            ClientSigner::Own(own) => return self.ask(&call, &params, own).await,
+            ClientSigner::Session(session) => session,
         };
         let credentials = session.credentials().await?;
         self.on_time(&call)?;
         match self.ask(&call, &params, &credentials).await {
-            Err(Fault::Refused(error)) if fault::is_of_token(&error) => {
+            Err(CallError::Refused(error)) if fault::is_of_token(&error) => {
                 tracing::info!(code = error.code, "the cloud refused the temporary credentials; fetching new ones");
                 let fresh = session.others_than(&credentials).await?;
                 self.on_time(&call)?;
                 self.ask(&call, &params, &fresh).await.map_err(|fault| match fault {
-                    Fault::Refused(error) if fault::is_of_token(&error) => {
-                        Fault::NotSent(format!("the cloud accepts no credentials of the role: {}", error.code))
+                    CallError::Refused(error) if fault::is_of_token(&error) => {
+                        CallError::NotSent(format!("the cloud accepts no credentials of the role: {}", error.code))
                     }
                     other => other,
                 })
@@ -275,22 +280,22 @@ impl Client {
     }
 
     /// Fetching credentials takes its time, and what is late is signed anew by whoever recorded the attempt.
-    fn on_time(&self, call: &Call<'_>) -> Result<(), Fault> {
+    fn on_time(&self, call: &SignedCall<'_>) -> Result<(), CallError> {
         let late = is_stale(call.signed_at, self.0.post.clock.now());
-        if late { Err(Fault::NotSent("its credentials took too long to arrive".into())) } else { Ok(()) }
+        if late { Err(CallError::NotSent("its credentials took too long to arrive".into())) } else { Ok(()) }
     }
 
     async fn ask<T: DeserializeOwned>(
         &self,
-        call: &Call<'_>,
+        call: &SignedCall<'_>,
         params: &Params,
         credentials: &Credentials,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, CallError> {
         let url = self.0.settings.endpoint.replace(REGION, call.region.as_str());
-        let asked = Asked { url: &url, action: call.action, signed_at: call.signed_at };
+        let asked = OutgoingCall { url: &url, action: call.action, signed_at: call.signed_at };
         let ours: Vec<&str> = match &self.0.signer {
-            Signer::Own(_) => Vec::new(),
-            Signer::Session(session) => session.texts().collect(),
+            ClientSigner::Own(_) => Vec::new(),
+            ClientSigner::Session(session) => session.texts().collect(),
         };
         let passwords = call.logins.iter().map(|login| login.password.expose_secret());
         let secrets: Vec<&str> = ours.into_iter().chain(passwords).collect();
@@ -298,6 +303,6 @@ impl Client {
     }
 }
 
-fn done(answer: wire::DoneAnswer) -> Done {
-    Done { request_id: answer.request_id }
+fn done(answer: wire::DoneAnswer) -> Acknowledgement {
+    Acknowledgement { request_id: answer.request_id }
 }

@@ -51,14 +51,14 @@ pub struct Role {
 
 /// What a client signs with.
 #[derive(Debug, Clone)]
-pub enum Keys {
+pub enum CredentialSource {
     /// This key, as long as it is good.
     Own(Credentials),
     /// Credentials of a role that this key assumes.
     Assumed(Credentials, Role),
 }
 
-impl From<Credentials> for Keys {
+impl From<Credentials> for CredentialSource {
     fn from(credentials: Credentials) -> Self {
         Self::Own(credentials)
     }
@@ -82,7 +82,7 @@ mod tests {
             external_id: Some("canary-external".into()),
             endpoint: "https://sts.example".into(),
         };
-        let shown = format!("{:?} {:?}", credentials.clone(), Keys::Assumed(credentials, role));
+        let shown = format!("{:?} {:?}", credentials.clone(), CredentialSource::Assumed(credentials, role));
         assert!(!shown.contains("canary"), "{shown}");
     }
 }

@@ -11,7 +11,7 @@
 use serde_json::{Map, Value};
 
 use super::sign_v1::encode;
-use crate::domain::failure::{CloudError, Denied, Fault};
+use crate::domain::failure::{CallError, CloudError, MissingRight};
 
 /// The most characters of `Message` that are kept.
 const MESSAGE: usize = 1_000;
@@ -23,11 +23,11 @@ const ECHOES: [&str; 2] = ["string to sign is:", "stringtosign is"];
 const BLANK: &str = "***";
 
 /// The fault that an answer means. `body` may be anything; `secrets` are blanked wherever they are echoed.
-pub fn classify(http_status: u16, body: &[u8], secrets: &[&str]) -> Fault {
+pub fn classify(http_status: u16, body: &[u8], secrets: &[&str]) -> CallError {
     let envelope: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
     match envelope.as_ref().and_then(|envelope| Some((envelope, error_code(envelope)?))) {
         Some((envelope, code)) => sort(read(envelope, code, http_status, secrets)),
-        None => Fault::Unknown(format!("HTTP {http_status} with a response that cannot be parsed")),
+        None => CallError::Unknown(format!("HTTP {http_status} with a response that cannot be parsed")),
     }
 }
 
@@ -40,21 +40,21 @@ pub fn error_code(envelope: &Map<String, Value>) -> Option<&str> {
     (readable && !["OK", "Success"].contains(&code)).then_some(code)
 }
 
-fn sort(error: CloudError) -> Fault {
+fn sort(error: CloudError) -> CallError {
     let code = error.code.as_str();
     if code.starts_with("Throttling") || ["Degrade.Api", "Rejected.Throttling"].contains(&code) {
-        Fault::Throttled(error)
+        CallError::Throttled(error)
     } else if code.starts_with("InvalidTimeStamp") {
         // Refused for when it was signed, not for what it asks: our clock was off, or it was under way too long.
-        Fault::NotSent(format!("{code}: {}", error.message))
+        CallError::NotSent(format!("{code}: {}", error.message))
     } else if is_doubtful(code) {
-        Fault::Unknown(format!(
+        CallError::Unknown(format!(
             "{code}: {} (RequestId {})",
             error.message,
             error.request_id.as_deref().unwrap_or("none")
         ))
     } else {
-        Fault::Refused(error)
+        CallError::Refused(error)
     }
 }
 
@@ -89,14 +89,14 @@ fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[
 }
 
 /// An object, or a JSON text of one: SDKs name both.
-fn denied(envelope: &Map<String, Value>, word: impl Fn(&str) -> String) -> Option<Denied> {
+fn denied(envelope: &Map<String, Value>, word: impl Fn(&str) -> String) -> Option<MissingRight> {
     let detail = match envelope.get("AccessDeniedDetail")? {
         Value::Object(detail) => detail.clone(),
         Value::String(text) => serde_json::from_str(text).ok()?,
         _ => return None,
     };
     let text = |key: &str| word(detail.get(key).and_then(Value::as_str).unwrap_or_default());
-    Some(Denied { right: text("AuthAction"), kind: text("NoPermissionType"), policy: text("PolicyType") })
+    Some(MissingRight { right: text("AuthAction"), kind: text("NoPermissionType"), policy: text("PolicyType") })
 }
 
 /// A message without the echoed string to sign and without any of `secrets`, cut to 1,000 characters.
@@ -127,7 +127,7 @@ fn cut(text: &str, most: usize) -> String {
 mod tests {
     use super::*;
 
-    fn fault(status: u16, code: &str) -> Fault {
+    fn fault(status: u16, code: &str) -> CallError {
         let body = format!(r#"{{"RequestId":"R","HostId":"h","Code":"{code}","Message":"m","Recommend":"u"}}"#);
         classify(status, body.as_bytes(), &[])
     }
@@ -136,7 +136,7 @@ mod tests {
     fn the_code_decides_and_the_status_does_not() {
         for status in [200, 400, 403, 500, 503] {
             for code in ["Throttling", "Throttling.User", "Degrade.Api", "Rejected.Throttling"] {
-                assert!(matches!(fault(status, code), Fault::Throttled(_)), "{status} {code}");
+                assert!(matches!(fault(status, code), CallError::Throttled(_)), "{status} {code}");
             }
             for code in [
                 "ServiceUnavailable",
@@ -147,11 +147,11 @@ mod tests {
                 "SignatureNonceUsed",
                 "LastTokenProcessing",
             ] {
-                assert!(matches!(fault(status, code), Fault::Unknown(_)), "{status} {code}");
+                assert!(matches!(fault(status, code), CallError::Unknown(_)), "{status} {code}");
             }
             for code in ["QuotaExceeded", "IdempotentParameterMismatch", "ImageCache.IncorrectStatus", "Forbidden.RAM"]
             {
-                assert!(matches!(fault(status, code), Fault::Refused(_)), "{status} {code}");
+                assert!(matches!(fault(status, code), CallError::Refused(_)), "{status} {code}");
             }
         }
         assert_eq!(fault(403, "QuotaExceeded").cloud_error().and_then(|error| error.request_id.as_deref()), Some("R"));
@@ -167,8 +167,11 @@ mod tests {
             let body = format!(r#"{{"Code":"Forbidden.RAM","Message":"m","AccessDeniedDetail":{shape}}}"#);
             let fault = classify(403, body.as_bytes(), &["k-id"]);
             let denied = fault.cloud_error().expect("refused").denied.clone();
-            let read =
-                Denied { right: "eci:DeleteImageCache".into(), kind: "ImplicitDeny".into(), policy: "***".into() };
+            let read = MissingRight {
+                right: "eci:DeleteImageCache".into(),
+                kind: "ImplicitDeny".into(),
+                policy: "***".into(),
+            };
             assert_eq!(denied, is_read.then(|| Box::new(read)), "{shape}");
         }
     }
@@ -177,7 +180,7 @@ mod tests {
     fn what_cannot_be_read_is_unknown() {
         for body in ["", "<html>", "[]", "{}", r#"{"Code":502}"#, r#"{"Code":""}"#, r#"{"Code":null}"#, "\u{fffd}{"] {
             for status in [200, 302, 400, 502] {
-                assert!(matches!(classify(status, body.as_bytes(), &[]), Fault::Unknown(_)), "{status} {body}");
+                assert!(matches!(classify(status, body.as_bytes(), &[]), CallError::Unknown(_)), "{status} {body}");
             }
         }
     }

@@ -23,7 +23,7 @@ mod refusal;
 mod time;
 mod v3;
 
-pub use refusal::Refusal;
+pub use refusal::RequestRefusal;
 use time::instant;
 
 /// How far the time of signing may be off, either way.
@@ -48,11 +48,11 @@ const SYSTEM: [&str; 12] = [
     "BearerToken",
 ];
 
-type Pairs = Vec<(String, String)>;
+type FormPairs = Vec<(String, String)>;
 
 /// An HTTP request as it came.
 #[derive(Clone, Copy)]
-pub struct Request<'a> {
+pub struct RawRequest<'a> {
     /// Such as `POST`.
     pub method: &'a str,
     /// The path as it came.
@@ -76,7 +76,7 @@ pub enum Scheme {
 
 /// In what the caller wants the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
+pub enum AnswerFormat {
     /// Also where nothing is asked for: an SDK that says nothing reads JSON.
     #[default]
     Json,
@@ -100,19 +100,19 @@ pub struct Incoming {
     /// When it says that it was signed.
     pub signed_at: Instant,
     /// In what to answer.
-    pub format: Format,
+    pub format: AnswerFormat,
     /// The STS token, if any.
     pub security_token: Option<SecretString>,
     /// The action's own parameters, decoded, query and body together, in the order in which they came.
-    pub params: Pairs,
+    pub params: FormPairs,
     proof: Proof,
 }
 
 /// What verifying takes.
 #[derive(Clone)]
 enum Proof {
-    V1 { method: String, pairs: Pairs, signature: String },
-    V3 { method: String, path: String, query: Pairs, headers: Pairs, payload: String, signature: String },
+    V1 { method: String, pairs: FormPairs, signature: String },
+    V3 { method: String, path: String, query: FormPairs, headers: FormPairs, payload: String, signature: String },
 }
 
 impl fmt::Debug for Incoming {
@@ -130,12 +130,12 @@ impl fmt::Debug for Incoming {
 
 impl Incoming {
     /// Understands a request.
-    pub fn read(request: &Request<'_>) -> Result<Self, Refusal> {
+    pub fn read(request: &RawRequest<'_>) -> Result<Self, RequestRefusal> {
         if !["GET", "POST"].contains(&request.method) {
-            return Err(Refusal::UnsupportedMethod);
+            return Err(RequestRefusal::UnsupportedMethod);
         }
         if request.path != "/" {
-            return Err(Refusal::UnknownApi);
+            return Err(RequestRefusal::UnknownApi);
         }
         match request.header("authorization")?.filter(|value| value.trim_start().starts_with("ACS3-")) {
             Some(authorization) => v3::read(request, authorization),
@@ -144,7 +144,7 @@ impl Incoming {
     }
 
     /// Whether `secret` signed it.
-    pub fn verify(&self, secret: &SecretString) -> Result<(), Refusal> {
+    pub fn verify(&self, secret: &SecretString) -> Result<(), RequestRefusal> {
         match &self.proof {
             Proof::V1 { method, pairs, signature } => {
                 let text = sign_v1::string_to_sign(method, pairs);
@@ -152,56 +152,56 @@ impl Incoming {
                     return Ok(());
                 }
                 let shown = sign_v1::blanked_string_to_sign(method, pairs);
-                Err(Refusal::SignatureV1 { exact: shown == text, string_to_sign: shown })
+                Err(RequestRefusal::SignatureV1 { exact: shown == text, string_to_sign: shown })
             }
             Proof::V3 { method, path, query, headers, payload, signature } => {
-                let signed = sign_v3::Signed { method, path, query, headers, payload };
+                let signed = sign_v3::SignedParts { method, path, query, headers, payload };
                 v3::verify(secret, &signed, signature)
             }
         }
     }
 
     /// Whether it was signed within 15 minutes of `now`.
-    pub fn check_time(&self, now: Instant) -> Result<(), Refusal> {
+    pub fn check_time(&self, now: Instant) -> Result<(), RequestRefusal> {
         let off = now.signed_duration_since(self.signed_at).abs();
-        if off > SKEW { Err(Refusal::TimestampExpired { signed_at: self.signed_at, now }) } else { Ok(()) }
+        if off > SKEW { Err(RequestRefusal::TimestampExpired { signed_at: self.signed_at, now }) } else { Ok(()) }
     }
 }
 
 /// In what the answer to a request is wanted that may not be understood otherwise.
-pub fn format_of(request: &Request<'_>) -> Format {
+pub fn format_of(request: &RawRequest<'_>) -> AnswerFormat {
     let pairs = decode(request.query.as_bytes()).into_iter().chain(form(request).unwrap_or_default());
-    let given: Pairs = pairs.filter(|(key, _)| key == "Format").collect();
+    let given: FormPairs = pairs.filter(|(key, _)| key == "Format").collect();
     format(request, &given).unwrap_or_default()
 }
 
-impl<'a> Request<'a> {
+impl<'a> RawRequest<'a> {
     /// The header, which must not be there twice.
-    fn header(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
+    fn header(&self, name: &str) -> Result<Option<&'a str>, RequestRefusal> {
         let mut found = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let first = found.next();
-        if found.next().is_some() { Err(Refusal::Doubled(name.to_owned())) } else { Ok(first) }
+        if found.next().is_some() { Err(RequestRefusal::Doubled(name.to_owned())) } else { Ok(first) }
     }
 
     /// The type of the body in lower case, without parameters.
-    fn media_type(&self) -> Result<Option<String>, Refusal> {
+    fn media_type(&self) -> Result<Option<String>, RequestRefusal> {
         let kind = self.header("content-type")?.and_then(|kind| kind.split(';').next());
         Ok(kind.map(|kind| kind.trim().to_ascii_lowercase()).filter(|kind| !kind.is_empty()))
     }
 }
 
-fn read_v1(request: &Request<'_>) -> Result<Incoming, Refusal> {
+fn read_v1(request: &RawRequest<'_>) -> Result<Incoming, RequestRefusal> {
     let mut pairs = decode(request.query.as_bytes());
     pairs.extend(form(request)?);
     refuse_doubled(&pairs)?;
-    let system = |key: &'static str| text(&pairs, key).ok_or(Refusal::Missing(key));
+    let system = |key: &'static str| text(&pairs, key).ok_or(RequestRefusal::Missing(key));
     let access_key_id = system("AccessKeyId")?.to_owned();
     let signature = system("Signature")?.to_owned();
     if system("SignatureMethod")? != "HMAC-SHA1" {
-        return Err(Refusal::Invalid("SignatureMethod", "it must be HMAC-SHA1"));
+        return Err(RequestRefusal::Invalid("SignatureMethod", "it must be HMAC-SHA1"));
     }
     if system("SignatureVersion")? != "1.0" {
-        return Err(Refusal::Invalid("SignatureVersion", "it must be 1.0"));
+        return Err(RequestRefusal::Invalid("SignatureVersion", "it must be 1.0"));
     }
     Ok(Incoming {
         scheme: Scheme::V1,
@@ -218,24 +218,24 @@ fn read_v1(request: &Request<'_>) -> Result<Incoming, Refusal> {
 }
 
 /// The body's parameters where it is a form; nothing where there is no body.
-fn form(request: &Request<'_>) -> Result<Pairs, Refusal> {
+fn form(request: &RawRequest<'_>) -> Result<FormPairs, RequestRefusal> {
     if request.body.is_empty() {
-        return Ok(Pairs::new());
+        return Ok(FormPairs::new());
     }
     match request.media_type()?.as_deref() {
         None | Some(FORM) => Ok(decode(request.body)),
-        Some(_) => Err(Refusal::UnsupportedBody),
+        Some(_) => Err(RequestRefusal::UnsupportedBody),
     }
 }
 
-fn decode(encoded: &[u8]) -> Pairs {
+fn decode(encoded: &[u8]) -> FormPairs {
     url::form_urlencoded::parse(encoded).map(|(key, value)| (key.into_owned(), value.into_owned())).collect()
 }
 
-fn refuse_doubled(pairs: &[(String, String)]) -> Result<(), Refusal> {
+fn refuse_doubled(pairs: &[(String, String)]) -> Result<(), RequestRefusal> {
     let mut seen = BTreeSet::new();
     let doubled = pairs.iter().find(|(key, _)| !seen.insert(key.as_str()));
-    doubled.map_or(Ok(()), |(key, _)| Err(Refusal::Doubled(key.clone())))
+    doubled.map_or(Ok(()), |(key, _)| Err(RequestRefusal::Doubled(key.clone())))
 }
 
 /// The parameter's value; an empty one counts as absent.
@@ -243,28 +243,28 @@ fn text<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
     pairs.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }
 
-fn business(pairs: &[(String, String)]) -> Pairs {
+fn business(pairs: &[(String, String)]) -> FormPairs {
     pairs.iter().filter(|(key, _)| !SYSTEM.contains(&key.as_str())).cloned().collect()
 }
 
 /// By `Format`; without it, under V3, by `Accept`.
-fn format(request: &Request<'_>, pairs: &[(String, String)]) -> Result<Format, Refusal> {
+fn format(request: &RawRequest<'_>, pairs: &[(String, String)]) -> Result<AnswerFormat, RequestRefusal> {
     let Some(format) = text(pairs, "Format") else {
         let header = |name| request.header(name).ok().flatten().unwrap_or_default();
         let xml = header("accept").contains("xml") && !header("accept").contains("json");
         let xml = xml && header("authorization").trim_start().starts_with("ACS3-");
-        return Ok(if xml { Format::Xml } else { Format::Json });
+        return Ok(if xml { AnswerFormat::Xml } else { AnswerFormat::Json });
     };
     match format.to_ascii_uppercase().as_str() {
-        "JSON" => Ok(Format::Json),
-        "XML" => Ok(Format::Xml),
-        _ => Err(Refusal::Format),
+        "JSON" => Ok(AnswerFormat::Json),
+        "XML" => Ok(AnswerFormat::Xml),
+        _ => Err(RequestRefusal::Format),
     }
 }
 
-fn nonce(text: &str) -> Result<String, Refusal> {
+fn nonce(text: &str) -> Result<String, RequestRefusal> {
     if text.len() > NONCE {
-        Err(Refusal::Invalid("SignatureNonce", "the URL is too long"))
+        Err(RequestRefusal::Invalid("SignatureNonce", "the URL is too long"))
     } else {
         Ok(text.to_owned())
     }

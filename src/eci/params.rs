@@ -15,7 +15,7 @@ use super::credentials::Role;
 use super::request::{Attempt, DescribeQuery};
 use crate::domain::image_cache::spec::fields::objects::{LOGIN, Member};
 use crate::domain::image_cache::spec::fields::{FIELDS, Field};
-use crate::domain::image_cache::spec::values::Given;
+use crate::domain::image_cache::spec::values::FieldValue;
 use crate::domain::image_cache::spec::{
     AcrRegistry, ImageCacheChanges, ImageCacheSpec, MAX_TAGS, OPERATION_TAG, RegistryCredential,
 };
@@ -140,18 +140,18 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
 }
 
 /// Every field of the table that something was said of, under its name there.
-fn put_fields(params: &mut Params, given: &[(&'static Field, Given<'_>)], attempt: &Attempt) {
+fn put_fields(params: &mut Params, given: &[(&'static Field, FieldValue<'_>)], attempt: &Attempt) {
     for (field, given) in given {
         match given {
-            Given::Unset => {}
-            Given::Text(text) => params.put(field.wire, text),
-            Given::Word(word) => params.put(field.wire, word),
-            Given::Number(number) => params.put(field.wire, number),
-            Given::Flag(flag) => params.put(field.wire, flag),
-            Given::Texts(texts) if field.is_numbered() => params.put_list(field.parameter(), *texts),
-            Given::Texts(texts) => params.put_joined(field.wire, *texts),
-            Given::Tags(tags) => put_tags(params, tags, attempt),
-            Given::AcrRegistries(registries) => put_acr(params, field.parameter(), registries),
+            FieldValue::Unset => {}
+            FieldValue::Text(text) => params.put(field.wire, text),
+            FieldValue::Word(word) => params.put(field.wire, word),
+            FieldValue::Number(number) => params.put(field.wire, number),
+            FieldValue::Flag(flag) => params.put(field.wire, flag),
+            FieldValue::Texts(texts) if field.is_numbered() => params.put_list(field.parameter(), *texts),
+            FieldValue::Texts(texts) => params.put_joined(field.wire, *texts),
+            FieldValue::Tags(tags) => put_tags(params, tags, attempt),
+            FieldValue::AcrRegistries(registries) => put_acr(params, field.parameter(), registries),
         }
     }
 }
@@ -180,8 +180,8 @@ fn put_acr(params: &mut Params, list: &str, registries: &[AcrRegistry]) {
         for (member, given) in registry.given() {
             let name = format!("{list}.{place}.{}", member.parameter());
             match given {
-                Given::Text(text) => params.put(name, text),
-                Given::Texts(texts) => params.put_list(&name, texts),
+                FieldValue::Text(text) => params.put(name, text),
+                FieldValue::Texts(texts) => params.put_list(&name, texts),
                 _ => {}
             }
         }

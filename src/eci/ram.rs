@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::Action;
-pub use super::action::On;
+pub use super::action::RamResource;
 use crate::domain::region::Region;
 
 /// The version that every policy has.
@@ -26,8 +26,8 @@ const ANY: &str = "*";
 pub struct Right {
     /// What it permits.
     pub action: Action,
-    /// On what.
-    pub on: On,
+    /// What the right is on.
+    pub on: RamResource,
     /// What the gateway needs it for.
     pub need: &'static str,
 }
@@ -65,7 +65,7 @@ pub fn account_of(role_arn: &str) -> Option<&str> {
 /// A policy, as RAM takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct Policy {
+pub struct RamPolicy {
     version: String,
     statement: Vec<Statement>,
 }
@@ -73,13 +73,13 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Statement {
-    effect: Effect,
+    effect: RamEffect,
     action: Words,
     resource: Words,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Effect {
+enum RamEffect {
     Allow,
     Deny,
 }
@@ -103,11 +103,11 @@ pub enum Judgement {
     ExplicitDeny,
 }
 
-impl Policy {
+impl RamPolicy {
     /// A policy that allows this: in each statement actions and resources.
     pub fn allowing(statements: impl IntoIterator<Item = (Vec<String>, Vec<String>)>) -> Self {
         let allow = |(actions, resources)| Statement {
-            effect: Effect::Allow,
+            effect: RamEffect::Allow,
             action: Words::Many(actions),
             resource: Words::Many(resources),
         };
@@ -116,11 +116,11 @@ impl Policy {
 
     /// What it says of `action` (`eci:DeleteImageCache`) on `resource`.
     pub fn judge(&self, action: &str, resource: &str) -> Judgement {
-        let says = |effect: Effect| {
+        let says = |effect: RamEffect| {
             let about = |statement: &&Statement| statement.effect == effect && statement.is_about(action, resource);
             self.statement.iter().any(|statement| about(&statement))
         };
-        match (says(Effect::Deny), says(Effect::Allow)) {
+        match (says(RamEffect::Deny), says(RamEffect::Allow)) {
             (true, _) => Judgement::ExplicitDeny,
             (false, true) => Judgement::Allowed,
             (false, false) => Judgement::ImplicitDeny,
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::eci::Product;
 
-    fn policy(text: &str) -> Policy {
+    fn policy(text: &str) -> RamPolicy {
         serde_json::from_str(text).expect("the test's own policy")
     }
 
@@ -219,7 +219,7 @@ mod tests {
             r#"{"Version":"1","Statement":[{"Effect":"allow","Action":"*","Resource":"*"}]}"#,
             r#"{"Statement":[]}"#,
         ] {
-            assert!(serde_json::from_str::<Policy>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<RamPolicy>(text).is_err(), "{text}");
         }
         assert!(!policy(r#"{"Version":"2012-10-17","Statement":[]}"#).has_good_version());
     }

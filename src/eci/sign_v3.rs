@@ -17,7 +17,7 @@ pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
 /// What is signed.
 #[derive(Clone, Copy)]
-pub struct Signed<'a> {
+pub struct SignedParts<'a> {
     /// The method, in upper case.
     pub method: &'a str,
     /// The path; `/` for RPC.
@@ -41,12 +41,12 @@ pub fn signed_headers(headers: &[(String, String)]) -> String {
 }
 
 /// The canonical request. Holds every secret that stands in the query or in a signed header.
-pub fn canonical_request(signed: &Signed<'_>) -> String {
+pub fn canonical_request(signed: &SignedParts<'_>) -> String {
     render(signed, |_, _| false)
 }
 
 /// The same with the values of secret parameters and headers left empty, fit to be told to the caller.
-pub fn blanked_canonical_request(signed: &Signed<'_>) -> String {
+pub fn blanked_canonical_request(signed: &SignedParts<'_>) -> String {
     render(signed, |name, _| is_secret(name))
 }
 
@@ -76,14 +76,14 @@ fn is_secret(name: &str) -> bool {
     headers.contains(&name) || sign_v1::is_secret(name)
 }
 
-fn render(signed: &Signed<'_>, blank: impl Fn(&str, &str) -> bool) -> String {
+fn render(signed: &SignedParts<'_>, blank: impl Fn(&str, &str) -> bool) -> String {
     let value = |name: &str, value: &str| if blank(name, value) { String::new() } else { value.to_owned() };
     let query: Vec<_> = signed.query.iter().map(|(key, text)| (key.clone(), value(key, text))).collect();
     let headers = sorted(signed.headers).into_iter().fold(String::new(), |lines, (name, text)| {
         // One line each; a value is trimmed as the SDKs trim it.
         lines + name + ":" + value(name, text).trim() + "\n"
     });
-    let Signed { method, path, payload, .. } = signed;
+    let SignedParts { method, path, payload, .. } = signed;
     let query = sign_v1::canonical(&query);
     format!("{method}\n{path}\n{query}\n{headers}\n{}\n{payload}", signed_headers(signed.headers))
 }

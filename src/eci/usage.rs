@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::params::Params;
-use super::params::read::{Flat, Pairs, Refused, region};
+use super::params::read::{Flat, ParameterError, RequestPairs, region};
 use super::{Action, Client, wire};
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::region::Region;
 
 /// The answer.
@@ -25,7 +25,7 @@ pub struct ListUsageAnswer {
 
 impl Client {
     /// The account's quota and use in a region, under the cloud's own names.
-    pub async fn list_usage(&self, region: &Region) -> Result<Map<String, Value>, Fault> {
+    pub async fn list_usage(&self, region: &Region) -> Result<Map<String, Value>, CallError> {
         let answer: ListUsageAnswer = self.look(Action::Usage, region, written(region)).await?;
         Ok(answer.attributes)
     }
@@ -39,7 +39,7 @@ pub fn written(region: &Region) -> Params {
 }
 
 /// What is asked, as it came: the region, which sources disagree whether it must be given.
-pub fn read(params: &Pairs) -> Result<Option<Region>, Refused> {
+pub fn read(params: &RequestPairs) -> Result<Option<Region>, ParameterError> {
     let flat = Flat::new(params);
     if flat.text("RegionId").is_some() { region(&flat).map(Some) } else { Ok(None) }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::domain::clock::Instant;
-use crate::domain::image_cache::observation::{ProviderEvent, Seen};
+use crate::domain::image_cache::observation::{Observation, ProviderEvent};
 
 /// The answer of `CreateImageCache`.
 #[derive(Debug, Clone, Deserialize)]
@@ -65,7 +65,7 @@ pub struct DescribeImageCachesAnswer {
 /// One image cache of a page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct ImageCache {
+pub struct WireImageCache {
     /// `ImageCacheId`, imc-….
     pub image_cache_id: String,
     /// `ImageCacheName`.
@@ -156,16 +156,16 @@ pub struct Event {
     pub last_timestamp: Option<String>,
 }
 
-impl Seen {
+impl Observation {
     /// Reads one object of `ImageCaches`, and keeps it whole.
     pub(super) fn read(raw: Value) -> Result<Self, serde_json::Error> {
-        let cache = ImageCache::deserialize(&raw)?;
+        let cache = WireImageCache::deserialize(&raw)?;
         Ok(Self { raw, ..cache.into() })
     }
 }
 
-impl From<ImageCache> for Seen {
-    fn from(cache: ImageCache) -> Self {
+impl From<WireImageCache> for Observation {
+    fn from(cache: WireImageCache) -> Self {
         let mut events: Vec<ProviderEvent> = cache.events.into_iter().map(ProviderEvent::from).collect();
         // The cloud's order is not documented; ours is newest last. Stable, so equal times keep their order.
         events.sort_by_key(|event| event.last_at);
@@ -255,8 +255,8 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T
 mod tests {
     use super::*;
 
-    fn seen(json: &str) -> Seen {
-        serde_json::from_str::<ImageCache>(json).expect("readable").into()
+    fn seen(json: &str) -> Observation {
+        serde_json::from_str::<WireImageCache>(json).expect("readable").into()
     }
 
     #[test]

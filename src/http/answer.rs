@@ -58,7 +58,7 @@ pub(super) fn image_cache(request: &HeaderMap, view: &ImageCacheView) -> Respons
 }
 
 /// The same, of one that is JSON already.
-pub(super) fn shown(request: &HeaderMap, shown: RenderedImageCache) -> Response {
+pub(super) fn rendered_image_cache(request: &HeaderMap, shown: RenderedImageCache) -> Response {
     let mut answer = if headers::if_none_match(request, shown.version) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -69,7 +69,7 @@ pub(super) fn shown(request: &HeaderMap, shown: RenderedImageCache) -> Response 
 }
 
 /// One page of image caches, with a link to the next.
-pub(super) fn shown_list(uri: &Uri, shown: RenderedList) -> Response {
+pub(super) fn rendered_list(uri: &Uri, shown: RenderedList) -> Response {
     let mut answer = raw_json(Bytes::from_owner(shown.body));
     if let Some(cursor) = &shown.next_cursor {
         put(&mut answer, LINK, &next_link(uri, cursor));
@@ -82,7 +82,7 @@ fn raw_json(body: Bytes) -> Response {
 }
 
 /// Something that is changed by `If-Match`.
-pub(super) fn kept<T: Serialize>(status: StatusCode, body: &T, version: i64) -> Response {
+pub(super) fn with_version<T: Serialize>(status: StatusCode, body: &T, version: i64) -> Response {
     let mut answer = json(status, body);
     put(&mut answer, ETAG, &headers::etag(version));
     answer

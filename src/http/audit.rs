@@ -22,37 +22,37 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use super::DoorState;
-use super::exchange::{Exchange, Operations};
+use super::exchange::{Exchange, OperationIds};
 use super::headers;
-use super::problem::Refusal;
+use super::problem::ProblemResponse;
 use super::{links, rpc};
 use crate::app::admission::in_place;
 use crate::app::base::supervision::words_of;
-use crate::app::input::Ending;
+use crate::app::input::RequestEnd;
 use crate::app::{self, access};
 use crate::domain::audit::Outcome;
 use crate::domain::field::FieldError;
-use crate::domain::limits::bucket::Quota;
+use crate::domain::limits::bucket::RateQuota;
+use crate::domain::log_limit::LogLimit;
 use crate::domain::operation::dry_run;
-use crate::domain::quiet::Quiet;
 
 /// The least time for the audit entry of a request whose caller is about to give up.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// Why audit entries are not written, which every request finds at once.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 /// What the layer works with.
 #[derive(Clone)]
 pub struct Wrapper {
     door: DoorState,
-    operations: Arc<Operations>,
+    operations: Arc<OperationIds>,
 }
 
 impl Wrapper {
     /// A wrapper around the routes of `document`.
     pub fn new(door: DoorState, document: &utoipa::openapi::OpenApi) -> Self {
-        Self { door, operations: Arc::new(Operations::read(document)) }
+        Self { door, operations: Arc::new(OperationIds::read(document)) }
     }
 }
 
@@ -67,7 +67,7 @@ pub async fn around(State(wrapper): State<Wrapper>, mut request: Request, next: 
     let _waiting = exchange.call.left().clone().drop_guard();
     // Only the layer itself can fail here: a panic of a handler is an answer already.
     task.await.unwrap_or_else(|error| {
-        let refusal = worded(&exchange, Refusal::internal(error));
+        let refusal = worded(&exchange, ProblemResponse::internal(error));
         span.in_scope(|| mark(&exchange, finish(&exchange, Response::default(), Some(refusal))))
     })
 }
@@ -83,7 +83,7 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
         return answer;
     }
     let mut answer = in_place(Arc::clone(&exchange.place), guarded(&exchange, request, next)).await;
-    let refusal = Refusal::of(&mut answer).map(|refusal| worded(&exchange, refusal));
+    let refusal = ProblemResponse::of(&mut answer).map(|refusal| worded(&exchange, refusal));
     let refusal = recorded(&door, &exchange, answer.status(), refusal).await;
     exchange.place.end();
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
@@ -93,7 +93,7 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
 }
 
 /// A refusal in the words of the door that it leaves by.
-fn worded(exchange: &Exchange, refusal: Refusal) -> Refusal {
+fn worded(exchange: &Exchange, refusal: ProblemResponse) -> ProblemResponse {
     match exchange.operation {
         _ if exchange.rpc.is_some() => rpc::words::of_layer(refusal),
         Some(access::TOKEN_EXCHANGE) => refusal.in_oauth(),
@@ -106,8 +106,8 @@ async fn recorded(
     door: &DoorState,
     exchange: &Exchange,
     status: StatusCode,
-    mut refusal: Option<Refusal>,
-) -> Option<Refusal> {
+    mut refusal: Option<ProblemResponse>,
+) -> Option<ProblemResponse> {
     if !exchange.audited || exchange.call.is_audited() {
         return refusal;
     }
@@ -138,7 +138,7 @@ async fn guarded(exchange: &Exchange, request: Request, next: Next) -> Response 
     let limit = exchange.max_url_bytes();
     let length = request.uri().path_and_query().map(|all| all.as_str().len());
     if length.is_some_and(|length| length > limit) {
-        return Refusal::url_too_long(Some(limit)).into_response();
+        return ProblemResponse::url_too_long(Some(limit)).into_response();
     }
     if let Err(refusal) = check_dry_run(exchange, &request) {
         return refusal.into_response();
@@ -146,14 +146,14 @@ async fn guarded(exchange: &Exchange, request: Request, next: Next) -> Response 
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match timeout(exchange.settings.request_deadline, work).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(panic)) => Refusal::internal(format!("panic: {}", words_of(&*panic))).into_response(),
-        Err(_) => Refusal::request_timeout().into_response(),
+        Ok(Err(panic)) => ProblemResponse::internal(format!("panic: {}", words_of(&*panic))).into_response(),
+        Err(_) => ProblemResponse::request_timeout().into_response(),
     }
 }
 
 /// Refuses a change that says "dry run" where none is read: to pass over it would make what was not to be made. The RPC
 /// front has dry runs, and one route of REST is one.
-fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), Refusal> {
+fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), ProblemResponse> {
     let changes = ![Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
     if exchange.rpc.is_some() || !changes || exchange.operation == Some("dry_run_image_cache") {
         return Ok(());
@@ -165,19 +165,19 @@ fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), Refusal> 
         let detail = "is not a parameter of this operation; POST /v1/image-caches/dry-run reports what a create \
                       would do";
         let name: String = name.chars().take(100).collect();
-        return Err(Refusal::invalid(vec![FieldError::new(name, "unknown_parameter", detail)]));
+        return Err(ProblemResponse::invalid(vec![FieldError::new(name, "unknown_parameter", detail)]));
     }
-    if headers::dry_run(request.headers())? { Err(Refusal::no_dry_run()) } else { Ok(()) }
+    if headers::dry_run(request.headers())? { Err(ProblemResponse::no_dry_run()) } else { Ok(()) }
 }
 
-fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&Refusal>) -> Ending {
-    Ending {
+fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&ProblemResponse>) -> RequestEnd {
+    RequestEnd {
         action: exchange.action().to_owned(),
         resource: exchange.resource(),
         outcome: outcome_of(status),
         http_status: i32::from(status.as_u16()),
         code: refusal.map(|refusal| refusal.code().to_owned()),
-        provider_request_id: refusal.and_then(Refusal::provider_request_id).map(str::to_owned),
+        provider_request_id: refusal.and_then(ProblemResponse::provider_request_id).map(str::to_owned),
     }
 }
 
@@ -190,7 +190,7 @@ fn outcome_of(status: StatusCode) -> Outcome {
     }
 }
 
-async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> Result<(), Refusal> {
+async fn write_entry(door: &DoorState, exchange: &Exchange, ending: RequestEnd) -> Result<(), ProblemResponse> {
     let actor = exchange.actor();
     let work = door.gateway.audit().audit_request(&actor, &exchange.call, ending);
     let within = match exchange.rpc {
@@ -200,24 +200,24 @@ async fn write_entry(door: &DoorState, exchange: &Exchange, ending: Ending) -> R
     match timeout(within.min(exchange.settings.audit_deadline), work).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
-            let inner = Refusal::from(error);
+            let inner = ProblemResponse::from(error);
             let error = inner.cause().map(|cause| cause as &(dyn std::error::Error + 'static));
             if let Some(left_out) = SAID.may(inner.code(), std::time::Instant::now()) {
                 tracing::error!(code = inner.code(), error, left_out, "could not write the audit entry");
             }
-            Err(Refusal::audit_unavailable())
+            Err(ProblemResponse::audit_unavailable())
         }
         Err(_) => {
             if let Some(left_out) = SAID.may("in time", std::time::Instant::now()) {
                 tracing::error!(left_out, "could not write the audit entry in time");
             }
-            Err(Refusal::audit_unavailable())
+            Err(ProblemResponse::audit_unavailable())
         }
     }
 }
 
 /// The answer as it leaves. The cause of a failure is logged here, once.
-fn finish(exchange: &Exchange, answer: Response, refusal: Option<Refusal>) -> Response {
+fn finish(exchange: &Exchange, answer: Response, refusal: Option<ProblemResponse>) -> Response {
     let Some(refusal) = refusal else { return answer };
     if let Some(cause) = refusal.cause() {
         tracing::error!(error = cause as &(dyn std::error::Error + 'static), "internal error");
@@ -240,7 +240,7 @@ fn mark(exchange: &Exchange, mut answer: Response) -> Response {
         put_header(&mut answer, "traceparent", traceparent);
     }
     if let Some(quota) = exchange.place.quota() {
-        let Quota { limit, window_seconds, remaining, reset_seconds, .. } = quota;
+        let RateQuota { limit, window_seconds, remaining, reset_seconds, .. } = quota;
         put_header(&mut answer, "ratelimit-policy", &format!("\"team\";q={limit};w={window_seconds}"));
         put_header(&mut answer, "ratelimit", &format!("\"team\";r={remaining};t={reset_seconds}"));
     }

@@ -15,13 +15,13 @@ use axum::http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use super::headers;
-use super::{DoorState, Settings};
-use crate::app::admission::Place;
+use super::{DoorState, HttpSettings};
+use crate::app::admission::Permit;
 use crate::app::{Call, access};
 use crate::config::LimitsConfig;
 use crate::domain::audit::Actor;
 use crate::domain::identity::caller::{Caller, Door, Origin};
-use crate::eci::incoming::Format;
+use crate::eci::incoming::AnswerFormat;
 use crate::eci::user_agent;
 
 /// The most parameters of a query that the audit looks at.
@@ -62,9 +62,9 @@ pub struct Exchange {
     /// Who it is, once known.
     pub caller: OnceLock<Arc<Caller>>,
     /// Its place among the others.
-    pub place: Arc<Place>,
+    pub place: Arc<Permit>,
     /// Deadlines and sizes.
-    pub settings: Settings,
+    pub settings: HttpSettings,
     /// What stands before the path of a link in the answer.
     pub base: Arc<str>,
     /// By when its answer must be ready.
@@ -75,7 +75,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// Looks at a request that has just arrived.
-    pub fn open(door: &DoorState, operations: &Operations, request: &Request) -> Arc<Self> {
+    pub fn open(door: &DoorState, operations: &OperationIds, request: &Request) -> Arc<Self> {
         let extensions = request.extensions();
         let route = extensions.get::<MatchedPath>().cloned();
         let peer = extensions.get::<Peer>().map(|peer| peer.0);
@@ -168,7 +168,7 @@ pub struct Rpc {
     /// The host that was asked, for `HostId`.
     pub host: String,
     /// In what to answer; JSON until the request says otherwise.
-    pub format: OnceLock<Format>,
+    pub format: OnceLock<AnswerFormat>,
     /// The operation id of its action.
     pub action: OnceLock<&'static str>,
     /// The cloud's id of the image cache that it is about.
@@ -189,7 +189,7 @@ impl Rpc {
 
 /// How long an answer of the cloud's API may take: what the caller says with `Prefer: wait`, else what its SDK waits,
 /// else the setting.
-fn rpc_deadline(headers: &HeaderMap, settings: &Settings) -> Duration {
+fn rpc_deadline(headers: &HeaderMap, settings: &HttpSettings) -> Duration {
     let asked = Some(headers::prefer_wait(headers)).filter(|wait| wait.asked).map(|wait| wait.time);
     let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     asked.or_else(|| user_agent::answer_within(user_agent)).unwrap_or(settings.rpc_deadline)
@@ -210,9 +210,9 @@ fn resource(route: &str, path: &str) -> Option<String> {
 
 /// Which operation a route and method are, as the document tells.
 #[derive(Debug, Default)]
-pub struct Operations(HashMap<(Method, String), &'static str>);
+pub struct OperationIds(HashMap<(Method, String), &'static str>);
 
-impl Operations {
+impl OperationIds {
     /// The operations in `document` that the access table knows.
     pub fn read(document: &utoipa::openapi::OpenApi) -> Self {
         let mut known = HashMap::new();

@@ -14,4 +14,4 @@ pub use authorized::{Authorized, authorize, team};
 pub use form::Form;
 pub use id::Id;
 pub use json::{Json, read_body};
-pub use query::{FromQuery, Pairs, Query};
+pub use query::{FromQuery, Query, QueryPairs};

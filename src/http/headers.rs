@@ -7,7 +7,7 @@ use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 
 use crate::app::precondition::{Precondition, Versions};
 use crate::domain::operation::dry_run;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
 /// How long a change is waited for where nothing is asked.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub fn prefer_wait(headers: &HeaderMap) -> Wait {
 }
 
 /// Whether a header asks for a dry run, in whatever spelling; `Prefer` among them.
-pub fn dry_run(headers: &HeaderMap) -> Result<bool, Refusal> {
+pub fn dry_run(headers: &HeaderMap) -> Result<bool, ProblemResponse> {
     const ALLOWED: &str = "a header that requests a dry run must be true or false";
     let mut said = false;
     for (name, value) in headers {
@@ -48,21 +48,21 @@ pub fn dry_run(headers: &HeaderMap) -> Result<bool, Refusal> {
         if name.as_str() == "prefer" {
             said |= value.split([',', ';', '=']).any(dry_run::is_meant);
         } else if dry_run::is_meant(name.as_str()) {
-            said |= dry_run::says(value).ok_or_else(|| Refusal::malformed_header(name.as_str(), ALLOWED))?;
+            said |= dry_run::says(value).ok_or_else(|| ProblemResponse::malformed_header(name.as_str(), ALLOWED))?;
         }
     }
     Ok(said)
 }
 
 /// `Idempotency-Key`: 1 to 255 printable ASCII characters.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ProblemResponse> {
     const ALLOWED: &str = "Idempotency-Key must be given once, with 1 to 255 printable ASCII characters";
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
     match (text, values.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
-        _ => Err(Refusal::malformed_header("Idempotency-Key", ALLOWED)),
+        _ => Err(ProblemResponse::malformed_header("Idempotency-Key", ALLOWED)),
     }
 }
 
@@ -72,10 +72,10 @@ pub fn etag(version: i64) -> String {
 }
 
 /// `If-Match` and `If-None-Match` of a change.
-pub fn precondition(headers: &HeaderMap) -> Result<Precondition, Refusal> {
-    let matching = versions(headers, &IF_MATCH).map_err(|()| Refusal::malformed_header("If-Match", TAGS))?;
+pub fn precondition(headers: &HeaderMap) -> Result<Precondition, ProblemResponse> {
+    let matching = versions(headers, &IF_MATCH).map_err(|()| ProblemResponse::malformed_header("If-Match", TAGS))?;
     let not_matching = versions(headers, &IF_NONE_MATCH);
-    let not_matching = not_matching.map_err(|()| Refusal::malformed_header("If-None-Match", TAGS))?;
+    let not_matching = not_matching.map_err(|()| ProblemResponse::malformed_header("If-None-Match", TAGS))?;
     Ok(Precondition { matching, not_matching })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: an absent id and another team's id give the same bytes (so nothing here holds the path);
 //! the cause of an internal error is logged once, with the request id, and never shown.
-//! A [`Refusal`] travels in the response's extensions; the outermost wrapper writes the body, because only
+//! A [`ProblemResponse`] travels in the response's extensions; the outermost wrapper writes the body, because only
 //! there the request id is known to everyone, and refusals made by axum itself can be given the same shape.
 
 use std::sync::Arc;
@@ -133,21 +133,21 @@ impl From<FieldError> for ProblemField {
     }
 }
 
-type Cause = Arc<dyn std::error::Error + Send + Sync>;
+type LoggedCause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// A problem on its way out, with the headers that belong to it and the cause that only the log sees.
 #[derive(Debug, Clone)]
-pub struct Refusal(Box<Inner>);
+pub struct ProblemResponse(Box<ProblemParts>);
 
 #[derive(Debug, Clone)]
-struct Inner {
+struct ProblemParts {
     status: StatusCode,
     problem: Problem,
     headers: HeaderMap,
-    cause: Option<Cause>,
+    cause: Option<LoggedCause>,
 }
 
-impl Refusal {
+impl ProblemResponse {
     /// A problem of this status and code.
     pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
         let problem = Problem {
@@ -173,7 +173,7 @@ impl Refusal {
             error: None,
             error_description: None,
         };
-        Self(Box::new(Inner { status, problem, headers: HeaderMap::new(), cause: None }))
+        Self(Box::new(ProblemParts { status, problem, headers: HeaderMap::new(), cause: None }))
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -270,7 +270,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let mut answer = self.0.status.into_response();
         answer.extensions_mut().insert(self);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::http::header::FORWARDED;
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::domain::forwarded::{Lines, client};
+use crate::domain::forwarded::{ForwardedHeaders, client};
 use crate::webhook::cidr::Cidr;
 
 /// Who is trusted; nobody by default. Cheap to clone.
@@ -37,7 +37,7 @@ impl TrustedProxies {
         if !self.trusts(peer) {
             return peer.to_canonical();
         }
-        let lines = Lines {
+        let lines = ForwardedHeaders {
             x_forwarded_for: headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect(),
             forwarded: headers.get_all(FORWARDED).iter().map(HeaderValue::as_bytes).collect(),
         };

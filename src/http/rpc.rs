@@ -18,16 +18,16 @@ use super::DoorState;
 use super::exchange::Exchange;
 use super::extract::read_body;
 use super::headers::dry_run;
-use super::problem::Refusal;
+use super::problem::ProblemResponse;
 use super::receipts;
-use crate::app::{NotLetIn, access};
+use crate::app::{AccessKeyRejection, access};
 use crate::domain::identity::caller::Caller;
 use crate::domain::limits::queue::Class;
-use crate::domain::limits::{Party, neighbourhood};
+use crate::domain::limits::{Party, address_block};
 use crate::eci::incoming::{self, Incoming};
 use crate::eci::params::known;
 use crate::eci::{Product, params};
-use actions::{Action, Asked};
+use actions::{AuthenticatedCall, RpcAction};
 
 mod actions;
 pub(super) mod envelope;
@@ -38,12 +38,13 @@ const TOO_LATE: &str = "(No answer was ready in time. A read may be repeated at 
                         before you repeat it, unless it has a ClientToken.)";
 
 /// One request to `/`, with whatever method.
-pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Result<Response, Refusal> {
+pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Result<Response, ProblemResponse> {
     let (parts, body) = request.into_parts();
-    let exchange = Exchange::of(&parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
-    let rpc = exchange.rpc.as_ref().ok_or_else(|| Refusal::internal("this is not the cloud's API"))?;
+    let exchange =
+        Exchange::of(&parts).ok_or_else(|| ProblemResponse::internal("a route stands outside the wrapper"))?;
+    let rpc = exchange.rpc.as_ref().ok_or_else(|| ProblemResponse::internal("this is not the cloud's API"))?;
     let headers = headers(&parts);
-    let mut raw = incoming::Request {
+    let mut raw = incoming::RawRequest {
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
@@ -57,7 +58,7 @@ pub(super) async fn call(State(door): State<DoorState>, request: Request) -> Res
     set(&rpc.format, incoming::format_of(&raw));
     let incoming = Incoming::read(&raw).map_err(|wrong| words::of_incoming(&wrong))?;
     exchange.call.asks(incoming.params.iter().cloned());
-    let action = Action::from_name(&incoming.action);
+    let action = RpcAction::from_name(&incoming.action);
     if let Some(action) = action {
         set(&rpc.action, action.operation());
     }
@@ -73,10 +74,10 @@ async fn answer(
     exchange: &Exchange,
     parts: &Parts,
     incoming: &Incoming,
-    action: Option<Action>,
-) -> Result<Response, Refusal> {
+    action: Option<RpcAction>,
+) -> Result<Response, ProblemResponse> {
     let class = action.map_or(Class::Read, |action| action.class(incoming));
-    let address = exchange.call.origin.address.map(neighbourhood);
+    let address = exchange.call.origin.address.map(address_block);
     // To find the key's owner costs queries, too, but never as much as a list.
     let lookup = if class == Class::List { Class::Read } else { class };
     // Whoever signs with a key that is known here stands in the line of its team. Of others nothing is known: they are
@@ -89,17 +90,17 @@ async fn answer(
     };
     exchange.place.enter(lookup, asking).await.map_err(words::of_error)?;
     let caller = let_in(door, exchange, incoming).await?;
-    exchange.place.stand_aside();
+    exchange.place.release();
     exchange.place.count_delayed(&caller.team, class).await.map_err(words::of_error)?;
     exchange.place.enter(class, Party::Team(caller.team.clone())).await.map_err(words::of_error)?;
-    let action = action.ok_or_else(|| words::of_incoming(&incoming::Refusal::UnknownApi))?;
+    let action = action.ok_or_else(|| words::of_incoming(&incoming::RequestRefusal::UnknownApi))?;
     access::check(caller, action.operation()).map_err(words::of_error)?;
     known::check(&incoming.action, &incoming.params).map_err(|refused| words::of_refused(&refused))?;
     let in_params = known::dry_run(&incoming.params).map_err(|refused| words::of_refused(&refused))?;
     let dry_run = in_params || dry_run(&parts.headers)?;
-    let rpc = exchange.rpc.as_ref().ok_or_else(|| Refusal::internal("this is not the cloud's API"))?;
+    let rpc = exchange.rpc.as_ref().ok_or_else(|| ProblemResponse::internal("this is not the cloud's API"))?;
     let receipt = OnceLock::new();
-    let asked = Asked {
+    let asked = AuthenticatedCall {
         gateway: &door.gateway,
         caller,
         call: &exchange.call,
@@ -128,26 +129,33 @@ fn headers(parts: &Parts) -> Vec<(String, String)> {
     parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-async fn let_in<'a>(door: &DoorState, exchange: &'a Exchange, incoming: &Incoming) -> Result<&'a Caller, Refusal> {
+async fn let_in<'a>(
+    door: &DoorState,
+    exchange: &'a Exchange,
+    incoming: &Incoming,
+) -> Result<&'a Caller, ProblemResponse> {
     let told = |error| match error {
-        NotLetIn::Refused(wrong) => words::of_incoming(&wrong),
-        NotLetIn::Failed(error) => words::of_error(error),
+        AccessKeyRejection::Refused(wrong) => words::of_incoming(&wrong),
+        AccessKeyRejection::Failed(error) => words::of_error(error),
     };
     if incoming.nonce.contains(char::is_control) {
-        return Err(words::of_incoming(&incoming::Refusal::Invalid("SignatureNonce", "it must be printable")));
+        return Err(words::of_incoming(&incoming::RequestRefusal::Invalid("SignatureNonce", "it must be printable")));
     }
     let caller = door.gateway.identity().authenticate_signed(&exchange.call, incoming).await.map_err(told)?;
     // The wrapper names the caller even if the next lines refuse them.
     let caller = exchange.caller.get_or_init(|| Arc::new(caller));
     door.gateway.policies().check_team(caller).await.map_err(words::of_error)?;
     if incoming.version != Product::Eci.version() {
-        return Err(words::of_incoming(&incoming::Refusal::Version));
+        return Err(words::of_incoming(&incoming::RequestRefusal::Version));
     }
     // The database has no word for it, and no parameter a use.
     let bad = incoming.params.iter().find(|(key, value)| key.contains('\0') || value.contains('\0'));
     if let Some((key, _)) = bad {
         let name = key.replace('\0', "?");
-        return Err(words::of_refused(&params::read::Refused::invalid(name, "it must not hold a NUL character")));
+        return Err(words::of_refused(&params::read::ParameterError::invalid(
+            name,
+            "it must not hold a NUL character",
+        )));
     }
     Ok(caller)
 }

@@ -21,14 +21,14 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::exchange::Peer;
-use super::problem::{MEDIA_TYPE, Refusal};
+use super::problem::{MEDIA_TYPE, ProblemResponse};
 use super::proxies::TrustedProxies;
 use super::receipts::Unflushed;
 use super::rpc;
 use crate::config::LimitsConfig;
-use crate::eci::incoming::Format;
+use crate::eci::incoming::AnswerFormat;
 use crate::net::flushes::Flushes;
-use crate::net::{self, Happening};
+use crate::net::{self, ConnectionEvent};
 
 mod error_bodies;
 mod framing;
@@ -36,20 +36,20 @@ mod framing;
 use error_bodies::ErrorBodies;
 use framing::{Lengths, Scanner};
 
-pub use crate::net::Limits;
+pub use crate::net::ConnectionLimits;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The id of a request that was not read.
 const UNREAD: &str = "unread";
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     /// What holds where nothing is set, for a listener whose end nobody has to hear of before.
     fn default() -> Self {
         Self { grace: Duration::ZERO, ..Self::from(LimitsConfig::usual()) }
     }
 }
 
-impl From<&LimitsConfig> for Limits {
+impl From<&LimitsConfig> for ConnectionLimits {
     fn from(limits: &LimitsConfig) -> Self {
         Self {
             connections: limits.connections,
@@ -67,7 +67,13 @@ impl From<&LimitsConfig> for Limits {
 
 /// Serves `router` until `stop` is cancelled and `limits.grace` is over, then lets what is running end, for at most
 /// `limits.drain`. `tasks` are the requests' own tasks (`DoorState::tasks`).
-pub async fn serve(listener: TcpListener, router: Router, limits: Limits, tasks: TaskTracker, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
     serve_behind(TrustedProxies::default(), listener, router, limits, tasks, stop).await;
 }
 
@@ -76,24 +82,24 @@ pub async fn serve_behind(
     proxies: TrustedProxies,
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
-    net::serve(listener, Door { proxies, router }, limits, tasks, stop).await;
+    net::serve(listener, GatewayListener { proxies, router }, limits, tasks, stop).await;
 }
 
-struct Door {
+struct GatewayListener {
     proxies: TrustedProxies,
     router: Router,
 }
 
-impl net::Handler for Door {
-    type Connection = Client;
+impl net::Handler for GatewayListener {
+    type Connection = GatewayConnection;
 
-    fn connect(&self, peer: SocketAddr) -> Client {
+    fn connect(&self, peer: SocketAddr) -> GatewayConnection {
         let router = self.router.clone();
-        Client { peer: peer.ip(), router, unflushed: Unflushed::default(), lengths: Lengths::default() }
+        GatewayConnection { peer: peer.ip(), router, unflushed: Unflushed::default(), lengths: Lengths::default() }
     }
 
     fn most_of(&self, address: IpAddr) -> Option<usize> {
@@ -101,27 +107,27 @@ impl net::Handler for Door {
     }
 
     fn refusal(&self) -> Vec<u8> {
-        unread(&Refusal::too_many_connections())
+        unread(&ProblemResponse::too_many_connections())
     }
 
-    fn happened(&self, happening: Happening) {
+    fn happened(&self, happening: ConnectionEvent) {
         match happening {
-            Happening::Opened => metrics::gauge!("ecg_connections").increment(1.0),
-            Happening::Closed => metrics::gauge!("ecg_connections").decrement(1.0),
-            Happening::Refused => metrics::counter!("ecg_connections_refused_total").increment(1),
-            Happening::GivenUp => metrics::counter!("ecg_connections_given_up_total").increment(1),
+            ConnectionEvent::Opened => metrics::gauge!("ecg_connections").increment(1.0),
+            ConnectionEvent::Closed => metrics::gauge!("ecg_connections").decrement(1.0),
+            ConnectionEvent::Refused => metrics::counter!("ecg_connections_refused_total").increment(1),
+            ConnectionEvent::GivenUp => metrics::counter!("ecg_connections_given_up_total").increment(1),
         }
     }
 }
 
-struct Client {
+struct GatewayConnection {
     peer: IpAddr,
     router: Router,
     unflushed: Unflushed,
     lengths: Lengths,
 }
 
-impl net::Connection for Client {
+impl net::Connection for GatewayConnection {
     type Body = Body;
     type Error = Infallible;
 
@@ -142,17 +148,17 @@ impl net::Connection for Client {
 }
 
 /// A refusal as it stands on the wire, for a request that was not read.
-fn unread(refusal: &Refusal) -> Vec<u8> {
+fn unread(refusal: &ProblemResponse) -> Vec<u8> {
     written(refusal, MEDIA_TYPE, &refusal.body(UNREAD))
 }
 
 /// The same to a request of the cloud's API, in its shape.
-fn unread_rpc(refusal: &Refusal, format: Format) -> Vec<u8> {
+fn unread_rpc(refusal: &ProblemResponse, format: AnswerFormat) -> Vec<u8> {
     let (kind, body) = rpc::envelope::unread(refusal.clone(), format, UNREAD);
     written(refusal, kind, body.as_bytes())
 }
 
-fn written(refusal: &Refusal, media_type: &str, body: &[u8]) -> Vec<u8> {
+fn written(refusal: &ProblemResponse, media_type: &str, body: &[u8]) -> Vec<u8> {
     let status = refusal.status();
     let reason = status.canonical_reason().unwrap_or_default();
     let retry = refusal.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -167,7 +173,7 @@ fn written(refusal: &Refusal, media_type: &str, body: &[u8]) -> Vec<u8> {
 
 /// The refusal of a head that was read: the last answer on its connection.
 fn ill_framed(request: &Request<Incoming>, detail: &'static str) -> Response {
-    let refusal = Refusal::bad_head(detail);
+    let refusal = ProblemResponse::bad_head(detail);
     let path = request.uri().path_and_query().map_or("", |all| all.as_str());
     let line = format!("{} {path} ", request.method());
     let mut answer = match error_bodies::rpc_format(line.as_bytes()) {

@@ -14,14 +14,14 @@ const FALLBACKS: [&str; 3] = ["postgres", "_postgres", "nobody"];
 
 /// The account that PostgreSQL's programs run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
+pub(super) struct SystemAccount {
     /// Its name, for messages.
     pub(super) name: String,
     /// Its uid and gid if we have to change to it, none if it is our own.
     pub(super) switch: Option<(u32, u32)>,
 }
 
-impl Account {
+impl SystemAccount {
     /// Our own account, or for root the first of [`FALLBACKS`] that exists.
     pub(super) fn choose() -> Result<Self, StartError> {
         let uid = current_uid().context(|| "reading our user id".to_owned())?;
@@ -75,11 +75,11 @@ pub fn current_uid() -> io::Result<u32> {
 }
 
 /// `id -un` rather than /etc/passwd, which does not list everybody (directory services, macOS).
-fn own(uid: u32) -> Result<Account, StartError> {
+fn own(uid: u32) -> Result<SystemAccount, StartError> {
     let output = Command::new("id").arg("-un").output().context(|| "running id -un".to_owned())?;
     let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.success() && !name.is_empty() {
-        return Ok(Account { name, switch: None });
+        return Ok(SystemAccount { name, switch: None });
     }
     Err(StartError::Refused(format!(
         "the user id {uid} has no entry in /etc/passwd, and PostgreSQL refuses to run without one: \
@@ -87,12 +87,12 @@ fn own(uid: u32) -> Result<Account, StartError> {
     )))
 }
 
-fn entry(passwd: &str, name: &str) -> Option<Account> {
+fn entry(passwd: &str, name: &str) -> Option<SystemAccount> {
     let mut fields =
         passwd.lines().map(|line| line.split(':')).find_map(|mut f| (f.next() == Some(name)).then_some(f))?;
     let uid = number(fields.nth(1)?)?;
     let gid = number(fields.next()?)?;
-    (uid != 0).then(|| Account { name: name.to_owned(), switch: Some((uid, gid)) })
+    (uid != 0).then(|| SystemAccount { name: name.to_owned(), switch: Some((uid, gid)) })
 }
 
 /// macOS writes nobody's uid as -2.
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn entries_are_read() {
-        let postgres = Account { name: "postgres".to_owned(), switch: Some((101, 104)) };
+        let postgres = SystemAccount { name: "postgres".to_owned(), switch: Some((101, 104)) };
         assert_eq!(entry(PASSWD, "postgres"), Some(postgres));
         assert_eq!(entry(PASSWD, "nobody").and_then(|a| a.switch), Some((u32::MAX - 1, u32::MAX - 1)));
         assert_eq!(entry(PASSWD, "root"), None);

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::process::{self, Stdio};
 
-use super::account::Account;
+use super::account::SystemAccount;
 use super::binaries::Binaries;
 use super::error::{Context, StartError};
 use super::folders::Folders;
@@ -14,7 +14,7 @@ use super::folders::Folders;
 /// Into a folder of its own, renamed at the end: data that were cut short are never taken for whole ones.
 pub(super) fn ensure(
     folders: &Folders,
-    account: &Account,
+    account: &SystemAccount,
     binaries: &Binaries,
     notify: impl Fn(&str),
 ) -> Result<(), StartError> {

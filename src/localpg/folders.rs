@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::account::Account;
+use super::account::SystemAccount;
 use super::binaries::Binaries;
 use super::error::{Context, StartError};
 
@@ -49,7 +49,7 @@ pub fn default_state_folder(xdg_state_home: Option<&Path>, home: Option<&Path>, 
 }
 
 /// Makes the state folder. If PostgreSQL runs as another account, that may pass through, no more.
-pub(super) fn make_state_folder(folder: &Path, account: &Account) -> Result<(), StartError> {
+pub(super) fn make_state_folder(folder: &Path, account: &SystemAccount) -> Result<(), StartError> {
     let doing = || format!("making the state folder {}", folder.display());
     DirBuilder::new().recursive(true).mode(0o700).create(folder).context(doing)?;
     if account.switch.is_some() {
@@ -60,7 +60,7 @@ pub(super) fn make_state_folder(folder: &Path, account: &Account) -> Result<(), 
 }
 
 /// A folder for programs that the account shall run: `folder`, or [`ROOTS`] if it may not enter there.
-pub(super) fn place_for(folder: &Path, account: &Account) -> Result<PathBuf, StartError> {
+pub(super) fn place_for(folder: &Path, account: &SystemAccount) -> Result<PathBuf, StartError> {
     make_state_folder(folder, account)?;
     if account.may_enter(folder) {
         return Ok(folder.to_owned());
@@ -73,7 +73,7 @@ impl Folders {
     /// Chooses the folders and makes those of the socket and the log; the data are `cluster`'s.
     pub(super) fn prepare(
         folder: &Path,
-        account: &Account,
+        account: &SystemAccount,
         binaries: &Binaries,
         notify: impl Fn(&str),
     ) -> Result<Self, StartError> {
@@ -117,7 +117,7 @@ impl Folders {
 
 /// Root's clone or data folder is often below a folder that only root may enter (its home, a `mktemp -d`).
 /// The data then live below [`ROOTS`], as long as the state folder has the mark that says so.
-fn elsewhere(folder: &Path, account: &Account, notify: impl Fn(&str)) -> Result<PathBuf, StartError> {
+fn elsewhere(folder: &Path, account: &SystemAccount, notify: impl Fn(&str)) -> Result<PathBuf, StartError> {
     let home = Path::new(ROOTS).join(format!("for-{}", short_hash(folder)));
     let mark = folder.join("elsewhere");
     if !mark.exists() && home.exists() {
@@ -147,7 +147,7 @@ fn socket_folder(home: &Path) -> PathBuf {
 }
 
 /// 0700 and the account's: in /tmp anybody could have made a folder of that name, or a link.
-fn make_private(folder: &Path, account: &Account) -> Result<(), StartError> {
+fn make_private(folder: &Path, account: &SystemAccount) -> Result<(), StartError> {
     let doing = || format!("making the socket's folder {}", folder.display());
     if let Err(error) = DirBuilder::new().mode(0o700).create(folder)
         && error.kind() != std::io::ErrorKind::AlreadyExists

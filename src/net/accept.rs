@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::address_limits::AddressLimits;
-use super::connection::{Ends, Open};
-use super::{Handler, Happening, Limits};
+use super::connection::{Ends, OpenConnection};
+use super::{ConnectionEvent, ConnectionLimits, Handler};
 
 /// How long a connection that was taken in the last moment may take to send something.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     handler: H,
-    limits: Limits,
+    limits: ConnectionLimits,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
@@ -57,14 +57,14 @@ struct Loop<H> {
 
 /// What is left of it once it takes no more.
 struct Served {
-    limits: Limits,
+    limits: ConnectionLimits,
     connections: TaskTracker,
     /// When every connection is cut off, whatever is under way.
     cut: CancellationToken,
 }
 
 impl<H: Handler> Loop<H> {
-    fn new(listener: TcpListener, handler: H, limits: Limits, stop: CancellationToken) -> Self {
+    fn new(listener: TcpListener, handler: H, limits: ConnectionLimits, stop: CancellationToken) -> Self {
         let served = Served { limits, connections: TaskTracker::new(), cut: CancellationToken::new() };
         let slots = Arc::new(Semaphore::new(limits.connections));
         Self { listener, slots, addresses: AddressLimits::default(), handler: Arc::new(handler), stop, served }
@@ -115,19 +115,19 @@ impl<H: Handler> Loop<H> {
     fn take(&self, (stream, peer, slot): Accepted, closing: &CancellationToken) {
         let limits = self.served.limits;
         let most = self.handler.most_of(peer.ip()).unwrap_or(limits.connections_per_address);
-        let limits = Limits { connections_per_address: most, ..limits };
+        let limits = ConnectionLimits { connections_per_address: most, ..limits };
         let Some(counted) = self.addresses.count(peer.ip(), most) else {
             return self.refuse(&stream);
         };
         let ends = Ends { stop: self.stop.clone(), closing: closing.clone(), cut: self.served.cut.clone() };
         let (handler, slots) = (Arc::clone(&self.handler), Arc::clone(&self.slots));
-        let open = Open { handler, peer, limits, ends, slots, counted, _slot: slot };
+        let open = OpenConnection { handler, peer, limits, ends, slots, counted, _slot: slot };
         self.served.connections.spawn(open.run(stream));
     }
 
     /// Tells a client that its address has too many connections, as far as that can be done at once.
     fn refuse(&self, stream: &TcpStream) {
-        self.handler.happened(Happening::Refused);
+        self.handler.happened(ConnectionEvent::Refused);
         // It fits into the empty buffer of a new connection, or the client has left.
         let _ = stream.try_write(&self.handler.refusal());
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::domain::limits::neighbourhood;
+use crate::domain::limits::address_block;
 
 /// Connections by address. As many entries as there are connections, at most.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Counted {
 impl AddressLimits {
     /// Counts one more of `address`; none where that would be more than `most`.
     pub(super) fn count(&self, address: IpAddr, most: usize) -> Option<Counted> {
-        let address = neighbourhood(address);
+        let address = address_block(address);
         let mut open = self.open();
         let count = open.get(&address).copied().unwrap_or_default();
         if count >= most {

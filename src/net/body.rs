@@ -11,7 +11,7 @@ use super::BoxError;
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unread {
+pub enum BodyError {
     /// It is larger than allowed.
     TooLarge,
     /// It took longer than allowed.
@@ -21,12 +21,16 @@ pub enum Unread {
 }
 
 /// A whole body of at most `most` bytes, within `deadline`.
-pub async fn read<B: Body<Error: Into<BoxError>>>(body: B, most: usize, deadline: Duration) -> Result<Bytes, Unread> {
+pub async fn read<B: Body<Error: Into<BoxError>>>(
+    body: B,
+    most: usize,
+    deadline: Duration,
+) -> Result<Bytes, BodyError> {
     match timeout(deadline, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
-        Ok(Err(_)) => Err(Unread::BrokenOff),
-        Err(_) => Err(Unread::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
+        Ok(Err(_)) => Err(BodyError::BrokenOff),
+        Err(_) => Err(BodyError::TooSlow),
     }
 }
 
@@ -42,10 +46,10 @@ mod tests {
         const LONG: Duration = Duration::from_mins(1);
         let full = || Full::new(Bytes::from_static(b"four"));
         assert_eq!(read(full(), 4, LONG).await, Ok(Bytes::from_static(b"four")));
-        assert_eq!(read(full(), 3, LONG).await, Err(Unread::TooLarge));
+        assert_eq!(read(full(), 3, LONG).await, Err(BodyError::TooLarge));
         let never = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, BoxError>>());
-        assert_eq!(read(never, 4, Duration::ZERO).await, Err(Unread::TooSlow));
+        assert_eq!(read(never, 4, Duration::ZERO).await, Err(BodyError::TooSlow));
         let broken = futures_util::stream::iter([Err::<Frame<Bytes>, BoxError>("broken".into())]);
-        assert_eq!(read(StreamBody::new(broken), 4, LONG).await, Err(Unread::BrokenOff));
+        assert_eq!(read(StreamBody::new(broken), 4, LONG).await, Err(BodyError::BrokenOff));
     }
 }

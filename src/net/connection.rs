@@ -14,9 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::address_limits::Counted;
-use super::idle::{Answer, Deadlines, Idle, Underway};
+use super::idle::{AnswerBody, Deadlines, Idle, Underway};
 use super::write_deadline::WriteDeadline;
-use super::{Connection, Handler, Happening, Limits};
+use super::{Connection, ConnectionEvent, ConnectionLimits, Handler};
 
 /// How connections end, one after the other.
 pub(super) struct Ends {
@@ -29,23 +29,23 @@ pub(super) struct Ends {
 }
 
 /// A connection that is open until this is dropped.
-pub(super) struct Open<H> {
+pub(super) struct OpenConnection<H> {
     pub(super) handler: Arc<H>,
     pub(super) peer: SocketAddr,
-    pub(super) limits: Limits,
+    pub(super) limits: ConnectionLimits,
     pub(super) ends: Ends,
     pub(super) slots: Arc<Semaphore>,
     pub(super) counted: Counted,
     pub(super) _slot: OwnedSemaphorePermit,
 }
 
-impl<H: Handler> Open<H> {
+impl<H: Handler> OpenConnection<H> {
     pub(super) async fn run(self, stream: TcpStream) {
-        self.handler.happened(Happening::Opened);
+        self.handler.happened(ConnectionEvent::Opened);
         let connection = self.handler.connect(self.peer);
         // Whether it was cut off or not: it is over.
         let _cut = self.ends.cut.run_until_cancelled(self.talk(stream, &connection)).await;
-        self.handler.happened(Happening::Closed);
+        self.handler.happened(ConnectionEvent::Closed);
     }
 
     async fn talk(&self, stream: TcpStream, connection: &H::Connection) {
@@ -54,7 +54,7 @@ impl<H: Handler> Open<H> {
         }
         let underway = Underway::default();
         let deadlines = Deadlines { head: self.limits.header_deadline, idle: self.limits.keep_idle };
-        let given_up = || self.handler.happened(Happening::GivenUp);
+        let given_up = || self.handler.happened(ConnectionEvent::GivenUp);
         let stream = connection.over(WriteDeadline::new(stream, self.limits.write_deadline, given_up));
         let io = TokioIo::new(Idle::new(stream, deadlines, underway.clone(), || self.is_short()));
         let service = service_fn(|request| self.answer(connection, &underway, request));
@@ -79,13 +79,13 @@ impl<H: Handler> Open<H> {
         connection: &C,
         underway: &Underway,
         request: Request<Incoming>,
-    ) -> Result<Response<Answer<C::Body>>, C::Error> {
+    ) -> Result<Response<AnswerBody<C::Body>>, C::Error> {
         let underway = underway.begin();
         let mut answer = connection.answer(request).await?;
         if self.ends.stop.is_cancelled() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(answer.map(|body| Answer { body, _request: underway }))
+        Ok(answer.map(|body| AnswerBody { body, _request: underway }))
     }
 
     /// Whether so many connections are open that idle ones are not kept.

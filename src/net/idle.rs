@@ -26,10 +26,10 @@ pub(super) struct Deadlines {
 
 /// The requests of one connection.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Underway(Arc<Counts>);
+pub(super) struct Underway(Arc<RequestCounts>);
 
 #[derive(Debug, Default)]
-struct Counts {
+struct RequestCounts {
     /// Read, and their answers not all written.
     underway: AtomicUsize,
     /// All that were ever read.
@@ -38,14 +38,14 @@ struct Counts {
 
 /// One of them, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Request(Underway);
+pub(super) struct OpenRequest(Underway);
 
 impl Underway {
     /// A request was read.
-    pub(super) fn begin(&self) -> Request {
+    pub(super) fn begin(&self) -> OpenRequest {
         self.0.underway.fetch_add(1, Ordering::AcqRel);
         self.0.read.fetch_add(1, Ordering::AcqRel);
-        Request(self.clone())
+        OpenRequest(self.clone())
     }
 
     fn is_any(&self) -> bool {
@@ -57,19 +57,19 @@ impl Underway {
     }
 }
 
-impl Drop for Request {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         self.0.0.underway.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// The body of an answer, which is under way until it is dropped.
-pub(super) struct Answer<B> {
+pub(super) struct AnswerBody<B> {
     pub(super) body: B,
-    pub(super) _request: Request,
+    pub(super) _request: OpenRequest,
 }
 
-impl<B: Body + Unpin> Body for Answer<B> {
+impl<B: Body + Unpin> Body for AnswerBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -92,13 +92,13 @@ pub(super) struct Idle<S, F> {
     deadlines: Deadlines,
     underway: Underway,
     short: F,
-    waiting: Option<Waiting>,
+    waiting: Option<RequestWait>,
     /// How many requests had been read when that was looked at.
     read: usize,
 }
 
 /// For a request.
-struct Waiting {
+struct RequestWait {
     since: Instant,
     /// Whether none of it has come on a connection that was used before.
     kept: bool,
@@ -107,7 +107,7 @@ struct Waiting {
 
 impl<S, F: Fn() -> bool> Idle<S, F> {
     pub(super) fn new(stream: S, deadlines: Deadlines, underway: Underway, short: F) -> Self {
-        let waiting = Some(Waiting { since: Instant::now(), kept: false, alarm: None });
+        let waiting = Some(RequestWait { since: Instant::now(), kept: false, alarm: None });
         Self { stream, deadlines, underway, short, waiting, read: 0 }
     }
 
@@ -121,10 +121,10 @@ impl<S, F: Fn() -> bool> Idle<S, F> {
         if self.underway.is_any() {
             return Poll::Pending;
         }
-        let fresh = || Waiting { since: Instant::now(), kept: true, alarm: None };
+        let fresh = || RequestWait { since: Instant::now(), kept: true, alarm: None };
         let waiting = self.waiting.get_or_insert_with(fresh);
         if read.is_some() && waiting.kept {
-            *waiting = Waiting { kept: false, ..fresh() };
+            *waiting = RequestWait { kept: false, ..fresh() };
         }
         if read.is_some() {
             return Poll::Pending;
@@ -133,7 +133,7 @@ impl<S, F: Fn() -> bool> Idle<S, F> {
     }
 }
 
-impl Waiting {
+impl RequestWait {
     /// Fails once it has taken too long.
     fn poll_over(
         &mut self,

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use hyper::HeaderMap;
 use serde_json::Value;
 
-use super::{Received, Shared};
+use super::{Received, ReceiverState};
 use crate::webhook::secret::SigningSecret;
 use crate::webhook::sign::{self, ID_HEADER};
 
@@ -17,12 +17,12 @@ const REMEMBERED: usize = 10_000;
 
 /// The ids of verified deliveries, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct SeenIds {
     known: HashSet<String>,
     order: VecDeque<String>,
 }
 
-impl Seen {
+impl SeenIds {
     /// Remembers an id; true if it was known.
     fn is_repeat(&mut self, id: &str) -> bool {
         if !self.known.insert(id.to_owned()) {
@@ -45,7 +45,7 @@ pub(super) fn challenge(body: &[u8]) -> Option<String> {
 }
 
 /// What this request delivers.
-pub(super) fn judge(shared: &Shared, secret: &SigningSecret, headers: &HeaderMap, body: &[u8]) -> Received {
+pub(super) fn judge(shared: &ReceiverState, secret: &SigningSecret, headers: &HeaderMap, body: &[u8]) -> Received {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let at = shared.clock.now();
     let verified = sign::verify(secret, header, body, at);
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn ids_are_remembered_while_they_are_few() {
-        let mut seen = Seen::default();
+        let mut seen = SeenIds::default();
         assert!(!seen.is_repeat("evt_0"));
         assert!(seen.is_repeat("evt_0"));
         for number in 1..=REMEMBERED {

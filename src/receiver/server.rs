@@ -16,13 +16,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{MAX_BODY, Shared, judge};
-use crate::net::body::{self, Unread};
-use crate::net::{self, Limits};
+use super::{MAX_BODY, ReceiverState, judge};
+use crate::net::body::{self, BodyError};
+use crate::net::{self, ConnectionLimits};
 
 /// How long headers, a body, and each part of an answer may take.
 const DEADLINE: Duration = Duration::from_secs(10);
-const LIMITS: Limits = Limits {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 256,
     connections_per_address: usize::MAX,
     header_deadline: DEADLINE,
@@ -35,23 +35,23 @@ const LIMITS: Limits = Limits {
 };
 
 /// Receives until told to stop; then every connection is closed.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    net::serve(listener, Door(shared), LIMITS, TaskTracker::new(), stop).await;
+pub(super) async fn serve(listener: TcpListener, shared: Arc<ReceiverState>, stop: CancellationToken) {
+    net::serve(listener, ReceiverListener(shared), LIMITS, TaskTracker::new(), stop).await;
 }
 
-struct Door(Arc<Shared>);
+struct ReceiverListener(Arc<ReceiverState>);
 
-impl net::Handler for Door {
-    type Connection = Sender;
+impl net::Handler for ReceiverListener {
+    type Connection = ReceiverConnection;
 
-    fn connect(&self, _peer: SocketAddr) -> Sender {
-        Sender(Arc::clone(&self.0))
+    fn connect(&self, _peer: SocketAddr) -> ReceiverConnection {
+        ReceiverConnection(Arc::clone(&self.0))
     }
 }
 
-struct Sender(Arc<Shared>);
+struct ReceiverConnection(Arc<ReceiverState>);
 
-impl net::Connection for Sender {
+impl net::Connection for ReceiverConnection {
     type Body = Full<Bytes>;
     type Error = Infallible;
 
@@ -60,7 +60,7 @@ impl net::Connection for Sender {
     }
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(shared: &ReceiverState, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
         let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "a delivery is a POST");
@@ -93,9 +93,9 @@ fn echo(challenge: &str) -> Response<Full<Bytes>> {
 async fn read(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
     let (status, error) = match body::read(body, MAX_BODY, DEADLINE).await {
         Ok(body) => return Ok(body),
-        Err(Unread::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "the body may have 256 KiB"),
-        Err(Unread::BrokenOff) => (StatusCode::BAD_REQUEST, "the body cannot be read"),
-        Err(Unread::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"),
+        Err(BodyError::TooLarge) => (StatusCode::PAYLOAD_TOO_LARGE, "the body may have 256 KiB"),
+        Err(BodyError::BrokenOff) => (StatusCode::BAD_REQUEST, "the body cannot be read"),
+        Err(BodyError::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"),
     };
     let mut response = refusal(status, error);
     // What is left of the body would be taken for the next request.

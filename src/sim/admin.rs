@@ -16,11 +16,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::ground::Ground;
-use super::limits::Limits;
-use super::state::State;
-use super::transport::{self, Peer, Unread};
-use super::{Shared, answer, keeping, rights, seed};
+use super::ground::ActionContext;
+use super::limits::CloudLimits;
+use super::state::CloudState;
+use super::transport::{self, PeerAddress, UnreadBody};
+use super::{StandInState, answer, rights, seed, state_file};
 
 /// What there is.
 const DOORS: &str = "GET calls, POST or DELETE faults, POST or DELETE lies, POST outages, GET or POST clock, \
@@ -45,8 +45,11 @@ struct Use {
 }
 
 /// Everything under `/_admin/`.
-pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, request: Request) -> Response<Body> {
-    let local = request.extensions().get::<Peer>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+pub(super) async fn door(
+    extract::State(shared): extract::State<Arc<StandInState>>,
+    request: Request,
+) -> Response<Body> {
+    let local = request.extensions().get::<PeerAddress>().is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
     if !local {
         return transport::not_found(extract::State(shared), request).await;
     }
@@ -56,11 +59,11 @@ pub(super) async fn door(extract::State(shared): extract::State<Arc<Shared>>, re
     let (parts, body) = request.into_parts();
     let done = match transport::read(body).await {
         Ok(body) => act(&shared, &parts.method, parts.uri.path(), &body),
-        Err(Unread::Refused(refusal)) => Err(refusal.message.into_owned()),
-        Err(Unread::BrokenOff) => Err("the body cannot be read".to_owned()),
+        Err(UnreadBody::Refused(refusal)) => Err(refusal.message.into_owned()),
+        Err(UnreadBody::BrokenOff) => Err("the body cannot be read".to_owned()),
     };
     // Before the answer, as every change.
-    keeping::keep(&shared).await;
+    state_file::keep(&shared).await;
     match done {
         Ok(answer) => answer::json(StatusCode::OK, &answer),
         Err(text) => answer::json(StatusCode::BAD_REQUEST, &json!({ "error": text })),
@@ -89,7 +92,7 @@ fn is_here(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Value, Wrong> {
+fn act(shared: &StandInState, method: &Method, path: &str, body: &[u8]) -> Result<Value, Wrong> {
     let clock = shared.clock.now();
     let state = &mut *shared.state();
     let now = state.watch.at(clock);
@@ -97,9 +100,9 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
         ("GET", "calls") => return Ok(calls(state)),
         ("GET", "clock") => return Ok(json!({ "now": now })),
         ("GET", "settings") => return Ok(json!(state.limits)),
-        ("GET", "policies") => return Ok(rights::shown(&state.policies)),
+        ("GET", "policies") => return Ok(rights::as_json(&state.policies)),
         ("POST", "policies") => {
-            read::<rights::Given>(body)?.put(&mut state.policies)?;
+            read::<rights::PolicyGrant>(body)?.put(&mut state.policies)?;
             state.mark_changed();
         }
         ("POST", "faults") => state.faults.add(read(body)?)?,
@@ -120,12 +123,12 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             return Ok(json!({ "now": state.watch.at(clock) }));
         }
         ("POST", "settings") => {
-            state.limits = read::<Limits>(body)?;
+            state.limits = read::<CloudLimits>(body)?;
             state.mark_changed();
             return Ok(json!(state.limits));
         }
         ("POST", "caches") => {
-            let ground = Ground {
+            let ground = ActionContext {
                 now,
                 entropy: &shared.entropy,
                 speed: shared.settings.speed,
@@ -146,7 +149,7 @@ fn act(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Valu
             state.mark_changed();
         }
         ("POST", "reset") => {
-            *state = State::default();
+            *state = CloudState::default();
             state.mark_changed();
         }
         _ => return Err(DOORS.to_owned()),
@@ -158,7 +161,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Wrong> {
     serde_json::from_slice(body).map_err(|error| format!("see the docs of sim: {error}"))
 }
 
-fn calls(state: &State) -> Value {
+fn calls(state: &CloudState) -> Value {
     let mut ledger = serde_json::to_value(&state.ledger).unwrap_or(Value::Null);
     ledger["faults_waiting"] = json!(state.faults.waiting());
     ledger

@@ -11,17 +11,17 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::domain::entropy::Entropy;
-use crate::eci::incoming::{self, Format};
+use crate::eci::incoming::{self, AnswerFormat};
 use crate::eci::params::known;
-use crate::eci::params::read::Refused;
+use crate::eci::params::read::ParameterError;
 use crate::eci::xml;
 
 /// What an action returns: the fields of its success without `RequestId`, or a refusal.
-pub(super) type Outcome = Result<Map<String, Value>, Refusal>;
+pub(super) type ActionResult = Result<Map<String, Value>, ActionRefusal>;
 
 /// An error of the cloud.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ActionRefusal {
     pub(super) http: u16,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
@@ -31,15 +31,15 @@ pub(super) struct Refusal {
 
 /// How an answer is written, which the request decides.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Manner {
+pub(super) struct AnswerStyle {
     /// What `HostId` repeats.
     pub(super) host: String,
-    pub(super) format: Format,
+    pub(super) format: AnswerFormat,
     /// The action, which names the root of an XML answer.
     pub(super) action: &'static str,
 }
 
-impl Refusal {
+impl ActionRefusal {
     pub(super) fn new(http: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { http, code: code.into(), message: message.into(), detail: None }
     }
@@ -51,7 +51,7 @@ impl Refusal {
 
     /// A page's token that is not ours.
     pub(super) fn next_token() -> Self {
-        Refused::invalid("NextToken", "it must come from an earlier answer").into()
+        ParameterError::invalid("NextToken", "it must come from an earlier answer").into()
     }
 
     /// The end of a request that was good, where it only asked whether it is.
@@ -69,14 +69,14 @@ impl Refusal {
     }
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<ParameterError> for ActionRefusal {
+    fn from(refused: ParameterError) -> Self {
         Self::new(400, refused.code, refused.message)
     }
 }
 
-impl From<incoming::Refusal> for Refusal {
-    fn from(refusal: incoming::Refusal) -> Self {
+impl From<incoming::RequestRefusal> for ActionRefusal {
+    fn from(refusal: incoming::RequestRefusal) -> Self {
         Self::new(refusal.http_status(), refusal.code(), refusal.message())
     }
 }
@@ -87,7 +87,7 @@ pub(super) fn request_id(entropy: &Entropy) -> String {
 }
 
 /// The answer to a call.
-pub(super) fn write(outcome: Outcome, manner: &Manner, entropy: &Entropy) -> Response<Body> {
+pub(super) fn write(outcome: ActionResult, manner: &AnswerStyle, entropy: &Entropy) -> Response<Body> {
     let request_id = request_id(entropy);
     match outcome {
         Ok(fields) => {
@@ -99,7 +99,7 @@ pub(super) fn write(outcome: Outcome, manner: &Manner, entropy: &Entropy) -> Res
     }
 }
 
-fn error(refusal: &Refusal, manner: &Manner, request_id: &str) -> Response<Body> {
+fn error(refusal: &ActionRefusal, manner: &AnswerStyle, request_id: &str) -> Response<Body> {
     let code = &refusal.code;
     let texts = [
         ("RequestId", request_id.to_owned()),
@@ -114,10 +114,15 @@ fn error(refusal: &Refusal, manner: &Manner, request_id: &str) -> Response<Body>
     envelope(StatusCode::from_u16(refusal.http).unwrap_or(StatusCode::BAD_REQUEST), None, &fields, manner.format)
 }
 
-fn envelope(status: StatusCode, action: Option<&str>, fields: &Map<String, Value>, format: Format) -> Response<Body> {
+fn envelope(
+    status: StatusCode,
+    action: Option<&str>,
+    fields: &Map<String, Value>,
+    format: AnswerFormat,
+) -> Response<Body> {
     match format {
-        Format::Json => json(status, &json!(fields)),
-        Format::Xml => raw(status, "text/xml;charset=utf-8", xml::document(action, fields)),
+        AnswerFormat::Json => json(status, &json!(fields)),
+        AnswerFormat::Xml => raw(status, "text/xml;charset=utf-8", xml::document(action, fields)),
     }
 }
 

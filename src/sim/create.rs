@@ -3,21 +3,21 @@
 use chrono::Duration;
 use serde_json::Value;
 
-use super::answer::{Outcome, Refusal};
-use super::ground::Ground;
+use super::answer::{ActionRefusal, ActionResult};
+use super::ground::ActionContext;
 use super::images::{self, Login};
 use super::limits;
-use super::machine::{Build, Order};
-use super::state::{Cache, State, new_id};
+use super::machine::{Order, PlannedBuild};
+use super::state::{CloudCache, CloudState, new_id};
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::spec::{DEFAULT_SIZE_GIB, ImageCacheSpec, RegistryCredential};
 use crate::eci::params::read::read_create;
 
 /// Checks the parameters and begins a cache.
-pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+pub(super) fn run(state: &mut CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (new, _) = read_create(params)?;
     limits::check(&new.spec, &new.registry_credentials)?;
-    Refusal::unless_dry(params)?;
+    ActionRefusal::unless_dry(params)?;
     state.make_room(ground.at(&new.spec.region), ground.now)?;
     let mut spec = new.spec;
     spec.size_gib = spec.size_gib.or(Some(DEFAULT_SIZE_GIB));
@@ -28,15 +28,15 @@ pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Groun
 
 /// Begins a cache; its id, and that of the instance that builds it.
 pub(super) fn begin(
-    state: &mut State,
+    state: &mut CloudState,
     spec: ImageCacheSpec,
     logins: &[RegistryCredential],
-    ground: &Ground<'_>,
+    ground: &ActionContext<'_>,
 ) -> (String, String) {
     let id = new_id("imc-", spec.region.as_str(), ground.entropy);
     let container_group_id = new_id("eci-", spec.region.as_str(), ground.entropy);
-    let build = Build::first(&order(&spec, logins, ground));
-    let cache = Cache {
+    let build = PlannedBuild::first(&order(&spec, logins, ground));
+    let cache = CloudCache {
         id: id.clone(),
         account: ground.signatory.account.to_owned(),
         created_at: ground.now,
@@ -57,7 +57,7 @@ pub(super) fn expires_at(days: Option<i32>, now: Instant) -> Option<Instant> {
 }
 
 /// The build of what `spec` says. A login counts for the request that brought it, and no longer.
-pub(super) fn order(spec: &ImageCacheSpec, logins: &[RegistryCredential], ground: &Ground<'_>) -> Order {
+pub(super) fn order(spec: &ImageCacheSpec, logins: &[RegistryCredential], ground: &ActionContext<'_>) -> Order {
     let logins: Vec<_> = logins.iter().map(Login::from).collect();
     let region = spec.region.as_str();
     Order {

@@ -2,22 +2,22 @@
 
 use serde_json::Map;
 
-use super::answer::{Outcome, Refusal};
-use super::ground::Ground;
-use super::state::State;
+use super::answer::{ActionRefusal, ActionResult};
+use super::ground::ActionContext;
+use super::state::CloudState;
 use crate::eci::params::read::read_delete;
 
 /// What would be answered; nothing is taken away.
-pub(super) fn pretend(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+pub(super) fn pretend(state: &CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (id, region, _) = read_delete(params)?;
-    Refusal::unless_dry(params)?;
+    ActionRefusal::unless_dry(params)?;
     let found = state.look_up(ground.at(&region), &id, ground.now);
-    found.map(|_| Map::new()).ok_or_else(|| Refusal::not_found(&id))
+    found.map(|_| Map::new()).ok_or_else(|| ActionRefusal::not_found(&id))
 }
 
 /// Takes the cache away.
-pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+pub(super) fn run(state: &mut CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (id, region, _) = read_delete(params)?;
-    Refusal::unless_dry(params)?;
-    if state.remove(ground.at(&region), &id, ground.now) { Ok(Map::new()) } else { Err(Refusal::not_found(&id)) }
+    ActionRefusal::unless_dry(params)?;
+    if state.remove(ground.at(&region), &id, ground.now) { Ok(Map::new()) } else { Err(ActionRefusal::not_found(&id)) }
 }

@@ -6,18 +6,18 @@
 use chrono::Duration;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Outcome, Refusal};
-use super::ground::Ground;
-use super::machine::Happening;
-use super::matching;
-use super::state::{Cache, State};
+use super::answer::{ActionRefusal, ActionResult};
+use super::ground::ActionContext;
+use super::machine::BuildEvent;
+use super::match_image;
+use super::state::{CloudCache, CloudState};
 use crate::domain::clock::Instant;
 use crate::domain::filter::DescribeFilter;
 use crate::domain::image_cache::spec::EliminationStrategy;
 use crate::domain::image_cache::spec::fields::FIELDS;
 use crate::domain::image_cache::spec::values::Word;
 use crate::domain::image_ref::{ImageRef, ImageRefError};
-use crate::eci::params::read::{Refused, read_describe};
+use crate::eci::params::read::{ParameterError, read_describe};
 
 /// A region with more caches than this is not counted anew for each page; `TotalCount` may then count what has just
 /// gone.
@@ -27,36 +27,36 @@ const PLACE: &str = "p1-";
 const COUNT: &str = "m1-";
 
 /// One page of the caches that fit.
-pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+pub(super) fn run(state: &CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let filter = read_describe(params)?;
     for (place, image) in (1..).zip(&filter.match_images) {
-        let wrong = |error: ImageRefError| Refused::invalid(format!("MatchImage.{place}"), &error.to_string());
+        let wrong = |error: ImageRefError| ParameterError::invalid(format!("MatchImage.{place}"), &error.to_string());
         image.parse::<ImageRef>().map_err(wrong)?;
     }
     let (now, spot) = (ground.now, ground.at(&filter.region));
     let lag = Duration::seconds(state.limits.list_lag_seconds.into());
-    let known = |cache: &Cache| !state.lies.hide(&cache.id, now) && fits(&filter, cache, now);
-    let shows = |cache: &Cache| cache.created_at + lag <= now && known(cache);
+    let known = |cache: &CloudCache| !state.lies.hide(&cache.id, now) && fits(&filter, cache, now);
+    let shows = |cache: &CloudCache| cache.created_at + lag <= now && known(cache);
     let by_match = !filter.match_images.is_empty();
     let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-    let long = state.held(spot) > COUNTED && !state.lies.are_told(now);
+    let long = state.held(spot) > COUNTED && !state.lies.is_active(now);
     if filter.eci_cache_id.is_none() && filter.tags.is_empty() && !by_match && long {
         let before = filter.next_token.as_ref().map_or(Ok(u64::MAX), |token| number(token, PLACE))?;
         let found = state.listed_before(spot, before, now).filter(|(_, cache)| shows(cache));
         let found: Vec<_> = found.take(limit.saturating_add(1)).collect();
         return Ok(long_page(&found, limit, state.held(spot), now));
     }
-    let fitting: Vec<(u64, &Cache)> = match &filter.eci_cache_id {
+    let fitting: Vec<(u64, &CloudCache)> = match &filter.eci_cache_id {
         Some(id) => state.look_up(spot, id, now).into_iter().filter(|(_, cache)| known(cache)).collect(),
         None => match filter.tags.iter().find_map(|(key, value)| Some((key.clone(), value.clone()?))) {
             Some(tag) => state.tagged(spot, &tag, now).filter(|(_, cache)| shows(cache)).collect(),
             None => state.listed(spot, now).filter(|(_, cache)| shows(cache)).collect(),
         },
     };
-    let fitting = if by_match { matching::best(fitting, &filter, now) } else { fitting };
+    let fitting = if by_match { match_image::best(fitting, &filter, now) } else { fitting };
     let from = match (&filter.next_token, by_match) {
         (None, _) => 0,
-        (Some(token), true) => usize::try_from(number(token, COUNT)?).map_err(|_| Refusal::next_token())?,
+        (Some(token), true) => usize::try_from(number(token, COUNT)?).map_err(|_| ActionRefusal::next_token())?,
         (Some(token), false) => {
             let before = number(token, PLACE)?;
             fitting.iter().take_while(|(place, _)| *place >= before).count()
@@ -75,7 +75,7 @@ pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_
 }
 
 /// A page of a list that is too long to be gone through for each of its pages: `found` has one more where it goes on.
-fn long_page(found: &[(u64, &Cache)], limit: usize, held: usize, now: Instant) -> Map<String, Value> {
+fn long_page(found: &[(u64, &CloudCache)], limit: usize, held: usize, now: Instant) -> Map<String, Value> {
     let page = &found[..limit.min(found.len())];
     let mut answer = Map::new();
     answer.insert("ImageCaches".to_owned(), page.iter().map(|(_, cache)| show(cache, now)).collect());
@@ -86,18 +86,18 @@ fn long_page(found: &[(u64, &Cache)], limit: usize, held: usize, now: Instant) -
     answer
 }
 
-fn number(token: &str, prefix: &str) -> Result<u64, Refusal> {
+fn number(token: &str, prefix: &str) -> Result<u64, ActionRefusal> {
     let hex = token.strip_prefix(prefix).and_then(|hex| u64::from_str_radix(hex, 16).ok());
-    hex.ok_or_else(Refusal::next_token)
+    hex.ok_or_else(ActionRefusal::next_token)
 }
 
 /// Whether every filter that was given fits.
-fn fits(filter: &DescribeFilter, cache: &Cache, now: Instant) -> bool {
+fn fits(filter: &DescribeFilter, cache: &CloudCache, now: Instant) -> bool {
     let is = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
     let carries = |(key, value): &(String, Option<String>)| {
         cache.spec.tags.get(key).is_some_and(|its| value.as_ref().is_none_or(|value| value == its))
     };
-    let snapshot = |wanted: &str| cache.build.shown(now).snapshot_id.as_deref() == Some(wanted);
+    let snapshot = |wanted: &str| cache.build.look_at(now).snapshot_id.as_deref() == Some(wanted);
     is(&filter.name, Some(&cache.spec.name))
         && is(&filter.resource_group_id, cache.spec.resource_group_id.as_deref())
         && filter.snapshot_id.as_deref().is_none_or(snapshot)
@@ -114,8 +114,8 @@ fn names(wanted: &str, image: &str) -> bool {
 }
 
 /// A cache as an answer shows it. What does not exist yet is left out.
-fn show(cache: &Cache, now: Instant) -> Value {
-    let (look, spec) = (cache.build.shown(now), &cache.spec);
+fn show(cache: &CloudCache, now: Instant) -> Value {
+    let (look, spec) = (cache.build.look_at(now), &cache.spec);
     let mut shown = json!({
         "ImageCacheId": cache.id,
         (FIELDS.name.wire): spec.name,
@@ -146,7 +146,7 @@ fn show(cache: &Cache, now: Instant) -> Value {
     shown
 }
 
-fn event(happening: &Happening) -> Value {
+fn event(happening: &BuildEvent) -> Value {
     json!({
         "Name": happening.name,
         "Type": if happening.warning { "Warning" } else { "Normal" },

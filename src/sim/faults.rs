@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
-use super::answer::Refusal;
+use super::answer::ActionRefusal;
 use super::limits;
 use crate::eci::Action;
 
@@ -19,7 +19,7 @@ const LATENCY: u64 = 3_600_000;
 /// What a caller meets in place of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(super) enum FaultKind {
     /// An error envelope with `http`, `code` and `message`.
     Error,
     /// `Throttling.User`.
@@ -63,11 +63,11 @@ pub(super) enum Variant {
 /// One fault, as the admin door takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Fault {
+pub(super) struct InjectedFault {
     /// Any action where absent.
     #[serde(default)]
     action: Option<String>,
-    pub(super) kind: Kind,
+    pub(super) kind: FaultKind,
     #[serde(default = "unavailable")]
     pub(super) http: u16,
     #[serde(default)]
@@ -92,39 +92,40 @@ pub(super) struct Fault {
 }
 
 /// Whether the fault has a status that its kind can answer with.
-fn is_possible(fault: &Fault) -> bool {
-    let least = if fault.kind == Kind::Status { 200 } else { 400 };
+fn is_possible(fault: &InjectedFault) -> bool {
+    let least = if fault.kind == FaultKind::Status { 200 } else { 400 };
     (least..=599).contains(&fault.http)
 }
 
 /// One fault or several.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Asked {
-    One(Box<Fault>),
-    Many(Vec<Fault>),
+pub(super) enum FaultRequest {
+    One(Box<InjectedFault>),
+    Many(Vec<InjectedFault>),
 }
 
 /// The faults that wait.
 #[derive(Debug, Default)]
-pub(super) struct Faults(VecDeque<Fault>);
+pub(super) struct Faults(VecDeque<InjectedFault>);
 
 impl Faults {
     /// Adds what was asked for, or says what is wrong with it.
-    pub(super) fn add(&mut self, asked: Asked) -> Result<(), &'static str> {
+    pub(super) fn add(&mut self, asked: FaultRequest) -> Result<(), &'static str> {
         let asked = match asked {
-            Asked::One(fault) => vec![*fault],
-            Asked::Many(faults) => faults,
+            FaultRequest::One(fault) => vec![*fault],
+            FaultRequest::Many(faults) => faults,
         };
-        let unknown = |fault: &Fault| fault.action.as_deref().is_some_and(|name| Action::from_name(name).is_none());
+        let unknown =
+            |fault: &InjectedFault| fault.action.as_deref().is_some_and(|name| Action::from_name(name).is_none());
         if asked.iter().any(unknown) {
             return Err("action must be absent or one of the actions");
         }
         if asked.iter().any(|fault| !is_possible(fault)) {
             return Err("http must be 400 to 599, or 200 to 599 of the kind status");
         }
-        let of_delete = |fault: &Fault| fault.action.as_deref() == Some(Action::Delete.as_str());
-        if asked.iter().any(|fault| fault.kind == Kind::Pretend && (fault.apply || !of_delete(fault))) {
+        let of_delete = |fault: &InjectedFault| fault.action.as_deref() == Some(Action::Delete.as_str());
+        if asked.iter().any(|fault| fault.kind == FaultKind::Pretend && (fault.apply || !of_delete(fault))) {
             return Err("action must be DeleteImageCache of the kind pretend, without apply");
         }
         if asked.iter().any(|fault| fault.ms > LATENCY) {
@@ -138,8 +139,8 @@ impl Faults {
     }
 
     /// Takes the fault that this call meets, if any.
-    pub(super) fn take(&mut self, action: Action) -> Option<Fault> {
-        let meant = |fault: &Fault| fault.action.as_deref().is_none_or(|name| name == action.as_str());
+    pub(super) fn take(&mut self, action: Action) -> Option<InjectedFault> {
+        let meant = |fault: &InjectedFault| fault.action.as_deref().is_none_or(|name| name == action.as_str());
         let place = self.0.iter().position(meant)?;
         let waiting = self.0.get_mut(place)?;
         if waiting.times > 1 {
@@ -159,21 +160,23 @@ impl Faults {
     }
 }
 
-impl Fault {
+impl InjectedFault {
     /// Whether the action is carried out.
     pub(super) fn applies(&self) -> bool {
-        self.apply || [Kind::ResetAt, Kind::Latency, Kind::WrongId, Kind::Word, Kind::LeftOut].contains(&self.kind)
+        self.apply
+            || [FaultKind::ResetAt, FaultKind::Latency, FaultKind::WrongId, FaultKind::Word, FaultKind::LeftOut]
+                .contains(&self.kind)
     }
 
     /// The error that this fault answers.
-    pub(super) fn refusal(&self) -> Refusal {
-        if self.kind == Kind::Throttle {
+    pub(super) fn refusal(&self) -> ActionRefusal {
+        if self.kind == FaultKind::Throttle {
             return limits::throttled();
         }
         let code = self.code.clone().map_or(Cow::Borrowed("ServiceUnavailable"), Cow::Owned);
         let temporary = "The request has failed due to a temporary failure of the server.";
         let message = self.message.clone().map_or(Cow::Borrowed(temporary), Cow::Owned);
-        Refusal::new(self.http, code, message)
+        ActionRefusal::new(self.http, code, message)
     }
 }
 

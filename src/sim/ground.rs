@@ -7,28 +7,28 @@ use crate::domain::region::Region;
 
 /// What an action may use of the world: the instant of the call, randomness, and the speed of builds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ground<'a> {
+pub(super) struct ActionContext<'a> {
     pub(super) now: Instant,
     pub(super) entropy: &'a Entropy,
     pub(super) speed: f64,
     pub(super) signatory: Signatory<'a>,
 }
 
-impl Ground<'_> {
+impl ActionContext<'_> {
     /// A region of the account that calls.
-    pub(super) fn at<'a>(&'a self, region: &'a Region) -> Spot<'a> {
-        Spot { account: self.signatory.account, region }
+    pub(super) fn at<'a>(&'a self, region: &'a Region) -> RegionAccount<'a> {
+        RegionAccount { account: self.signatory.account, region }
     }
 }
 
 /// A region of an account.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spot<'a> {
+pub(super) struct RegionAccount<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a Region,
 }
 
-impl Spot<'_> {
+impl RegionAccount<'_> {
     pub(super) fn key(&self) -> (String, Region) {
         (self.account.to_owned(), self.region.clone())
     }

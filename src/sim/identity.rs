@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Settings, Signatory};
+use super::{Signatory, StandInSettings};
 use crate::eci::ram;
 
 /// The id of every RAM user.
@@ -14,7 +14,7 @@ const USER_ID: &str = "200000000000000000";
 pub(super) const ROLE_ID: &str = "300000000000000000";
 
 /// What `GetCallerIdentity` answers to whoever signed.
-pub(super) fn shown(settings: &Settings, signatory: Signatory<'_>) -> Map<String, Value> {
+pub(super) fn caller_identity(settings: &StandInSettings, signatory: Signatory<'_>) -> Map<String, Value> {
     let account = number_of(settings, signatory);
     let answer = match signatory.session {
         Some((role, session)) => json!({
@@ -41,7 +41,7 @@ pub(super) fn assumed(role: &str, session: &str) -> String {
 }
 
 /// The number of the account that a call is in: of a session, that of its role.
-pub(super) fn number_of(settings: &Settings, signatory: Signatory<'_>) -> String {
+pub(super) fn number_of(settings: &StandInSettings, signatory: Signatory<'_>) -> String {
     if let Some(account) = signatory.session.and_then(|(role, _)| ram::account_of(role)) {
         return account.to_owned();
     }
@@ -50,13 +50,13 @@ pub(super) fn number_of(settings: &Settings, signatory: Signatory<'_>) -> String
 }
 
 /// The account that a role is in, if there is one of its number.
-pub(super) fn account_of_role<'a>(settings: &'a Settings, role: &str) -> Option<&'a str> {
+pub(super) fn account_of_role<'a>(settings: &'a StandInSettings, role: &str) -> Option<&'a str> {
     let place = ram::account_of(role)?.parse::<usize>().ok()?.checked_sub(1)?;
     accounts(settings).get(place).copied()
 }
 
 /// The accounts in the order of their numbers, which begin at 1. The first one has no name.
-fn accounts(settings: &Settings) -> Vec<&str> {
+fn accounts(settings: &StandInSettings) -> Vec<&str> {
     let mut all = vec![""];
     for key in &settings.further {
         if !all.contains(&key.account.as_str()) {

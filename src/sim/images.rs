@@ -10,7 +10,7 @@ const HUGE_GIB: i64 = 100;
 
 /// Why a build fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct BuildFailure {
     /// The place of the image that fails; those before it are pulled.
     pub(super) place: usize,
     /// The event's `Reason`.
@@ -35,13 +35,13 @@ impl From<&RegistryCredential> for Login {
 }
 
 /// The first image that fails, if any does. They fill the cache one after the other.
-pub(super) fn failure(images: &[String], logins: &[Login], size_gib: i64) -> Option<Failure> {
+pub(super) fn failure(images: &[String], logins: &[Login], size_gib: i64) -> Option<BuildFailure> {
     let mut filled = 0_i64;
     images.iter().enumerate().find_map(|(place, image)| {
         filled = filled.saturating_add(gib(image));
         let (reason, text, late) = why(image, logins, filled, size_gib)?;
         let message = format!("Failed to pull image \"{image}\": {text}");
-        Some(Failure { place, reason, message, late })
+        Some(BuildFailure { place, reason, message, late })
     })
 }
 

@@ -10,42 +10,47 @@ use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-use super::Shared;
-use super::answer::{self, Manner, Outcome};
-use super::faults::{Fault, Kind, Variant};
+use super::StandInState;
+use super::answer::{self, ActionResult, AnswerStyle};
+use super::faults::{FaultKind, InjectedFault, Variant};
 use super::state::new_id;
 use super::transport::reset;
 
 /// The response in place of the answer to a call that went as `outcome` says.
-pub(super) async fn inject(shared: &Shared, fault: &Fault, outcome: Outcome, manner: &Manner) -> Response<Body> {
+pub(super) async fn inject(
+    shared: &StandInState,
+    fault: &InjectedFault,
+    outcome: ActionResult,
+    manner: &AnswerStyle,
+) -> Response<Body> {
     let write = |outcome| answer::write(outcome, manner, &shared.entropy);
     match fault.kind {
-        Kind::Hang => {
+        FaultKind::Hang => {
             shared.stop.cancelled().await;
             reset()
         }
-        Kind::Reset => reset(),
-        Kind::Garbage => garbage(fault.variant, write(outcome)).await,
-        Kind::Status => {
+        FaultKind::Reset => reset(),
+        FaultKind::Garbage => garbage(fault.variant, write(outcome)).await,
+        FaultKind::Status => {
             let status = StatusCode::from_u16(fault.http).unwrap_or(StatusCode::BAD_GATEWAY);
             answer::raw(status, "text/html", fault.body.clone())
         }
-        Kind::ResetAt => break_off(write(outcome), fault.at).await,
-        Kind::Latency => {
+        FaultKind::ResetAt => break_off(write(outcome), fault.at).await,
+        FaultKind::Latency => {
             let max_wait = tokio::time::timeout(Duration::from_millis(fault.ms), shared.stop.cancelled());
             if max_wait.await.is_ok() { reset() } else { write(outcome) }
         }
-        Kind::WrongId => write(outcome.map(|fields| with_id(fields, fault, shared))),
-        Kind::Word | Kind::LeftOut => write(outcome.map(|fields| shown_otherwise(fields, fault))),
-        Kind::Pretend => write(outcome),
-        Kind::Error | Kind::Throttle => write(Err(fault.refusal())),
+        FaultKind::WrongId => write(outcome.map(|fields| with_id(fields, fault, shared))),
+        FaultKind::Word | FaultKind::LeftOut => write(outcome.map(|fields| altered(fields, fault))),
+        FaultKind::Pretend => write(outcome),
+        FaultKind::Error | FaultKind::Throttle => write(Err(fault.refusal())),
     }
 }
 
 fn with_id(
     mut fields: serde_json::Map<String, Value>,
-    fault: &Fault,
-    shared: &Shared,
+    fault: &InjectedFault,
+    shared: &StandInState,
 ) -> serde_json::Map<String, Value> {
     let other = || new_id("imc-", "", &shared.entropy);
     if let Some(id) = fields.get_mut("ImageCacheId") {
@@ -55,9 +60,9 @@ fn with_id(
 }
 
 /// A list that shows other words than there are, or does not show a cache that there is.
-fn shown_otherwise(mut fields: serde_json::Map<String, Value>, fault: &Fault) -> serde_json::Map<String, Value> {
+fn altered(mut fields: serde_json::Map<String, Value>, fault: &InjectedFault) -> serde_json::Map<String, Value> {
     let Some(Value::Array(caches)) = fields.get_mut("ImageCaches") else { return fields };
-    if fault.kind == Kind::LeftOut {
+    if fault.kind == FaultKind::LeftOut {
         let meant = |cache: &Value| fault.id.as_ref().is_none_or(|id| cache["ImageCacheId"] == *id.as_str());
         if let Some(place) = caches.iter().position(meant) {
             caches.remove(place);

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::state::State;
+use super::state::CloudState;
 use crate::domain::clock::Instant;
 use crate::eci::Action;
 
@@ -32,7 +32,7 @@ impl Journal {
         action: Action,
         params: &[(String, String)],
         answer: &Map<String, Value>,
-        state: &State,
+        state: &CloudState,
         now: Instant,
     ) {
         let given = |key: &str| params.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());

@@ -15,7 +15,7 @@ const LONGEST: i64 = 86_400;
 /// What the admin door asks for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct LieRequest {
     /// How many in a hundred are hidden.
     hide_percent: i64,
     /// For how long, by the stand-in's time; until told otherwise where absent.
@@ -24,7 +24,7 @@ pub(super) struct Asked {
 
 /// The lie that is told, if one is.
 #[derive(Debug, Default)]
-pub(super) struct Lies(Option<Lie>);
+pub(super) struct CurrentLie(Option<Lie>);
 
 #[derive(Debug, Clone, Copy)]
 struct Lie {
@@ -32,10 +32,10 @@ struct Lie {
     until: Option<Instant>,
 }
 
-impl Lies {
+impl CurrentLie {
     /// Takes the place of what was told before, or says what is wrong.
-    pub(super) fn tell(&mut self, asked: &Asked, now: Instant) -> Result<(), &'static str> {
-        let Asked { hide_percent, for_seconds } = *asked;
+    pub(super) fn tell(&mut self, asked: &LieRequest, now: Instant) -> Result<(), &'static str> {
+        let LieRequest { hide_percent, for_seconds } = *asked;
         if !(1..=100).contains(&hide_percent) {
             return Err("hide_percent must be 1 to 100; DELETE lies ends them");
         }
@@ -52,7 +52,7 @@ impl Lies {
     }
 
     /// Whether anything is hidden at `now`.
-    pub(super) fn are_told(&self, now: Instant) -> bool {
+    pub(super) fn is_active(&self, now: Instant) -> bool {
         self.current(now).is_some()
     }
 

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use super::images::Failure;
+use super::images::BuildFailure;
 use crate::domain::clock::Instant;
 
 /// How long `Preparing` takes.
@@ -34,7 +34,7 @@ const REFUSAL: f64 = 2.0;
 
 /// `Status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Status {
+pub(super) enum BuildStatus {
     Preparing,
     Creating,
     Ready,
@@ -43,7 +43,7 @@ pub(super) enum Status {
     UpdateFailed,
 }
 
-impl Status {
+impl BuildStatus {
     /// The cloud's word.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -60,7 +60,7 @@ impl Status {
 /// How a cache looks at an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Look {
-    pub(super) status: Status,
+    pub(super) status: BuildStatus,
     pub(super) progress: i64,
     pub(super) snapshot_id: Option<String>,
     pub(super) flash_snapshot_id: Option<String>,
@@ -68,7 +68,7 @@ pub(super) struct Look {
 
 /// Something that happens during a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Happening {
+pub(super) struct BuildEvent {
     pub(super) at: Instant,
     pub(super) name: String,
     pub(super) warning: bool,
@@ -85,18 +85,18 @@ pub(super) struct Order {
     pub(super) images: Vec<String>,
     pub(super) flash: bool,
     pub(super) reuse: bool,
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<BuildFailure>,
     pub(super) snapshot_id: String,
     pub(super) flash_snapshot_id: String,
 }
 
 /// A planned build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Build {
+pub(super) struct PlannedBuild {
     /// When which look begins, in order; the first begins with the build. `Look::progress` below 0 means that
     /// it is to be reckoned.
     steps: Vec<(Instant, Look)>,
-    happenings: Vec<Happening>,
+    happenings: Vec<BuildEvent>,
     /// From when to when the images are pulled, were nothing to fail.
     pull: (Instant, Instant),
     /// Until when looks show the state before.
@@ -106,49 +106,50 @@ pub(super) struct Build {
 /// Stands in a step whose progress grows.
 const GROWING: i64 = -1;
 
-impl Build {
+impl PlannedBuild {
     /// The build of a new cache.
     pub(super) fn first(order: &Order) -> Self {
-        let blank = Look { status: Status::Preparing, progress: 0, snapshot_id: None, flash_snapshot_id: None };
-        let creating = Look { status: Status::Creating, progress: GROWING, ..blank.clone() };
+        let blank = Look { status: BuildStatus::Preparing, progress: 0, snapshot_id: None, flash_snapshot_id: None };
+        let creating = Look { status: BuildStatus::Creating, progress: GROWING, ..blank.clone() };
         let begin = vec![(order.at(0.0), blank), (order.at(PREPARING), creating)];
-        order.plan(begin, PREPARING, Status::Failed)
+        order.plan(begin, PREPARING, BuildStatus::Failed)
     }
 
     /// The build of an update; `prior` is how the cache looks as it begins.
     pub(super) fn again(order: &Order, prior: &Look) -> Self {
-        let updating = Look { status: Status::Updating, progress: GROWING, ..prior.clone() };
+        let updating = Look { status: BuildStatus::Updating, progress: GROWING, ..prior.clone() };
         let begin = vec![(order.at(0.0), prior.clone()), (order.at(LAG), updating)];
-        let plan = order.plan(begin, LAG, Status::UpdateFailed);
+        let plan = order.plan(begin, LAG, BuildStatus::UpdateFailed);
         Self { lag_until: order.at(LAG), ..plan }
     }
 
     /// What a look shows.
-    pub(super) fn shown(&self, now: Instant) -> Look {
+    pub(super) fn look_at(&self, now: Instant) -> Look {
         let (since, step) = self.steps.iter().rfind(|(from, _)| *from <= now).unwrap_or(&self.steps[0]);
-        let grown = if step.status == Status::Failed || step.status == Status::UpdateFailed { *since } else { now };
+        let grown =
+            if step.status == BuildStatus::Failed || step.status == BuildStatus::UpdateFailed { *since } else { now };
         let progress = if step.progress == GROWING { self.percent(grown) } else { step.progress };
         Look { progress, ..step.clone() }
     }
 
     /// What is the case, which looks may not show yet.
     pub(super) fn truth(&self, now: Instant) -> Look {
-        self.shown(now.max(self.lag_until))
+        self.look_at(now.max(self.lag_until))
     }
 
     /// What has happened so far, oldest first.
-    pub(super) fn happenings(&self, now: Instant) -> impl Iterator<Item = &Happening> {
+    pub(super) fn happenings(&self, now: Instant) -> impl Iterator<Item = &BuildEvent> {
         self.happenings.iter().filter(move |happening| happening.at <= now)
     }
 
     /// When the cache becomes `Failed`, if it ever does.
     pub(super) fn fails_at(&self) -> Option<Instant> {
-        self.steps.iter().find(|(_, look)| look.status == Status::Failed).map(|(at, _)| *at)
+        self.steps.iter().find(|(_, look)| look.status == BuildStatus::Failed).map(|(at, _)| *at)
     }
 
     /// When it is done, if it does not fail. The first step of an update's build still shows the one before.
     pub(super) fn ready_at(&self) -> Option<Instant> {
-        self.steps.iter().skip(1).find(|(_, look)| look.status == Status::Ready).map(|(at, _)| *at)
+        self.steps.iter().skip(1).find(|(_, look)| look.status == BuildStatus::Ready).map(|(at, _)| *at)
     }
 
     fn percent(&self, now: Instant) -> i64 {
@@ -162,7 +163,7 @@ impl Build {
 
 impl Order {
     /// The rest of a build whose pulling begins at second `from`.
-    fn plan(&self, mut steps: Vec<(Instant, Look)>, from: f64, failed: Status) -> Build {
+    fn plan(&self, mut steps: Vec<(Instant, Look)>, from: f64, failed: BuildStatus) -> PlannedBuild {
         let whole = self.pulling();
         let last = steps.last().map(|(_, look)| look.clone()).expect("a build begins with a step");
         let end = if let Some(failure) = &self.failure {
@@ -174,12 +175,12 @@ impl Order {
             from + whole
         };
         let happenings = self.happenings(from, end);
-        Build { steps, happenings, pull: (self.at(from), self.at(from + whole)), lag_until: self.at(0.0) }
+        PlannedBuild { steps, happenings, pull: (self.at(from), self.at(from + whole)), lag_until: self.at(0.0) }
     }
 
     /// The steps of a build that succeeds.
     fn finish(&self, from: f64, last: &Look) -> Vec<(Instant, Look)> {
-        let ready = Look { status: Status::Ready, ..last.clone() };
+        let ready = Look { status: BuildStatus::Ready, ..last.clone() };
         let flash =
             Look { snapshot_id: None, flash_snapshot_id: Some(self.flash_snapshot_id.clone()), ..ready.clone() };
         let done =
@@ -189,7 +190,7 @@ impl Order {
     }
 
     /// Events of the images before the failing one, spread over the pulling, and of the failure itself.
-    fn happenings(&self, from: f64, end: f64) -> Vec<Happening> {
+    fn happenings(&self, from: f64, end: f64) -> Vec<BuildEvent> {
         let pulled = self.failure.as_ref().map_or(self.images.len(), |failure| failure.place);
         let mut all = vec![(from.min(CHECK), false, "Started", "Successfully check image cache resource.".to_owned())];
         let stride = (end - from) / (count(pulled) + 1.0);
@@ -202,7 +203,7 @@ impl Order {
         }
         let named = |(place, (at, warning, reason, message))| {
             let at = self.at(at);
-            Happening { at, name: self.name(at, place), warning, reason: Cow::Borrowed(reason), message }
+            BuildEvent { at, name: self.name(at, place), warning, reason: Cow::Borrowed(reason), message }
         };
         (0_i64..).zip(all).map(named).collect()
     }
@@ -252,7 +253,7 @@ mod tests {
     }
 
     fn broken() -> Order {
-        let failure = Failure { place: 1, reason: "Failed", message: "manifest unknown".into(), late: false };
+        let failure = BuildFailure { place: 1, reason: "Failed", message: "manifest unknown".into(), late: false };
         Order { failure: Some(failure), ..order(2) }
     }
 
@@ -260,14 +261,14 @@ mod tests {
         Instant::UNIX_EPOCH + Duration::seconds(second)
     }
 
-    fn shown(build: &Build, at: i64) -> (&'static str, i64, Option<String>, Option<String>) {
-        let look = build.shown(second(at));
+    fn shown(build: &PlannedBuild, at: i64) -> (&'static str, i64, Option<String>, Option<String>) {
+        let look = build.look_at(second(at));
         (look.status.as_str(), look.progress, look.snapshot_id, look.flash_snapshot_id)
     }
 
     #[test]
     fn one_image_takes_ten_seconds() {
-        let build = Build::first(&order(1));
+        let build = PlannedBuild::first(&order(1));
         assert_eq!(shown(&build, 0), ("Preparing", 0, None, None));
         assert_eq!(shown(&build, 3), ("Creating", 0, None, None));
         assert_eq!(shown(&build, 9), ("Creating", 85, None, None));
@@ -279,7 +280,7 @@ mod tests {
     #[test]
     fn more_images_take_longer_reuse_halves_and_speed_divides() {
         for (images, reuse, speed, ready) in [(3, false, 1.0, 12), (3, true, 1.0, 8), (18, false, 9.0, 3)] {
-            let build = Build::first(&Order { speed, reuse, ..order(images) });
+            let build = PlannedBuild::first(&Order { speed, reuse, ..order(images) });
             assert_eq!(shown(&build, ready - 1).0, "Creating", "{images} {reuse} {speed}");
             assert_eq!(shown(&build, ready).0, "Ready", "{images} {reuse} {speed}");
         }
@@ -287,7 +288,7 @@ mod tests {
 
     #[test]
     fn flash_is_ready_before_it_is_complete() {
-        let build = Build::first(&Order { flash: true, ..order(1) });
+        let build = PlannedBuild::first(&Order { flash: true, ..order(1) });
         assert_eq!(shown(&build, 3).0, "Creating");
         assert_eq!(shown(&build, 4), ("Ready", 14, None, Some("s-flash".into())));
         assert_eq!(shown(&build, 9), ("Ready", 85, None, Some("s-flash".into())));
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_failure_stops_the_build_where_it_stands() {
-        let build = Build::first(&broken());
+        let build = PlannedBuild::first(&broken());
         assert_eq!(shown(&build, 4).0, "Creating");
         assert_eq!(shown(&build, 5), ("Failed", 25, None, None));
         assert_eq!(shown(&build, 5_000), ("Failed", 25, None, None));
@@ -312,21 +313,25 @@ mod tests {
 
     #[test]
     fn an_update_lags_then_shows_a_new_snapshot_or_keeps_the_old_one() {
-        let prior =
-            Look { status: Status::Ready, progress: 100, snapshot_id: Some("s-old".into()), flash_snapshot_id: None };
-        let build = Build::again(&order(1), &prior);
+        let prior = Look {
+            status: BuildStatus::Ready,
+            progress: 100,
+            snapshot_id: Some("s-old".into()),
+            flash_snapshot_id: None,
+        };
+        let build = PlannedBuild::again(&order(1), &prior);
         assert_eq!(shown(&build, 0), ("Ready", 100, Some("s-old".into()), None));
-        assert_eq!(build.truth(second(0)).status, Status::Updating, "a second update is refused at once");
+        assert_eq!(build.truth(second(0)).status, BuildStatus::Updating, "a second update is refused at once");
         assert_eq!(shown(&build, 1), ("Updating", 0, Some("s-old".into()), None));
         assert_eq!(shown(&build, 8), ("Ready", 100, Some("s-new".into()), None));
-        let build = Build::again(&broken(), &prior);
+        let build = PlannedBuild::again(&broken(), &prior);
         assert_eq!(shown(&build, 3), ("UpdateFailed", 25, Some("s-old".into()), None));
         assert_eq!(build.fails_at(), None, "only a failed first build is dropped after a day");
     }
 
     #[test]
     fn event_names_are_unique_at_any_speed() {
-        let build = Build::first(&Order { speed: 1_000_000.0, ..order(20) });
+        let build = PlannedBuild::first(&Order { speed: 1_000_000.0, ..order(20) });
         let names: std::collections::BTreeSet<_> = build.happenings(second(1)).map(|event| &event.name).collect();
         assert_eq!(names.len(), 21);
     }

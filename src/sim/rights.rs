@@ -8,32 +8,32 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::Refusal;
-use super::signed::Signed;
-use super::{Settings, identity, roles};
+use super::answer::ActionRefusal;
+use super::signed::VerifiedCall;
+use super::{StandInSettings, identity, roles};
 use crate::domain::region::Region;
 use crate::eci::Action;
-use crate::eci::ram::{self, Judgement, On, Policy, Right};
+use crate::eci::ram::{self, Judgement, RamPolicy, RamResource, Right};
 
 /// What stands for the diagnosis that the cloud encodes for its own tools.
 const DIAGNOSIS: &str = "c3RhbmQtaW4=";
 
 /// Policies by whom they are of.
-pub(super) type Policies = BTreeMap<String, Policy>;
+pub(super) type PoliciesByHolder = BTreeMap<String, RamPolicy>;
 
 /// A policy, as the admin door takes it; none takes it away.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Given {
+pub(super) struct PolicyGrant {
     /// An access key id, or the name of a role.
     to: String,
     #[serde(default)]
-    policy: Option<Policy>,
+    policy: Option<RamPolicy>,
 }
 
-impl Given {
+impl PolicyGrant {
     /// Puts it among the others, or says what is wrong with it.
-    pub(super) fn put(self, policies: &mut Policies) -> Result<(), &'static str> {
+    pub(super) fn put(self, policies: &mut PoliciesByHolder) -> Result<(), &'static str> {
         let Some(policy) = self.policy else {
             policies.remove(&self.to);
             return Ok(());
@@ -48,11 +48,11 @@ impl Given {
 
 /// Whether a verified call may be.
 pub(super) fn check(
-    policies: &Policies,
-    settings: &Settings,
-    (action, signed): (Action, &Signed),
+    policies: &PoliciesByHolder,
+    settings: &StandInSettings,
+    (action, signed): (Action, &VerifiedCall),
     params: &[(String, String)],
-) -> Result<(), Refusal> {
+) -> Result<(), ActionRefusal> {
     let whose = signed.role.as_deref().unwrap_or(&signed.access_key_id);
     let (Some(policy), Some(right)) = (policies.get(whose), Right::to(action)) else { return Ok(()) };
     let account = identity::number_of(settings, signed.borrowed());
@@ -71,7 +71,7 @@ pub(super) fn check(
         "PolicyType": "AccountLevelIdentityBasedPolicy",
         "EncodedDiagnosticMessage": DIAGNOSIS,
     });
-    Err(Refusal::new(403, code, message).with_detail(detail))
+    Err(ActionRefusal::new(403, code, message).with_detail(detail))
 }
 
 /// In which words each product refuses.
@@ -89,9 +89,9 @@ fn resource(right: &Right, account: &str, params: &[(String, String)]) -> String
         found.map(|(_, value)| value.as_str())
     };
     match right.on {
-        On::Everything => "*".to_owned(),
-        On::Role => given("RoleArn").unwrap_or("*").to_owned(),
-        On::ImageCaches => {
+        RamResource::Everything => "*".to_owned(),
+        RamResource::Role => given("RoleArn").unwrap_or("*").to_owned(),
+        RamResource::ImageCaches => {
             let region = given("RegionId").and_then(|region| region.parse::<Region>().ok());
             ram::image_caches(region.as_ref(), Some(account), given("ImageCacheId"))
         }
@@ -99,6 +99,6 @@ fn resource(right: &Right, account: &str, params: &[(String, String)]) -> String
 }
 
 /// The policies, for whoever asks the admin door.
-pub(super) fn shown(policies: &Policies) -> Value {
+pub(super) fn as_json(policies: &PoliciesByHolder) -> Value {
     json!(policies)
 }

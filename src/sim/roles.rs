@@ -12,10 +12,10 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::answer::{Outcome, Refusal};
-use super::ground::Ground;
+use super::answer::{ActionRefusal, ActionResult};
+use super::ground::ActionContext;
 use super::identity::{self, ROLE_ID, assumed};
-use super::signed::{Door, Signed};
+use super::signed::{SignatureDoor, VerifiedCall};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{is_role_arn, is_role_session};
 use crate::eci::incoming::Incoming;
@@ -27,7 +27,7 @@ pub(super) const NOT_AUTHORIZED: (&str, &str) =
 
 /// What a token says.
 #[derive(Serialize, Deserialize)]
-struct Token {
+struct SessionToken {
     access_key_id: String,
     role: String,
     round: u64,
@@ -43,11 +43,17 @@ struct Token {
 }
 
 /// Carries out `AssumeRole`. `now` is the clock that signatures go by.
-pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], ground: &Ground<'_>, now: Instant) -> Outcome {
+pub(super) fn assume(
+    door: &SignatureDoor<'_>,
+    params: &[(String, String)],
+    ground: &ActionContext<'_>,
+    now: Instant,
+) -> ActionResult {
     let text = |key: &str| params.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str());
     let (arn, session) = (text("RoleArn"), text("RoleSessionName"));
-    let wrong =
-        |name: &str| Refusal::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrong."));
+    let wrong = |name: &str| {
+        ActionRefusal::new(400, format!("InvalidParameter.{name}"), format!("The parameter {name} is wrong."))
+    };
     let name = arn.rsplit_once('/').map(|(_, name)| name).filter(|_| is_role_arn(arn)).ok_or(wrong("RoleArn"))?;
     if !is_role_session(session) {
         return Err(wrong("RoleSessionName"));
@@ -56,15 +62,15 @@ pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], ground: &Grou
     let seconds = seconds.parse().ok().filter(|seconds| (900..=43_200).contains(seconds));
     let seconds: i64 = seconds.ok_or(wrong("DurationSeconds"))?;
     if name.contains("does-not-exist") {
-        return Err(Refusal::new(404, "EntityNotExist.Role", "The specified Role not exists."));
+        return Err(ActionRefusal::new(404, "EntityNotExist.Role", "The specified Role not exists."));
     }
     let external = name.strip_prefix("external-");
     if name.contains("forbidden") || external.is_some_and(|id| id != text("ExternalId")) {
-        return Err(Refusal::new(403, NOT_AUTHORIZED.0, NOT_AUTHORIZED.1));
+        return Err(ActionRefusal::new(403, NOT_AUTHORIZED.0, NOT_AUTHORIZED.1));
     }
     let access_key_id = format!("STS.{}", URL_SAFE_NO_PAD.encode(ground.entropy.bytes::<18>()));
     let ends_at = now + Duration::seconds(seconds);
-    let token = Token {
+    let token = SessionToken {
         access_key_id: access_key_id.clone(),
         role: arn.to_owned(),
         round: door.round,
@@ -86,35 +92,40 @@ pub(super) fn assume(door: &Door<'_>, params: &[(String, String)], ground: &Grou
 }
 
 /// The secret of the temporary key that signed, if its token is good, and whose it is.
-pub(super) fn secret(door: &Door<'_>, incoming: &Incoming, now: Instant) -> Result<(SecretString, Signed), Refusal> {
-    let missing = || Refusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.");
+pub(super) fn secret(
+    door: &SignatureDoor<'_>,
+    incoming: &Incoming,
+    now: Instant,
+) -> Result<(SecretString, VerifiedCall), ActionRefusal> {
+    let missing = || ActionRefusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.");
     let text = incoming.security_token.as_ref().ok_or_else(missing)?;
-    let malformed = || Refusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.");
+    let malformed =
+        || ActionRefusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.");
     let token = open(door, secrecy::ExposeSecret::expose_secret(text)).ok_or_else(malformed)?;
     if token.access_key_id != incoming.access_key_id {
         let message = "Specified SecurityToken mismatch with the AccessKey.";
-        return Err(Refusal::new(400, "InvalidSecurityToken.MismatchWithAccessKey", message));
+        return Err(ActionRefusal::new(400, "InvalidSecurityToken.MismatchWithAccessKey", message));
     }
     if token.ends_at <= now || token.round != door.round {
-        return Err(Refusal::new(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
+        return Err(ActionRefusal::new(403, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."));
     }
     let secret = derived(door, "secret", &token.access_key_id).into();
-    let Token { account, by, role, session, .. } = token;
-    Ok((secret, Signed { account, access_key_id: by, role: Some(role), session }))
+    let SessionToken { account, by, role, session, .. } = token;
+    Ok((secret, VerifiedCall { account, access_key_id: by, role: Some(role), session }))
 }
 
-fn seal(door: &Door<'_>, token: &Token) -> String {
+fn seal(door: &SignatureDoor<'_>, token: &SessionToken) -> String {
     let payload = URL_SAFE_NO_PAD.encode(json!(token).to_string());
     let seal = derived(door, "token", &payload);
     format!("{payload}.{seal}")
 }
 
-fn open(door: &Door<'_>, text: &str) -> Option<Token> {
+fn open(door: &SignatureDoor<'_>, text: &str) -> Option<SessionToken> {
     let (payload, seal) = text.split_once('.')?;
     let good = sign_v1::verify(&door.settings.access_key_secret, &format!("token {payload}"), seal);
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok().filter(|_| good)?).ok()
 }
 
-fn derived(door: &Door<'_>, what: &str, of: &str) -> String {
+fn derived(door: &SignatureDoor<'_>, what: &str, of: &str) -> String {
     sign_v1::signature(&door.settings.access_key_secret, &format!("{what} {of}"))
 }

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::create;
-use super::ground::Ground;
+use super::ground::ActionContext;
 use super::limits::ONE_IMAGE_SECONDS;
-use super::state::State;
+use super::state::CloudState;
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::region::Region;
 
@@ -18,14 +18,14 @@ use crate::domain::region::Region;
 #[serde(deny_unknown_fields)]
 pub(super) struct Bulk {
     #[serde(default)]
-    put: Vec<Put>,
+    put: Vec<SeedCache>,
     #[serde(default)]
     remove: Vec<Remove>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Put {
+struct SeedCache {
     region: Region,
     name: String,
     #[serde(default)]
@@ -45,7 +45,7 @@ struct Remove {
 }
 
 /// The ids of what was put, in its order.
-pub(super) fn run(state: &mut State, bulk: Bulk, ground: &Ground<'_>) -> Result<Value, String> {
+pub(super) fn run(state: &mut CloudState, bulk: Bulk, ground: &ActionContext<'_>) -> Result<Value, String> {
     for gone in bulk.remove {
         state.remove(ground.at(&gone.region), &gone.image_cache_id, ground.now);
     }
@@ -53,7 +53,7 @@ pub(super) fn run(state: &mut State, bulk: Bulk, ground: &Ground<'_>) -> Result<
     Ok(json!({ "put": ids }))
 }
 
-fn one(state: &mut State, put: &Put, ground: &Ground<'_>) -> Result<String, String> {
+fn one(state: &mut CloudState, put: &SeedCache, ground: &ActionContext<'_>) -> Result<String, String> {
     let spec = json!({"name": put.name, "region": put.region, "images": ["nginx:1"], "tags": put.tags, "size_gib": 20});
     let spec: ImageCacheSpec = serde_json::from_value(spec).map_err(|error| error.to_string())?;
     let age =
@@ -63,6 +63,6 @@ fn one(state: &mut State, put: &Put, ground: &Ground<'_>) -> Result<String, Stri
     if !(0.001..=1e9).contains(&put.build_seconds) {
         return Err("build_seconds must be above 0".to_owned());
     }
-    let ground = Ground { now, speed: ONE_IMAGE_SECONDS / put.build_seconds, ..*ground };
+    let ground = ActionContext { now, speed: ONE_IMAGE_SECONDS / put.build_seconds, ..*ground };
     Ok(create::begin(state, spec, &[], &ground).0)
 }

@@ -20,21 +20,21 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::answer::{self, Manner, Outcome, Refusal};
-use super::faults::{Fault, Kind};
-use super::ground::Ground;
-use super::signed::Door;
-use super::state::State as Memory;
+use super::answer::{self, ActionRefusal, ActionResult, AnswerStyle};
+use super::faults::{FaultKind, InjectedFault};
+use super::ground::ActionContext;
+use super::signed::SignatureDoor;
+use super::state::CloudState as Memory;
 use super::tokens::Tokens;
-use super::transport::{Peer, READ, Reset, Unread, flat, manner, not_found, read, reset};
-use super::{Shared, admin, delete, inject, keeping, rights, verify};
+use super::transport::{PeerAddress, READ, Reset, UnreadBody, flat, manner, not_found, read, reset};
+use super::{StandInState, admin, delete, inject, rights, state_file, verify};
 use crate::domain::entropy::Entropy;
 use crate::eci::Action;
 use crate::eci::incoming::{self, Incoming};
-use crate::net::{self, Limits};
+use crate::net::{self, ConnectionLimits};
 
 /// What a connection may hold open.
-const LIMITS: Limits = Limits {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 1_024,
     connections_per_address: usize::MAX,
     header_deadline: READ,
@@ -47,27 +47,27 @@ const LIMITS: Limits = Limits {
 };
 
 /// Serves until told to stop; then every connection is closed.
-pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+pub(super) async fn serve(listener: TcpListener, shared: Arc<StandInState>) {
     let stop = shared.stop.clone();
-    net::serve(listener, StandIn(router(&shared)), LIMITS, TaskTracker::new(), stop).await;
+    net::serve(listener, StandInListener(router(&shared)), LIMITS, TaskTracker::new(), stop).await;
 }
 
-struct StandIn(Router);
+struct StandInListener(Router);
 
-impl net::Handler for StandIn {
-    type Connection = Caller;
+impl net::Handler for StandInListener {
+    type Connection = StandInConnection;
 
-    fn connect(&self, peer: SocketAddr) -> Caller {
-        Caller { peer: Peer(peer), router: self.0.clone() }
+    fn connect(&self, peer: SocketAddr) -> StandInConnection {
+        StandInConnection { peer: PeerAddress(peer), router: self.0.clone() }
     }
 }
 
-struct Caller {
-    peer: Peer,
+struct StandInConnection {
+    peer: PeerAddress,
     router: Router,
 }
 
-impl net::Connection for Caller {
+impl net::Connection for StandInConnection {
     type Body = Body;
     type Error = io::Error;
 
@@ -80,7 +80,7 @@ impl net::Connection for Caller {
     }
 }
 
-fn router(shared: &Arc<Shared>) -> Router {
+fn router(shared: &Arc<StandInState>) -> Router {
     let entropy = Arc::clone(&shared.entropy);
     Router::new()
         .route("/", any(rpc))
@@ -92,44 +92,54 @@ fn router(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-async fn wrong_method(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+async fn wrong_method(State(shared): State<Arc<StandInState>>, request: Request) -> Response<Body> {
     let manner = manner(request.headers(), request.uri().query());
-    answer::write(Err(incoming::Refusal::UnsupportedMethod.into()), &manner, &shared.entropy)
+    answer::write(Err(incoming::RequestRefusal::UnsupportedMethod.into()), &manner, &shared.entropy)
 }
 
 fn panicked(entropy: &Entropy) -> Response<Body> {
     let message = "The request processing has failed due to some unknown error, exception or failure.";
-    answer::write(Err(Refusal::new(500, "InternalError", message)), &Manner::default(), entropy)
+    answer::write(Err(ActionRefusal::new(500, "InternalError", message)), &AnswerStyle::default(), entropy)
 }
 
-async fn rpc(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+async fn rpc(State(shared): State<Arc<StandInState>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let mut manner = manner(&parts.headers, parts.uri.query());
     let (outcome, fault) = match read(body).await {
         Ok(body) => shared.arrive(&parts, &body, &mut manner),
-        Err(Unread::Refused(refusal)) => (Err(refusal), None),
-        Err(Unread::BrokenOff) => return reset(),
+        Err(UnreadBody::Refused(refusal)) => (Err(refusal), None),
+        Err(UnreadBody::BrokenOff) => return reset(),
     };
     // Before the answer: what a caller has heard of is there after a restart.
-    keeping::keep(&shared).await;
+    state_file::keep(&shared).await;
     match fault {
         Some(fault) => inject::inject(&shared, &fault, outcome, &manner).await,
         None => answer::write(outcome, &manner, &shared.entropy),
     }
 }
 
-impl Shared {
+impl StandInState {
     /// The memory, for one step. A panic elsewhere leaves a state that is whole enough for a stand-in.
     pub(super) fn state(&self) -> MutexGuard<'_, Memory> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Understands a request and decides what comes of it.
-    fn arrive(&self, parts: &request::Parts, body: &[u8], manner: &mut Manner) -> (Outcome, Option<Fault>) {
+    fn arrive(
+        &self,
+        parts: &request::Parts,
+        body: &[u8],
+        manner: &mut AnswerStyle,
+    ) -> (ActionResult, Option<InjectedFault>) {
         let headers = flat(&parts.headers);
         let (method, path) = (parts.method.as_str(), parts.uri.path());
-        let request =
-            incoming::Request { method, path, query: parts.uri.query().unwrap_or_default(), headers: &headers, body };
+        let request = incoming::RawRequest {
+            method,
+            path,
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &headers,
+            body,
+        };
         manner.format = incoming::format_of(&request);
         match Incoming::read(&request) {
             Ok(incoming) => self.decide(&incoming, manner),
@@ -138,13 +148,13 @@ impl Shared {
     }
 
     /// Verifies a call, carries it out, and says which fault its caller meets.
-    fn decide(&self, incoming: &Incoming, manner: &mut Manner) -> (Outcome, Option<Fault>) {
+    fn decide(&self, incoming: &Incoming, manner: &mut AnswerStyle) -> (ActionResult, Option<InjectedFault>) {
         let mut guard = self.state();
         let state = &mut *guard;
         let clock = self.clock.now();
         let now = state.watch.at(clock);
         state.sweep(now, clock);
-        let door = Door { settings: &self.settings, round: state.round };
+        let door = SignatureDoor { settings: &self.settings, round: state.round };
         let (action, signed) = match verify::verify(incoming, &door, &mut state.nonces, clock) {
             Ok(verified) => verified,
             Err(refusal) => return (Err(refusal), None),
@@ -157,12 +167,16 @@ impl Shared {
             return (Err(refusal), None);
         }
         let haste = if action.is_look() { 1.0 } else { state.limits.haste(&self.entropy) };
-        let ground =
-            Ground { now, entropy: &self.entropy, speed: self.settings.speed * haste, signatory: signed.borrowed() };
+        let ground = ActionContext {
+            now,
+            entropy: &self.entropy,
+            speed: self.settings.speed * haste,
+            signatory: signed.borrowed(),
+        };
         let params = &incoming.params;
         let Some(fault) = state.faults.take(action) else { return (self.run(state, action, params, &ground), None) };
         let outcome = match fault.kind {
-            Kind::Pretend => delete::pretend(state, params, &ground),
+            FaultKind::Pretend => delete::pretend(state, params, &ground),
             _ if fault.applies() => self.run(state, action, params, &ground),
             _ => Err(fault.refusal()),
         };
@@ -170,10 +184,16 @@ impl Shared {
     }
 
     /// Carries out an action, once per `ClientToken`.
-    fn run(&self, state: &mut Memory, action: Action, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+    fn run(
+        &self,
+        state: &mut Memory,
+        action: Action,
+        params: &[(String, String)],
+        ground: &ActionContext<'_>,
+    ) -> ActionResult {
         if params.iter().any(|(key, value)| key == "RegionId" && state.outages.contains(value)) {
             let message = "The request has failed due to a temporary failure of the server.";
-            return Err(Refusal::new(503, "ServiceUnavailable", message));
+            return Err(ActionRefusal::new(503, "ServiceUnavailable", message));
         }
         if action == Action::Create {
             let pace = state.pace.entry(ground.signatory.account.to_owned()).or_default();

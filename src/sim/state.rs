@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Refusal;
+use super::answer::ActionRefusal;
 use super::faults::Faults;
-use super::ground::Spot;
-use super::lies::Lies;
-use super::limits::{self, Limits, Pace};
-use super::machine::{Build, Happening};
+use super::ground::RegionAccount;
+use super::lies::CurrentLie;
+use super::limits::{self, CloudLimits, Pace};
+use super::machine::{BuildEvent, PlannedBuild};
 use super::nonces::Nonces;
-use super::rights::Policies;
+use super::rights::PoliciesByHolder;
 use super::tokens::Tokens;
-use super::watch::Watch;
+use super::watch::SimWatch;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::image_cache::spec::{EliminationStrategy, ImageCacheSpec};
@@ -35,7 +35,7 @@ const SWEEP: Duration = Duration::minutes(1);
 
 /// One image cache.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Cache {
+pub(super) struct CloudCache {
     pub(super) id: String,
     /// Whose; empty for the first account, which alone was there once.
     #[serde(default)]
@@ -47,20 +47,20 @@ pub(super) struct Cache {
     /// When an instance last used it, as the admin door says.
     pub(super) last_matched_at: Option<Instant>,
     pub(super) container_group_id: String,
-    pub(super) build: Build,
+    pub(super) build: PlannedBuild,
     /// What happened in earlier builds.
-    pub(super) past: Vec<Happening>,
+    pub(super) past: Vec<BuildEvent>,
 }
 
-impl Cache {
+impl CloudCache {
     /// The newest 50 events, newest last.
-    pub(super) fn events(&self, now: Instant) -> Vec<&Happening> {
+    pub(super) fn events(&self, now: Instant) -> Vec<&BuildEvent> {
         let mut all: Vec<_> = self.past.iter().chain(self.build.happenings(now)).collect();
         all.drain(..all.len().saturating_sub(EVENTS));
         all
     }
 
-    fn is_at(&self, spot: Spot<'_>) -> bool {
+    fn is_at(&self, spot: RegionAccount<'_>) -> bool {
         self.account == spot.account && self.spec.region == *spot.region
     }
 
@@ -72,7 +72,7 @@ impl Cache {
 
 /// What really happened, for tests to compare with what they asked for.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Ledger {
+pub(super) struct CallLedger {
     /// Verified calls per action, also those that were refused or met a fault.
     pub(super) calls: BTreeMap<String, u64>,
     /// The same by access key.
@@ -94,9 +94,9 @@ pub(super) struct Ledger {
 
 /// The whole state. What is skipped means nothing after a restart.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct State {
+pub(super) struct CloudState {
     /// By the order of creation, which is also the order of pages.
-    caches: BTreeMap<u64, Cache>,
+    caches: BTreeMap<u64, CloudCache>,
     #[serde(skip)]
     by_id: HashMap<String, u64>,
     /// Where the caches of each region of an account are.
@@ -116,26 +116,26 @@ pub(super) struct State {
     #[serde(skip)]
     pub(super) faults: Faults,
     #[serde(skip)]
-    pub(super) lies: Lies,
+    pub(super) lies: CurrentLie,
     /// The regions that are out.
     #[serde(skip)]
     pub(super) outages: BTreeSet<String>,
     #[serde(default)]
-    pub(super) limits: Limits,
+    pub(super) limits: CloudLimits,
     #[serde(skip)]
     pub(super) pace: HashMap<String, Pace>,
     #[serde(default)]
-    pub(super) watch: Watch,
-    pub(super) ledger: Ledger,
+    pub(super) watch: SimWatch,
+    pub(super) ledger: CallLedger,
     /// What access keys and roles may do, where somebody said it.
     #[serde(default)]
-    pub(super) policies: Policies,
+    pub(super) policies: PoliciesByHolder,
     /// How often all sessions of roles were ended.
     #[serde(default)]
     pub(super) round: u64,
 }
 
-impl State {
+impl CloudState {
     /// The same state with its index, which no file has.
     pub(super) fn indexed(mut self) -> Self {
         let places: Vec<u64> = self.caches.keys().copied().collect();
@@ -183,59 +183,59 @@ impl State {
     }
 
     /// Every cache there is.
-    pub(super) fn all(&self, now: Instant) -> impl Iterator<Item = &Cache> {
+    pub(super) fn all(&self, now: Instant) -> impl Iterator<Item = &CloudCache> {
         self.caches.values().filter(move |cache| !cache.is_gone(now))
     }
 
     /// The caches of a region with their place, newest first.
-    pub(super) fn listed(&self, spot: Spot<'_>, now: Instant) -> impl Iterator<Item = (u64, &Cache)> {
+    pub(super) fn listed(&self, spot: RegionAccount<'_>, now: Instant) -> impl Iterator<Item = (u64, &CloudCache)> {
         self.listed_before(spot, u64::MAX, now)
     }
 
     /// Those of them whose place is before `place`.
     pub(super) fn listed_before(
         &self,
-        spot: Spot<'_>,
+        spot: RegionAccount<'_>,
         place: u64,
         now: Instant,
-    ) -> impl Iterator<Item = (u64, &Cache)> {
+    ) -> impl Iterator<Item = (u64, &CloudCache)> {
         let places = self.by_region.get(&spot.key()).into_iter().flat_map(move |places| places.range(..place).rev());
         self.at(places, spot, now)
     }
 
     /// How many caches the region holds; those that have just gone are among them.
-    pub(super) fn held(&self, spot: Spot<'_>) -> usize {
+    pub(super) fn held(&self, spot: RegionAccount<'_>) -> usize {
         self.by_region.get(&spot.key()).map_or(0, BTreeSet::len)
     }
 
     /// Those of them that may carry this tag and value.
     pub(super) fn tagged(
         &self,
-        spot: Spot<'_>,
+        spot: RegionAccount<'_>,
         tag: &(String, String),
         now: Instant,
-    ) -> impl Iterator<Item = (u64, &Cache)> {
+    ) -> impl Iterator<Item = (u64, &CloudCache)> {
         self.at(self.by_tag.get(tag).into_iter().flat_map(|places| places.iter().rev()), spot, now)
     }
 
     fn at<'a>(
         &'a self,
         places: impl Iterator<Item = &'a u64>,
-        spot: Spot<'_>,
+        spot: RegionAccount<'_>,
         now: Instant,
-    ) -> impl Iterator<Item = (u64, &'a Cache)> {
+    ) -> impl Iterator<Item = (u64, &'a CloudCache)> {
         let found = places.filter_map(|place| Some((*place, self.caches.get(place)?)));
         found.filter(move |(_, cache)| cache.is_at(spot) && !cache.is_gone(now))
     }
 
     /// The cache with this id, for an update.
-    pub(super) fn find(&mut self, spot: Spot<'_>, id: &str, now: Instant) -> Option<&mut Cache> {
+    pub(super) fn find(&mut self, spot: RegionAccount<'_>, id: &str, now: Instant) -> Option<&mut CloudCache> {
         let place = self.by_id.get(id)?;
         self.caches.get_mut(place).filter(|cache| cache.is_at(spot) && !cache.is_gone(now))
     }
 
     /// The cache with this id and its place, for a look.
-    pub(super) fn look_up(&self, spot: Spot<'_>, id: &str, now: Instant) -> Option<(u64, &Cache)> {
+    pub(super) fn look_up(&self, spot: RegionAccount<'_>, id: &str, now: Instant) -> Option<(u64, &CloudCache)> {
         let place = *self.by_id.get(id)?;
         let cache = self.caches.get(&place).filter(|cache| cache.is_at(spot) && !cache.is_gone(now))?;
         Some((place, cache))
@@ -252,10 +252,10 @@ impl State {
 
     /// Makes room for one more cache in the region: at the quota the least recently used one with the strategy
     /// `LRU` goes, one that was never used counting from its creation; where there is none, it is refused.
-    pub(super) fn make_room(&mut self, spot: Spot<'_>, now: Instant) -> Result<(), Refusal> {
+    pub(super) fn make_room(&mut self, spot: RegionAccount<'_>, now: Instant) -> Result<(), ActionRefusal> {
         let few = |state: &Self| state.held(spot) < state.limits.quota;
         while !few(self) && self.listed(spot, now).count() >= self.limits.quota {
-            let lru = |cache: &Cache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
+            let lru = |cache: &CloudCache| cache.spec.elimination_strategy == Some(EliminationStrategy::Lru);
             let idle = self.listed(spot, now).filter(|(_, cache)| lru(cache));
             let idlest = idle.min_by_key(|(place, cache)| (cache.last_matched_at.unwrap_or(cache.created_at), *place));
             let Some((place, id)) = idlest.map(|(place, cache)| (place, cache.id.clone())) else {
@@ -269,7 +269,7 @@ impl State {
     }
 
     /// Adds a cache, which that key made.
-    pub(super) fn add(&mut self, cache: Cache, access_key_id: &str) {
+    pub(super) fn add(&mut self, cache: CloudCache, access_key_id: &str) {
         note(&mut self.ledger.created, &cache.id);
         note(self.ledger.created_by.entry(access_key_id.to_owned()).or_default(), &cache.id);
         self.changed = true;
@@ -299,7 +299,7 @@ impl State {
     }
 
     /// Takes a cache away; false if there is none.
-    pub(super) fn remove(&mut self, spot: Spot<'_>, id: &str, now: Instant) -> bool {
+    pub(super) fn remove(&mut self, spot: RegionAccount<'_>, id: &str, now: Instant) -> bool {
         let Some((place, _)) = self.look_up(spot, id, now) else { return false };
         self.drop_at(place);
         note(&mut self.ledger.deleted, id);

@@ -11,16 +11,16 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::answer::{Outcome, Refusal};
+use super::answer::{ActionRefusal, ActionResult};
 use crate::domain::clock::Instant;
 use crate::eci::Action;
-use crate::eci::params::read::Refused;
+use crate::eci::params::read::ParameterError;
 use crate::eci::sign_v1;
 
 /// How long a token is remembered.
 const REMEMBERED: Duration = Duration::hours(1);
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Remembered {
+struct RememberedAnswer {
     fingerprint: String,
     answer: Map<String, Value>,
     at: Instant,
@@ -28,11 +28,11 @@ struct Remembered {
 
 /// The tokens of successful calls, by `<action> <token>` of each account.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Tokens(HashMap<String, Remembered>);
+pub(super) struct Tokens(HashMap<String, RememberedAnswer>);
 
 /// A call's token, checked and ready to be remembered.
 #[derive(Debug)]
-pub(super) struct Token {
+pub(super) struct CheckedToken {
     key: String,
     fingerprint: String,
 }
@@ -44,32 +44,32 @@ impl Tokens {
         account: &str,
         params: &[(String, String)],
         secret: &SecretString,
-    ) -> Result<Option<Token>, Refusal> {
+    ) -> Result<Option<CheckedToken>, ActionRefusal> {
         let given = params.iter().find(|(key, value)| key == "ClientToken" && !value.is_empty());
         let Some((_, token)) = given.filter(|_| !action.is_look()) else { return Ok(None) };
         if token.len() > 64 || !token.is_ascii() {
-            return Err(Refused::invalid("ClientToken", "it must be at most 64 ASCII characters").into());
+            return Err(ParameterError::invalid("ClientToken", "it must be at most 64 ASCII characters").into());
         }
         // The first account's are as they were when there was no other.
         let of = if account.is_empty() { String::new() } else { format!("{account}/") };
         let key = format!("{of}{} {token}", action.as_str());
-        Ok(Some(Token { key, fingerprint: fingerprint(params, secret) }))
+        Ok(Some(CheckedToken { key, fingerprint: fingerprint(params, secret) }))
     }
 
     /// The answer that was given to this token before.
-    pub(super) fn recall(&self, token: &Token, now: Instant) -> Option<Outcome> {
+    pub(super) fn recall(&self, token: &CheckedToken, now: Instant) -> Option<ActionResult> {
         let known = self.0.get(&token.key).filter(|known| now - known.at < REMEMBERED)?;
         if known.fingerprint == token.fingerprint {
             return Some(Ok(known.answer.clone()));
         }
         let message = "Request uses a client token in a previous request but is not identical to that request.";
-        Some(Err(Refusal::new(400, "IdempotentParameterMismatch", message)))
+        Some(Err(ActionRefusal::new(400, "IdempotentParameterMismatch", message)))
     }
 
     /// Remembers what a success answered.
-    pub(super) fn keep(&mut self, token: Token, answer: &Map<String, Value>, now: Instant) {
-        let Token { key, fingerprint } = token;
-        self.0.insert(key, Remembered { fingerprint, answer: answer.clone(), at: now });
+    pub(super) fn keep(&mut self, token: CheckedToken, answer: &Map<String, Value>, now: Instant) {
+        let CheckedToken { key, fingerprint } = token;
+        self.0.insert(key, RememberedAnswer { fingerprint, answer: answer.clone(), at: now });
     }
 
     pub(super) fn forget(&mut self) {

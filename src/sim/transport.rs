@@ -10,8 +10,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
-use super::Shared;
-use super::answer::{self, Manner, Refusal};
+use super::StandInState;
+use super::answer::{self, ActionRefusal, AnswerStyle};
 use crate::eci::incoming;
 
 /// The most bytes of a body that are read as one.
@@ -22,24 +22,29 @@ const DRAINED: usize = 16 << 20;
 pub(super) const READ: Duration = Duration::from_secs(10);
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(super) struct PeerAddress(pub(super) SocketAddr);
 
 /// Marks a response that must not be sent: the connection is closed instead.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reset;
 
 /// What a path that is not there gets.
-pub(super) async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
+pub(super) async fn not_found(State(shared): State<Arc<StandInState>>, request: Request) -> Response<Body> {
     let manner = manner(request.headers(), request.uri().query());
-    answer::write(Err(incoming::Refusal::UnknownApi.into()), &manner, &shared.entropy)
+    answer::write(Err(incoming::RequestRefusal::UnknownApi.into()), &manner, &shared.entropy)
 }
 
 /// How to answer a request of which nothing more is known.
-pub(super) fn manner(headers: &HeaderMap, query: Option<&str>) -> Manner {
+pub(super) fn manner(headers: &HeaderMap, query: Option<&str>) -> AnswerStyle {
     let headers_given = flat(headers);
-    let request =
-        incoming::Request { method: "GET", path: "/", query: query.unwrap_or(""), headers: &headers_given, body: b"" };
-    Manner { host: host(headers), format: incoming::format_of(&request), action: "" }
+    let request = incoming::RawRequest {
+        method: "GET",
+        path: "/",
+        query: query.unwrap_or(""),
+        headers: &headers_given,
+        body: b"",
+    };
+    AnswerStyle { host: host(headers), format: incoming::format_of(&request), action: "" }
 }
 
 /// The headers as texts.
@@ -49,24 +54,25 @@ pub(super) fn flat(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// Why there is no body.
-pub(super) enum Unread {
+pub(super) enum UnreadBody {
     /// It is too large, or came too slowly.
-    Refused(Refusal),
+    Refused(ActionRefusal),
     /// The connection broke off within it, or it is no HTTP: an answer would be taken for a judgement of what was
     /// asked.
     BrokenOff,
 }
 
 /// A whole body of at most 1 MiB.
-pub(super) async fn read(body: Body) -> Result<Vec<u8>, Unread> {
-    let late = |_| Unread::Refused(Refusal::new(408, "RequestTimeout", "The request took too long to arrive."));
+pub(super) async fn read(body: Body) -> Result<Vec<u8>, UnreadBody> {
+    let late =
+        |_| UnreadBody::Refused(ActionRefusal::new(408, "RequestTimeout", "The request took too long to arrive."));
     tokio::time::timeout(READ, collect(body)).await.map_err(late)?
 }
 
-async fn collect(mut body: Body) -> Result<Vec<u8>, Unread> {
+async fn collect(mut body: Body) -> Result<Vec<u8>, UnreadBody> {
     let (mut kept, mut seen) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
-        let data = frame.map_err(|_| Unread::BrokenOff)?.into_data().unwrap_or_default();
+        let data = frame.map_err(|_| UnreadBody::BrokenOff)?.into_data().unwrap_or_default();
         seen += data.len();
         if seen <= BODY {
             kept.extend_from_slice(&data);
@@ -74,7 +80,7 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, Unread> {
             break;
         }
     }
-    let large = || Unread::Refused(Refusal::new(413, "RequestEntityTooLarge", "The body may have 1 MiB."));
+    let large = || UnreadBody::Refused(ActionRefusal::new(413, "RequestEntityTooLarge", "The body may have 1 MiB."));
     if seen <= BODY { Ok(kept) } else { Err(large()) }
 }
 

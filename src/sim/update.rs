@@ -6,30 +6,30 @@
 
 use serde_json::Map;
 
-use super::answer::{Outcome, Refusal};
+use super::answer::{ActionRefusal, ActionResult};
 use super::create::{expires_at, order};
-use super::ground::Ground;
+use super::ground::ActionContext;
 use super::limits;
-use super::machine::{Build, Status};
-use super::state::State;
+use super::machine::{BuildStatus, PlannedBuild};
+use super::state::CloudState;
 use crate::eci::params::read::read_update;
 
 /// Checks the parameters and the state, and begins a new build.
-pub(super) fn run(state: &mut State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+pub(super) fn run(state: &mut CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (id, region, changes, _) = read_update(params)?;
     let now = ground.now;
-    let cache = state.find(ground.at(&region), &id, now).ok_or_else(|| Refusal::not_found(&id))?;
+    let cache = state.find(ground.at(&region), &id, now).ok_or_else(|| ActionRefusal::not_found(&id))?;
     let spec = changes.onto(&cache.spec);
     limits::check(&spec, &changes.registry_credentials)?;
     let status = cache.build.truth(now).status;
-    if ![Status::Ready, Status::UpdateFailed].contains(&status) {
+    if ![BuildStatus::Ready, BuildStatus::UpdateFailed].contains(&status) {
         let message = format!("The current status of the image cache {id} is {}.", status.as_str());
-        return Err(Refusal::new(400, "ImageCache.IncorrectStatus", message));
+        return Err(ActionRefusal::new(400, "ImageCache.IncorrectStatus", message));
     }
-    Refusal::unless_dry(params)?;
+    ActionRefusal::unless_dry(params)?;
     cache.expires_at = expires_at(changes.retention_days, now).or(cache.expires_at);
     cache.past = cache.events(now).into_iter().cloned().collect();
-    cache.build = Build::again(&order(&spec, &changes.registry_credentials, ground), &cache.build.shown(now));
+    cache.build = PlannedBuild::again(&order(&spec, &changes.registry_credentials, ground), &cache.build.look_at(now));
     cache.spec = spec;
     state.note_update(&id);
     Ok(Map::new())

@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::Outcome;
-use super::ground::Ground;
-use super::state::State;
+use super::answer::ActionResult;
+use super::ground::ActionContext;
+use super::state::CloudState;
 use crate::eci::usage;
 
 /// What caches that the cloud made by itself are called.
 const AUTOMATIC: &str = "auto-create-for-";
 
 /// The quota and the use of a region; of the whole account where none is named.
-pub(super) fn run(state: &State, params: &[(String, String)], ground: &Ground<'_>) -> Outcome {
+pub(super) fn run(state: &CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let region = usage::read(params)?;
     let own = state.all(ground.now).filter(|cache| cache.account == ground.signatory.account);
     let caches = own.filter(|cache| region.as_ref().is_none_or(|region| cache.spec.region == *region));

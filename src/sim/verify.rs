@@ -2,10 +2,10 @@
 //!
 //! The nonce is spent only after the signature held, so that nobody can spend another's.
 
-use super::answer::Refusal;
+use super::answer::ActionRefusal;
 use super::nonces::Nonces;
 use super::roles;
-use super::signed::{Door, Signed};
+use super::signed::{SignatureDoor, VerifiedCall};
 use crate::domain::clock::Instant;
 use crate::eci::incoming::{self, Incoming};
 use crate::eci::{Action, Product};
@@ -14,10 +14,10 @@ use crate::eci::{Action, Product};
 /// that the admin door turns has no say in signatures.
 pub(super) fn verify(
     incoming: &Incoming,
-    door: &Door<'_>,
+    door: &SignatureDoor<'_>,
     nonces: &mut Nonces,
     clock: Instant,
-) -> Result<(Action, Signed), Refusal> {
+) -> Result<(Action, VerifiedCall), ActionRefusal> {
     let signed = if let Some((secret, signatory)) = door.settings.key(&incoming.access_key_id) {
         incoming.verify(secret)?;
         signatory.into()
@@ -26,16 +26,16 @@ pub(super) fn verify(
         incoming.verify(&secret)?;
         signed
     } else {
-        return Err(incoming::Refusal::UnknownKey.into());
+        return Err(incoming::RequestRefusal::UnknownKey.into());
     };
     incoming.check_time(clock)?;
     if !nonces.spend(&incoming.nonce, clock) {
-        return Err(incoming::Refusal::NonceUsed.into());
+        return Err(incoming::RequestRefusal::NonceUsed.into());
     }
     let action = Action::from_name(&incoming.action);
     let product = action.map_or(Product::Eci, Action::product);
     if incoming.version != product.version() {
-        return Err(incoming::Refusal::Version.into());
+        return Err(incoming::RequestRefusal::Version.into());
     }
-    Ok((action.ok_or(incoming::Refusal::UnknownApi)?, signed))
+    Ok((action.ok_or(incoming::RequestRefusal::UnknownApi)?, signed))
 }

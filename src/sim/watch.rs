@@ -16,7 +16,7 @@ const FASTEST: f64 = 1_000_000.0;
 /// What the admin door asks of the watch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Turn {
+pub(super) struct ClockChange {
     /// Puts it forward, or back.
     #[serde(default)]
     step_seconds: Option<i64>,
@@ -27,25 +27,25 @@ pub(super) struct Turn {
 
 /// The view: it showed `shown` when the clock showed `set_at`, and has run at `speed` since. None until turned.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(super) struct Watch(Option<Setting>);
+pub(super) struct SimWatch(Option<ClockSetting>);
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Setting {
+struct ClockSetting {
     set_at: Instant,
     shown: Instant,
     speed: f64,
 }
 
-impl Watch {
+impl SimWatch {
     /// What it shows when the clock shows `clock`.
     pub(super) fn at(&self, clock: Instant) -> Instant {
-        let Some(Setting { set_at, shown, speed }) = self.0 else { return clock };
+        let Some(ClockSetting { set_at, shown, speed }) = self.0 else { return clock };
         let passed = (clock - set_at).num_microseconds().unwrap_or(i64::MAX);
         bounded(shown, scaled(passed, speed))
     }
 
     /// Turns it, or says what cannot be.
-    pub(super) fn turn(&mut self, turn: &Turn, clock: Instant) -> Result<(), &'static str> {
+    pub(super) fn turn(&mut self, turn: &ClockChange, clock: Instant) -> Result<(), &'static str> {
         let step = turn.step_seconds.unwrap_or(0);
         if !(-STEP..=STEP).contains(&step) {
             return Err("step_seconds must be within a hundred years");
@@ -55,7 +55,7 @@ impl Watch {
             return Err("speed must be 0 to 1000000");
         }
         let shown = bounded(self.at(clock), Duration::seconds(step));
-        self.0 = Some(Setting { set_at: clock, shown, speed });
+        self.0 = Some(ClockSetting { set_at: clock, shown, speed });
         Ok(())
     }
 }
@@ -81,17 +81,17 @@ mod tests {
     }
 
     fn turned(
-        watch: &mut Watch,
+        watch: &mut SimWatch,
         step_seconds: Option<i64>,
         speed: Option<f64>,
         clock: i64,
     ) -> Result<(), &'static str> {
-        watch.turn(&Turn { step_seconds, speed }, second(clock))
+        watch.turn(&ClockChange { step_seconds, speed }, second(clock))
     }
 
     #[test]
     fn steps_and_paces_add_up() {
-        let mut watch = Watch::default();
+        let mut watch = SimWatch::default();
         assert_eq!(watch.at(second(5)), second(5));
         turned(&mut watch, Some(3_600), None, 10).unwrap();
         assert_eq!(watch.at(second(11)), second(3_611));
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn nothing_leaves_the_years_that_can_be_written() {
-        let mut watch = Watch::default();
+        let mut watch = SimWatch::default();
         assert!(turned(&mut watch, Some(i64::MIN), None, 0).is_err());
         assert!(turned(&mut watch, None, Some(f64::NAN), 0).is_err());
         turned(&mut watch, Some(-STEP), Some(FASTEST), 0).unwrap();

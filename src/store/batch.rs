@@ -17,8 +17,8 @@ use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::Error;
-use crate::domain::quiet::Quiet;
+use super::StoreError;
+use crate::domain::log_limit::LogLimit;
 
 pub(super) mod audit_writer;
 pub(super) mod state_writer;
@@ -27,39 +27,39 @@ pub(super) mod state_writer;
 const BATCH: usize = 256;
 
 /// Why batches fail while the database does, which all of them do at once.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 /// What is done with a batch.
-pub(super) trait Work: Send + Sync + 'static {
+pub(super) trait BatchWork: Send + Sync + 'static {
     /// What is asked.
     type Item: Send + Sync + 'static;
     /// What is answered.
     type Done: Send + 'static;
 
     /// Does all of it; as many answers, in the same order.
-    fn all(&self, items: &[Self::Item]) -> impl Future<Output = Result<Vec<Self::Done>, Error>> + Send;
+    fn all(&self, items: &[Self::Item]) -> impl Future<Output = Result<Vec<Self::Done>, StoreError>> + Send;
 }
 
-struct Waiting<W: Work> {
+struct BatchItem<W: BatchWork> {
     item: W::Item,
-    told: oneshot::Sender<Result<W::Done, Error>>,
+    told: oneshot::Sender<Result<W::Done, StoreError>>,
 }
 
-type Inbox<W> = Arc<Mutex<mpsc::Receiver<Waiting<W>>>>;
+type Inbox<W> = Arc<Mutex<mpsc::Receiver<BatchItem<W>>>>;
 
 /// The handle of the workers.
-pub(super) struct Batches<W: Work> {
-    queue: std::sync::Mutex<Option<mpsc::Sender<Waiting<W>>>>,
+pub(super) struct Batches<W: BatchWork> {
+    queue: std::sync::Mutex<Option<mpsc::Sender<BatchItem<W>>>>,
     workers: TaskTracker,
 }
 
-impl<W: Work> fmt::Debug for Batches<W> {
+impl<W: BatchWork> fmt::Debug for Batches<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batches").finish_non_exhaustive()
     }
 }
 
-impl<W: Work> Batches<W> {
+impl<W: BatchWork> Batches<W> {
     /// Starts as many workers, for whom up to `queue` items wait. Must be called within a tokio runtime.
     pub(super) fn start(work: W, workers: usize, queue: usize) -> Self {
         let (sender, receiver) = mpsc::channel(queue);
@@ -73,10 +73,10 @@ impl<W: Work> Batches<W> {
     }
 
     /// Queues one item and waits until it is done.
-    pub(super) async fn ask(&self, item: W::Item) -> Result<W::Done, Error> {
+    pub(super) async fn ask(&self, item: W::Item) -> Result<W::Done, StoreError> {
         let (told, answer) = oneshot::channel();
         let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        queue.ok_or_else(away)?.try_send(Waiting { item, told }).map_err(|_full| away())?;
+        queue.ok_or_else(away)?.try_send(BatchItem { item, told }).map_err(|_full| away())?;
         answer.await.map_err(|_dropped| away())?
     }
 
@@ -87,11 +87,11 @@ impl<W: Work> Batches<W> {
     }
 }
 
-fn away() -> Error {
-    Error::Unavailable(sqlx::Error::WorkerCrashed)
+fn away() -> StoreError {
+    StoreError::Unavailable(sqlx::Error::WorkerCrashed)
 }
 
-async fn run<W: Work>(work: Arc<W>, inbox: Inbox<W>) {
+async fn run<W: BatchWork>(work: Arc<W>, inbox: Inbox<W>) {
     let mut taken = Vec::with_capacity(BATCH);
     loop {
         // One worker at a time takes what is there; while it works on that, the next one waits here.
@@ -107,7 +107,11 @@ async fn run<W: Work>(work: Arc<W>, inbox: Inbox<W>) {
     }
 }
 
-async fn carry_out<W: Work>(work: &W, items: Vec<W::Item>, told: Vec<oneshot::Sender<Result<W::Done, Error>>>) {
+async fn carry_out<W: BatchWork>(
+    work: &W,
+    items: Vec<W::Item>,
+    told: Vec<oneshot::Sender<Result<W::Done, StoreError>>>,
+) {
     match work.all(&items).await {
         Ok(done) => {
             // Who is told may take back what they lent.
@@ -128,11 +132,11 @@ async fn carry_out<W: Work>(work: &W, items: Vec<W::Item>, told: Vec<oneshot::Se
 }
 
 /// So that what is bad fails alone; the error says what was wrong with the only one.
-async fn one_by_one<W: Work>(
+async fn one_by_one<W: BatchWork>(
     work: &W,
     items: Vec<W::Item>,
-    mut told: Vec<oneshot::Sender<Result<W::Done, Error>>>,
-    error: Error,
+    mut told: Vec<oneshot::Sender<Result<W::Done, StoreError>>>,
+    error: StoreError,
 ) {
     if let Some(only) = told.pop_if(|_| items.len() == 1) {
         return tell(only, Err(error));
@@ -168,11 +172,11 @@ mod tests {
         }
     }
 
-    impl Work for Arc<Counting> {
+    impl BatchWork for Arc<Counting> {
         type Item = u32;
         type Done = usize;
 
-        async fn all(&self, items: &[u32]) -> Result<Vec<usize>, Error> {
+        async fn all(&self, items: &[u32]) -> Result<Vec<usize>, StoreError> {
             let before = {
                 let mut begun = self.begun.lock().unwrap();
                 begun.push(items.to_vec());
@@ -181,7 +185,7 @@ mod tests {
             self.permits.acquire().await.unwrap().forget();
             assert!(!items.contains(&666), "by a test");
             if items.contains(&13) {
-                return Err(Error::Unreadable { table: "t", column: "c", detail: "13".into() });
+                return Err(StoreError::Unreadable { table: "t", column: "c", detail: "13".into() });
             }
             Ok(vec![before; items.len()])
         }
@@ -220,14 +224,14 @@ mod tests {
         let work = Arc::new(Counting::with(1_000));
         let batches = Batches::start(Arc::clone(&work), 1, 100);
         let answers = join_all([12, 13, 14].map(|number| batches.ask(number))).await;
-        assert!(matches!(&answers[..], [Ok(_), Err(Error::Unreadable { .. }), Ok(_)]), "{answers:?}");
+        assert!(matches!(&answers[..], [Ok(_), Err(StoreError::Unreadable { .. }), Ok(_)]), "{answers:?}");
     }
 
     #[tokio::test]
     async fn a_worker_outlives_a_panic() {
         let work = Arc::new(Counting::with(1_000));
         let batches = Batches::start(Arc::clone(&work), 1, 100);
-        assert!(matches!(batches.ask(666).await, Err(Error::Unavailable(_))));
+        assert!(matches!(batches.ask(666).await, Err(StoreError::Unavailable(_))));
         assert_eq!(batches.ask(1).await.unwrap(), 1);
     }
 
@@ -243,12 +247,12 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(futures_util::poll!(&mut second).is_pending());
-        assert!(matches!(batches.ask(2).await, Err(Error::Unavailable(_))));
+        assert!(matches!(batches.ask(2).await, Err(StoreError::Unavailable(_))));
         drop(second);
         work.permits.add_permits(2);
         batches.stop().await;
         assert_eq!(*work.begun.lock().unwrap(), [vec![0], vec![1]]);
-        assert!(matches!(batches.ask(3).await, Err(Error::Unavailable(_))));
+        assert!(matches!(batches.ask(3).await, Err(StoreError::Unavailable(_))));
         assert_eq!(first.await.unwrap(), 0);
     }
 }

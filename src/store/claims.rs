@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::Error;
+use super::StoreError;
 use super::unreadable::Keyed;
 use super::values::word;
 use crate::domain::clock::Instant;
@@ -109,7 +109,7 @@ impl ClaimRow {
     }
 
     /// The claim, in the hands of `worker`.
-    pub(in crate::store) fn of(self, worker: Uuid) -> Result<Claim, Error> {
+    pub(in crate::store) fn of(self, worker: Uuid) -> Result<Claim, StoreError> {
         Ok(Claim {
             id: self.id.into(),
             worker,

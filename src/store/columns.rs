@@ -4,16 +4,16 @@
 //! What must stay true: no statement says `*` of a table. A column that a later version adds would change what such a
 //! statement answers, and PostgreSQL refuses to run it once more where it is prepared ("cached plan must not change
 //! result type"): every connection of a gateway that runs would fail with it. And no statement counts its parameters by
-//! hand: numbers come from [`Numbers`], values from [`Parameters`], both in the order in which tables are named to
-//! them.
+//! hand: numbers come from [`Numbers`], values from [`StatementParameters`], both in the order in which tables are
+//! named to them.
 //!
 //! Who uses it: [`super::rows`], where the tables are, and the other files of `store`.
 
 mod parameters;
 mod table;
 
-pub(in crate::store) use parameters::{Numbers, Parameters, sql};
-pub(in crate::store) use table::{Column, Many, Table, Which, given, made, table, type_name};
+pub(in crate::store) use parameters::{Numbers, StatementParameters, sql};
+pub(in crate::store) use table::{BatchTable, Column, ColumnSet, Table, given, made, table, type_name};
 
 /// Defines a struct that is read from a row, and `columns`: the names of its columns for a statement. The first one is
 /// what tells it from others in a log line.

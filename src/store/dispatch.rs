@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
-use super::Error;
+use super::StoreError;
 use super::claims::{Claim, ClaimRow};
 use crate::domain::ids::EndpointId;
 
@@ -73,7 +73,10 @@ impl Dispatch {
     }
 
     /// Puts into the outbox what a transaction has written and not yet committed.
-    pub(in crate::store) fn put(&self, deliveries: impl IntoIterator<Item = Put>) -> Result<(), Error> {
+    pub(in crate::store) fn put(
+        &self,
+        deliveries: impl IntoIterator<Item = WrittenDelivery>,
+    ) -> Result<(), StoreError> {
         let mut outbox = Outbox::default();
         for put in deliveries {
             let endpoint = put.row.endpoint();
@@ -102,7 +105,7 @@ impl Dispatch {
 
 /// A delivery that was written: a row of [`written`](super::writes::dispatch::written).
 #[derive(FromRow)]
-pub(in crate::store) struct Put {
+pub(in crate::store) struct WrittenDelivery {
     #[sqlx(flatten)]
     row: ClaimRow,
     state: i16,

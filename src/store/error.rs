@@ -4,7 +4,7 @@ use super::failure;
 
 /// A database error, sorted by what a caller can do about it.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum StoreError {
     /// The database is away, has no connection free, or its tables were altered in this moment: try later.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
@@ -38,7 +38,7 @@ pub enum Error {
     Other(#[source] sqlx::Error),
 }
 
-impl Error {
+impl StoreError {
     /// Whether `name` is the constraint that was hit.
     pub fn is_constraint(&self, name: &str) -> bool {
         matches!(self, Self::Constraint { constraint } if constraint == name)
@@ -64,7 +64,7 @@ impl Error {
     }
 }
 
-impl From<sqlx::Error> for Error {
+impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Io(_)

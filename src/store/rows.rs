@@ -14,7 +14,7 @@ mod transitions;
 mod webhook_endpoints;
 
 pub(super) use audit_entries::{AuditRow, Stamped};
-pub(super) use events::{EventToWrite, Events};
+pub(super) use events::{EventToWrite, EventsTable};
 pub(super) use idempotency_keys::{IdempotencyKeys, KeyToWrite};
 pub(super) use image_caches::ImageCacheRow;
 pub(super) use operations::{EndedOperation, NOTE_END, OperationRow, OperationToWrite};
@@ -24,7 +24,7 @@ pub(super) use webhook_endpoints::{EndpointRow, EndpointToWrite};
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::database::grants::{Kind, needed};
+    use crate::domain::database::grants::{ObjectKind, needed};
     use crate::store::columns::Table;
     use crate::store::rows::AuditRow;
 
@@ -34,14 +34,17 @@ mod tests {
         let written = [
             AuditRow::NAME,
             EndpointRow::NAME,
-            Events::NAME,
+            EventsTable::NAME,
             IdempotencyKeys::NAME,
             ImageCacheRow::NAME,
             OperationRow::NAME,
             TransitionRow::NAME,
         ];
         for table in written {
-            assert!(needed(Kind::Table, table).is_some_and(|grant| grant.privileges.contains(&"INSERT")), "{table}");
+            assert!(
+                needed(ObjectKind::Table, table).is_some_and(|grant| grant.privileges.contains(&"INSERT")),
+                "{table}"
+            );
         }
     }
 }

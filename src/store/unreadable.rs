@@ -2,15 +2,15 @@
 //!
 //! What must stay true: such a row is passed over where there are others (a list, a pass, a claim), so that one word of
 //! tomorrow stops nobody else; it is logged once in each process, and counted each time. Whoever asks for that very row
-//! is told ([`Error::Unreadable`]). Nothing is written to it. Where passing over would let somebody do what they must
-//! not (revoked tokens, a team's policy), it is not passed over, and whoever depends on it is refused.
+//! is told ([`StoreError::Unreadable`]). Nothing is written to it. Where passing over would let somebody do what they
+//! must not (revoked tokens, a team's policy), it is not passed over, and whoever depends on it is refused.
 //!
 //! Who calls it: the other files of `store`. What is in memory: which rows were told, for the log alone.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::Error;
+use super::StoreError;
 
 /// So many rows are told apart; beyond that, they are told anew.
 const TOLD_APART: usize = 10_000;
@@ -27,13 +27,13 @@ pub(in crate::store) trait Keyed {
 /// Those of the rows that can be read.
 pub(in crate::store) fn readable<R, T>(rows: Vec<R>) -> Vec<T>
 where
-    R: Keyed + TryInto<T, Error = Error>,
+    R: Keyed + TryInto<T, Error = StoreError>,
 {
     rows.into_iter().filter_map(|row| read(row.key(), row.try_into())).collect()
 }
 
 /// What was read of the row of that key; none if it cannot be read.
-pub(in crate::store) fn read<T>(key: String, row: Result<T, Error>) -> Option<T> {
+pub(in crate::store) fn read<T>(key: String, row: Result<T, StoreError>) -> Option<T> {
     match row {
         Ok(row) => Some(row),
         Err(error) => {
@@ -44,9 +44,9 @@ pub(in crate::store) fn read<T>(key: String, row: Result<T, Error>) -> Option<T>
 }
 
 /// What was read of a row that was asked for by itself: what cannot be read is logged, and fails.
-pub(in crate::store) fn alone<R, T>(row: Option<R>) -> Result<Option<T>, Error>
+pub(in crate::store) fn alone<R, T>(row: Option<R>) -> Result<Option<T>, StoreError>
 where
-    R: Keyed + TryInto<T, Error = Error>,
+    R: Keyed + TryInto<T, Error = StoreError>,
 {
     let Some(row) = row else { return Ok(None) };
     let key = row.key();
@@ -54,9 +54,9 @@ where
 }
 
 /// What was read of one row among others; none if it cannot be read. Any other failure is one.
-pub(in crate::store) fn passed_over<T>(key: String, row: Result<T, Error>) -> Result<Option<T>, Error> {
+pub(in crate::store) fn passed_over<T>(key: String, row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match row {
-        Err(error @ Error::Unreadable { .. }) => {
+        Err(error @ StoreError::Unreadable { .. }) => {
             tell(key, &error);
             Ok(None)
         }
@@ -71,9 +71,9 @@ pub(in crate::store) async fn filled<R, T, P, F>(
     mut rows: impl FnMut(Option<P>, i64) -> F,
     place: impl Fn(&R) -> P,
     mut convert: impl FnMut(R) -> Option<T>,
-) -> Result<Vec<T>, Error>
+) -> Result<Vec<T>, StoreError>
 where
-    F: Future<Output = Result<Vec<R>, Error>>,
+    F: Future<Output = Result<Vec<R>, StoreError>>,
 {
     let (mut found, mut last) = (Vec::new(), None);
     loop {
@@ -93,8 +93,8 @@ fn count<T>(rows: &[T]) -> i64 {
 }
 
 /// Logs that a row cannot be read, unless it was logged before, and counts it.
-fn tell(key: String, error: &Error) {
-    let Error::Unreadable { table, column, detail } = error else { return };
+fn tell(key: String, error: &StoreError) {
+    let StoreError::Unreadable { table, column, detail } = error else { return };
     metrics::counter!("ecg_rows_unreadable_total", "table" => *table).increment(1);
     if let Some(row) = first_time(table, key) {
         tracing::error!(

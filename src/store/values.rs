@@ -4,11 +4,11 @@
 use serde::de::DeserializeOwned;
 use sqlx::types::Json;
 
-use super::Error;
+use super::StoreError;
 
 /// Reads a word of a closed set.
-pub(super) fn word<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, Error> {
-    value.ok_or_else(|| Error::Unreadable { table, column, detail: "an unknown word".into() })
+pub(super) fn word<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, StoreError> {
+    value.ok_or_else(|| StoreError::Unreadable { table, column, detail: "an unknown word".into() })
 }
 
 /// Reads jsonb into a type.
@@ -16,8 +16,8 @@ pub(super) fn json<T: DeserializeOwned>(
     value: serde_json::Value,
     table: &'static str,
     column: &'static str,
-) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|error| Error::Unreadable { table, column, detail: error.to_string() })
+) -> Result<T, StoreError> {
+    serde_json::from_value(value).map_err(|error| StoreError::Unreadable { table, column, detail: error.to_string() })
 }
 
 /// Wraps a value for a jsonb column.

@@ -3,18 +3,18 @@
 
 /// How a family is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     Counter,
     Gauge,
     Histogram,
 }
 
-use Kind::{Counter, Gauge, Histogram};
+use MetricKind::{Counter, Gauge, Histogram};
 
 /// One row of the table.
 pub(super) struct Family {
     pub(super) name: &'static str,
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     /// The names of its labels. One without any is there from the start.
     pub(super) labels: &'static [&'static str],
     /// `gateway`: whoever serves the API. `worker`: whoever runs the workers. `each process`: both.
@@ -24,7 +24,7 @@ pub(super) struct Family {
 
 const fn family(
     name: &'static str,
-    kind: Kind,
+    kind: MetricKind,
     labels: &'static [&'static str],
     process: &'static str,
     help: &'static str,

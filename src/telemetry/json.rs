@@ -35,7 +35,7 @@ where
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
         line.insert("timestamp".into(), timestamp.into());
         line.insert("level".into(), event.metadata().level().as_str().into());
-        event.record(&mut Fields(&mut line));
+        event.record(&mut FieldVisitor(&mut line));
         line.insert("target".into(), event.metadata().target().into());
         // The current span carries the request id; the list of all spans would repeat it.
         if let Some(span) = context.lookup_current() {
@@ -50,16 +50,16 @@ where
 }
 
 /// Takes in the fields of one event.
-struct Fields<'a>(&'a mut Map<String, Value>);
+struct FieldVisitor<'a>(&'a mut Map<String, Value>);
 
-impl Fields<'_> {
+impl FieldVisitor<'_> {
     fn put(&mut self, field: &Field, value: impl Into<Value>) {
         let name = field.name();
         self.0.insert(name.strip_prefix("r#").unwrap_or(name).to_owned(), value.into());
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for FieldVisitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.put(field, value);
     }

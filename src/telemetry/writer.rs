@@ -17,10 +17,10 @@ const QUEUE: usize = 8192;
 const CHUNK: usize = 64 * 1024;
 /// Between two tries where the other side set our descriptor to non-blocking and reads too slowly.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
-/// How long [`Lines::flush`] waits.
+/// How long [`LogLines::flush`] waits.
 const FLUSH: Duration = Duration::from_secs(1);
 
-enum Message {
+enum WriterMessage {
     Line(Vec<u8>),
     /// Dropped once everything before it was written.
     Flush(SyncSender<()>),
@@ -28,9 +28,9 @@ enum Message {
 
 /// The queue; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Lines(SyncSender<Message>);
+pub(super) struct LogLines(SyncSender<WriterMessage>);
 
-impl Lines {
+impl LogLines {
     /// Starts the thread, which writes to `to` for as long as the process lives.
     pub(super) fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
@@ -42,15 +42,15 @@ impl Lines {
     pub(super) fn flush(&self) {
         let (written, wait) = sync_channel(1);
         // A full queue is one that nobody reads: nothing to wait for.
-        if self.0.try_send(Message::Flush(written)).is_ok() {
+        if self.0.try_send(WriterMessage::Flush(written)).is_ok() {
             let _ended = wait.recv_timeout(FLUSH);
         }
     }
 }
 
-impl Write for Lines {
+impl Write for LogLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.0.try_send(Message::Line(line.to_vec())) {
+        match self.0.try_send(WriterMessage::Line(line.to_vec())) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => dropped(1),
         }
@@ -62,7 +62,7 @@ impl Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for LogLines {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -74,17 +74,17 @@ fn dropped(lines: u64) {
     metrics::counter!("ecg_log_lines_dropped_total").increment(lines);
 }
 
-fn run(queue: &Receiver<Message>, mut to: impl Write) {
+fn run(queue: &Receiver<WriterMessage>, mut to: impl Write) {
     while let Ok(first) = queue.recv() {
         let (mut text, mut lines, mut flushed) = (Vec::new(), 0, None);
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
-                Message::Line(line) => {
+                WriterMessage::Line(line) => {
                     text.extend_from_slice(&line);
                     lines += 1;
                 }
-                Message::Flush(written) => flushed = Some(written),
+                WriterMessage::Flush(written) => flushed = Some(written),
             }
             next = (flushed.is_none() && text.len() < CHUNK).then(|| queue.try_recv().ok()).flatten();
         }
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_line_that_cannot_be_written_is_dropped_and_the_next_one_is_written() {
         let to = Failing::with(&[ErrorKind::BrokenPipe]);
-        let mut lines = Lines::start(to.clone()).unwrap();
+        let mut lines = LogLines::start(to.clone()).unwrap();
         lines.write_all(b"lost\n").unwrap();
         lines.flush();
         lines.write_all(b"there\n").unwrap();
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_descriptor_that_would_block_is_waited_for() {
         let to = Failing::with(&[ErrorKind::WouldBlock, ErrorKind::Interrupted]);
-        let mut lines = Lines::start(to.clone()).unwrap();
+        let mut lines = LogLines::start(to.clone()).unwrap();
         lines.write_all(b"there\n").unwrap();
         lines.flush();
         assert_eq!(to.written(), "there\n");
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn who_logs_does_not_wait_for_a_reader_who_stopped_reading() {
         let (reader, to) = std::io::pipe().unwrap();
-        let mut lines = Lines::start(to).unwrap();
+        let mut lines = LogLines::start(to).unwrap();
         let line = vec![b'x'; 1024];
         // Ten times what the pipe and the queue hold; it would never end if anybody waited.
         for _ in 0..10 * QUEUE {

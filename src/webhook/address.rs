@@ -2,8 +2,8 @@
 //!
 //! In this order:
 //! 1. *Never*, whatever any list says: the clouds' metadata services ([`super::metadata`]), by address and by name;
-//!    addresses that mean "this host" (0.0.0.0/8, `::`); our own services ([`super::own`]). Loopback has a switch of
-//!    its own.
+//!    addresses that mean "this host" (0.0.0.0/8, `::`); our own services ([`super::own_services`]). Loopback has a
+//!    switch of its own.
 //! 2. The operator's list of networks and host suffixes opens; the list of ports, if there is one, always binds.
 //! 3. Private and special ranges are closed, and IPv6 outside `2000::/3`.
 //! 4. Public addresses only if the operator enables them.
@@ -19,7 +19,7 @@ use super::metadata;
 
 /// What the operator allows. The default allows nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Policy {
+pub struct AddressPolicy {
     /// Whether `http` URLs are accepted besides `https`.
     pub allow_http: bool,
     /// Whether loopback addresses are open: for development and tests. No list opens them.
@@ -33,13 +33,13 @@ pub struct Policy {
     /// Whether addresses of the public internet are open.
     pub allow_public: bool,
     /// Further addresses that are closed for ever; one on `0.0.0.0` closes its port on loopback. The gateway's own
-    /// services are [`super::own`]'s.
+    /// services are [`super::own_services`]'s.
     pub never: Vec<SocketAddr>,
 }
 
 /// Why an address is closed. For operators: the delivery log shows one coarse word for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Reason {
+pub enum ClosedReason {
     /// Rule 1.
     #[error("this address is never allowed for webhooks")]
     Never,
@@ -63,27 +63,27 @@ pub enum Reason {
     Public,
 }
 
-impl Policy {
+impl AddressPolicy {
     /// Whether a request to `host`, which leads to `address`, may be made.
-    pub fn judge(&self, host: &str, address: SocketAddr) -> Result<(), Reason> {
+    pub fn judge(&self, host: &str, address: SocketAddr) -> Result<(), ClosedReason> {
         let (ip, port) = (inner(address.ip()), address.port());
         let metadata = metadata::is_named(host) || possible(address.ip()).any(metadata::is_at);
         if metadata || is_never(ip) || self.is_ours(ip, port) {
-            return Err(Reason::Never);
+            return Err(ClosedReason::Never);
         }
         if self.allow_ports.as_ref().is_some_and(|ports| !ports.contains(&port)) {
-            return Err(Reason::Port);
+            return Err(ClosedReason::Port);
         }
         if ip.is_loopback() {
-            return if self.allow_loopback { Ok(()) } else { Err(Reason::Loopback) };
+            return if self.allow_loopback { Ok(()) } else { Err(ClosedReason::Loopback) };
         }
         if self.allow_cidrs.iter().any(|range| range.contains(ip)) || self.names(host) {
             return Ok(());
         }
         match (is_special(ip), self.allow_public) {
-            (true, _) => Err(Reason::Private),
+            (true, _) => Err(ClosedReason::Private),
             (false, true) => Ok(()),
-            (false, false) => Err(Reason::Public),
+            (false, false) => Err(ClosedReason::Public),
         }
     }
 
@@ -154,13 +154,13 @@ fn is_special_v6(ip: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn judge(policy: &Policy, host: &str, ip: &str) -> Result<(), Reason> {
+    fn judge(policy: &AddressPolicy, host: &str, ip: &str) -> Result<(), ClosedReason> {
         policy.judge(host, SocketAddr::new(ip.parse().unwrap(), 443))
     }
 
     /// As open as a policy can be.
-    fn wide() -> Policy {
-        Policy {
+    fn wide() -> AddressPolicy {
+        AddressPolicy {
             allow_http: true,
             allow_loopback: true,
             allow_cidrs: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
@@ -195,29 +195,29 @@ mod tests {
             "::ffff:10.0.0.5",
             "64:ff9b::10.0.0.5",
         ] {
-            assert_eq!(judge(&wide(), "receiver.internal", ip), Err(Reason::Never), "{ip}");
+            assert_eq!(judge(&wide(), "receiver.internal", ip), Err(ClosedReason::Never), "{ip}");
         }
     }
 
     #[test]
     fn loopback_has_its_own_switch() {
-        let closed = Policy { allow_loopback: false, ..wide() };
+        let closed = AddressPolicy { allow_loopback: false, ..wide() };
         for ip in
             ["127.0.0.1", "127.255.1.2", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1"]
         {
-            assert_eq!(judge(&closed, "receiver.internal", ip), Err(Reason::Loopback), "{ip}");
+            assert_eq!(judge(&closed, "receiver.internal", ip), Err(ClosedReason::Loopback), "{ip}");
             assert_eq!(judge(&wide(), "receiver.internal", ip), Ok(()), "{ip}");
         }
         assert_eq!(
             wide().judge("localhost", "127.0.0.1:8080".parse().unwrap()),
-            Err(Reason::Never),
+            Err(ClosedReason::Never),
             "our own listener"
         );
     }
 
     #[test]
     fn special_ranges_are_closed_unless_listed() {
-        let public = Policy { allow_public: true, ..Policy::default() };
+        let public = AddressPolicy { allow_public: true, ..AddressPolicy::default() };
         for ip in [
             "10.0.0.1",
             "10.255.255.255",
@@ -255,14 +255,14 @@ mod tests {
             "4000::1",
             "e000::1",
         ] {
-            assert_eq!(judge(&public, "receiver.example", ip), Err(Reason::Private), "{ip}");
+            assert_eq!(judge(&public, "receiver.example", ip), Err(ClosedReason::Private), "{ip}");
             assert_eq!(judge(&wide(), "receiver.example", ip), Ok(()), "{ip}");
         }
     }
 
     #[test]
     fn public_addresses_need_their_switch() {
-        let public = Policy { allow_public: true, ..Policy::default() };
+        let public = AddressPolicy { allow_public: true, ..AddressPolicy::default() };
         for ip in [
             "1.1.1.1",
             "9.255.255.255",
@@ -283,35 +283,35 @@ mod tests {
             "2002:101:101::1",
         ] {
             assert_eq!(judge(&public, "receiver.example", ip), Ok(()), "{ip}");
-            assert_eq!(judge(&Policy::default(), "receiver.example", ip), Err(Reason::Public), "{ip}");
+            assert_eq!(judge(&AddressPolicy::default(), "receiver.example", ip), Err(ClosedReason::Public), "{ip}");
         }
     }
 
     #[test]
     fn networks_and_suffixes_open_what_they_name() {
-        let policy = Policy {
+        let policy = AddressPolicy {
             allow_cidrs: vec!["10.1.0.0/16".parse().unwrap()],
             allow_host_suffixes: vec![".svc.cluster.local".into(), "Example.COM".into(), String::new(), ".".into()],
-            ..Policy::default()
+            ..AddressPolicy::default()
         };
         assert_eq!(judge(&policy, "anything", "10.1.2.3"), Ok(()));
         assert_eq!(judge(&policy, "anything", "::ffff:10.1.2.3"), Ok(()));
-        assert_eq!(judge(&policy, "anything", "10.2.0.1"), Err(Reason::Private));
+        assert_eq!(judge(&policy, "anything", "10.2.0.1"), Err(ClosedReason::Private));
         for host in ["a.svc.cluster.local", "SVC.cluster.local", "hooks.example.com", "hooks.example.com."] {
             assert_eq!(judge(&policy, host, "192.168.1.1"), Ok(()), "{host}");
         }
         for host in ["evilexample.com", "example.com.evil", "com", "", "192.168.1.1", "[::1]"] {
-            assert_eq!(judge(&policy, host, "192.168.1.1"), Err(Reason::Private), "{host}");
+            assert_eq!(judge(&policy, host, "192.168.1.1"), Err(ClosedReason::Private), "{host}");
         }
     }
 
     #[test]
     fn the_list_of_ports_always_binds() {
-        let policy = Policy { allow_ports: Some(vec![443, 8443]), ..wide() };
+        let policy = AddressPolicy { allow_ports: Some(vec![443, 8443]), ..wide() };
         let at = |text: &str| policy.judge("receiver.internal", text.parse().unwrap());
         assert_eq!(at("10.1.1.1:8443"), Ok(()));
-        assert_eq!(at("10.1.1.1:22"), Err(Reason::Port));
-        assert_eq!(at("127.0.0.1:22"), Err(Reason::Port));
-        assert_eq!(at("169.254.169.254:80"), Err(Reason::Never), "the stronger reason first");
+        assert_eq!(at("10.1.1.1:22"), Err(ClosedReason::Port));
+        assert_eq!(at("127.0.0.1:22"), Err(ClosedReason::Port));
+        assert_eq!(at("169.254.169.254:80"), Err(ClosedReason::Never), "the stronger reason first");
     }
 }

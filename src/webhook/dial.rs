@@ -29,11 +29,11 @@ use tower::{ServiceExt as _, service_fn};
 use super::error::SetupError;
 use super::network::Networks;
 use super::resolver::Guarded;
-use super::tunnel::{Tunnels, Way};
+use super::tunnel::{TunnelRoute, Tunnels};
 use crate::egress::Egress;
 
 /// A connection, with TLS or without.
-pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type DialedStream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Opens connections under one policy.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Dialer {
         uri: Uri,
         port: u16,
         within: Option<&Networks>,
-    ) -> Result<(Stream, Option<IpAddr>), Box<dyn Error + Send + Sync>> {
+    ) -> Result<(DialedStream, Option<IpAddr>), Box<dyn Error + Send + Sync>> {
         let (guarded, within) = (self.guarded.clone(), within.cloned());
         if let Some(tunnels) = &self.tunnels {
             let way = tunnels.to(guarded, port, within);
@@ -77,10 +77,10 @@ impl Dialer {
 
 /// Through a tunnel, with TLS where the URL says so.
 fn over(
-    way: Way,
+    way: TunnelRoute,
     tls: &Arc<ClientConfig>,
     uri: Uri,
-) -> BoxFuture<'static, Result<Stream, Box<dyn Error + Send + Sync>>> {
+) -> BoxFuture<'static, Result<DialedStream, Box<dyn Error + Send + Sync>>> {
     Box::pin(HttpsConnector::from((way, Arc::clone(tls))).oneshot(uri))
 }
 

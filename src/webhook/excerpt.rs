@@ -9,7 +9,7 @@ pub const MAX_SHOWN: usize = 256;
 const DOT: char = '.';
 
 /// The beginning of an answer as text.
-pub fn shown(answer: &[u8]) -> String {
+pub fn excerpt(answer: &[u8]) -> String {
     let mut text = String::with_capacity(MAX_SHOWN);
     // A letter that the cut goes through is not shown as broken.
     let front = &answer[..answer.len().min(MAX_SHOWN * 4)];
@@ -41,12 +41,12 @@ mod tests {
 
     #[test]
     fn it_is_short_and_printable() {
-        assert_eq!(shown(b"ok\r\n\0\x1b[31m"), "ok  ..[31m");
-        assert_eq!(shown("\u{202e}evil\u{200b}".as_bytes()), ".evil.");
-        assert_eq!(shown(&[0xff, b'a']), "\u{fffd}a");
+        assert_eq!(excerpt(b"ok\r\n\0\x1b[31m"), "ok  ..[31m");
+        assert_eq!(excerpt("\u{202e}evil\u{200b}".as_bytes()), ".evil.");
+        assert_eq!(excerpt(&[0xff, b'a']), "\u{fffd}a");
         let long = "é".repeat(10_000);
-        assert_eq!(shown(long.as_bytes()), "é".repeat(MAX_SHOWN / 2));
-        assert_eq!(shown(&[b'x'; 300]).len(), MAX_SHOWN);
-        assert_eq!(shown(b""), "");
+        assert_eq!(excerpt(long.as_bytes()), "é".repeat(MAX_SHOWN / 2));
+        assert_eq!(excerpt(&[b'x'; 300]).len(), MAX_SHOWN);
+        assert_eq!(excerpt(b""), "");
     }
 }

@@ -4,28 +4,28 @@
 
 use std::error::Error;
 
-use super::outcome::{NOT_VERIFIED, Outcome};
+use super::outcome::{DeliveryOutcome, NOT_VERIFIED};
 use super::resolver::ResolveError;
 
 /// What went wrong before there was an answer.
-pub(super) enum Fault {
+pub(super) enum SendError {
     Connecting(Box<dyn Error + Send + Sync>),
     Talking(hyper::Error),
 }
 
 /// The outcome, and the word for it.
-pub(super) fn classify(fault: &Fault) -> (Outcome, &'static str) {
+pub(super) fn classify(fault: &SendError) -> (DeliveryOutcome, &'static str) {
     let (error, otherwise): (&(dyn Error + 'static), _) = match fault {
-        Fault::Connecting(error) => (&**error, "unreachable"),
-        Fault::Talking(error) => (error, "broken_connection"),
+        SendError::Connecting(error) => (&**error, "unreachable"),
+        SendError::Talking(error) => (error, "broken_connection"),
     };
     match cause::<ResolveError>(error) {
-        Some(ResolveError::Closed(_)) => return (Outcome::Refused, "address_refused"),
-        Some(ResolveError::Elsewhere) => return (Outcome::Failed, NOT_VERIFIED),
-        Some(ResolveError::Unresolvable) => return (Outcome::Failed, "unresolvable"),
+        Some(ResolveError::Closed(_)) => return (DeliveryOutcome::Refused, "address_refused"),
+        Some(ResolveError::Elsewhere) => return (DeliveryOutcome::Failed, NOT_VERIFIED),
+        Some(ResolveError::Unresolvable) => return (DeliveryOutcome::Failed, "unresolvable"),
         None => {}
     }
-    (Outcome::Failed, if cause::<rustls::Error>(error).is_some() { "tls" } else { otherwise })
+    (DeliveryOutcome::Failed, if cause::<rustls::Error>(error).is_some() { "tls" } else { otherwise })
 }
 
 /// The error of type `E` somewhere behind `error`; I/O errors hide theirs inside instead of naming it as their source.

@@ -19,26 +19,26 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::client::legacy::connect::{Connection as _, HttpInfo};
 
-use super::dial::Stream;
+use super::dial::DialedStream;
 
 /// A message as it goes over the wire.
-pub(super) type Message = Request<Full<Bytes>>;
+pub(super) type WebhookRequest = Request<Full<Bytes>>;
 
 /// Boxed: it is large, and whoever uses it passes it on.
-type Running = Option<Box<Connection<Stream, Full<Bytes>>>>;
+type ConnectionTask = Option<Box<Connection<DialedStream, Full<Bytes>>>>;
 
 /// A connection, and the way to send over it.
 pub(super) struct Link {
     requests: SendRequest<Full<Bytes>>,
     /// None once it has ended.
-    connection: Running,
+    connection: ConnectionTask,
     /// Who is at the other end.
     pub(super) remote: Option<IpAddr>,
 }
 
 impl Link {
     /// A connection over a stream; through a tunnel it ends at `beyond`.
-    pub(super) async fn over(stream: Stream, beyond: Option<IpAddr>) -> Result<Self, hyper::Error> {
+    pub(super) async fn over(stream: DialedStream, beyond: Option<IpAddr>) -> Result<Self, hyper::Error> {
         let mut extras = http::Extensions::new();
         stream.connected().get_extras(&mut extras);
         let remote = beyond.or_else(|| extras.get::<HttpInfo>().map(|info| info.remote_addr().ip()));
@@ -55,7 +55,10 @@ impl Link {
 
     /// Sends a message and waits for the headers of the answer; interim ones (1xx) are passed over. An error with the
     /// message in it: not one byte of it was written.
-    pub(super) async fn exchange(&mut self, message: Message) -> Result<Response<Incoming>, TrySendError<Message>> {
+    pub(super) async fn exchange(
+        &mut self,
+        message: WebhookRequest,
+    ) -> Result<Response<Incoming>, TrySendError<WebhookRequest>> {
         let answer = self.requests.try_send_request(message);
         driving(&mut self.connection, answer).await
     }
@@ -81,7 +84,7 @@ impl Link {
 
 /// Reads and writes what can be read and written now. A connection that has ended is let go of, which tells whoever
 /// waits for something of it.
-fn drive(connection: &mut Running, cx: &mut Context<'_>) {
+fn drive(connection: &mut ConnectionTask, cx: &mut Context<'_>) {
     if let Some(running) = connection
         && Pin::new(running).poll(cx).is_ready()
     {
@@ -90,7 +93,7 @@ fn drive(connection: &mut Running, cx: &mut Context<'_>) {
 }
 
 /// Waits for something that the connection brings.
-async fn driving<F: Future>(connection: &mut Running, work: F) -> F::Output {
+async fn driving<F: Future>(connection: &mut ConnectionTask, work: F) -> F::Output {
     let mut work = pin!(work);
     poll_fn(|cx| {
         drive(connection, cx);

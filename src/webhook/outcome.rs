@@ -5,7 +5,7 @@ pub const NOT_VERIFIED: &str = "not_verified";
 
 /// What an attempt came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// Answered with 2xx.
     Delivered,
     /// Anything else; worth another attempt.

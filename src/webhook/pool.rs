@@ -18,20 +18,20 @@ use super::network::Networks;
 use crate::domain::clock::Uptime;
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     /// By origin (`https://hooks.example.com:8443`), those that came last at the end.
     idle: HashMap<String, Vec<(Uptime, Link)>>,
     swept: bool,
 }
 
 /// The connections that nobody uses just now.
-pub(super) struct Pool {
-    state: Mutex<State>,
+pub(super) struct LinkPool {
+    state: Mutex<PoolState>,
     /// How long one is kept for the next message.
     idle: Duration,
 }
 
-impl Pool {
+impl LinkPool {
     /// An empty pool, that keeps each connection so long.
     pub(super) fn new(idle: Duration) -> Self {
         Self { state: Mutex::default(), idle }
@@ -84,13 +84,13 @@ impl Pool {
         next
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         // Nothing panics while it is held, and every connection stands for itself.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn sweep(pool: Weak<Pool>, first: Duration) {
+async fn sweep(pool: Weak<LinkPool>, first: Duration) {
     let mut next = Some(first);
     while let Some(rest) = next {
         sleep(rest).await;

@@ -6,10 +6,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::address::{Policy, Reason};
+use super::address::{AddressPolicy, ClosedReason};
 use super::lookup::Lookup;
 use super::network::Networks;
-use super::own::Own;
+use super::own_services::Own;
 
 /// Why a name leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum ResolveError {
     Unresolvable,
     /// It has addresses, and all of them are closed; the reason for the first.
     #[error("{0}")]
-    Closed(Reason),
+    Closed(ClosedReason),
     /// It has open addresses, and none in a network in which it echoed its challenge.
     #[error("the name resolves to a different network than those in which it was verified")]
     Elsewhere,
@@ -28,14 +28,14 @@ pub enum ResolveError {
 /// A resolver that passes on open addresses only.
 #[derive(Clone)]
 pub(super) struct Guarded {
-    pub(super) policy: Arc<Policy>,
+    pub(super) policy: Arc<AddressPolicy>,
     pub(super) lookup: Arc<dyn Lookup>,
     pub(super) own: Arc<Own>,
 }
 
 impl Guarded {
     /// Whether `address`, to which `host` leads, is open.
-    pub(super) async fn judge(&self, host: &str, address: SocketAddr) -> Result<(), Reason> {
+    pub(super) async fn judge(&self, host: &str, address: SocketAddr) -> Result<(), ClosedReason> {
         self.policy.judge(host, address)?;
         self.own.judge(&self.policy, host, address).await
     }

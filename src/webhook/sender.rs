@@ -20,19 +20,19 @@ use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::address::{Policy, Reason};
+use super::address::{AddressPolicy, ClosedReason};
 use super::dial::Dialer;
 use super::error::SetupError;
 use super::explain::Redirect;
-use super::fault::{Fault, classify};
+use super::fault::{SendError, classify};
 use super::headers::header_map;
 pub use super::headers::{is_free, is_reserved};
-use super::link::{Link, Message};
+use super::link::{Link, WebhookRequest};
 use super::lookup::{Lookup, SystemLookup};
 use super::network::Networks;
-use super::outcome::Outcome;
-use super::own::{Own, OwnService};
-use super::pool::Pool;
+use super::outcome::DeliveryOutcome;
+use super::own_services::{Own, OwnService};
+use super::pool::LinkPool;
 use super::resolver::{Guarded, ResolveError};
 use super::url::{self, UrlError};
 use super::{echo, retry_after};
@@ -107,7 +107,7 @@ impl fmt::Debug for Outgoing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
     /// What it came to.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
     /// The status, if the answer got that far.
     pub http_status: Option<u16>,
     /// From the call to the end of reading.
@@ -127,7 +127,7 @@ pub struct Attempted {
 }
 
 impl Attempted {
-    fn unanswered(outcome: Outcome, error: &'static str) -> Self {
+    fn unanswered(outcome: DeliveryOutcome, error: &'static str) -> Self {
         Self {
             outcome,
             http_status: None,
@@ -145,7 +145,7 @@ impl Attempted {
 #[derive(Clone)]
 pub struct Sender {
     dialer: Dialer,
-    pool: Arc<Pool>,
+    pool: Arc<LinkPool>,
     user_agent: HeaderValue,
     clock: Arc<dyn Clock>,
 }
@@ -158,12 +158,12 @@ impl fmt::Debug for Sender {
 
 impl Sender {
     /// A sender under this policy. The clock is for `Retry-After` dates only.
-    pub fn new(policy: Policy, settings: SenderSettings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
+    pub fn new(policy: AddressPolicy, settings: SenderSettings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let own = Arc::new(Own::new(settings.own, Arc::clone(&settings.lookup)));
         let guarded = Guarded { policy: Arc::new(policy), lookup: settings.lookup, own };
         let dialer = Dialer::new(guarded, &settings.egress)?;
         let user_agent = HeaderValue::try_from(settings.user_agent).map_err(|_| SetupError::NoClient)?;
-        Ok(Self { dialer, pool: Arc::new(Pool::new(settings.keep_idle)), user_agent, clock })
+        Ok(Self { dialer, pool: Arc::new(LinkPool::new(settings.keep_idle)), user_agent, clock })
     }
 
     /// Whether an endpoint with this URL may be saved: reads it, resolves its name within 5 s, connects to nothing.
@@ -181,7 +181,7 @@ impl Sender {
         Ok(judged.unwrap_or(Err(ResolveError::Unresolvable))?)
     }
 
-    async fn judge_literal(&self, url: &Url) -> Result<(), Reason> {
+    async fn judge_literal(&self, url: &Url) -> Result<(), ClosedReason> {
         let Some(address) = url::literal(url) else { return Ok(()) };
         self.dialer.guarded.judge(url.host_str().unwrap_or_default(), address).await
     }
@@ -203,13 +203,13 @@ impl Sender {
     async fn attempt(&self, outgoing: Outgoing, within: Option<&Networks>, deadline: Instant) -> Attempted {
         // Literal addresses are judged in here: nobody asks a resolver about them.
         let parsed = url::parse(&outgoing.url, &self.dialer.guarded.policy).ok();
-        let Some(url) = parsed else { return Attempted::unanswered(Outcome::Refused, "address_refused") };
+        let Some(url) = parsed else { return Attempted::unanswered(DeliveryOutcome::Refused, "address_refused") };
         if timeout_at(deadline, self.judge_literal(&url)).await.is_ok_and(|judged| judged.is_err()) {
-            return Attempted::unanswered(Outcome::Refused, "address_refused");
+            return Attempted::unanswered(DeliveryOutcome::Refused, "address_refused");
         }
         let within = within.filter(|_| url.domain().is_some());
         let Some(message) = self.message(&url, &outgoing.headers, outgoing.body) else {
-            return Attempted::unanswered(Outcome::Failed, "invalid_request");
+            return Attempted::unanswered(DeliveryOutcome::Failed, "invalid_request");
         };
         match timeout_at(deadline, self.exchange(&url, message, within)).await {
             Ok(Ok((link, response))) => {
@@ -221,12 +221,12 @@ impl Sender {
                 let (outcome, word) = classify(&fault);
                 Attempted::unanswered(outcome, word)
             }
-            Err(_) => Attempted::unanswered(Outcome::Failed, "timeout"),
+            Err(_) => Attempted::unanswered(DeliveryOutcome::Failed, "timeout"),
         }
     }
 
     /// The request; its length is written by whoever writes it.
-    fn message(&self, url: &Url, headers: &[(String, String)], body: String) -> Option<Message> {
+    fn message(&self, url: &Url, headers: &[(String, String)], body: String) -> Option<WebhookRequest> {
         let mut message = Request::new(Full::new(Bytes::from(body)));
         *message.method_mut() = Method::POST;
         *message.uri_mut() = Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]).ok()?;
@@ -242,9 +242,9 @@ impl Sender {
     async fn exchange(
         &self,
         url: &Url,
-        mut message: Message,
+        mut message: WebhookRequest,
         within: Option<&Networks>,
-    ) -> Result<(Link, Response<Incoming>), Fault> {
+    ) -> Result<(Link, Response<Incoming>), SendError> {
         while let Some(mut link) = self.pool.take(origin(url), within) {
             if !link.is_ready().await {
                 continue;
@@ -255,21 +255,21 @@ impl Sender {
                 // been received is never repeated here.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => message = unsent,
-                    None => return Err(Fault::Talking(error.into_error())),
+                    None => return Err(SendError::Talking(error.into_error())),
                 },
             }
         }
         // Boxed, so that the usual attempt does not carry the room for it along.
         let mut link = Box::pin(self.connect(url, within)).await?;
         let answered = link.exchange(message).await;
-        answered.map(|response| (link, response)).map_err(|error| Fault::Talking(error.into_error()))
+        answered.map(|response| (link, response)).map_err(|error| SendError::Talking(error.into_error()))
     }
 
-    async fn connect(&self, url: &Url, within: Option<&Networks>) -> Result<Link, Fault> {
-        let uri = Uri::try_from(origin(url)).map_err(|error| Fault::Connecting(error.into()))?;
+    async fn connect(&self, url: &Url, within: Option<&Networks>) -> Result<Link, SendError> {
+        let uri = Uri::try_from(origin(url)).map_err(|error| SendError::Connecting(error.into()))?;
         let dialed = self.dialer.dial(uri, url::port(url), within).await;
-        let (stream, beyond) = dialed.map_err(Fault::Connecting)?;
-        Link::over(stream, beyond).await.map_err(Fault::Talking)
+        let (stream, beyond) = dialed.map_err(SendError::Connecting)?;
+        Link::over(stream, beyond).await.map_err(SendError::Talking)
     }
 
     async fn read(&self, url: &Url, mut link: Link, response: Response<Incoming>, deadline: Instant) -> Attempted {
@@ -291,7 +291,7 @@ impl Sender {
             duration: Duration::ZERO,
             remote,
             redirect,
-            retry_after: retry_after.filter(|_| outcome != Outcome::Delivered),
+            retry_after: retry_after.filter(|_| outcome != DeliveryOutcome::Delivered),
             error,
             response_excerpt: kept,
         }
@@ -303,11 +303,11 @@ fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
 }
 
-fn judge_status(status: StatusCode) -> (Outcome, Option<&'static str>) {
+fn judge_status(status: StatusCode) -> (DeliveryOutcome, Option<&'static str>) {
     match status.as_u16() {
-        200..=299 => (Outcome::Delivered, None),
-        300..=399 => (Outcome::Failed, Some("redirect")),
-        410 => (Outcome::Gone, Some("gone")),
-        _ => (Outcome::Failed, Some("status")),
+        200..=299 => (DeliveryOutcome::Delivered, None),
+        300..=399 => (DeliveryOutcome::Failed, Some("redirect")),
+        410 => (DeliveryOutcome::Gone, Some("gone")),
+        _ => (DeliveryOutcome::Failed, Some("status")),
     }
 }

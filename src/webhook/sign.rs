@@ -25,12 +25,12 @@ const ASYMMETRIC_SCHEME: &str = "v1a,";
 const TOLERANCE_SECONDS: u64 = 300;
 
 /// What can sign a message: one scheme, one signature.
-pub trait Signs {
+pub trait MessageSigner {
     /// The scheme, a comma, and the signature in base64.
     fn sign(&self, message: &[u8]) -> String;
 }
 
-impl Signs for SigningSecret {
+impl MessageSigner for SigningSecret {
     fn sign(&self, message: &[u8]) -> String {
         format!("{SCHEME}{}", STANDARD.encode(hmac::sign(&key(self), message)))
     }
@@ -53,7 +53,7 @@ impl SigningKey {
     }
 }
 
-impl Signs for SigningKey {
+impl MessageSigner for SigningKey {
     fn sign(&self, message: &[u8]) -> String {
         match self {
             Self::Hmac(secret) => secret.sign(message),
@@ -63,7 +63,7 @@ impl Signs for SigningKey {
 }
 
 /// The three headers of one attempt, signed with every live key.
-pub fn headers(keys: &[impl Signs], id: &str, now: Instant, body: &str) -> [(&'static str, String); 3] {
+pub fn headers(keys: &[impl MessageSigner], id: &str, now: Instant, body: &str) -> [(&'static str, String); 3] {
     let timestamp = now.timestamp().to_string();
     let message = message(id, &timestamp, body.as_bytes());
     let signatures: Vec<String> = keys.iter().map(|key| key.sign(&message)).collect();

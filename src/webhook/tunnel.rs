@@ -27,7 +27,7 @@ use super::network::Networks;
 use super::resolver::Guarded;
 use crate::egress::Proxy;
 
-type Failed = Box<dyn Error + Send + Sync>;
+type BoxedError = Box<dyn Error + Send + Sync>;
 
 /// Tunnels through one proxy.
 #[derive(Clone)]
@@ -46,14 +46,14 @@ impl Tunnels {
     }
 
     /// The way to what lies at `port` of a host, for whoever connects there.
-    pub(super) fn to(&self, guarded: Guarded, port: u16, within: Option<Networks>) -> Way {
-        Way { tunnel: self.0.clone(), guarded, port, within, reached: Arc::default() }
+    pub(super) fn to(&self, guarded: Guarded, port: u16, within: Option<Networks>) -> TunnelRoute {
+        TunnelRoute { tunnel: self.0.clone(), guarded, port, within, reached: Arc::default() }
     }
 }
 
 /// Connects to a host at the first of its open addresses that the proxy reaches.
 #[derive(Clone)]
-pub(super) struct Way {
+pub(super) struct TunnelRoute {
     tunnel: Tunnel<HttpConnector>,
     guarded: Guarded,
     port: u16,
@@ -62,12 +62,12 @@ pub(super) struct Way {
     reached: Arc<OnceLock<IpAddr>>,
 }
 
-impl Service<Uri> for Way {
+impl Service<Uri> for TunnelRoute {
     type Response = TokioIo<TcpStream>;
-    type Error = Failed;
-    type Future = BoxFuture<'static, Result<TokioIo<TcpStream>, Failed>>;
+    type Error = BoxedError;
+    type Future = BoxFuture<'static, Result<TokioIo<TcpStream>, BoxedError>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failed>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxedError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -77,20 +77,20 @@ impl Service<Uri> for Way {
     }
 }
 
-impl Way {
+impl TunnelRoute {
     /// Where the tunnel leads; empty until there is one.
     pub(super) fn reached(&self) -> Arc<OnceLock<IpAddr>> {
         Arc::clone(&self.reached)
     }
 
-    async fn open(self, host: &str) -> Result<TokioIo<TcpStream>, Failed> {
+    async fn open(self, host: &str) -> Result<TokioIo<TcpStream>, BoxedError> {
         // A literal address was judged when the URL was read.
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let addresses = match literal {
             Ok(ip) => vec![SocketAddr::new(ip, self.port)],
             Err(_) => self.guarded.open_addresses(host, self.port, self.within.as_ref()).await?,
         };
-        let mut failed: Failed = "no address".into();
+        let mut failed: BoxedError = "no address".into();
         for address in addresses {
             let to = Uri::try_from(format!("http://{address}"))?;
             match self.tunnel.clone().oneshot(to).await {

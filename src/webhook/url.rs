@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use ::url::{Host, Url};
 
-use super::address::{Policy, Reason};
+use super::address::{AddressPolicy, ClosedReason};
 
 /// The longest URL, in bytes.
 pub const MAX_BYTES: usize = 2048;
@@ -33,11 +33,11 @@ pub enum UrlError {
     Fragment,
     /// Its address is not open.
     #[error("{0}")]
-    Address(#[from] Reason),
+    Address(#[from] ClosedReason),
 }
 
 /// Reads an endpoint's URL. A literal address is judged at once; a name only when it has been resolved.
-pub fn parse(text: &str, policy: &Policy) -> Result<Url, UrlError> {
+pub fn parse(text: &str, policy: &AddressPolicy) -> Result<Url, UrlError> {
     if text.len() > MAX_BYTES {
         return Err(UrlError::TooLong);
     }
@@ -62,7 +62,7 @@ pub fn parse(text: &str, policy: &Policy) -> Result<Url, UrlError> {
 }
 
 /// Judges the address of a URL whose host is one; names pass.
-pub(super) fn judge_literal(url: &Url, policy: &Policy) -> Result<(), Reason> {
+pub(super) fn judge_literal(url: &Url, policy: &AddressPolicy) -> Result<(), ClosedReason> {
     let Some(address) = literal(url) else { return Ok(()) };
     policy.judge(url.host_str().unwrap_or_default(), address)
 }
@@ -83,7 +83,7 @@ pub(super) fn port(url: &Url) -> u16 {
 }
 
 /// What stands between `//` and the path; the standard would also take `https:host` and `https:////host`.
-fn authority<'a>(text: &'a str, policy: &Policy) -> Result<&'a str, UrlError> {
+fn authority<'a>(text: &'a str, policy: &AddressPolicy) -> Result<&'a str, UrlError> {
     let (scheme, rest) = text.split_once(':').ok_or(UrlError::Malformed)?;
     match scheme.to_ascii_lowercase().as_str() {
         "https" => {}
@@ -99,8 +99,8 @@ fn authority<'a>(text: &'a str, policy: &Policy) -> Result<&'a str, UrlError> {
 mod tests {
     use super::*;
 
-    fn public() -> Policy {
-        Policy { allow_http: true, allow_public: true, ..Policy::default() }
+    fn public() -> AddressPolicy {
+        AddressPolicy { allow_http: true, allow_public: true, ..AddressPolicy::default() }
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn http_needs_its_switch() {
-        let policy = Policy { allow_http: false, ..public() };
+        let policy = AddressPolicy { allow_http: false, ..public() };
         assert_eq!(parse("http://hooks.example.com/", &policy), Err(UrlError::Scheme));
         assert!(parse("https://hooks.example.com/", &policy).is_ok());
     }
@@ -177,49 +177,49 @@ mod tests {
     #[test]
     fn every_spelling_of_a_closed_address_is_closed() {
         for (host, reason) in [
-            ("127.0.0.1", Reason::Loopback),
-            ("127.1", Reason::Loopback),
-            ("127.0.1", Reason::Loopback),
-            ("2130706433", Reason::Loopback),
-            ("0x7f000001", Reason::Loopback),
-            ("0x7F.1", Reason::Loopback),
-            ("017700000001", Reason::Loopback),
-            ("0177.0.0.01", Reason::Loopback),
-            ("127.0.0.1.", Reason::Loopback),
-            ("%31%32%37.0.0.1", Reason::Loopback),
-            ("127%2e0%2e0%2e1", Reason::Loopback),
-            ("１２７.0.0.1", Reason::Loopback),
-            ("127。0。0。1", Reason::Loopback),
-            ("①②⑦.0.0.1", Reason::Loopback),
-            ("[::1]", Reason::Loopback),
-            ("[0:0:0:0:0:0:0:1]", Reason::Loopback),
-            ("[::ffff:127.0.0.1]", Reason::Loopback),
-            ("[::ffff:7f00:1]", Reason::Loopback),
-            ("[::127.0.0.1]", Reason::Loopback),
-            ("[64:ff9b::127.0.0.1]", Reason::Loopback),
-            ("[2002:7f00:1::]", Reason::Loopback),
-            ("0", Reason::Never),
-            ("0.0.0.0", Reason::Never),
-            ("0x0", Reason::Never),
-            ("[::]", Reason::Never),
-            ("[::ffff:0.0.0.0]", Reason::Never),
-            ("169.254.169.254", Reason::Never),
-            ("2852039166", Reason::Never),
-            ("0xa9fea9fe", Reason::Never),
-            ("0xa9.0xfe.0xa9.0xfe", Reason::Never),
-            ("0251.0376.0251.0376", Reason::Never),
-            ("169.254.43518", Reason::Never),
-            ("[::ffff:a9fe:a9fe]", Reason::Never),
-            ("[fe80::1]", Reason::Never),
-            ("100.100.100.200", Reason::Never),
-            ("1684301000", Reason::Never),
-            ("0144.0144.0144.0310", Reason::Never),
-            ("[64:ff9b::6464:64c8]", Reason::Never),
-            ("10.1", Reason::Private),
-            ("192.168.257", Reason::Private),
-            ("[fd00:ec2::254]", Reason::Never),
-            ("[::ffff:10.0.0.1]", Reason::Private),
-            ("255.255.255.255", Reason::Private),
+            ("127.0.0.1", ClosedReason::Loopback),
+            ("127.1", ClosedReason::Loopback),
+            ("127.0.1", ClosedReason::Loopback),
+            ("2130706433", ClosedReason::Loopback),
+            ("0x7f000001", ClosedReason::Loopback),
+            ("0x7F.1", ClosedReason::Loopback),
+            ("017700000001", ClosedReason::Loopback),
+            ("0177.0.0.01", ClosedReason::Loopback),
+            ("127.0.0.1.", ClosedReason::Loopback),
+            ("%31%32%37.0.0.1", ClosedReason::Loopback),
+            ("127%2e0%2e0%2e1", ClosedReason::Loopback),
+            ("１２７.0.0.1", ClosedReason::Loopback),
+            ("127。0。0。1", ClosedReason::Loopback),
+            ("①②⑦.0.0.1", ClosedReason::Loopback),
+            ("[::1]", ClosedReason::Loopback),
+            ("[0:0:0:0:0:0:0:1]", ClosedReason::Loopback),
+            ("[::ffff:127.0.0.1]", ClosedReason::Loopback),
+            ("[::ffff:7f00:1]", ClosedReason::Loopback),
+            ("[::127.0.0.1]", ClosedReason::Loopback),
+            ("[64:ff9b::127.0.0.1]", ClosedReason::Loopback),
+            ("[2002:7f00:1::]", ClosedReason::Loopback),
+            ("0", ClosedReason::Never),
+            ("0.0.0.0", ClosedReason::Never),
+            ("0x0", ClosedReason::Never),
+            ("[::]", ClosedReason::Never),
+            ("[::ffff:0.0.0.0]", ClosedReason::Never),
+            ("169.254.169.254", ClosedReason::Never),
+            ("2852039166", ClosedReason::Never),
+            ("0xa9fea9fe", ClosedReason::Never),
+            ("0xa9.0xfe.0xa9.0xfe", ClosedReason::Never),
+            ("0251.0376.0251.0376", ClosedReason::Never),
+            ("169.254.43518", ClosedReason::Never),
+            ("[::ffff:a9fe:a9fe]", ClosedReason::Never),
+            ("[fe80::1]", ClosedReason::Never),
+            ("100.100.100.200", ClosedReason::Never),
+            ("1684301000", ClosedReason::Never),
+            ("0144.0144.0144.0310", ClosedReason::Never),
+            ("[64:ff9b::6464:64c8]", ClosedReason::Never),
+            ("10.1", ClosedReason::Private),
+            ("192.168.257", ClosedReason::Private),
+            ("[fd00:ec2::254]", ClosedReason::Never),
+            ("[::ffff:10.0.0.1]", ClosedReason::Private),
+            ("255.255.255.255", ClosedReason::Private),
         ] {
             let text = format!("http://{host}:8000/latest/meta-data");
             assert_eq!(parse(&text, &public()), Err(UrlError::Address(reason)), "{text}");

@@ -26,7 +26,7 @@ const BY_REST: f64 = 0.25;
 const JOINED: f64 = 0.4;
 
 /// A key of the gateway.
-pub(crate) struct Key {
+pub(crate) struct GatewayKey {
     team: &'static str,
     id: String,
     secret: SecretString,
@@ -34,7 +34,7 @@ pub(crate) struct Key {
 
 impl Clients {
     /// A key of `team`.
-    pub(crate) async fn key(&self, team: &'static str) -> anyhow::Result<Key> {
+    pub(crate) async fn key(&self, team: &'static str) -> anyhow::Result<GatewayKey> {
         let wish = Wish {
             method: reqwest::Method::POST,
             path: "/v1/access-keys".into(),
@@ -44,11 +44,11 @@ impl Clients {
         };
         let made = self.ask(team, &wish, None).await?.context("a key is made")?.json;
         let text = |name: &str| made[name].as_str().map(str::to_owned).context("a key has an id and a secret");
-        Ok(Key { team, id: text("id")?, secret: text("access_key_secret")?.into() })
+        Ok(GatewayKey { team, id: text("id")?, secret: text("access_key_secret")?.into() })
     }
 
     /// Asks for creates until told to stop.
-    pub(crate) async fn ask_without_tokens(&self, seed: u64, key: Key) -> anyhow::Result<()> {
+    pub(crate) async fn ask_without_tokens(&self, seed: u64, key: GatewayKey) -> anyhow::Result<()> {
         let mut dice = StdRng::seed_from_u64(seed);
         while !self.stop.load(std::sync::atomic::Ordering::Relaxed) {
             let begun = Instant::now();
@@ -61,7 +61,7 @@ impl Clients {
     }
 
     /// One who asks and leaves, and perhaps one who joins.
-    async fn asked_once(&self, dice: &mut StdRng, key: &Key) -> anyhow::Result<()> {
+    async fn asked_once(&self, dice: &mut StdRng, key: &GatewayKey) -> anyhow::Result<()> {
         let wait = Duration::from_millis(if dice.random_bool(0.5) { 0 } else { dice.random_range(0..LONGEST) });
         let (by_rest, joined) = (dice.random_bool(BY_REST), dice.random_bool(JOINED));
         let delay = Duration::from_millis(dice.random_range(0..600));
@@ -82,7 +82,7 @@ impl Clients {
     }
 
     /// Without a key: whoever is told of it has it.
-    async fn create_by_rest(&self, key: &Key, number: u64, content: &Value) -> anyhow::Result<()> {
+    async fn create_by_rest(&self, key: &GatewayKey, number: u64, content: &Value) -> anyhow::Result<()> {
         let mut body = content.clone();
         body["name"] = json!(format!("{ASKED}{number}"));
         let (method, path) = (reqwest::Method::POST, "/v1/image-caches".to_owned());
@@ -95,7 +95,7 @@ impl Clients {
     }
 
     /// The id, if it was told.
-    async fn create_once(&self, key: &Key, number: u64) -> Option<String> {
+    async fn create_once(&self, key: &GatewayKey, number: u64) -> Option<String> {
         let (name, image) = (format!("{ASKED}{number}"), format!("nginx:0.{number}"));
         let now = SystemClock.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let nonce = format!("{name}-{now}");

@@ -10,13 +10,13 @@
 mod audit;
 pub(crate) mod evidence;
 mod feed;
-mod forgetting;
 mod lives;
+mod lost_writes;
 mod notifications;
 mod promises;
 
 pub(crate) use evidence::Evidence;
-pub(crate) use forgetting::forget;
+pub(crate) use lost_writes::forget;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]

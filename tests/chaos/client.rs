@@ -16,7 +16,7 @@ use tokio::sync::RwLock;
 
 use crate::check::evidence::ClientFact;
 use crate::ledger::Ledger;
-use crate::retry_limit::{Doubt, RetryLimit};
+use crate::retry_limit::{RetryLimit, UncertainTime};
 use crate::settings;
 use crate::testbed::Testbed;
 
@@ -41,7 +41,7 @@ pub(crate) struct Clients {
     /// Each story reads it; who needs that none runs writes it.
     pub(crate) turn: RwLock<()>,
     /// Whether the cloud lies.
-    pub(crate) doubt: Doubt,
+    pub(crate) doubt: UncertainTime,
 }
 
 /// An answer below 500.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use eci_cache_gateway::domain::clock::SystemClock;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::region::Region;
-use eci_cache_gateway::eci::{self, Client, Credentials, DescribeQuery, Keys};
+use eci_cache_gateway::eci::{self, Client, CredentialSource, Credentials, DescribeQuery};
 use eci_cache_gateway::egress::Egress;
 
 use crate::settings::{ACCESS_KEY, ACCESS_SECRET};
@@ -18,7 +18,7 @@ const REGIONS: [&str; 2] = ["cn-hangzhou", "cn-beijing"];
 /// A client of the cloud's own API at `endpoint`, of the stand-in or of a gateway.
 pub(crate) fn client(endpoint: String, credentials: Credentials) -> anyhow::Result<Client> {
     let limit = Duration::from_secs(15);
-    let settings = eci::Settings {
+    let settings = eci::ClientSettings {
         endpoint,
         connect_timeout: limit,
         timeout: limit,
@@ -26,7 +26,7 @@ pub(crate) fn client(endpoint: String, credentials: Credentials) -> anyhow::Resu
         max_answer_bytes: 1 << 20,
         egress: Egress::default(),
     };
-    Ok(Client::new(settings, Keys::Own(credentials), Arc::new(SystemClock), Arc::new(Entropy::from_os()))?)
+    Ok(Client::new(settings, CredentialSource::Own(credentials), Arc::new(SystemClock), Arc::new(Entropy::from_os()))?)
 }
 
 /// The ids of everything that the stand-in has.

@@ -9,7 +9,7 @@ use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
 use crate::check::Evidence;
-use crate::check::evidence::{AuditRow, CacheRow, EventRow, OperationRow, TransitionRow};
+use crate::check::evidence::{AuditFact, CacheRow, EventFact, OperationFact, TransitionFact};
 
 /// Connects, past every proxy.
 pub(crate) async fn connect(url: &str) -> anyhow::Result<PgPool> {
@@ -80,8 +80,8 @@ fn cache(row: &PgRow) -> CacheRow {
     }
 }
 
-fn operation(row: &PgRow) -> OperationRow {
-    OperationRow {
+fn operation(row: &PgRow) -> OperationFact {
+    OperationFact {
         id: OperationId::from(row.get::<Uuid, _>("id")).to_string(),
         image_cache: id_of(row, "image_cache"),
         kind: row.get("kind"),
@@ -91,16 +91,16 @@ fn operation(row: &PgRow) -> OperationRow {
     }
 }
 
-fn audit(row: &PgRow) -> AuditRow {
-    AuditRow {
+fn audit(row: &PgRow) -> AuditFact {
+    AuditFact {
         operation: OperationId::from(row.get::<Uuid, _>("operation")).to_string(),
         action: row.get("action"),
         outcome: row.get("outcome"),
     }
 }
 
-fn event(row: &PgRow) -> EventRow {
-    EventRow {
+fn event(row: &PgRow) -> EventFact {
+    EventFact {
         id: EventId::from(row.get::<Uuid, _>("id")).to_string(),
         team: row.get("team"),
         kind: row.get("type"),
@@ -110,8 +110,8 @@ fn event(row: &PgRow) -> EventRow {
     }
 }
 
-fn transition(row: &PgRow) -> TransitionRow {
-    TransitionRow {
+fn transition(row: &PgRow) -> TransitionFact {
+    TransitionFact {
         image_cache: id_of(row, "image_cache"),
         sequence: row.get("sequence"),
         from: row.get("from_status"),

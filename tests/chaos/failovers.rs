@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::check::evidence::{Hook, Recovery};
+use crate::check::evidence::{HookFact, RecoveryTime};
 use crate::client::{Clients, TEAMS, Wish};
 use crate::{cloud, ledger};
 
@@ -54,7 +54,7 @@ impl Failovers {
     }
 
     /// That many, one after the other; how long each took until every door worked.
-    pub(crate) async fn run(&mut self, count: u64) -> anyhow::Result<Vec<Recovery>> {
+    pub(crate) async fn run(&mut self, count: u64) -> anyhow::Result<Vec<RecoveryTime>> {
         let mut recoveries = Vec::new();
         for number in 1..=count {
             sleep(CALM).await;
@@ -62,7 +62,7 @@ impl Failovers {
             let took_over = self.clients.testbed.fail_over(Duration::from_secs(number % 3)).await?;
             let took = timeout(LIMIT, self.knock(took_over, number)).await.ok().transpose()?;
             println!("failover {number}: every door after {took:.2?}");
-            recoveries.push(Recovery { fault: format!("failover {number}"), took });
+            recoveries.push(RecoveryTime { fault: format!("failover {number}"), took });
         }
         Ok(recoveries)
     }
@@ -109,7 +109,7 @@ impl Failovers {
     async fn told(&self, key: &str) -> anyhow::Result<bool> {
         let heard = self.clients.ask(TEAMS[0], &create(key), None).await?;
         let id = heard.and_then(|heard| heard.json["id"].as_str().map(str::to_owned));
-        let hooks: Vec<Hook> = ledger::read(&self.hooks).unwrap_or_default();
+        let hooks: Vec<HookFact> = ledger::read(&self.hooks).unwrap_or_default();
         Ok(id.is_some_and(|id| hooks.iter().any(|hook| hook.image_cache == id)))
     }
 

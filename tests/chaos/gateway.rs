@@ -12,35 +12,35 @@ use anyhow::Context as _;
 use tokio::sync::Mutex as Turn;
 
 use crate::plan::Who;
-use crate::process::{Program, Running};
-use crate::proxy::{Proxy, Target};
+use crate::process::{Program, RunningProgram};
+use crate::proxy::{FaultProxy, ProxyTarget};
 use crate::settings;
 
 /// One gateway process, and how it is reached.
 #[derive(Debug)]
-pub(crate) struct Gateway {
+pub(crate) struct GatewayProcess {
     program: Program,
-    running: Turn<Option<Running>>,
+    running: Turn<Option<RunningProgram>>,
     /// Where its API listens; the worker has none.
     listens: Option<SocketAddr>,
     clock: PathBuf,
     /// Whether a fault holds it away from its callers.
     pub(crate) away: AtomicBool,
     /// Before its API.
-    pub(crate) door: Proxy,
+    pub(crate) door: FaultProxy,
     /// Before the cloud, for this gateway alone.
-    pub(crate) cloud: Proxy,
+    pub(crate) cloud: FaultProxy,
     /// Before Postgres, for this gateway alone.
-    pub(crate) database: Proxy,
+    pub(crate) database: FaultProxy,
 }
 
-impl Gateway {
+impl GatewayProcess {
     /// Starts it, between these proxies.
     pub(crate) async fn start(
         who: Who,
         folder: &Path,
-        database: Proxy,
-        cloud: Proxy,
+        database: FaultProxy,
+        cloud: FaultProxy,
         faketime: Option<&Path>,
     ) -> anyhow::Result<Self> {
         let port = free_port(who)?;
@@ -66,7 +66,7 @@ impl Gateway {
             listens: (who != Who::C).then_some(port),
             clock,
             away: AtomicBool::new(false),
-            door: Proxy::before(Target::Tcp(port)).await,
+            door: FaultProxy::before(ProxyTarget::Tcp(port)).await,
             cloud,
             database,
         };

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use crate::check::evidence::Recovery;
+use crate::check::evidence::RecoveryTime;
 use crate::client::Clients;
-use crate::plan::{Fault, Lane, Link, Schedule, Who};
+use crate::plan::{FaultLane, FaultSchedule, NetworkLink, PlannedFault, Who};
 use crate::probe::Probes;
-use crate::proxy::{Proxy, Shot, Sky};
+use crate::proxy::{FaultProxy, Shot, Sky};
 use crate::settings;
 
 pub(crate) struct Injector {
@@ -36,10 +36,10 @@ impl Injector {
     }
 
     /// Carries out everything, each lane one fault after the other, by the time since it was called.
-    pub(crate) async fn run(self: &Arc<Self>, schedule: Schedule) -> anyhow::Result<()> {
+    pub(crate) async fn run(self: &Arc<Self>, schedule: FaultSchedule) -> anyhow::Result<()> {
         let begun = Instant::now();
         let mut lanes = JoinSet::new();
-        for lane in Lane::ALL {
+        for lane in FaultLane::ALL {
             let faults: Vec<_> = schedule.iter().filter(|(_, fault)| fault.lane() == lane).cloned().collect();
             lanes.spawn(Arc::clone(self).lane(begun, faults));
         }
@@ -49,10 +49,10 @@ impl Injector {
         Ok(())
     }
 
-    async fn lane(self: Arc<Self>, start: Instant, faults: Schedule) -> anyhow::Result<()> {
+    async fn lane(self: Arc<Self>, start: Instant, faults: FaultSchedule) -> anyhow::Result<()> {
         for (at, fault) in faults {
             sleep_until((start + at).into()).await;
-            if !self.clients.testbed.faketime && matches!(fault, Fault::Leap(..) | Fault::Step(..)) {
+            if !self.clients.testbed.faketime && matches!(fault, PlannedFault::Leap(..) | PlannedFault::Step(..)) {
                 continue;
             }
             *self.counts().entry(fault.name()).or_default() += 1;
@@ -72,36 +72,36 @@ impl Injector {
         Ok(())
     }
 
-    async fn inflict(&self, fault: &Fault) -> anyhow::Result<()> {
+    async fn inflict(&self, fault: &PlannedFault) -> anyhow::Result<()> {
         let testbed = &self.clients.testbed;
         match fault {
-            Fault::Kill(who, pause) => {
+            PlannedFault::Kill(who, pause) => {
                 let _start = testbed.start().await;
                 testbed.of(*who).kill(*pause).await?;
             }
-            Fault::Freeze(who, pause) => {
+            PlannedFault::Freeze(who, pause) => {
                 let _start = testbed.start().await;
                 testbed.of(*who).freeze(*pause).await;
             }
-            Fault::Partition(who, link, pause) => {
+            PlannedFault::Partition(who, link, pause) => {
                 let _start = testbed.start().await;
                 let silent = Sky { silent: true, ..Sky::default() };
                 self.under(self.proxy(*who, *link), silent, *pause).await;
             }
-            Fault::Slow(who, link, delay, pause) => {
+            PlannedFault::Slow(who, link, delay, pause) => {
                 let slow = Sky { up: *delay, down: *delay, ..Sky::default() };
                 self.under(self.proxy(*who, *link), slow, *pause).await;
             }
-            Fault::StopPostgres(pause) => testbed.crash_postgres(*pause).await?,
-            Fault::ReadOnly(pause) => testbed.read_only(*pause).await?,
-            Fault::FailOver(pause) => drop(testbed.fail_over(*pause).await?),
-            Fault::LoseCommit(who) => testbed.of(*who).database.shoot(Shot::LoseCommit),
-            Fault::LoseStatement(who) => testbed.of(*who).database.shoot(Shot::LoseStatement),
-            Fault::Cut(who, link, up, at) => {
+            PlannedFault::StopPostgres(pause) => testbed.crash_postgres(*pause).await?,
+            PlannedFault::ReadOnly(pause) => testbed.read_only(*pause).await?,
+            PlannedFault::FailOver(pause) => drop(testbed.fail_over(*pause).await?),
+            PlannedFault::LoseCommit(who) => testbed.of(*who).database.shoot(Shot::LoseCommit),
+            PlannedFault::LoseStatement(who) => testbed.of(*who).database.shoot(Shot::LoseStatement),
+            PlannedFault::Cut(who, link, up, at) => {
                 self.proxy(*who, *link).shoot(if *up { Shot::CutUp(*at) } else { Shot::CutDown(*at) });
             }
-            Fault::Storm(who, link) => self.proxy(*who, *link).storm(),
-            Fault::Step(who, seconds) => {
+            PlannedFault::Storm(who, link) => self.proxy(*who, *link).storm(),
+            PlannedFault::Step(who, seconds) => {
                 let offset = {
                     let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
                     clocks[*who as usize] += seconds;
@@ -109,12 +109,12 @@ impl Injector {
                 };
                 testbed.of(*who).set_clock(offset)?;
             }
-            Fault::Setting(setting, pause) => testbed.set(*setting, *pause).await?,
-            Fault::Hold(pause) => testbed.hold_transaction(*pause).await?,
-            Fault::Cloud(fault) => self.tell_standin(fault.clone()).await?,
-            Fault::Pretend => self.tell_standin(PRETEND.to_owned()).await?,
-            Fault::Hide(percent, pause) => self.lie(*percent, *pause).await?,
-            Fault::Leap(seconds, pause) => testbed.leap(*seconds, *pause).await?,
+            PlannedFault::Setting(setting, pause) => testbed.set(*setting, *pause).await?,
+            PlannedFault::Hold(pause) => testbed.hold_transaction(*pause).await?,
+            PlannedFault::Cloud(fault) => self.tell_standin(fault.clone()).await?,
+            PlannedFault::Pretend => self.tell_standin(PRETEND.to_owned()).await?,
+            PlannedFault::Hide(percent, pause) => self.lie(*percent, *pause).await?,
+            PlannedFault::Leap(seconds, pause) => testbed.leap(*seconds, *pause).await?,
         }
         Ok(())
     }
@@ -137,19 +137,19 @@ impl Injector {
         Ok(())
     }
 
-    async fn under(&self, proxy: &Proxy, sky: Sky, pause: Duration) {
+    async fn under(&self, proxy: &FaultProxy, sky: Sky, pause: Duration) {
         proxy.set(sky);
         tokio::time::sleep(pause).await;
         proxy.set(Sky::default());
     }
 
-    fn proxy(&self, who: Who, link: Link) -> &Proxy {
+    fn proxy(&self, who: Who, link: NetworkLink) -> &FaultProxy {
         let gateway = self.clients.testbed.of(who);
         match link {
-            Link::Clients => &gateway.door,
-            Link::Cloud => &gateway.cloud,
-            Link::Database => &gateway.database,
-            Link::Receiver => &self.clients.testbed.hooks,
+            NetworkLink::Clients => &gateway.door,
+            NetworkLink::Cloud => &gateway.cloud,
+            NetworkLink::Database => &gateway.database,
+            NetworkLink::Receiver => &self.clients.testbed.hooks,
         }
     }
 
@@ -185,18 +185,19 @@ impl Injector {
 
     /// Whether the cloud hid anything, or only answered a delete.
     pub(crate) fn has_lied(&self) -> bool {
-        let lies = [Fault::Pretend, Fault::Hide(1, Duration::ZERO), Fault::Hide(100, Duration::ZERO)];
+        let lies =
+            [PlannedFault::Pretend, PlannedFault::Hide(1, Duration::ZERO), PlannedFault::Hide(100, Duration::ZERO)];
         lies.iter().any(|lie| self.counts().contains_key(lie.name()))
     }
 
     /// How long each recovery took: until the first probe that was sent after the fault had gone through, without the
     /// time in which there was no database.
-    pub(crate) fn recoveries(&self, probes: &Probes) -> Vec<Recovery> {
+    pub(crate) fn recoveries(&self, probes: &Probes) -> Vec<RecoveryTime> {
         let inflicted = self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let outages = &self.clients.testbed.outages;
         let recovery = |(fault, at): (String, Instant)| {
             let took = probes.first_after(at).map(|took| took.saturating_sub(outages.between(at, at + took)));
-            Recovery { fault, took }
+            RecoveryTime { fault, took }
         };
         inflicted.into_iter().map(recovery).collect()
     }
@@ -206,9 +207,9 @@ impl Injector {
 const PRETEND: &str = r#"{"action":"DeleteImageCache","kind":"pretend"}"#;
 
 /// Whom a fault takes away from its callers.
-fn away(fault: &Fault) -> Option<Who> {
+fn away(fault: &PlannedFault) -> Option<Who> {
     match fault {
-        Fault::Kill(who, _) | Fault::Freeze(who, _) | Fault::Partition(who, ..) => Some(*who),
+        PlannedFault::Kill(who, _) | PlannedFault::Freeze(who, _) | PlannedFault::Partition(who, ..) => Some(*who),
         _ => None,
     }
 }

@@ -21,7 +21,6 @@ mod gateway;
 mod inject;
 mod joiner;
 mod ledger;
-mod moving;
 mod outages;
 #[path = "../../testbed/pair.rs"]
 mod pair;
@@ -32,6 +31,7 @@ mod proxy;
 mod reader;
 mod receiver;
 mod report;
+mod restore;
 mod retry_limit;
 #[path = "../../testbed/server.rs"]
 mod server;
@@ -45,16 +45,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use check::Evidence;
-use check::evidence::Recovery;
+use check::evidence::RecoveryTime;
 use client::{Clients, TEAMS, Wish};
 use failovers::Failovers;
 use inject::Injector;
 use ledger::Ledger;
 use plan::Restore;
 use probe::Probes;
-use reader::Reader;
+use reader::FeedReader;
 use report::Report;
-use retry_limit::Doubt;
+use retry_limit::UncertainTime;
 use testbed::Testbed;
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;
@@ -122,7 +122,7 @@ fn arguments() -> Option<(u64, What)> {
 
 async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
     let folder = fresh_folder()?;
-    let secrets = receiver::Secrets::default();
+    let secrets = receiver::SecretsByPath::default();
     let receiver = receiver::start(Arc::new(Ledger::open(&folder.join("receiver.ndjson"))), Arc::clone(&secrets)).await;
     let testbed = Arc::new(Testbed::build(&folder, receiver).await?);
     let clients = Arc::new(Clients {
@@ -131,7 +131,7 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
         stop: AtomicBool::new(false),
         count: AtomicU64::new(0),
         turn: RwLock::new(()),
-        doubt: Doubt::default(),
+        doubt: UncertainTime::default(),
     });
     subscribe(&clients, &secrets).await?;
     let mut stories = JoinSet::new();
@@ -140,7 +140,7 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
         let team = TEAMS[usize::try_from(number)? % TEAMS.len()];
         stories.spawn(async move { clients.run(seed ^ (number + 1), team).await });
     }
-    let readers = TEAMS.map(|team| Arc::new(Reader::of(team)));
+    let readers = TEAMS.map(|team| Arc::new(FeedReader::of(team)));
     for (number, (team, reader)) in (100..).zip(TEAMS.into_iter().zip(&readers)) {
         let (asking, key) = (Arc::clone(&clients), clients.key(team).await?);
         stories.spawn(async move { asking.ask_without_tokens(seed ^ number, key).await });
@@ -200,7 +200,7 @@ async fn schedule(injector: &Arc<Injector>, clients: &Clients, seed: u64, length
         Restore::Late => "restore that lacks the last creates",
     };
     eprintln!("{name}");
-    let moved = moving::change_servers(clients, restore).await?;
+    let moved = restore::change_servers(clients, restore).await?;
     injector.note(name, moved);
     injector.run(second).await
 }
@@ -209,7 +209,7 @@ async fn schedule(injector: &Arc<Injector>, clients: &Clients, seed: u64, length
 const PAUSES: [u32; 20] = [5; 20];
 
 /// One endpoint for each team, before anything is hurt.
-async fn subscribe(clients: &Clients, secrets: &receiver::Secrets) -> anyhow::Result<()> {
+async fn subscribe(clients: &Clients, secrets: &receiver::SecretsByPath) -> anyhow::Result<()> {
     for team in TEAMS {
         let path = format!("/{team}");
         let url = format!("http://{}{path}", clients.testbed.hooks.address);
@@ -242,7 +242,7 @@ async fn rest(clients: &Clients, pool: &sqlx::PgPool, healed: Instant) -> anyhow
     }
 }
 
-async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<Recovery>) -> anyhow::Result<Evidence> {
+async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<RecoveryTime>) -> anyhow::Result<Evidence> {
     let mut evidence = Evidence {
         clients: ledger::read(&folder.join("clients.ndjson"))?,
         acts: ledger::read(&folder.join("standin.ndjson"))?,

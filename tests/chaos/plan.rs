@@ -20,7 +20,7 @@ pub(crate) enum Who {
 
 /// Between a gateway and whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Link {
+pub(crate) enum NetworkLink {
     Clients,
     Cloud,
     Database,
@@ -28,19 +28,19 @@ pub(crate) enum Link {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fault {
+pub(crate) enum PlannedFault {
     /// kill -9, and a start after the pause.
     Kill(Who, Duration),
     /// SIGSTOP, and SIGCONT after longer than a lease.
     Freeze(Who, Duration),
     /// Nothing passes on that link for so long.
-    Partition(Who, Link, Duration),
+    Partition(Who, NetworkLink, Duration),
     /// An immediate stop of Postgres, and a start after the pause.
     StopPostgres(Duration),
     /// Postgres takes no writes for so long, from nobody.
     ReadOnly(Duration),
     /// A setting of the server's is another one for so long: for sessions that ask for nothing.
-    Setting(Setting, Duration),
+    Setting(OddSetting, Duration),
     /// Somebody else's transaction, with a number, is open for so long: events wait behind it.
     Hold(Duration),
     /// The primary is gone for good. Its address leads to a standby, which only reads for so long and then takes over.
@@ -52,11 +52,11 @@ pub(crate) enum Fault {
     /// The wall clock jumps.
     Step(Who, i64),
     /// Every piece on the link takes that long, for so long.
-    Slow(Who, Link, Duration, Duration),
+    Slow(Who, NetworkLink, Duration, Duration),
     /// One connection breaks after so many bytes, there or back.
-    Cut(Who, Link, bool, usize),
+    Cut(Who, NetworkLink, bool, usize),
     /// Every connection of the link is reset.
-    Storm(Who, Link),
+    Storm(Who, NetworkLink),
     /// The stand-in's fault door is told this.
     Cloud(String),
     /// The cloud shows so many in a hundred of its image caches to nobody, for so long.
@@ -78,7 +78,7 @@ pub(crate) enum Restore {
 
 /// A setting that is weaker, or reads otherwise, than what the gateway is built on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Setting {
+pub(crate) struct OddSetting {
     pub(crate) name: &'static str,
     /// What it is for a while.
     pub(crate) odd: &'static str,
@@ -86,17 +86,17 @@ pub(crate) struct Setting {
     pub(crate) usual: &'static str,
 }
 
-const SETTINGS: [Setting; 5] = [
-    Setting { name: "default_transaction_isolation", odd: "'repeatable read'", usual: "'read committed'" },
-    Setting { name: "default_transaction_isolation", odd: "serializable", usual: "'read committed'" },
-    Setting { name: "synchronous_commit", odd: "off", usual: "on" },
-    Setting { name: "TimeZone", odd: "'Asia/Kolkata'", usual: "'UTC'" },
-    Setting { name: "DateStyle", odd: "'SQL, DMY'", usual: "'ISO, MDY'" },
+const SETTINGS: [OddSetting; 5] = [
+    OddSetting { name: "default_transaction_isolation", odd: "'repeatable read'", usual: "'read committed'" },
+    OddSetting { name: "default_transaction_isolation", odd: "serializable", usual: "'read committed'" },
+    OddSetting { name: "synchronous_commit", odd: "off", usual: "on" },
+    OddSetting { name: "TimeZone", odd: "'Asia/Kolkata'", usual: "'UTC'" },
+    OddSetting { name: "DateStyle", odd: "'SQL, DMY'", usual: "'ISO, MDY'" },
 ];
 
 /// Faults of one lane come one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum FaultLane {
     Doors,
     Worker,
     Postgres,
@@ -105,7 +105,7 @@ pub(crate) enum Lane {
     Air,
 }
 
-impl Lane {
+impl FaultLane {
     pub(crate) const ALL: [Self; 6] = [Self::Doors, Self::Worker, Self::Postgres, Self::Holder, Self::Lies, Self::Air];
 }
 
@@ -114,17 +114,17 @@ pub(crate) const LEAP: &str = "leap of the database's clock";
 /// The same of a gateway's clock.
 pub(crate) const STEP: &str = "clock step";
 
-impl Fault {
-    pub(crate) fn lane(&self) -> Lane {
+impl PlannedFault {
+    pub(crate) fn lane(&self) -> FaultLane {
         match self {
-            Self::Kill(Who::C, _) | Self::Freeze(Who::C, _) | Self::Partition(Who::C, ..) => Lane::Worker,
-            Self::Kill(..) | Self::Freeze(..) | Self::Partition(..) => Lane::Doors,
+            Self::Kill(Who::C, _) | Self::Freeze(Who::C, _) | Self::Partition(Who::C, ..) => FaultLane::Worker,
+            Self::Kill(..) | Self::Freeze(..) | Self::Partition(..) => FaultLane::Doors,
             Self::StopPostgres(_) | Self::ReadOnly(_) | Self::FailOver(_) | Self::Setting(..) | Self::Leap(..) => {
-                Lane::Postgres
+                FaultLane::Postgres
             }
-            Self::Hold(_) => Lane::Holder,
-            Self::Hide(..) => Lane::Lies,
-            _ => Lane::Air,
+            Self::Hold(_) => FaultLane::Holder,
+            Self::Hide(..) => FaultLane::Lies,
+            _ => FaultLane::Air,
         }
     }
 
@@ -154,36 +154,36 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for PlannedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
     }
 }
 
 /// Throws one fault of a kind.
-type Throw = fn(&mut StdRng) -> Fault;
+type Throw = fn(&mut StdRng) -> PlannedFault;
 
 /// How many of each kind come in five minutes.
 const PER_FIVE_MINUTES: [(usize, Throw); 19] = [
-    (25, |dice| Fault::Kill(door(dice), between(dice, 100, 900))),
-    (17, |dice| Fault::Kill(Who::C, between(dice, 100, 900))),
-    (3, |dice| Fault::Freeze(door(dice), between(dice, 13_000, 15_000))),
-    (3, |dice| Fault::Freeze(Who::C, between(dice, 13_000, 15_000))),
-    (3, |dice| Fault::Partition(door(dice), link(dice), between(dice, 4_000, 14_000))),
-    (3, |dice| Fault::Partition(Who::C, Link::Database, between(dice, 4_000, 16_000))),
-    (4, |dice| Fault::StopPostgres(between(dice, 0, 1_500))),
-    (2, |dice| Fault::ReadOnly(between(dice, 1_000, 9_000))),
-    (4, |dice| Fault::Setting(SETTINGS[dice.random_range(0..SETTINGS.len())], between(dice, 2_000, 8_000))),
-    (2, |dice| Fault::Hold(between(dice, 10_000, 30_000))),
-    (6, |dice| Fault::Hide(SHARES[dice.random_range(0..SHARES.len())], between(dice, 3_000, 25_000))),
-    (3, |dice| Fault::Leap(LEAPS[dice.random_range(0..LEAPS.len())], between(dice, 3_000, 10_000))),
-    (1, |dice| Fault::FailOver(between(dice, 0, 3_000))),
-    (42, |dice| Fault::LoseCommit(any(dice))),
-    (16, |dice| Fault::LoseStatement(any(dice))),
-    (12, |dice| Fault::Step(any(dice), step(dice))),
-    (8, |dice| Fault::Slow(any(dice), link(dice), between(dice, 50, 800), between(dice, 1_000, 4_000))),
-    (40, |dice| Fault::Cut(any(dice), link(dice), dice.random(), dice.random_range(0..400))),
-    (8, |dice| Fault::Storm(any(dice), link(dice))),
+    (25, |dice| PlannedFault::Kill(door(dice), between(dice, 100, 900))),
+    (17, |dice| PlannedFault::Kill(Who::C, between(dice, 100, 900))),
+    (3, |dice| PlannedFault::Freeze(door(dice), between(dice, 13_000, 15_000))),
+    (3, |dice| PlannedFault::Freeze(Who::C, between(dice, 13_000, 15_000))),
+    (3, |dice| PlannedFault::Partition(door(dice), link(dice), between(dice, 4_000, 14_000))),
+    (3, |dice| PlannedFault::Partition(Who::C, NetworkLink::Database, between(dice, 4_000, 16_000))),
+    (4, |dice| PlannedFault::StopPostgres(between(dice, 0, 1_500))),
+    (2, |dice| PlannedFault::ReadOnly(between(dice, 1_000, 9_000))),
+    (4, |dice| PlannedFault::Setting(SETTINGS[dice.random_range(0..SETTINGS.len())], between(dice, 2_000, 8_000))),
+    (2, |dice| PlannedFault::Hold(between(dice, 10_000, 30_000))),
+    (6, |dice| PlannedFault::Hide(SHARES[dice.random_range(0..SHARES.len())], between(dice, 3_000, 25_000))),
+    (3, |dice| PlannedFault::Leap(LEAPS[dice.random_range(0..LEAPS.len())], between(dice, 3_000, 10_000))),
+    (1, |dice| PlannedFault::FailOver(between(dice, 0, 3_000))),
+    (42, |dice| PlannedFault::LoseCommit(any(dice))),
+    (16, |dice| PlannedFault::LoseStatement(any(dice))),
+    (12, |dice| PlannedFault::Step(any(dice), step(dice))),
+    (8, |dice| PlannedFault::Slow(any(dice), link(dice), between(dice, 50, 800), between(dice, 1_000, 4_000))),
+    (40, |dice| PlannedFault::Cut(any(dice), link(dice), dice.random(), dice.random_range(0..400))),
+    (8, |dice| PlannedFault::Storm(any(dice), link(dice))),
 ];
 /// How many in a hundred are hidden; all of them are another case than most.
 const SHARES: [u8; 4] = [10, 40, 70, 100];
@@ -197,10 +197,10 @@ const CLOUD: usize = 80;
 const CALM: Duration = Duration::from_secs(5);
 
 /// What happens when, by time.
-pub(crate) type Schedule = Vec<(Duration, Fault)>;
+pub(crate) type FaultSchedule = Vec<(Duration, PlannedFault)>;
 
 /// Everything that happens in a run of that length.
-pub(crate) fn schedule(seed: u64, length: Duration) -> Schedule {
+pub(crate) fn schedule(seed: u64, length: Duration) -> FaultSchedule {
     let mut dice = StdRng::seed_from_u64(seed);
     let times = |count: usize| (count as u64 * length.as_secs()).div_ceil(300);
     let mut all = Vec::new();
@@ -211,19 +211,19 @@ pub(crate) fn schedule(seed: u64, length: Duration) -> Schedule {
         }
     }
     for number in 0..times(CLOUD) {
-        let fault = Fault::Cloud(cloud_fault(&mut dice, usize::try_from(number).unwrap_or_default()));
+        let fault = PlannedFault::Cloud(cloud_fault(&mut dice, usize::try_from(number).unwrap_or_default()));
         all.push((when(&mut dice, length), fault));
     }
     for _ in 0..times(PRETENDED) {
         // The gateways send such a delete again after five minutes: early enough that everything comes to rest.
-        all.push((when(&mut dice, length / 2), Fault::Pretend));
+        all.push((when(&mut dice, length / 2), PlannedFault::Pretend));
     }
     all.sort_by_key(|(at, _)| *at);
     all
 }
 
 /// The schedule in two halves, each by the time since it began, and what happens between them.
-pub(crate) fn halves(seed: u64, length: Duration) -> (Schedule, Restore, Schedule) {
+pub(crate) fn halves(seed: u64, length: Duration) -> (FaultSchedule, Restore, FaultSchedule) {
     let half = length / 2;
     let (first, second): (Vec<_>, Vec<_>) = schedule(seed, length).into_iter().partition(|(at, _)| *at < half);
     let second = second.into_iter().map(|(at, fault)| (at.saturating_sub(half), fault)).collect();
@@ -251,8 +251,8 @@ fn any(dice: &mut StdRng) -> Who {
     [Who::A, Who::B, Who::C][dice.random_range(0..3)]
 }
 
-fn link(dice: &mut StdRng) -> Link {
-    [Link::Clients, Link::Cloud, Link::Database, Link::Receiver][dice.random_range(0..4)]
+fn link(dice: &mut StdRng) -> NetworkLink {
+    [NetworkLink::Clients, NetworkLink::Cloud, NetworkLink::Database, NetworkLink::Receiver][dice.random_range(0..4)]
 }
 
 /// Seconds, minutes or hours, there or back.

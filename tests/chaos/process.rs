@@ -21,12 +21,12 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> RunningProgram {
         let log = || OpenOptions::new().create(true).append(true).open(&self.log).expect("the log can be opened");
         let mut command = Command::new(BINARY);
         command.args(&self.arguments).env_clear().envs(self.environment.iter().cloned()).stdin(Stdio::null());
         command.stdout(log()).stderr(log()).kill_on_drop(true);
-        Running(command.spawn().expect("the binary can be started"))
+        RunningProgram(command.spawn().expect("the binary can be started"))
     }
 
     /// Runs it to its end.
@@ -39,9 +39,9 @@ impl Program {
 
 /// A running program.
 #[derive(Debug)]
-pub(crate) struct Running(Child);
+pub(crate) struct RunningProgram(Child);
 
-impl Running {
+impl RunningProgram {
     /// Ends it, without a word to it.
     pub(crate) async fn kill(mut self) {
         self.0.kill().await.expect("our own child can be killed");

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 /// Where a proxy leads.
 #[derive(Debug, Clone)]
-pub(crate) enum Target {
+pub(crate) enum ProxyTarget {
     /// To a port.
     Tcp(SocketAddr),
     /// To the socket of a Postgres, whose answers are understood.
@@ -56,8 +56,8 @@ pub(crate) enum Shot {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    target: Mutex<Option<Target>>,
+struct ProxyState {
+    target: Mutex<Option<ProxyTarget>>,
     sky: watch::Sender<Sky>,
     shots: Mutex<VecDeque<Shot>>,
     /// Counts resets of everything that is open.
@@ -68,19 +68,19 @@ struct State {
 
 /// A proxy on a port of its own, until dropped.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub(crate) struct FaultProxy {
     /// What its clients take for the other program.
     pub(crate) address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<ProxyState>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Proxy {
+impl FaultProxy {
     /// A proxy before `target`, which need not be there yet.
-    pub(crate) async fn before(target: Target) -> Self {
+    pub(crate) async fn before(target: ProxyTarget) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let state = Arc::new(State { target: Mutex::new(Some(target)), ..State::default() });
+        let state = Arc::new(ProxyState { target: Mutex::new(Some(target)), ..ProxyState::default() });
         let task = tokio::spawn(serve(listener, Arc::clone(&state)));
         Self { address, state, task }
     }
@@ -91,7 +91,7 @@ impl Proxy {
     }
 
     /// New connections lead there; those that are open stay where they are.
-    pub(crate) fn lead_to(&self, target: Target) {
+    pub(crate) fn lead_to(&self, target: ProxyTarget) {
         *self.state.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
     }
 
@@ -125,13 +125,13 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
+impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl State {
+impl ProxyState {
     /// The first shot that `fits`, if there is one.
     fn take<T>(&self, fits: impl Fn(&Shot) -> Option<T>) -> Option<T> {
         let mut shots = self.shots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +148,7 @@ impl State {
     }
 }
 
-async fn serve(listener: TcpListener, state: Arc<State>) {
+async fn serve(listener: TcpListener, state: Arc<ProxyState>) {
     loop {
         // The system may be out of sockets for a moment; the next one comes.
         let Ok((client, _)) = listener.accept().await else { continue };

@@ -21,12 +21,12 @@ const LONGEST: Duration = Duration::from_mins(1);
 
 /// Reads one team's feed to its end again and again, with the cursor that it has.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub(crate) struct FeedReader {
     team: &'static str,
     cursor: Mutex<Option<String>>,
 }
 
-impl Reader {
+impl FeedReader {
     /// Of a team's feed, from its beginning.
     pub(crate) fn of(team: &'static str) -> Self {
         Self { team, cursor: Mutex::default() }

@@ -18,14 +18,14 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::check::evidence::Hook;
+use crate::check::evidence::HookFact;
 use crate::ledger::Ledger;
 
 /// The secrets of the endpoints, by path.
-pub(crate) type Secrets = Arc<Mutex<BTreeMap<String, String>>>;
+pub(crate) type SecretsByPath = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// Starts a receiver on a free port.
-pub(crate) async fn start(ledger: Arc<Ledger>, secrets: Secrets) -> SocketAddr {
+pub(crate) async fn start(ledger: Arc<Ledger>, secrets: SecretsByPath) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("a bound listener has an address");
     tokio::spawn(async move {
@@ -44,7 +44,7 @@ pub(crate) async fn start(ledger: Arc<Ledger>, secrets: Secrets) -> SocketAddr {
 async fn receive(
     request: Request<Incoming>,
     ledger: Arc<Ledger>,
-    secrets: Secrets,
+    secrets: SecretsByPath,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let mut answer = Response::new(Empty::new());
@@ -60,13 +60,13 @@ async fn receive(
     Ok(answer)
 }
 
-fn read(headers: &hyper::HeaderMap, body: &[u8], secret: Option<&str>) -> Option<Hook> {
+fn read(headers: &hyper::HeaderMap, body: &[u8], secret: Option<&str>) -> Option<HookFact> {
     let now = SystemClock.now();
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let json: Value = serde_json::from_slice(body).ok()?;
     let cache = &json["data"]["image_cache"];
     let secret = secret.and_then(|secret| SigningSecret::parse(secret).ok());
-    Some(Hook {
+    Some(HookFact {
         at: now,
         id: header("webhook-id")?.to_owned(),
         kind: json["type"].as_str()?.to_owned(),

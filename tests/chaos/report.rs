@@ -8,7 +8,7 @@ use crate::check::evidence::ClientFact;
 use crate::check::{self, Evidence, RULES};
 use crate::inject::Injector;
 use crate::plan::{LEAP, STEP};
-use crate::proxy::Proxy;
+use crate::proxy::FaultProxy;
 use crate::testbed::Testbed;
 
 /// Everything that is told.
@@ -40,7 +40,7 @@ impl Report<'_> {
         let gateways = &self.testbed.gateways;
         row("commits whose answer was lost", gateways.iter().map(|gateway| gateway.database.lost()).sum());
         let proxies = gateways.iter().flat_map(|gateway| [&gateway.door, &gateway.cloud, &gateway.database]);
-        row("connections that were cut", proxies.chain([&self.testbed.hooks]).map(Proxy::hits).sum());
+        row("connections that were cut", proxies.chain([&self.testbed.hooks]).map(FaultProxy::hits).sum());
         if !self.testbed.faketime {
             for name in [LEAP, STEP] {
                 println!("{name:<52} {:>9}  no libfaketime here (apt-get install faketime)", "NOT RUN");

@@ -13,9 +13,9 @@ const WAKE: Duration = Duration::from_secs(90);
 
 /// Until when nothing can be known of the cloud.
 #[derive(Debug, Default)]
-pub(crate) struct Doubt(Mutex<Option<Instant>>);
+pub(crate) struct UncertainTime(Mutex<Option<Instant>>);
 
-impl Doubt {
+impl UncertainTime {
     /// A lie of that length begins, or goes on.
     pub(crate) fn begins(&self, lie: Duration) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + lie + WAKE);
@@ -40,7 +40,7 @@ impl RetryLimit {
     }
 
     /// Whether there is any left.
-    pub(crate) fn lasts(&mut self, doubt: &Doubt) -> bool {
+    pub(crate) fn lasts(&mut self, doubt: &UncertainTime) -> bool {
         let now = Instant::now();
         if !doubt.is_at(now) {
             self.spent += now - self.seen;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::auth::mint::{MintedClaims, mint};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::identity::caller::Scope;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -84,7 +84,7 @@ pub(crate) fn set_clock(file: &Path, seconds: i64) -> anyhow::Result<()> {
 
 /// A token of a team, good for an hour.
 pub(crate) fn token(team: &str) -> anyhow::Result<String> {
-    let claims = Claims {
+    let claims = MintedClaims {
         subject: "chaos".into(),
         teams: vec![team.parse()?],
         // Without platform:security: the receiver's checks are about image caches, and the platform's events are not.

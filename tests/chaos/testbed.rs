@@ -14,12 +14,12 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::sync::{Mutex as Turn, RwLock};
 
 use crate::clocked::Clocked;
-use crate::gateway::{Gateway, free_port, until_answers};
+use crate::gateway::{GatewayProcess, free_port, until_answers};
 use crate::outages::Outages;
-use crate::pair::Pair;
-use crate::plan::{Setting, Who};
-use crate::process::{Program, Running, libfaketime};
-use crate::proxy::{Proxy, Target};
+use crate::pair::ServerPair;
+use crate::plan::{OddSetting, Who};
+use crate::process::{Program, RunningProgram, libfaketime};
+use crate::proxy::{FaultProxy, ProxyTarget};
 use crate::settings::{self, ACCESS_KEY, ACCESS_SECRET};
 
 /// The folders of Postgres' data: of the first primary and its standby, and of those that it is restored into.
@@ -33,22 +33,22 @@ const SPEED: &str = "5";
 #[derive(Debug)]
 pub(crate) struct Testbed {
     /// The gateways: A, B, C.
-    pub(crate) gateways: [Gateway; 3],
+    pub(crate) gateways: [GatewayProcess; 3],
     /// Before the receiver, for all.
-    pub(crate) hooks: Proxy,
+    pub(crate) hooks: FaultProxy,
     /// The stand-in's address.
     pub(crate) standin: String,
     /// Whether the clocks can be moved.
     pub(crate) faketime: bool,
     pub(crate) folder: PathBuf,
-    pub(crate) postgres: Turn<Pair>,
+    pub(crate) postgres: Turn<ServerPair>,
     pub(crate) clocked: Clocked,
     /// When it had no database.
     pub(crate) outages: Outages,
     /// Whoever starts a gateway reads it. One that starts while the database's clock is off takes that for the time,
     /// and needs minutes to find out: that is tried in `tests/it` (`database::clock_leaps`), where it costs nothing.
     starts: RwLock<()>,
-    _standin: Running,
+    _standin: RunningProgram,
 }
 
 impl Testbed {
@@ -57,21 +57,21 @@ impl Testbed {
         let faketime = libfaketime();
         let clocked = Clocked::prepare(&folder.join(POSTGRES[0]), faketime.as_deref()).await?;
         let options = |place: usize| clocked.options(&folder.join(POSTGRES[place]));
-        let postgres = Pair::start(options(0), options(1)).await?;
+        let postgres = ServerPair::start(options(0), options(1)).await?;
         let socket = postgres.socket()?;
         prepare(&postgres.primary()?.database_url(), folder).await?;
         let (standin, address) = start_standin(folder).await?;
         let mut gateways = Vec::new();
         for who in [Who::A, Who::B, Who::C] {
-            let database = Proxy::before(Target::Postgres(socket.clone())).await;
-            let cloud = Proxy::before(Target::Tcp(address)).await;
-            let gateway = Gateway::start(who, folder, database, cloud, faketime.as_deref()).await?;
+            let database = FaultProxy::before(ProxyTarget::Postgres(socket.clone())).await;
+            let cloud = FaultProxy::before(ProxyTarget::Tcp(address)).await;
+            let gateway = GatewayProcess::start(who, folder, database, cloud, faketime.as_deref()).await?;
             gateways.push(gateway);
         }
         let gateways = gateways.try_into().map_err(|_| anyhow::anyhow!("three gateways"))?;
         Ok(Self {
             gateways,
-            hooks: Proxy::before(Target::Tcp(receiver)).await,
+            hooks: FaultProxy::before(ProxyTarget::Tcp(receiver)).await,
             standin: format!("http://{address}"),
             faketime: faketime.is_some(),
             folder: folder.to_owned(),
@@ -83,7 +83,7 @@ impl Testbed {
         })
     }
 
-    pub(crate) fn of(&self, who: Who) -> &Gateway {
+    pub(crate) fn of(&self, who: Who) -> &GatewayProcess {
         &self.gateways[who as usize]
     }
 
@@ -117,7 +117,7 @@ impl Testbed {
     }
 
     /// A setting of the server's is another one for `pause`.
-    pub(crate) async fn set(&self, setting: Setting, pause: Duration) -> anyhow::Result<()> {
+    pub(crate) async fn set(&self, setting: OddSetting, pause: Duration) -> anyhow::Result<()> {
         let postgres = self.postgres.lock().await;
         postgres.set(&format!("{} = {}", setting.name, setting.odd)).await?;
         tokio::time::sleep(pause).await;
@@ -164,7 +164,7 @@ impl Testbed {
         postgres.crash().await?;
         let standby = postgres.standby_socket()?;
         for gateway in &self.gateways {
-            gateway.database.lead_to(Target::Postgres(standby.clone()));
+            gateway.database.lead_to(ProxyTarget::Postgres(standby.clone()));
         }
         tokio::time::sleep(pause).await;
         postgres.promote().await?;
@@ -227,7 +227,7 @@ pub(crate) async fn make_role(database_url: &str) -> anyhow::Result<()> {
     Ok(owner.close().await?)
 }
 
-async fn start_standin(folder: &Path) -> anyhow::Result<(Running, SocketAddr)> {
+async fn start_standin(folder: &Path) -> anyhow::Result<(RunningProgram, SocketAddr)> {
     let address = free_port(Who::C)?;
     let journal = folder.join("standin.ndjson").display().to_string();
     let listen = address.to_string();

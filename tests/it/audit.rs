@@ -12,15 +12,15 @@ mod sealer;
 
 use std::collections::HashSet;
 
-use eci_cache_gateway::app::audit::verification::{Report, Subject, verify};
+use eci_cache_gateway::app::audit::verification::{VerificationReport, VerificationSubject, verify};
 use eci_cache_gateway::domain::audit::checkpoint::Checkpoint;
 use eci_cache_gateway::store::Store;
 
 use crate::support::gateway::audit_keys;
 
 /// Verifies the database as `audit verify` does: what is not sealed gets a second look.
-async fn verified(store: &Store, saved: Option<Checkpoint>) -> Report {
-    let mut subject = Subject { keys: audit_keys().verifiers(), saved, waited: HashSet::new() };
+async fn verified(store: &Store, saved: Option<Checkpoint>) -> VerificationReport {
+    let mut subject = VerificationSubject { keys: audit_keys().verifiers(), saved, waited: HashSet::new() };
     let (report, waiting) = verify(store, &subject).await.unwrap();
     if waiting.is_empty() {
         return report;

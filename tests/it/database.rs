@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
 use crate::support::database::TestDatabase;
-use crate::support::process::Gateway;
+use crate::support::process::ServeProcess;
 
 mod causes;
 mod clock_leaps;
@@ -39,7 +39,7 @@ pub(crate) async fn ended(mut command: Command) -> (Option<i32>, String) {
 }
 
 /// The lines with these words, once there is one.
-async fn told(gateway: &Gateway, words: &str) -> Vec<String> {
+async fn told(gateway: &ServeProcess, words: &str) -> Vec<String> {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let lines: Vec<_> = gateway.said().into_iter().filter(|line| line.contains(words)).collect();

@@ -5,7 +5,7 @@ mod bodies;
 mod conventions;
 pub(crate) mod coverage;
 mod edges;
-mod handover;
+mod inherited_listener;
 mod limits;
 mod links;
 mod preconditions;

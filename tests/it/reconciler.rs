@@ -4,7 +4,7 @@
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::domain::image_cache::spec::ImageCacheChanges;
-use eci_cache_gateway::domain::image_cache::spec::fields::{ALL, Told};
+use eci_cache_gateway::domain::image_cache::spec::fields::{ALL, AuditForm};
 use eci_cache_gateway::domain::region::Region;
 use eci_cache_gateway::eci::Attempt;
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ async fn removed_outside(app: &TestGateway, id: &str) {
 /// Changed past the gateway, and built.
 async fn changed_outside(app: &TestGateway, id: &str, changes: &Value) {
     let imc = imc(app, id).await;
-    let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.told != Told::Secret);
+    let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.audit != AuditForm::Secret);
     let all: Value = taken.map(|field| (field.name.to_owned(), changes[field.name].clone())).collect();
     let changes: ImageCacheChanges = serde_json::from_value(all).unwrap();
     app.cloud_client().update(&region(), &imc, &changes, &[], &attempt(app)).await.unwrap();

@@ -12,4 +12,4 @@ mod policy;
 mod refusals;
 mod sizes;
 mod terraform;
-mod untold_creates;
+mod unanswered_creates;

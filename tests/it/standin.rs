@@ -9,7 +9,7 @@ mod identity;
 mod lies;
 mod life;
 mod limits;
-mod matching;
+mod match_image;
 mod refusals;
 mod roles;
 mod schemes;
@@ -21,15 +21,15 @@ use std::time::Duration;
 
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::domain::failure::Fault;
+use eci_cache_gateway::domain::failure::CallError;
 use eci_cache_gateway::domain::ids::OperationId;
-use eci_cache_gateway::domain::image_cache::observation::Seen;
+use eci_cache_gateway::domain::image_cache::observation::Observation;
 use eci_cache_gateway::domain::image_cache::spec::{
     ImageCacheChanges, ImageCacheSpec, OPERATION_TAG, RegistryCredential,
 };
 use eci_cache_gateway::domain::region::Region;
 use eci_cache_gateway::eci::{Attempt, Client, Created, Credentials, DescribeQuery, SeenPage, sign_v1};
-use eci_cache_gateway::sim::{Key, Settings, StandIn};
+use eci_cache_gateway::sim::{StandIn, StandInKey, StandInSettings};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -42,7 +42,7 @@ const SECRET: &str = "canary-key-secret";
 /// The key of another account.
 const OTHER: (&str, &str) = ("canary-other-id", "canary-other-secret");
 
-struct Cloud {
+struct TestCloud {
     clock: Arc<ManualClock>,
     entropy: Arc<Entropy>,
     url: String,
@@ -50,7 +50,7 @@ struct Cloud {
     http: reqwest::Client,
 }
 
-impl Cloud {
+impl TestCloud {
     async fn start() -> Self {
         let start = "2026-03-01T08:00:00Z".parse::<Instant>().expect("an instant");
         Self::start_with(Arc::new(ManualClock::at(start)), 42, None).await
@@ -59,10 +59,10 @@ impl Cloud {
     async fn start_with(clock: Arc<ManualClock>, seed: u64, state_file: Option<PathBuf>) -> Self {
         let entropy = Arc::new(Entropy::from_seed(seed));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let settings = Settings {
+        let settings = StandInSettings {
             access_key_id: KEY.into(),
             access_key_secret: SECRET.into(),
-            further: vec![Key {
+            further: vec![StandInKey {
                 access_key_id: OTHER.0.into(),
                 access_key_secret: OTHER.1.into(),
                 account: "other".into(),
@@ -118,11 +118,11 @@ impl Cloud {
             .eci_cache_id
     }
 
-    async fn look(&self, id: &str) -> Option<Seen> {
+    async fn look(&self, id: &str) -> Option<Observation> {
         self.page(DescribeQuery { eci_cache_id: Some(id.into()), ..Default::default() }).await.caches.pop()
     }
 
-    async fn seen(&self, id: &str) -> Seen {
+    async fn seen(&self, id: &str) -> Observation {
         self.look(id).await.expect("the cache is listed")
     }
 
@@ -237,9 +237,9 @@ fn spec(extra: &Value) -> ImageCacheSpec {
     serde_json::from_value(spec).expect("a spec")
 }
 
-fn code(fault: Fault) -> String {
+fn code(fault: CallError) -> String {
     match fault {
-        Fault::Refused(error) => error.code,
+        CallError::Refused(error) => error.code,
         other => panic!("not refused: {other}"),
     }
 }

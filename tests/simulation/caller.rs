@@ -11,7 +11,7 @@ use eci_cache_gateway::domain::operation::{OperationState, Owed};
 use crate::cloud::{NEVER, Time};
 use crate::faults::{Boundary, Fault};
 
-use crate::store::{DELETE, Store};
+use crate::store::{DELETE, ModelStore};
 use crate::twin::Twin;
 use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY, is_over};
 use crate::world::World;
@@ -43,7 +43,7 @@ enum Next {
 /// The door and its caller.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-pub(crate) struct Door {
+pub(crate) struct ModelDoor {
     next: Next,
     resume: Time,
     /// The caller is there.
@@ -56,13 +56,13 @@ pub(crate) struct Door {
     pub(crate) in_doubt: bool,
 }
 
-impl Door {
+impl ModelDoor {
     pub(crate) const NONE: Self =
         Self { next: Next::Nothing, resume: 0, there: false, sending: false, told: false, in_doubt: false };
     pub(crate) const ASKED: Self = Self { next: Next::Record, there: true, ..Self::NONE };
 
     /// When it does something.
-    pub(crate) fn due(&self, store: &Store) -> Time {
+    pub(crate) fn due(&self, store: &ModelStore) -> Time {
         match self.next {
             Next::Nothing => NEVER,
             Next::Wait if !is_over(store.operations[0].state) => self.resume.max(MAX_WAIT),
@@ -209,7 +209,7 @@ impl World {
     }
 }
 
-impl Store {
+impl ModelStore {
     /// Whether the ids may be told: from now on they may have been.
     fn begin_answer(&mut self) -> bool {
         let may = !self.abandoned && self.operations[DELETE].state.is_none();

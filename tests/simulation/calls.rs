@@ -1,10 +1,12 @@
 //! Calls to the cloud: what is sent, what a look shows, and when the cloud begins to lie.
 
-use eci_cache_gateway::domain::operation::{Answer, Input, OperationKind, Progress, Sight, decide};
+use eci_cache_gateway::domain::operation::{
+    CallOutcome, LookupResult, OperationInput, OperationKind, Progress, decide,
+};
 use eci_cache_gateway::domain::transition::core;
 
-use crate::cloud::{ACCEPTANCE, ANOTHERS, Request, Time};
-use crate::faults::{Fault, Owner};
+use crate::cloud::{ACCEPTANCE, ANOTHERS, ModelRequest, Time};
+use crate::faults::{Fault, ReusedIdOwner};
 
 use crate::twin::Twin;
 use crate::worker::{Hand, unwanted};
@@ -40,58 +42,58 @@ impl World {
         (operation, progress): (usize, Progress),
         signed: Time,
         fault: Option<Fault>,
-    ) -> (Answer, usize) {
+    ) -> (CallOutcome, usize) {
         let attempt = if self.twin == Twin::FreshToken { progress.attempts } else { 0 };
         let again = if progress.kind == OperationKind::Delete { 100 * self.store.resends } else { 0 };
         let token = u16::try_from(operation * 1_000).unwrap_or(0) + again + u16::try_from(attempt).unwrap_or(0);
         let token = token + self.renamed();
         let target = self.workers[place].row.and_then(|row| row.cache).unwrap_or(0);
         let fails = fault == Some(Fault::BuildFails);
-        let request = Request { kind: progress.kind, operation, token, signed, target, fails };
+        let request = ModelRequest { kind: progress.kind, operation, token, signed, target, fails };
         let create = progress.kind == OperationKind::Create;
         if let Some(Fault::ReusedId(owner)) = fault.filter(|_| create) {
             self.lied();
             match owner {
-                Owner::Living => self.cloud.anothers = Some(token),
-                Owner::Ended => self.store.ended_has = Some(self.cloud.count),
+                ReusedIdOwner::Living => self.cloud.anothers = Some(token),
+                ReusedIdOwner::Ended => self.store.ended_has = Some(self.cloud.count),
             }
         }
         if create && self.cloud.anothers == Some(token) {
-            return (Answer::Done, ANOTHERS);
+            return (CallOutcome::Done, ANOTHERS);
         }
         match fault {
-            Some(Fault::LostRequest) => (Answer::Unknown, 0),
+            Some(Fault::LostRequest) => (CallOutcome::Unknown, 0),
             Some(Fault::Late) => self.delay(90, request),
             Some(Fault::LateMid) => self.delay(400, request),
             Some(Fault::LateEnd) => self.delay(840, request),
-            Some(Fault::Throttle) => (Answer::NotDone, 0),
-            Some(Fault::Refuse) => (Answer::Refused, 0),
-            Some(Fault::Mismatch) => (Answer::Mismatch, 0),
+            Some(Fault::Throttle) => (CallOutcome::NotDone, 0),
+            Some(Fault::Refuse) => (CallOutcome::Refused, 0),
+            Some(Fault::Mismatch) => (CallOutcome::Mismatch, 0),
             Some(Fault::AckedNotDone) => self.cloud.deny(request),
             Some(Fault::LostAnswer) => {
                 self.reach(request);
-                (Answer::Unknown, 0)
+                (CallOutcome::Unknown, 0)
             }
             _ => self.reach(request),
         }
     }
 
     /// What the cloud does not show, it does not find either when it is to be changed: a removal counts as done then.
-    fn reach(&mut self, request: Request) -> (Answer, usize) {
+    fn reach(&mut self, request: ModelRequest) -> (CallOutcome, usize) {
         match request.kind {
-            OperationKind::Update if self.cloud.lies.is_veiled(request.target, self.now) => (Answer::Refused, 0),
+            OperationKind::Update if self.cloud.lies.is_veiled(request.target, self.now) => (CallOutcome::Refused, 0),
             OperationKind::Delete if self.cloud.lies.is_veiled(request.target, self.now) => {
-                (Answer::Done, request.target)
+                (CallOutcome::Done, request.target)
             }
             // The cloud does not take that time.
-            _ if !self.sure && (self.now - request.signed).abs() > ACCEPTANCE => (Answer::NotDone, 0),
+            _ if !self.sure && (self.now - request.signed).abs() > ACCEPTANCE => (CallOutcome::NotDone, 0),
             _ => self.cloud.arrive(request, self.now),
         }
     }
 
-    fn delay(&mut self, by: Time, request: Request) -> (Answer, usize) {
+    fn delay(&mut self, by: Time, request: ModelRequest) -> (CallOutcome, usize) {
         self.cloud.delay(self.now + by, request);
-        (Answer::Unknown, 0)
+        (CallOutcome::Unknown, 0)
     }
 
     /// Which moment a look shows.
@@ -106,13 +108,13 @@ impl World {
         let then = self.seen_at(fault);
         let mut cache = 0;
         let sight = match progress.kind {
-            _ if fault == Some(Fault::LookFails) => Sight::Failed,
+            _ if fault == Some(Fault::LookFails) => LookupResult::Failed,
             OperationKind::Create => {
                 let mut found = self.cloud.listed(then);
                 let first = found.next();
                 cache = first.unwrap_or(0);
                 let twice = found.next().is_some();
-                if first.is_some() { Sight::Found { twice } } else { Sight::Absent }
+                if first.is_some() { LookupResult::Found { twice } } else { LookupResult::Absent }
             }
             OperationKind::Update | OperationKind::Delete => {
                 let shown = row.cache.and_then(|cache| self.cloud.look(cache, then));
@@ -123,26 +125,26 @@ impl World {
                     shown.is_some_and(|s| core::was_updated(row.core.status, s.status, rebuilt(s.snapshot)))
                 };
                 match shown {
-                    _ if done => Sight::Found { twice: false },
-                    Some(seen) if row.core.status.is_unlikely(seen.status) => Sight::Absent,
-                    Some(_) => Sight::Nothing,
-                    None => Sight::Absent,
+                    _ if done => LookupResult::Found { twice: false },
+                    Some(seen) if row.core.status.is_unlikely(seen.status) => LookupResult::Absent,
+                    Some(_) => LookupResult::Nothing,
+                    None => LookupResult::Absent,
                 }
             }
         };
         // What is not there proves something only where others are.
         let is_delete = progress.kind == OperationKind::Delete;
         let absent = match sight {
-            Sight::Found { .. } => is_delete,
-            Sight::Absent => row.cache.is_none_or(|cache| self.cloud.look(cache, then).is_none()),
-            Sight::Nothing | Sight::Failed => false,
+            LookupResult::Found { .. } => is_delete,
+            LookupResult::Absent => row.cache.is_none_or(|cache| self.cloud.look(cache, then).is_none()),
+            LookupResult::Nothing | LookupResult::Failed => false,
         };
         let strict = progress.kind == OperationKind::Update;
-        let sight = if absent && !self.is_absence_believed(strict, then) { Sight::Failed } else { sight };
+        let sight = if absent && !self.is_absence_believed(strict, then) { LookupResult::Failed } else { sight };
         self.note(|| format!("operation {operation}: the look shows {sight:?}"));
-        let believed = self.twin == Twin::BelievesOneLook && sight == Sight::Absent;
-        let sight = if believed { Sight::Nothing } else { sight };
-        let input = Input::Looked { sight, unwanted: unwanted(progress, operation, &row) };
+        let believed = self.twin == Twin::BelievesOneLook && sight == LookupResult::Absent;
+        let sight = if believed { LookupResult::Nothing } else { sight };
+        let input = OperationInput::Looked { sight, unwanted: unwanted(progress, operation, &row) };
         let (progress, effect) = decide(progress, input, self.present(), &self.rule);
         self.workers[place].progress = Some(progress);
         Hand::Settle(operation, effect, cache)

@@ -6,7 +6,7 @@
 //! process's. A process that has died begins anew, with what the database says then, when it next takes something up,
 //! or a little later. Before the first leap all clocks agree, and nothing here costs a run anything.
 
-use eci_cache_gateway::domain::clock::course::{Course, LASTS, LASTS_ALONE, Reading};
+use eci_cache_gateway::domain::clock::course::{ClockReading, Course, LASTS, LASTS_ALONE};
 
 use crate::cloud::{NEVER, Time};
 use crate::faults::Leap;
@@ -211,8 +211,8 @@ impl World {
         self.read_again();
     }
 
-    fn reading(&self) -> Reading {
-        Reading {
+    fn reading(&self) -> ClockReading {
+        ClockReading {
             told: instant(self.now + self.store.skew),
             half: chrono::Duration::milliseconds(1),
             machine: instant(self.now),

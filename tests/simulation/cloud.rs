@@ -5,7 +5,7 @@
 //! what is not so ([`crate::lies`]), or says that something was done and does nothing.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
-use eci_cache_gateway::domain::operation::{Answer, OperationKind};
+use eci_cache_gateway::domain::operation::{CallOutcome, OperationKind};
 
 use crate::lies::Lies;
 use crate::rows::LAG;
@@ -26,7 +26,7 @@ const MOST_LATE: usize = 12;
 
 /// One cache of the cloud. Its number is its id.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cache {
+pub(crate) struct ModelCache {
     pub(crate) made: Time,
     pub(crate) gone: Time,
     /// The newest build.
@@ -44,7 +44,7 @@ pub(crate) struct Cache {
 
 /// A request on its way.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Request {
+pub(crate) struct ModelRequest {
     pub(crate) kind: OperationKind,
     pub(crate) operation: usize,
     pub(crate) token: u16,
@@ -55,18 +55,18 @@ pub(crate) struct Request {
 
 /// What a look shows of one cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shown {
+pub(crate) struct ShownCache {
     pub(crate) status: Status,
     pub(crate) snapshot: u8,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct Cloud {
-    pub(crate) caches: [Cache; CACHES],
+pub(crate) struct ModelCloud {
+    pub(crate) caches: [ModelCache; CACHES],
     pub(crate) count: usize,
     tokens: [(u16, Time, usize); TOKENS],
     token_count: usize,
-    late: [(Time, Request); LATE],
+    late: [(Time, ModelRequest); LATE],
     late_count: usize,
     /// When the last of them arrived.
     last_late: Time,
@@ -89,9 +89,9 @@ pub(crate) struct Cloud {
     snapshots: u8,
 }
 
-impl Cloud {
+impl ModelCloud {
     pub(crate) fn new(memory: Time, build: Time) -> Self {
-        let cache = Cache {
+        let cache = ModelCache {
             made: NEVER,
             gone: NEVER,
             began: 0,
@@ -103,7 +103,7 @@ impl Cloud {
             ended_before: Status::Ready,
         };
         let request =
-            Request { kind: OperationKind::Create, operation: 0, token: 0, signed: 0, target: 0, fails: false };
+            ModelRequest { kind: OperationKind::Create, operation: 0, token: 0, signed: 0, target: 0, fails: false };
         Self {
             caches: [cache; CACHES],
             count: 0,
@@ -131,17 +131,17 @@ impl Cloud {
     }
 
     /// Says that the request was carried out, and does nothing: a create has the id of a cache that is not there.
-    pub(crate) fn deny(&mut self, request: Request) -> (Answer, usize) {
+    pub(crate) fn deny(&mut self, request: ModelRequest) -> (CallOutcome, usize) {
         self.denied[request.operation] = true;
         if request.kind != OperationKind::Create || self.count == CACHES {
-            return (Answer::Done, request.target);
+            return (CallOutcome::Done, request.target);
         }
         self.count += 1;
-        (Answer::Done, self.count - 1)
+        (CallOutcome::Done, self.count - 1)
     }
 
     /// A request that will arrive at `at`.
-    pub(crate) fn delay(&mut self, at: Time, request: Request) {
+    pub(crate) fn delay(&mut self, at: Time, request: ModelRequest) {
         self.late_create |= request.kind == OperationKind::Create;
         if self.late_count < LATE {
             self.late[self.late_count] = (at, request);
@@ -160,7 +160,7 @@ impl Cloud {
     }
 
     /// Takes the late requests that arrive now; nobody hears the answers.
-    pub(crate) fn take_late(&mut self, now: Time) -> Option<Request> {
+    pub(crate) fn take_late(&mut self, now: Time) -> Option<ModelRequest> {
         let place = self.late[..self.late_count].iter().position(|(at, _)| *at <= now)?;
         let (_, request) = self.late[place];
         self.late_count -= 1;
@@ -170,15 +170,15 @@ impl Cloud {
     }
 
     /// Carries a request out, or not; the answer, and the cache of a create.
-    pub(crate) fn arrive(&mut self, request: Request, now: Time) -> (Answer, usize) {
+    pub(crate) fn arrive(&mut self, request: ModelRequest, now: Time) -> (CallOutcome, usize) {
         if (now - request.signed).abs() > ACCEPTANCE {
-            return (Answer::Refused, 0);
+            return (CallOutcome::Refused, 0);
         }
         let known = self.tokens[..self.token_count].iter().rfind(|known| known.0 == request.token);
         if let Some((_, at, cache)) = known.copied()
             && now - at < self.memory
         {
-            return (Answer::Done, cache);
+            return (CallOutcome::Done, cache);
         }
         let (answer, cache) = match request.kind {
             OperationKind::Create => self.create(request, now),
@@ -186,10 +186,10 @@ impl Cloud {
             OperationKind::Delete => {
                 let cache = &mut self.caches[request.target];
                 cache.gone = cache.gone.min(now);
-                (Answer::Done, request.target)
+                (CallOutcome::Done, request.target)
             }
         };
-        if answer == Answer::Done {
+        if answer == CallOutcome::Done {
             self.carried_out[request.operation] += 1;
             if self.token_count < TOKENS {
                 self.tokens[self.token_count] = (request.token, now, cache);
@@ -199,30 +199,30 @@ impl Cloud {
         (answer, cache)
     }
 
-    fn create(&mut self, request: Request, now: Time) -> (Answer, usize) {
+    fn create(&mut self, request: ModelRequest, now: Time) -> (CallOutcome, usize) {
         let place = self.count;
         if place == CACHES {
-            return (Answer::Refused, 0);
+            return (CallOutcome::Refused, 0);
         }
         self.count += 1;
         self.creates += 1;
         self.caches[place].made = now;
         self.begin(place, request, now);
-        (Answer::Done, place)
+        (CallOutcome::Done, place)
     }
 
-    fn update(&mut self, request: Request, now: Time) -> (Answer, usize) {
+    fn update(&mut self, request: ModelRequest, now: Time) -> (CallOutcome, usize) {
         let cache = self.caches[request.target];
         // In no other state the cloud takes an update.
         let first_failed = cache.fails && cache.snapshot == 0;
         if cache.gone <= now || now < cache.done || first_failed {
-            return (Answer::Refused, 0);
+            return (CallOutcome::Refused, 0);
         }
         self.begin(request.target, request, now);
-        (Answer::Done, request.target)
+        (CallOutcome::Done, request.target)
     }
 
-    fn begin(&mut self, place: usize, request: Request, now: Time) {
+    fn begin(&mut self, place: usize, request: ModelRequest, now: Time) {
         let cache = &mut self.caches[place];
         cache.ended_before = if cache.fails { Status::UpdateFailed } else { Status::Ready };
         cache.snapshot_before = cache.snapshot;
@@ -241,13 +241,13 @@ impl Cloud {
     }
 
     /// What a look by id at `then` shows.
-    pub(crate) fn look(&self, place: usize, then: Time) -> Option<Shown> {
+    pub(crate) fn look(&self, place: usize, then: Time) -> Option<ShownCache> {
         self.truth(place, then).and_then(|shown| self.lies.show(shown, place, then))
     }
 
     /// What it had then.
-    pub(crate) fn truth(&self, place: usize, then: Time) -> Option<Shown> {
-        let there = |cache: &&Cache| cache.made <= then && then < cache.gone;
+    pub(crate) fn truth(&self, place: usize, then: Time) -> Option<ShownCache> {
+        let there = |cache: &&ModelCache| cache.made <= then && then < cache.gone;
         let cache = self.caches.get(place).filter(there)?;
         let first = cache.began == cache.made;
         let (status, snapshot) = if then < cache.began {
@@ -259,7 +259,7 @@ impl Cloud {
         } else {
             (Status::Ready, cache.snapshot)
         };
-        Some(Shown { status, snapshot })
+        Some(ShownCache { status, snapshot })
     }
 
     /// The caches with the create's tag, as a list shows them at `then`.

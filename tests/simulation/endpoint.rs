@@ -2,11 +2,11 @@
 //! database, and must hear of what its team does.
 
 use eci_cache_gateway::domain::webhooks::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
-use eci_cache_gateway::domain::webhooks::scheduler::{End, Memory};
+use eci_cache_gateway::domain::webhooks::scheduler::{AttemptEnd, EndpointMemory};
 
 use crate::cloud::{NEVER, Time};
 use crate::faults::Fault;
-use crate::store::{Endpoint, Lease, Store, instant, time};
+use crate::store::{ModelEndpoint, ModelLease, ModelStore, instant, time};
 use crate::twin::Twin;
 use crate::worker::Hand;
 use crate::world::World;
@@ -16,11 +16,11 @@ const REST: Time = 86_400;
 /// So often something is tried before its pauses are as long as half a rest.
 const SOON: i16 = 6;
 /// What a worker that has just begun remembers of the endpoint.
-pub(crate) const NOTHING: Memory = Memory::new(0, 0);
+pub(crate) const NOTHING: EndpointMemory = EndpointMemory::new(0, 0);
 
 /// How an attempt to deliver ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum DeliveryEnd {
     Delivered,
     Failed,
     /// And the receiver asks for a rest.
@@ -29,7 +29,7 @@ pub(crate) enum Ended {
 
 /// A receiver that may ask for a rest.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Receiver {
+pub(crate) struct ModelReceiver {
     /// When it asked first, and how often; nothing is asked at 0.
     asked: (Time, u32),
     /// Its team resumed the endpoint then.
@@ -40,19 +40,19 @@ pub(crate) struct Receiver {
     last_at: Time,
 }
 
-impl Receiver {
+impl ModelReceiver {
     /// When its team resumes the endpoint.
     pub(crate) fn is_resumed_at(&self) -> Time {
         if self.asked.1 == 0 { NEVER } else { self.asked.0 + 2 }
     }
 
     /// Something was sent to it.
-    fn hear(&mut self, ended: Ended, now: Time) {
+    fn hear(&mut self, ended: DeliveryEnd, now: Time) {
         match ended {
-            Ended::Delivered => self.last_at = now,
-            Ended::Failed => self.refused = true,
-            Ended::Rests if self.asked.1 == 0 => self.asked = (now, 1),
-            Ended::Rests => self.asked.1 += 1,
+            DeliveryEnd::Delivered => self.last_at = now,
+            DeliveryEnd::Failed => self.refused = true,
+            DeliveryEnd::Rests if self.asked.1 == 0 => self.asked = (now, 1),
+            DeliveryEnd::Rests => self.asked.1 += 1,
         }
     }
 
@@ -74,9 +74,9 @@ impl World {
     pub(crate) fn post(&mut self, place: usize, fault: Option<Fault>) -> Hand {
         let (event, seen) = (self.store.deliveries[place].event, &mut self.received[place]);
         let ended = match fault {
-            Some(Fault::HookFails | Fault::HookUnheard) => Ended::Failed,
-            Some(Fault::HookRests) => Ended::Rests,
-            _ => Ended::Delivered,
+            Some(Fault::HookFails | Fault::HookUnheard) => DeliveryEnd::Failed,
+            Some(Fault::HookRests) => DeliveryEnd::Rests,
+            _ => DeliveryEnd::Delivered,
         };
         if !matches!(fault, Some(Fault::HookFails | Fault::HookRests)) {
             if seen.1 > 0 && seen.0 != event {
@@ -97,11 +97,11 @@ impl World {
         memory.is_resting(instant(self.clock))
     }
 
-    pub(crate) fn posted(&mut self, worker: usize, place: usize, ended: Ended) -> Hand {
+    pub(crate) fn posted(&mut self, worker: usize, place: usize, ended: DeliveryEnd) -> Hand {
         let held = &self.workers[worker];
-        let (token, revision, delivered) = (held.token, held.revision, ended == Ended::Delivered);
-        let rests_until = (ended == Ended::Rests).then_some(self.clock + REST);
-        let end = End { revision, good: delivered, paused_until: rests_until.map(instant) };
+        let (token, revision, delivered) = (held.token, held.revision, ended == DeliveryEnd::Delivered);
+        let rests_until = (ended == DeliveryEnd::Rests).then_some(self.clock + REST);
+        let end = AttemptEnd { revision, good: delivered, paused_until: rests_until.map(instant) };
         self.memories[worker].count(&end);
         if let Some(until) = rests_until {
             self.store.rest(revision, until);
@@ -116,10 +116,10 @@ impl World {
     }
 }
 
-impl Store {
+impl ModelStore {
     /// The team resumes the endpoint.
     pub(crate) fn resume(&mut self) {
-        self.endpoint = Endpoint { revision: self.endpoint.revision + 1, rests_until: 0 };
+        self.endpoint = ModelEndpoint { revision: self.endpoint.revision + 1, rests_until: 0 };
     }
 
     /// The endpoint rests, because of an attempt that was read under that revision.
@@ -133,7 +133,7 @@ impl Store {
     pub(crate) fn give_back(&mut self, place: usize, token: u32, until: Time) {
         let delivery = &mut self.deliveries[place];
         if delivery.lease.is(token) {
-            (delivery.lease, delivery.due) = (Lease::default(), until);
+            (delivery.lease, delivery.due) = (ModelLease::default(), until);
             delivery.attempts -= 1;
         }
     }
@@ -142,7 +142,7 @@ impl Store {
     pub(crate) fn finish(&mut self, place: usize, token: u32, delivered: bool, again: Time) {
         let delivery = &mut self.deliveries[place];
         if delivery.lease.is(token) {
-            delivery.lease = Lease::default();
+            delivery.lease = ModelLease::default();
             delivery.delivered = delivered;
             delivery.due = if delivered { NEVER } else { again };
         }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::schedule::{Schedule, Script};
 use crate::twin::Twin;
 use crate::world::{MOST_BOUNDARIES, World};
-use crate::{Failure, given};
+use crate::{RunFailure, given};
 
 /// What the threads share.
 struct Shared {
@@ -19,14 +19,14 @@ struct Shared {
     ran: AtomicU64,
     /// One went wrong: the others need not go on.
     over: AtomicBool,
-    failed: Mutex<Option<Failure>>,
+    failed: Mutex<Option<RunFailure>>,
 }
 
 /// A world before a step, whose first boundary has that number.
 type Mark = (u16, World);
 
 /// Runs all of these scripts, on all threads; how many schedules, and the first that went wrong.
-pub(crate) fn all(scripts: &[Script], depth: usize, threads: usize, twin: Twin) -> (u64, Option<Failure>) {
+pub(crate) fn all(scripts: &[Script], depth: usize, threads: usize, twin: Twin) -> (u64, Option<RunFailure>) {
     let shared = Shared { twin, ran: AtomicU64::new(0), over: AtomicBool::new(false), failed: Mutex::new(None) };
     let mut roots = Vec::new();
     for script in scripts {
@@ -108,7 +108,7 @@ impl Shared {
         self.ran.fetch_add(1, Ordering::Relaxed);
         if let Some(what) = wrong {
             let replay = format!("--schedule {schedule}{}", self.twin.argument());
-            let failure = Failure { replay, what, met: schedule };
+            let failure = RunFailure { replay, what, met: schedule };
             self.failed.lock().expect("nobody panics with it").get_or_insert(failure);
             self.over.store(true, Ordering::Relaxed);
         }

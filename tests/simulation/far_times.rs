@@ -6,8 +6,8 @@ use eci_cache_gateway::domain::webhooks::retry::LONGEST_PAUSE;
 
 use crate::clocks::seconds;
 use crate::cloud::{NEVER, Time};
-use crate::rows::{Lease, instant};
-use crate::store::Store;
+use crate::rows::{ModelLease, instant};
+use crate::store::ModelStore;
 
 /// The longest lease.
 const LEASE: Time = seconds(chrono::Duration::seconds(LONGEST_LEASE.as_secs().cast_signed()));
@@ -16,11 +16,11 @@ const FAR: Time = seconds(FARTHEST_DUE);
 /// The same of deliveries.
 const FAR_DELIVERY: Time = 2 * seconds(LONGEST_PAUSE);
 
-impl Store {
+impl ModelStore {
     /// Shortens the leases that end later than any lease may.
     pub(crate) fn shorten_leases(&mut self, now: Time) {
         let limit = now + self.skew + LEASE;
-        let shorten = |lease: &mut Lease| lease.until = lease.until.min(limit);
+        let shorten = |lease: &mut ModelLease| lease.until = lease.until.min(limit);
         self.operations.iter_mut().for_each(|operation| shorten(&mut operation.lease));
         self.deliveries.iter_mut().for_each(|delivery| shorten(&mut delivery.lease));
         shorten(&mut self.group);

@@ -2,7 +2,7 @@
 
 use crate::cloud::Time;
 use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY};
-use crate::world::{OUTAGE, Setting};
+use crate::world::{OUTAGE, RunSetting};
 
 /// Where something can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) enum Odd {
 
 /// Who has the id that the cloud gives once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Owner {
+pub(crate) enum ReusedIdOwner {
     /// A row that lives: nothing was made.
     Living,
     /// A row that has ended.
@@ -119,7 +119,7 @@ pub(crate) enum Fault {
     /// From now on each second look shows the newest cache as something that it is not, for a while.
     Flap(Odd),
     /// The cloud answers a create with an id that another row has.
-    ReusedId(Owner),
+    ReusedId(ReusedIdOwner),
     /// The cloud says that it was done, and does nothing.
     AckedNotDone,
     /// The database's clock leaps; later it is right again.
@@ -134,7 +134,7 @@ use Fault::{
 
 impl Fault {
     /// How long it lasts, and whether a create must end soon after it.
-    pub(crate) fn lasts(self, setting: &Setting) -> (Time, bool) {
+    pub(crate) fn lasts(self, setting: &RunSetting) -> (Time, bool) {
         match self {
             Crash | Unheard | LostRequest | LostAnswer | Throttle | BuildFails | LookFails | Lag | HookFails
             | HookUnheard | HookRests | ReusedId(_) => (0, true),
@@ -179,8 +179,8 @@ impl Fault {
         Flap(Odd::Failed),
         Flap(Odd::Creating),
         Flap(Odd::Nothing),
-        ReusedId(Owner::Living),
-        ReusedId(Owner::Ended),
+        ReusedId(ReusedIdOwner::Living),
+        ReusedId(ReusedIdOwner::Ended),
         AckedNotDone,
         StepDb(Leap::NineDays),
         StepDb(Leap::TenMinutesBack),
@@ -223,8 +223,8 @@ impl Boundary {
                 Refuse,
                 Mismatch,
                 BuildFails,
-                ReusedId(Owner::Living),
-                ReusedId(Owner::Ended),
+                ReusedId(ReusedIdOwner::Living),
+                ReusedId(ReusedIdOwner::Ended),
                 AckedNotDone,
             ],
             Self::Delete => &[

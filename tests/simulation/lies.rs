@@ -2,7 +2,7 @@
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 
-use crate::cloud::{NEVER, Shown, Time};
+use crate::cloud::{NEVER, ShownCache, Time};
 use crate::faults::Odd;
 
 /// The lies of a run.
@@ -65,7 +65,7 @@ impl Lies {
     }
 
     /// What a look at `then` shows of a cache.
-    pub(crate) fn show(&self, mut shown: Shown, place: usize, then: Time) -> Option<Shown> {
+    pub(crate) fn show(&self, mut shown: ShownCache, place: usize, then: Time) -> Option<ShownCache> {
         if self.is_veiled(place, then) {
             return None;
         }

@@ -20,7 +20,6 @@ mod calls;
 mod check;
 mod clocks;
 mod cloud;
-mod comparing;
 mod endpoint;
 mod enumerate;
 mod failover;
@@ -28,13 +27,14 @@ mod far_times;
 mod faults;
 mod lies;
 mod random;
+mod reconciler;
 mod recovery;
 mod requests;
 mod rows;
 mod schedule;
 mod store;
+mod tracker;
 mod twin;
-mod watching;
 mod work;
 mod worker;
 mod world;
@@ -45,13 +45,13 @@ use std::time::Instant;
 
 use arguments::Arguments;
 use random::Random;
-use schedule::{MOST_FAULTS, Schedule, Source};
+use schedule::{FaultSource, MOST_FAULTS, Schedule};
 use twin::Twin;
-use world::{Setting, World};
+use world::{RunSetting, World};
 
 /// A run that went wrong.
 #[derive(Debug, Clone)]
-pub(crate) struct Failure {
+pub(crate) struct RunFailure {
     /// How to see it again.
     replay: String,
     what: &'static str,
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 fn drawn(seed: u64, twin: Twin) -> World {
     let mut random = Random::new(seed);
     let script = random.pick(twin.scripts());
-    let setting = Setting {
+    let setting = RunSetting {
         memory: random.pick(&[300, 300, 301, 600, 3_600]),
         build: random.pick(&[20, 50, 50, 200]),
         lag: random.pick(&[0, 0, 5, 59]),
@@ -92,11 +92,11 @@ fn drawn(seed: u64, twin: Twin) -> World {
         leap: random.pick(&[60, 300, 600, 900]),
     };
     let odds = random.pick(&[8, 24, 64, 128]);
-    World::new(script, setting, Source::Drawn { random, odds, left: MOST_FAULTS }, twin).begun()
+    World::new(script, setting, FaultSource::Drawn { random, odds, left: MOST_FAULTS }, twin).begun()
 }
 
 fn given(schedule: Schedule, twin: Twin) -> World {
-    World::new(schedule.script, Setting::PLAIN, Source::Given(schedule), twin).begun()
+    World::new(schedule.script, RunSetting::PLAIN, FaultSource::Given(schedule), twin).begun()
 }
 
 /// Runs one, and tells every step of it.
@@ -108,10 +108,10 @@ fn tell(mut world: World) -> ExitCode {
 }
 
 /// Random schedules of the seeds from `from`, on all threads; how many, and the first that went wrong.
-fn at_random(from: u64, count: u64, threads: usize, twin: Twin) -> (u64, Option<Failure>) {
+fn at_random(from: u64, count: u64, threads: usize, twin: Twin) -> (u64, Option<RunFailure>) {
     const BATCH: u64 = 1_000;
     let (next, ran) = (AtomicU64::new(0), AtomicU64::new(0));
-    let failed = std::sync::Mutex::new(None::<Failure>);
+    let failed = std::sync::Mutex::new(None::<RunFailure>);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -125,7 +125,7 @@ fn at_random(from: u64, count: u64, threads: usize, twin: Twin) -> (u64, Option<
                         let wrong = world.run();
                         if let Some(what) = wrong {
                             let replay = format!("--seed {seed}{}", twin.argument());
-                            let failure = Failure { replay, what, met: world.met };
+                            let failure = RunFailure { replay, what, met: world.met };
                             failed.lock().expect("nobody panics with it").get_or_insert(failure);
                             break;
                         }
@@ -175,9 +175,9 @@ fn all(arguments: &Arguments) -> ExitCode {
 }
 
 /// Prints one line as the test harness does; whether it failed.
-fn report(name: &str, good: bool, failure: Option<&Failure>) -> bool {
+fn report(name: &str, good: bool, failure: Option<&RunFailure>) -> bool {
     println!("test {name} ... {}", if good { "ok" } else { "FAILED" });
-    if let Some(Failure { replay, what, met }) = failure {
+    if let Some(RunFailure { replay, what, met }) = failure {
         println!("    {what}\n    schedule: {met}\n    replay: cargo test --test simulation -- {replay}");
     }
     !good

@@ -5,12 +5,12 @@ use eci_cache_gateway::domain::operation::{OperationKind, OperationState};
 
 use crate::cloud::{NEVER, Time};
 use crate::schedule::Script;
-use crate::store::{DELETE, Operation};
+use crate::store::{DELETE, ModelOperation};
 use crate::world::World;
 
 /// A request of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum CallerRequest {
     Update(usize),
     Delete,
     Join,
@@ -19,44 +19,44 @@ pub(crate) enum Asked {
 
 impl World {
     /// What the caller asks for next, and when.
-    pub(crate) fn next_request(&self) -> (Time, Asked) {
+    pub(crate) fn next_request(&self) -> (Time, CallerRequest) {
         let (made, last) = self.requests;
         if made >= self.script.requests() {
-            return (NEVER, Asked::Delete);
+            return (NEVER, CallerRequest::Delete);
         }
         let status = self.store.row.core.status;
         let free = !self.store.operations.iter().any(|operation| operation.is(OperationState::Running));
         let when_ready = if status == Status::Ready && free { self.now } else { NEVER };
         let when_updatable = if status == Status::UpdateFailed && free { self.now } else { when_ready };
         let (at, asked) = match (self.script, made) {
-            (Script::CreateDelete, 0) => (2, Asked::Delete),
-            (Script::ReadyDelete, 0) => (when_ready, Asked::Delete),
+            (Script::CreateDelete, 0) => (2, CallerRequest::Delete),
+            (Script::ReadyDelete, 0) => (when_ready, CallerRequest::Delete),
             (Script::Update | Script::UpdateTwice | Script::UpdateDelete | Script::AskUpdate, 0) => {
-                (when_ready, Asked::Update(1))
+                (when_ready, CallerRequest::Update(1))
             }
-            (Script::Resume, 0) => (self.endpoint.is_resumed_at(), Asked::Resume),
-            (Script::AskJoin, 0) => (2, Asked::Join),
-            (Script::AskJoinReady, 0) => (when_ready, Asked::Join),
-            (Script::UpdateTwice, 1) => (when_updatable, Asked::Update(2)),
-            (Script::UpdateDelete, 1) => (last + 2, Asked::Delete),
-            _ => (NEVER, Asked::Delete),
+            (Script::Resume, 0) => (self.endpoint.is_resumed_at(), CallerRequest::Resume),
+            (Script::AskJoin, 0) => (2, CallerRequest::Join),
+            (Script::AskJoinReady, 0) => (when_ready, CallerRequest::Join),
+            (Script::UpdateTwice, 1) => (when_updatable, CallerRequest::Update(2)),
+            (Script::UpdateDelete, 1) => (last + 2, CallerRequest::Delete),
+            _ => (NEVER, CallerRequest::Delete),
         };
         let away_until = self.away_until.max(self.read_only_until);
         (if at == NEVER { NEVER } else { at.max(away_until) }, asked)
     }
 
     /// What the door and `app` do with a request, in one transaction.
-    pub(crate) fn request(&mut self, asked: Asked) {
+    pub(crate) fn request(&mut self, asked: CallerRequest) {
         self.requests = (self.requests.0 + 1, self.now);
         self.go_by_clock_of(0);
         self.note(|| format!("the caller asks for {asked:?}"));
         let status = self.store.row.core.status;
         let (place, state) = match asked {
-            Asked::Delete if status.is_final() || status == Status::Deleting => return,
-            Asked::Delete => (DELETE, self.delete_state()),
-            Asked::Join => return self.join(),
-            Asked::Resume => return self.resume(),
-            Asked::Update(place) => (place, OperationState::Running),
+            CallerRequest::Delete if status.is_final() || status == Status::Deleting => return,
+            CallerRequest::Delete => (DELETE, self.delete_state()),
+            CallerRequest::Join => return self.join(),
+            CallerRequest::Resume => return self.resume(),
+            CallerRequest::Update(place) => (place, OperationState::Running),
         };
         if self.script.asks_without_token() {
             self.store.name();
@@ -72,7 +72,7 @@ impl World {
     /// A delete waits for what runs; a create that nothing was sent of is taken up at once.
     fn delete_state(&mut self) -> OperationState {
         let now = self.clock;
-        let running = |operation: &&mut Operation| operation.is(OperationState::Running);
+        let running = |operation: &&mut ModelOperation| operation.is(OperationState::Running);
         let Some(earlier) = self.store.operations.iter_mut().find(running) else { return OperationState::Running };
         if earlier.progress.kind == OperationKind::Create && !earlier.progress.in_doubt {
             earlier.due = now;

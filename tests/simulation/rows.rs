@@ -2,7 +2,7 @@
 
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::operation::{OperationState, Progress};
-use eci_cache_gateway::domain::transition::core::Core;
+use eci_cache_gateway::domain::transition::core::CacheState;
 
 use crate::cloud::{NEVER, Time};
 
@@ -43,12 +43,12 @@ pub(crate) fn time(instant: Instant) -> Time {
 
 /// Who holds something, and until when.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Lease {
+pub(crate) struct ModelLease {
     pub(crate) token: u32,
     pub(crate) until: Time,
 }
 
-impl Lease {
+impl ModelLease {
     /// When it is free, of a database whose clock is off by so much.
     pub(crate) fn free_at(self, skew: Time) -> Time {
         if self.token == 0 { 0 } else { self.until + 1 - skew }
@@ -61,17 +61,17 @@ impl Lease {
 
 /// An operation's row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operation {
+pub(crate) struct ModelOperation {
     /// None before it is asked for.
     pub(crate) state: Option<OperationState>,
     pub(crate) progress: Progress,
     pub(crate) due: Time,
-    pub(crate) lease: Lease,
+    pub(crate) lease: ModelLease,
     /// `NEVER` where nothing is unsettled.
     pub(crate) unsettled: Time,
 }
 
-impl Operation {
+impl ModelOperation {
     pub(crate) fn is(&self, state: OperationState) -> bool {
         self.state == Some(state)
     }
@@ -79,8 +79,8 @@ impl Operation {
 
 /// The image cache's row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Row {
-    pub(crate) core: Core,
+pub(crate) struct ModelCacheRow {
+    pub(crate) core: CacheState,
     pub(crate) version: u32,
     /// The cloud's cache, once known.
     pub(crate) cache: Option<usize>,
@@ -92,19 +92,19 @@ pub(crate) struct Row {
 
 /// A Ready event and its delivery.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Delivery {
+pub(crate) struct ModelDelivery {
     /// The event's id; 0 before it is told.
     pub(crate) event: u32,
     pub(crate) attempts: i16,
     /// When it is due; `NEVER` once delivered or given up.
     pub(crate) due: Time,
-    pub(crate) lease: Lease,
+    pub(crate) lease: ModelLease,
     pub(crate) delivered: bool,
 }
 
 /// The endpoint that the deliveries go to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Endpoint {
+pub(crate) struct ModelEndpoint {
     /// Rises with each act of its team.
     pub(crate) revision: i64,
     /// Nothing is sent to it before.

@@ -118,7 +118,7 @@ impl FromStr for Schedule {
 
 /// Where the faults of a run come from.
 #[derive(Clone, Copy)]
-pub(crate) enum Source {
+pub(crate) enum FaultSource {
     /// A schedule, given beforehand.
     Given(Schedule),
     /// Drawn as the run goes: `odds` in 256 at each boundary.

@@ -4,13 +4,15 @@
 use eci_cache_gateway::domain::event::EventType;
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{Effect, OperationKind, OperationState, Owed, Progress};
-use eci_cache_gateway::domain::transition::core::{self, Core, Input, Outcome};
+use eci_cache_gateway::domain::transition::core::{self, CacheState, TransitionInput, TransitionOutcome};
 
 use crate::cloud::{ANOTHERS, NEVER, Time};
-use crate::comparing::Doubt;
-pub(crate) use crate::rows::{Delivery, Endpoint, LAG, LEASE, Lease, Operation, Row, Work, instant, lag, time};
+use crate::reconciler::VanishingAlarm;
+pub(crate) use crate::rows::{
+    LAG, LEASE, ModelCacheRow, ModelDelivery, ModelEndpoint, ModelLease, ModelOperation, Work, instant, lag, time,
+};
 use crate::twin::Twin;
-use crate::worker::Observation;
+use crate::worker::ModelObservation;
 
 /// The tracker's pause between two looks.
 const LOOK_EVERY: Time = 30;
@@ -26,15 +28,15 @@ const GENERATIONS: usize = 6;
 const _: () = assert!(EventType::ALL.len() <= u32::BITS as usize);
 
 #[derive(Clone, Copy)]
-pub(crate) struct Store {
-    pub(crate) operations: [Operation; OPERATIONS],
-    pub(crate) row: Row,
+pub(crate) struct ModelStore {
+    pub(crate) operations: [ModelOperation; OPERATIONS],
+    pub(crate) row: ModelCacheRow,
     /// By how much its clock is off.
     pub(crate) skew: Time,
     pub(crate) look_due: Time,
-    pub(crate) group: Lease,
-    pub(crate) deliveries: [Delivery; EVENTS],
-    pub(crate) endpoint: Endpoint,
+    pub(crate) group: ModelLease,
+    pub(crate) deliveries: [ModelDelivery; EVENTS],
+    pub(crate) endpoint: ModelEndpoint,
     /// Which operation made each generation.
     pub(crate) made_by: [usize; EVENTS + 1],
     /// Dedupe keys of the events: by generation, a bit for each type.
@@ -54,7 +56,7 @@ pub(crate) struct Store {
     /// When the whole list is compared next; never, while the cloud has not lied.
     pub(crate) compare_due: Time,
     /// Too much vanished at once.
-    pub(crate) doubt: Option<Doubt>,
+    pub(crate) doubt: Option<VanishingAlarm>,
     /// Caches that were found and that no row knows, one bit each.
     pub(crate) found: u8,
     /// A row that has ended has that id of the cloud.
@@ -66,17 +68,17 @@ pub(crate) struct Store {
     pub(crate) twin: Twin,
 }
 
-impl Store {
+impl ModelStore {
     pub(crate) fn new(twin: Twin) -> Self {
         let kinds = [OperationKind::Create, OperationKind::Update, OperationKind::Update, OperationKind::Delete];
-        let operation = |kind| Operation {
+        let operation = |kind| ModelOperation {
             state: None,
             progress: Progress::new(kind),
             due: 0,
-            lease: Lease::default(),
+            lease: ModelLease::default(),
             unsettled: NEVER,
         };
-        let core = Core {
+        let core = CacheState {
             status: Status::Pending,
             generation: 1,
             known: false,
@@ -88,15 +90,16 @@ impl Store {
             accepted_at: None,
             expires_at: None,
         };
-        let delivery = Delivery { event: 0, attempts: 0, due: NEVER, lease: Lease::default(), delivered: false };
+        let delivery =
+            ModelDelivery { event: 0, attempts: 0, due: NEVER, lease: ModelLease::default(), delivered: false };
         Self {
             operations: kinds.map(operation),
-            row: Row { core, version: 1, cache: None, newest: 0, snapshot: 0, snapshot_before: 0 },
+            row: ModelCacheRow { core, version: 1, cache: None, newest: 0, snapshot: 0, snapshot_before: 0 },
             skew: 0,
             look_due: NEVER,
-            group: Lease::default(),
+            group: ModelLease::default(),
             deliveries: [delivery; EVENTS],
-            endpoint: Endpoint { revision: 1, rests_until: 0 },
+            endpoint: ModelEndpoint { revision: 1, rests_until: 0 },
             made_by: [0; EVENTS + 1],
             told: [0; GENERATIONS],
             events: 0,
@@ -161,7 +164,7 @@ impl Store {
             self.ended_has = None;
         }
         operation.progress = progress;
-        operation.lease = Lease::default();
+        operation.lease = ModelLease::default();
         let ended = match effect {
             Effect::Wait(until) => {
                 operation.due = time(until);
@@ -176,10 +179,10 @@ impl Store {
         operation.state = Some(ended);
         self.owe(place, ended, caller_waits);
         let input = match (effect, kind) {
-            (Effect::Succeed { .. }, OperationKind::Create) => Some(Input::Created),
-            (Effect::Succeed { .. }, OperationKind::Update) => Some(Input::Updated),
-            (Effect::Succeed { .. }, OperationKind::Delete) => Some(Input::Deleted),
-            (Effect::Refuse, OperationKind::Create) => Some(Input::CreateRefused),
+            (Effect::Succeed { .. }, OperationKind::Create) => Some(TransitionInput::Created),
+            (Effect::Succeed { .. }, OperationKind::Update) => Some(TransitionInput::Updated),
+            (Effect::Succeed { .. }, OperationKind::Delete) => Some(TransitionInput::Deleted),
+            (Effect::Refuse, OperationKind::Create) => Some(TransitionInput::CreateRefused),
             _ => None,
         };
         if let Some(input) = input {
@@ -200,23 +203,23 @@ impl Store {
     /// Ends the create, of which nothing was sent.
     pub(crate) fn end_unsent(&mut self, now: Time) {
         let create = &mut self.operations[0];
-        (create.state, create.lease) = (Some(OperationState::Refused), Lease::default());
+        (create.state, create.lease) = (Some(OperationState::Refused), ModelLease::default());
         self.owed = None;
-        self.moved_by(0, Input::CreateRefused, 0, now);
+        self.moved_by(0, TransitionInput::CreateRefused, 0, now);
         self.row.version += 1;
         self.begin_waiting(0, now);
     }
 
-    fn moved_by(&mut self, place: usize, input: Input, cache: usize, now: Time) {
+    fn moved_by(&mut self, place: usize, input: TransitionInput, cache: usize, now: Time) {
         let now = now.max(self.changed);
         let outcome = core::step(self.row.core, input, instant(now), lag());
-        if input == Input::Created {
+        if input == TransitionInput::Created {
             self.row.cache = Some(cache);
         }
-        if input == Input::Updated {
+        if input == TransitionInput::Updated {
             self.row.snapshot_before = self.row.snapshot;
         }
-        if outcome.next.generation > 0 && input != Input::Deleted {
+        if outcome.next.generation > 0 && input != TransitionInput::Deleted {
             let generation = usize::try_from(outcome.next.generation).unwrap_or(0).min(EVENTS);
             self.made_by[generation] = place;
         }
@@ -234,7 +237,7 @@ impl Store {
         }
     }
 
-    fn write_core(&mut self, believed: Status, outcome: Outcome, now: Time) {
+    fn write_core(&mut self, believed: Status, outcome: TransitionOutcome, now: Time) {
         let (from, to) = (self.row.core.status, outcome.next.status);
         if from != to && !from.may_become(to) {
             self.fault = Some("a transition that the graph does not have");
@@ -270,8 +273,8 @@ impl Store {
 
     /// Writes what the tracker observed. The row must have the version that was read.
     /// `false`: it has not, and nothing is written.
-    pub(crate) fn observe(&mut self, read: &Row, seen: &Observation, now: Time) -> bool {
-        let Observation { outcome, snapshot } = *seen;
+    pub(crate) fn observe(&mut self, read: &ModelCacheRow, seen: &ModelObservation, now: Time) -> bool {
+        let ModelObservation { outcome, snapshot } = *seen;
         if read.version != self.row.version && self.twin != Twin::NoCompareAndSet {
             return false;
         }
@@ -295,7 +298,7 @@ impl Store {
     /// Gives the group back, due again while something is in motion.
     pub(crate) fn release(&mut self, token: u32, now: Time) {
         if self.group.is(token) {
-            self.group = Lease::default();
+            self.group = ModelLease::default();
             self.look_due = if self.row.core.status.is_in_motion() { now + LOOK_EVERY } else { NEVER };
         }
     }
@@ -304,7 +307,7 @@ impl Store {
     pub(crate) fn note_unsettled(&mut self, place: usize, token: u32, until: Time) {
         let operation = &mut self.operations[place];
         if operation.lease.is(token) {
-            operation.lease = Lease::default();
+            operation.lease = ModelLease::default();
             operation.unsettled = until;
         }
     }

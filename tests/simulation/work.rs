@@ -4,13 +4,13 @@ use eci_cache_gateway::domain::operation::OperationState;
 
 use crate::clocks::Trust;
 use crate::cloud::{NEVER, Time};
-use crate::store::{LEASE, Lease, Store, Work};
+use crate::store::{LEASE, ModelLease, ModelStore, Work};
 
-impl Store {
+impl ModelStore {
     /// The work that is due first for a process with that time, and when.
     pub(crate) fn next_work(&self, Trust { off, certain, sure }: Trust) -> (Time, Work) {
         let mut first = (NEVER, Work::Track);
-        let free = |lease: Lease| lease.free_at(self.skew);
+        let free = |lease: ModelLease| lease.free_at(self.skew);
         let mut offer = |at: Time, work| {
             if at < first.0 {
                 first = (at, work);
@@ -48,7 +48,7 @@ impl Store {
     /// Takes work into a worker's hands.
     pub(crate) fn claim(&mut self, work: Work, now: Time) -> u32 {
         self.tokens += 1;
-        let lease = Lease { token: self.tokens, until: now + self.skew + LEASE };
+        let lease = ModelLease { token: self.tokens, until: now + self.skew + LEASE };
         match work {
             Work::Operation(place) | Work::Unsettled(place) => self.operations[place].lease = lease,
             Work::Track => self.group = lease,

@@ -1,15 +1,15 @@
 //! A worker: what it has in hand, and what it does next. The hands of `app`, with the same rules underneath.
 
 use eci_cache_gateway::domain::operation::{
-    Answer, Effect, Input, OperationKind, OperationState, Owed, Progress, decide, is_stale,
+    CallOutcome, Effect, OperationInput, OperationKind, OperationState, Owed, Progress, decide, is_stale,
 };
-use eci_cache_gateway::domain::transition::core::Outcome;
+use eci_cache_gateway::domain::transition::core::TransitionOutcome;
 
 use crate::cloud::{NEVER, Time};
-use crate::endpoint::{Ended, NOTHING};
+use crate::endpoint::{DeliveryEnd, NOTHING};
 use crate::faults::{Boundary, Fault};
 
-use crate::store::{LAG, Row, Work, instant};
+use crate::store::{LAG, ModelCacheRow, Work, instant};
 use crate::twin::Twin;
 use crate::world::World;
 
@@ -46,7 +46,7 @@ pub(crate) enum Hand {
     /// Send a webhook.
     Post(usize),
     /// Write how that went.
-    Posted(usize, Ended),
+    Posted(usize, DeliveryEnd),
     /// Give a delivery back: the endpoint rests, as far as the worker knows.
     GiveBack(usize),
     /// Give up creates of which nobody will be told.
@@ -64,24 +64,24 @@ pub(crate) enum Hand {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Worker {
+pub(crate) struct ModelWorker {
     pub(crate) hand: Hand,
     /// When it goes on.
     pub(crate) resume: Time,
     pub(crate) token: u32,
     /// What it has read.
     pub(crate) progress: Option<Progress>,
-    pub(crate) row: Option<Row>,
+    pub(crate) row: Option<ModelCacheRow>,
     /// The endpoint's revision as it was read.
     pub(crate) revision: i64,
     /// What it has seen, to be written.
-    pub(crate) seen: Option<Observation>,
+    pub(crate) seen: Option<ModelObservation>,
 }
 
 /// What a look means for the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Observation {
-    pub(crate) outcome: Outcome,
+pub(crate) struct ModelObservation {
+    pub(crate) outcome: TransitionOutcome,
     pub(crate) snapshot: Option<u8>,
 }
 
@@ -108,15 +108,16 @@ impl World {
             Work::Compare => Hand::Compare,
         };
         let revision = self.store.endpoint.revision;
-        self.workers[worker] = Worker { hand, resume: self.now, token, progress, row: Some(row), revision, seen: None };
+        self.workers[worker] =
+            ModelWorker { hand, resume: self.now, token, progress, row: Some(row), revision, seen: None };
     }
 
-    fn due(&self, place: usize, row: &Row) -> Hand {
+    fn due(&self, place: usize, row: &ModelCacheRow) -> Hand {
         let operation = &self.store.operations[place];
         if operation.progress.kind == OperationKind::Delete && row.cache.is_none() {
             return Hand::Settle(place, Effect::Succeed { unsettled_until: None }, 0);
         }
-        let input = Input::Due {
+        let input = OperationInput::Due {
             unwanted: unwanted(operation.progress, place, row),
             overtaken_until: self.overtaken(place, row),
         };
@@ -129,7 +130,7 @@ impl World {
         }
     }
 
-    fn overtaken(&self, place: usize, row: &Row) -> Option<eci_cache_gateway::domain::clock::Instant> {
+    fn overtaken(&self, place: usize, row: &ModelCacheRow) -> Option<eci_cache_gateway::domain::clock::Instant> {
         if ![1, 2].contains(&place) || self.twin == Twin::NoOvertaking {
             return None;
         }
@@ -301,11 +302,11 @@ impl World {
         let Some(mut progress) = self.workers[place].progress else { return Hand::Idle };
         let stale = is_stale(instant(signed), instant(self.clock));
         let (answer, cache) =
-            if stale { (Answer::NotDone, 0) } else { self.call(place, (operation, progress), signed, fault) };
-        if self.twin == Twin::RefuseAtOnce && answer == Answer::Refused {
+            if stale { (CallOutcome::NotDone, 0) } else { self.call(place, (operation, progress), signed, fault) };
+        if self.twin == Twin::RefuseAtOnce && answer == CallOutcome::Refused {
             progress.in_doubt = false;
         }
-        let (progress, effect) = decide(progress, Input::Answered(answer), self.present(), &self.rule);
+        let (progress, effect) = decide(progress, OperationInput::Answered(answer), self.present(), &self.rule);
         let effect = match effect {
             Effect::Wait(until) if self.twin == Twin::RestsLong => Effect::Wait(until + self.rule.token_window),
             effect => effect,
@@ -321,7 +322,7 @@ impl World {
 }
 
 /// A delete waits for the create.
-pub(crate) fn unwanted(progress: Progress, place: usize, row: &Row) -> bool {
+pub(crate) fn unwanted(progress: Progress, place: usize, row: &ModelCacheRow) -> bool {
     progress.kind == OperationKind::Create && row.newest != place
 }
 

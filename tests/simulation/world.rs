@@ -6,20 +6,20 @@
 use std::ops::ControlFlow;
 
 use eci_cache_gateway::domain::clock::Present;
-use eci_cache_gateway::domain::operation::{OperationState, Owed, Rule};
-use eci_cache_gateway::domain::webhooks::scheduler::Memory;
+use eci_cache_gateway::domain::operation::{OperationState, OperationTimings, Owed};
+use eci_cache_gateway::domain::webhooks::scheduler::EndpointMemory;
 
-use crate::caller::Door;
+use crate::caller::ModelDoor;
 use crate::clocks::{Clocks, Trust};
-use crate::cloud::{Cloud, NEVER, Time};
-use crate::endpoint::{NOTHING, Receiver};
+use crate::cloud::{ModelCloud, NEVER, Time};
+use crate::endpoint::{ModelReceiver, NOTHING};
 use crate::failover::Lost;
 use crate::faults::{Boundary, Fault};
 use crate::recovery::Recovery;
-use crate::schedule::{MOST_FAULTS, Schedule, Script, Source};
-use crate::store::{EVENTS, Store, Work, instant, lag};
+use crate::schedule::{FaultSource, MOST_FAULTS, Schedule, Script};
+use crate::store::{EVENTS, ModelStore, Work, instant, lag};
 use crate::twin::Twin;
-use crate::worker::{Hand, Worker};
+use crate::worker::{Hand, ModelWorker};
 
 pub(crate) const WORKERS: usize = 3;
 /// The most boundaries that are remembered for the enumeration.
@@ -31,7 +31,7 @@ pub(crate) const OUTAGE: Time = 400;
 
 /// What differs between runs beside the faults.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Setting {
+pub(crate) struct RunSetting {
     /// How long the cloud remembers a token: never shorter than we assume.
     pub(crate) memory: Time,
     /// How long a build takes.
@@ -48,7 +48,7 @@ pub(crate) struct Setting {
     pub(crate) leap: Time,
 }
 
-impl Setting {
+impl RunSetting {
     /// The worst memory that we allow for, and nothing else in the way.
     pub(crate) const PLAIN: Self =
         Self { memory: 300, build: 50, lag: 0, comparable: true, vanish: 600, alone: false, leap: 500 };
@@ -65,22 +65,22 @@ pub(crate) struct World {
     /// Whether it can tell by that how long ago something was.
     pub(crate) sure: bool,
     pub(crate) clocks: Clocks,
-    pub(crate) cloud: Cloud,
-    pub(crate) store: Store,
-    pub(crate) workers: [Worker; WORKERS],
-    pub(crate) setting: Setting,
+    pub(crate) cloud: ModelCloud,
+    pub(crate) store: ModelStore,
+    pub(crate) workers: [ModelWorker; WORKERS],
+    pub(crate) setting: RunSetting,
     pub(crate) twin: Twin,
-    pub(crate) rule: Rule,
+    pub(crate) rule: OperationTimings,
     /// What each worker remembers of the endpoint.
-    pub(crate) memories: [Memory; WORKERS],
+    pub(crate) memories: [EndpointMemory; WORKERS],
     /// What became of the receiver.
-    pub(crate) endpoint: Receiver,
+    pub(crate) endpoint: ModelReceiver,
     /// The database takes no writes before.
     pub(crate) read_only_until: Time,
     /// Webhooks received: the event's id and how often, by generation.
     pub(crate) received: [(u32, u32); EVENTS],
     /// Of a create through the cloud's own API.
-    pub(crate) door: Door,
+    pub(crate) door: ModelDoor,
     /// Somebody else was given the cache, or changed it.
     pub(crate) relied: bool,
     /// A lie was believed: a build was called failed that was not, or a cache lost that was there. What follows is
@@ -90,7 +90,7 @@ pub(crate) struct World {
     pub(crate) lost: Lost,
     /// Whether operations end soon enough.
     pub(crate) recovery: Recovery,
-    source: Source,
+    source: FaultSource,
     pub(crate) script: Script,
     /// Requests made, and when the last was.
     pub(crate) requests: (usize, Time),
@@ -108,23 +108,23 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(script: Script, setting: Setting, source: Source, twin: Twin) -> Self {
+    pub(crate) fn new(script: Script, setting: RunSetting, source: FaultSource, twin: Twin) -> Self {
         Self {
             now: 0,
             clock: 0,
             sure: true,
             clocks: Clocks::RIGHT,
-            cloud: Cloud::new(setting.memory, setting.build),
-            store: Store::new(twin),
-            workers: [Worker::default(); WORKERS],
+            cloud: ModelCloud::new(setting.memory, setting.build),
+            store: ModelStore::new(twin),
+            workers: [ModelWorker::default(); WORKERS],
             setting,
             twin,
-            rule: Rule::default(),
+            rule: OperationTimings::default(),
             memories: [NOTHING; WORKERS],
-            endpoint: Receiver::default(),
+            endpoint: ModelReceiver::default(),
             read_only_until: 0,
             received: [(0, 0); EVENTS],
-            door: if script.asks_without_token() { Door::ASKED } else { Door::NONE },
+            door: if script.asks_without_token() { ModelDoor::ASKED } else { ModelDoor::NONE },
             relied: false,
             misled: false,
             lost: Lost::default(),
@@ -176,7 +176,7 @@ impl World {
 
     /// The same world, in which that goes wrong from now on.
     pub(crate) fn with(&self, schedule: Schedule) -> Self {
-        Self { source: Source::Given(schedule), ..*self }
+        Self { source: FaultSource::Given(schedule), ..*self }
     }
 
     /// Does what is due first. `false`: nothing is.
@@ -268,11 +268,11 @@ impl World {
             *known = boundary;
         }
         let fault = match &mut self.source {
-            Source::Given(schedule) => {
+            FaultSource::Given(schedule) => {
                 let given = schedule.faults[..schedule.count].iter().find(|(at, _)| *at == number);
                 given.map(|(_, fault)| *fault).filter(|fault| boundary.faults().contains(fault))
             }
-            Source::Drawn { random, odds, left } => {
+            FaultSource::Drawn { random, odds, left } => {
                 let meets = *left > 0 && random.below(256) < u32::from(*odds);
                 *left -= usize::from(meets);
                 meets.then(|| random.pick(boundary.faults()))
@@ -296,7 +296,7 @@ impl World {
 
     /// Nobody has anything in hand any more.
     pub(crate) fn drop_all(&mut self) {
-        self.workers = [Worker::default(); WORKERS];
+        self.workers = [ModelWorker::default(); WORKERS];
         self.memories = [NOTHING; WORKERS];
         (0..WORKERS).for_each(|place| self.clocks.die(place, self.store.skew));
         self.door.die();

@@ -5,37 +5,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::{Slot, count_refusal, lock};
+use super::{RunningSlot, count_refusal, lock};
 use crate::app::Error;
 use crate::app::admission::Admission;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::Party;
-use crate::domain::limits::book::Account;
-use crate::domain::limits::bucket::Quota;
-use crate::domain::limits::queue::{Asking, Class};
+use crate::domain::limits::book::PartyAccount;
+use crate::domain::limits::bucket::RateQuota;
+use crate::domain::limits::queue::{Class, QueueRequest};
 
 /// For how long at most a request waits for its team's rate.
 const RATE_DELAY: Duration = Duration::from_secs(10);
 
 /// What one request holds. All of it is given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     admission: Admission,
     /// When its caller gives up, where that is known: a signed request. What it reads is delayed rather than refused.
     deadline: Option<Instant>,
     /// Where it came from.
     address: Option<IpAddr>,
-    held: Mutex<Held>,
+    held: Mutex<HeldResources>,
     /// What is left of the team's rate, once it was counted.
-    quota: OnceLock<Quota>,
+    quota: OnceLock<RateQuota>,
     turned_away: AtomicBool,
     /// Whether it was counted among those of whom nobody knows whose they are.
     unauthenticated: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    slot: Option<Slot>,
+struct HeldResources {
+    slot: Option<RunningSlot>,
     /// In which line it stood last.
     line: Option<(Class, Party)>,
     /// Its team, and whether the account is the team's own.
@@ -44,7 +44,7 @@ struct Held {
     waiting: bool,
 }
 
-impl Place {
+impl Permit {
     pub(super) fn new(admission: Admission, deadline: Option<Instant>, address: Option<IpAddr>) -> Self {
         let (turned_away, unauthenticated) = (AtomicBool::new(false), AtomicBool::new(false));
         Self {
@@ -116,7 +116,7 @@ impl Place {
     pub async fn enter(&self, class: Class, party: Party) -> Result<(), Error> {
         let counts = &self.admission.counts;
         let (until, delayed) = (counts.until(self.deadline), self.is_delayed(class));
-        let slot = counts.enter(Asking { class, party: &party, until, delayed }).await;
+        let slot = counts.enter(QueueRequest { class, party: &party, until, delayed }).await;
         let Some(slot) = slot else {
             self.turned_away.store(true, Ordering::Release);
             count_refusal(class.as_str());
@@ -132,7 +132,7 @@ impl Place {
     }
 
     /// Counts the request among those that its team has in hand, once it is known whose it is.
-    fn take_in_hand(&self, held: &mut Held, class: Class) -> Result<(), Error> {
+    fn take_in_hand(&self, held: &mut HeldResources, class: Class) -> Result<(), Error> {
         let Some((team, own)) = held.team.clone() else { return Ok(()) };
         if held.running || held.waiting || self.is_delayed(class) {
             return Ok(());
@@ -178,7 +178,7 @@ impl Place {
     }
 
     /// Gives the place back, for the time of a wait. One that is counted among those that wait is not in hand any more.
-    pub fn stand_aside(&self) {
+    pub fn release(&self) {
         let mut held = lock(&self.held);
         let slot = held.slot.take();
         if held.waiting && std::mem::take(&mut held.running) {
@@ -200,7 +200,7 @@ impl Place {
     }
 
     /// What is left of the team's rate, once it was counted.
-    pub fn quota(&self) -> Option<Quota> {
+    pub fn quota(&self) -> Option<RateQuota> {
         self.quota.get().copied()
     }
 
@@ -209,7 +209,7 @@ impl Place {
         self.turned_away.load(Ordering::Acquire)
     }
 
-    fn settle(&self, held: &Held, change: impl FnOnce(&mut Account)) {
+    fn settle(&self, held: &HeldResources, change: impl FnOnce(&mut PartyAccount)) {
         if let Some((team, own)) = &held.team {
             change(lock(&self.admission.counts.teams).of(team, *own));
         }
@@ -222,7 +222,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.end();
         let held = lock(&self.held);

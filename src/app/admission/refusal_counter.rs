@@ -15,7 +15,7 @@ use super::lock;
 use crate::app::admission::Admission;
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::identity::caller::TeamId;
-use crate::domain::limits::neighbourhood;
+use crate::domain::limits::address_block;
 
 /// What the entries are called.
 const ACTION: &str = "turned_away";
@@ -26,38 +26,38 @@ const MOST: usize = 256;
 
 /// Those turned away since the last writing.
 #[derive(Debug, Default)]
-pub(super) struct RefusalCounter(Mutex<State>);
+pub(super) struct RefusalCounter(Mutex<RefusalCounts>);
 
 #[derive(Debug, Default)]
-struct State {
-    rows: HashMap<Key, Row>,
+struct RefusalCounts {
+    rows: HashMap<RefusalKey, RefusalCount>,
     /// Whether somebody will write it.
     expected: bool,
 }
 
 /// Whose, from where, at which door, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key(Option<TeamId>, Option<IpAddr>, &'static str, String);
+struct RefusalKey(Option<TeamId>, Option<IpAddr>, &'static str, String);
 
 #[derive(Debug)]
-struct Row {
+struct RefusalCount {
     /// The first of them.
     actor: Actor,
     status: i32,
     count: u64,
 }
 
-impl State {
+impl RefusalCounts {
     fn note(&mut self, actor: &Actor, status: i32, code: &str) {
         let door = actor.origin.door.as_str();
         let mut actor = actor.clone();
-        let mut key = Key(actor.team.clone(), actor.origin.address.map(neighbourhood), door, code.to_owned());
+        let mut key = RefusalKey(actor.team.clone(), actor.origin.address.map(address_block), door, code.to_owned());
         if self.rows.len() >= MOST && !self.rows.contains_key(&key) {
             actor = Actor::anonymous(&actor.origin);
             actor.origin.address = None;
-            key = Key(None, None, door, code.to_owned());
+            key = RefusalKey(None, None, door, code.to_owned());
         }
-        self.rows.entry(key).or_insert(Row { actor, status, count: 0 }).count += 1;
+        self.rows.entry(key).or_insert(RefusalCount { actor, status, count: 0 }).count += 1;
     }
 }
 
@@ -82,7 +82,7 @@ impl Admission {
             state.expected = false;
             std::mem::take(&mut state.rows)
         };
-        let entries = rows.into_iter().map(|(Key(.., code), row)| {
+        let entries = rows.into_iter().map(|(RefusalKey(.., code), row)| {
             let mut entry = row.actor.entry(self.base.audit_id(), self.base.now(), ACTION, Outcome::Refused);
             entry.http_status = Some(row.status);
             entry.code = Some(code);
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn however_many_are_turned_away_the_entries_are_few() {
-        let mut state = State::default();
+        let mut state = RefusalCounts::default();
         for number in 0..100_000_u32 {
             let address = Some(IpAddr::from(number.to_be_bytes()));
             let origin = Origin { door: Door::Rest, request_id: "req".into(), address };

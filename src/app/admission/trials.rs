@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Counts, count_refusal, lock};
+use super::{AdmissionCounts, count_refusal, lock};
 use crate::app::Error;
 use crate::app::admission::Admission;
 use crate::domain::identity::caller::TeamId;
@@ -20,7 +20,7 @@ pub(super) type Trials = HashMap<EndpointId, usize>;
 /// A test under way; over when dropped.
 #[derive(Debug)]
 pub(in crate::app) struct UnderWay {
-    admission: Arc<Counts>,
+    admission: Arc<AdmissionCounts>,
     endpoint: EndpointId,
     /// How many were under way before.
     pub(in crate::app) before: usize,

@@ -47,7 +47,7 @@ pub(in crate::app) fn open(verifiers: &[NoteVerifier], size: i64, note: &str) ->
 }
 
 /// The newest good checkpoint of a database.
-pub(in crate::app) async fn newest(store: &Store, verifiers: &[NoteVerifier]) -> Result<Newest, store::Error> {
+pub(in crate::app) async fn newest(store: &Store, verifiers: &[NoteVerifier]) -> Result<Newest, store::StoreError> {
     let mut search = Search::new(verifiers);
     while let Some((before, limit)) = search.next() {
         let page = store.audit_checkpoints(Some(before), limit).await?;
@@ -59,7 +59,7 @@ pub(in crate::app) async fn newest(store: &Store, verifiers: &[NoteVerifier]) ->
 /// What readiness has to say of the audit's tree: checkpoints that were passed over, and a tree that cannot grow.
 pub(in crate::app) async fn ailments(store: &Store, verifiers: &[NoteVerifier]) -> Result<Vec<String>, Error> {
     let newest = newest(store, verifiers).await?;
-    let mut told: Vec<String> = newest.told().into_iter().collect();
+    let mut told: Vec<String> = newest.skipped_message().into_iter().collect();
     let size = newest.size();
     if newest.is_foreign() {
         told.push(SealError::Checkpoint.to_string());
@@ -114,7 +114,7 @@ impl Newest {
     }
 
     /// Those that were passed over, in a sentence.
-    pub(in crate::app) fn told(&self) -> Option<String> {
+    pub(in crate::app) fn skipped_message(&self) -> Option<String> {
         if self.passed_over.is_empty() || self.good.is_none() {
             return None;
         }
@@ -164,9 +164,9 @@ mod tests {
         for bad in [(9, "x".to_owned()), note(&theirs, 9), (9, note(&ours, 8).1), (i64::MAX - 1, String::new())] {
             let found = search(&[bad.clone(), good.clone(), note(&ours, 3)]);
             assert_eq!((found.size(), found.passed_over.as_slice()), (7, [bad.0].as_slice()));
-            assert!(found.told().unwrap().contains(&bad.0.to_string()) && !found.is_foreign());
+            assert!(found.skipped_message().unwrap().contains(&bad.0.to_string()) && !found.is_foreign());
         }
-        assert_eq!((search(&[good]).told(), search(&[]).told()), (None, None));
+        assert_eq!((search(&[good]).skipped_message(), search(&[]).skipped_message()), (None, None));
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
         let theirs = keys(2);
         let kept: Vec<_> = (1..=5_000).rev().map(|size| note(&theirs, size)).take(1_300).collect();
         let found = search(&kept);
-        assert!(found.is_foreign() && found.told().is_none());
+        assert!(found.is_foreign() && found.skipped_message().is_none());
         assert_eq!(found.signers, [theirs.verifiers()[0].short()]);
     }
 }

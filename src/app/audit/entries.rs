@@ -2,7 +2,7 @@
 
 use super::{any_audit, audit_reach};
 use crate::app::audit::Audit;
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::view::AuditEntryView;
 use crate::app::{Error, access};
 use crate::domain::filter::{AuditFilter, Page, Slice};
@@ -18,7 +18,7 @@ impl Audit {
         page: &Page,
     ) -> Result<Slice<AuditEntryView>, Error> {
         access::check(caller, "list_audit_entries")?;
-        let list = List::new(&self.base, caller, "audit_entries", filter);
+        let list = CursorList::new(&self.base, caller, "audit_entries", filter);
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let entries =
             self.base.store().audit_entries(&audit_reach(caller, filter)?, filter, before, one_more(page)).await?;

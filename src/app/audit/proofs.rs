@@ -10,7 +10,7 @@ use super::any_audit;
 use super::checkpoints;
 use super::sealer::place;
 use crate::app::audit::Audit;
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::error::NOT_SEALED;
 use crate::app::view::{CheckpointView, ConsistencyProofView, InclusionProofView};
 use crate::app::{Error, access};
@@ -25,7 +25,7 @@ impl Audit {
     /// The checkpoints, the newest first.
     pub async fn list_audit_checkpoints(&self, caller: &Caller, page: &Page) -> Result<Slice<CheckpointView>, Error> {
         access::check(caller, "list_audit_checkpoints")?;
-        let list = List::new(&self.base, caller, "audit_checkpoints", &());
+        let list = CursorList::new(&self.base, caller, "audit_checkpoints", &());
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let views = self.good_checkpoints(before, one_more(page)).await?;
         Ok(list.slice(views, page, |view| view.tree_size.to_string()))
@@ -74,10 +74,11 @@ impl Audit {
         let verifiers = self.keys.verifiers();
         let Some(size) = size else {
             let newest = checkpoints::newest(self.base.store(), &verifiers).await?;
-            return newest.good.map(shown).ok_or_else(not_sealed);
+            return newest.good.map(checkpoint_view).ok_or_else(not_sealed);
         };
         let note = self.base.store().audit_checkpoint(Some(size)).await?;
-        let good = note.and_then(|note| checkpoints::open(&verifiers, size, &note).map(|good| shown((note, good))));
+        let good =
+            note.and_then(|note| checkpoints::open(&verifiers, size, &note).map(|good| checkpoint_view((note, good))));
         good.ok_or_else(|| wrong(field, "must be the size of a checkpoint"))
     }
 
@@ -90,7 +91,7 @@ impl Audit {
             let more = missing > 0 && i64::try_from(found.len()) == Ok(missing);
             before = found.last().map(|(size, _)| *size);
             let good = |(size, note): (i64, String)| {
-                checkpoints::open(&verifiers, size, &note).map(|checkpoint| shown((note, checkpoint)))
+                checkpoints::open(&verifiers, size, &note).map(|checkpoint| checkpoint_view((note, checkpoint)))
             };
             views.extend(found.into_iter().filter_map(good));
             if !more || i64::try_from(views.len()) == Ok(wanted) {
@@ -116,7 +117,7 @@ impl Audit {
     }
 }
 
-fn shown((note, checkpoint): (String, Checkpoint)) -> CheckpointView {
+fn checkpoint_view((note, checkpoint): (String, Checkpoint)) -> CheckpointView {
     let Checkpoint { origin, size, root, previous, at, .. } = checkpoint;
     let root_hash = BASE64_STANDARD.encode(root);
     CheckpointView { origin, tree_size: size, root_hash, previous_size: previous, recorded_at: at, note }

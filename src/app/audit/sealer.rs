@@ -19,7 +19,7 @@ use crate::crypto::merkle::{Edge, Subtree, leaf_hash};
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::identity::caller::{Door, Origin};
-use crate::domain::quiet::Quiet;
+use crate::domain::log_limit::LogLimit;
 use crate::store::{SealedBatch, Sealing, Unsealed};
 
 /// Rows in one batch.
@@ -30,7 +30,7 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 const FOREIGN: &str = "meet_foreign_audit_row";
 
 /// Which checkpoints were told in the log.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 /// Why this process could not seal when it last tried. Kept nowhere else: another one may be able to.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl SealingWatch {
 }
 
 /// The tree as far as it is sealed.
-struct Tree {
+struct SealedTree {
     edge: Edge,
     through: (i64, i64),
     /// Whether rows without a stamp may still come: those from before there were any.
@@ -108,7 +108,7 @@ impl Audit {
     }
 
     /// The tree that the newest checkpoint signs.
-    async fn tree(&self, sealing: &mut Sealing) -> Result<Tree, Error> {
+    async fn tree(&self, sealing: &mut Sealing) -> Result<SealedTree, Error> {
         let newest = self.newest(sealing).await?;
         if newest.is_foreign() {
             return Err(SealError::Checkpoint.into());
@@ -118,12 +118,12 @@ impl Audit {
             return Err(SealError::Stray(size).into());
         }
         let Some((_, checkpoint)) = newest.good else {
-            return Ok(Tree { edge: Edge::default(), through: (0, 0), unstamped: true });
+            return Ok(SealedTree { edge: Edge::default(), through: (0, 0), unstamped: true });
         };
         let wanted: Vec<_> = Edge::subtrees(size).into_iter().map(place).collect();
         let edge = Edge::of(size, sealing.hashes(&wanted).await?).filter(|edge| edge.root() == checkpoint.root);
         let unstamped = sealing.is_stamped(size - 1).await? == Some(false);
-        Ok(Tree { edge: edge.ok_or(SealError::Tree)?, through: checkpoint.through, unstamped })
+        Ok(SealedTree { edge: edge.ok_or(SealError::Tree)?, through: checkpoint.through, unstamped })
     }
 
     /// The newest good checkpoint; those that were passed over are told.
@@ -137,7 +137,7 @@ impl Audit {
         let newest = search.found();
         let count = u32::try_from(newest.passed_over.len()).unwrap_or(u32::MAX);
         metrics::gauge!("ecg_audit_checkpoints_passed_over").set(f64::from(count));
-        if let Some(told) = newest.told()
+        if let Some(told) = newest.skipped_message()
             && SAID.may(&told, Instant::now()).is_some()
         {
             tracing::error!(sizes = ?newest.passed_over, signers = ?newest.signers, "{told}");
@@ -145,13 +145,13 @@ impl Audit {
         Ok(newest)
     }
 
-    fn take(&self, row: &Unsealed, tree: &mut Tree, batch: &mut SealedBatch, foreign: &mut Foreign) {
+    fn take(&self, row: &Unsealed, tree: &mut SealedTree, batch: &mut SealedBatch, foreign: &mut Foreign) {
         tree.through = row.position;
         let good = row.record.as_ref().filter(|record| match &record.stamp {
             Some(stamp) => self.keys.stamped(&record.body.stamped_bytes(), stamp),
             None => tree.unstamped && record.txid == 0,
         });
-        let Some(record) = good else { return foreign.met(row) };
+        let Some(record) = good else { return foreign.observe(row) };
         foreign.told |= record.body.action == FOREIGN && record.body.resource == foreign.first;
         tree.unstamped = record.stamp.is_none();
         let hash = leaf_hash(&record.leaf_data());
@@ -160,7 +160,7 @@ impl Audit {
         batch.nodes.extend(completed.into_iter().map(|(subtree, hash)| (subtree.leaf, subtree.level, hash)));
     }
 
-    fn checkpoint(&self, tree: &Tree, previous: i64) -> String {
+    fn checkpoint(&self, tree: &SealedTree, previous: i64) -> String {
         let checkpoint = Checkpoint {
             origin: self.keys.origin().to_owned(),
             size: tree.edge.size(),
@@ -200,7 +200,7 @@ struct Foreign {
 }
 
 impl Foreign {
-    fn met(&mut self, row: &Unsealed) {
+    fn observe(&mut self, row: &Unsealed) {
         self.count += 1;
         self.first.get_or_insert_with(|| crate::domain::ids::AuditId::from(row.id).to_string());
     }

@@ -20,12 +20,12 @@ use crate::crypto::note::NoteVerifier;
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::retention::Leaves;
 use crate::domain::ids::AuditId;
-use crate::store::{AuditPage, FoundLeaf, FoundRow};
+use crate::store::{AuditPage, CheckedRow, FoundLeaf};
 
 mod checkpoints;
 mod reads;
 
-pub use reads::{Subject, newest_checkpoint, verify};
+pub use reads::{VerificationSubject, newest_checkpoint, verify};
 
 /// The most findings that are told; beyond, they are counted.
 const MOST: usize = 1_000;
@@ -49,7 +49,7 @@ pub struct Finding {
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct VerificationReport {
     /// Leaves in the tree.
     pub leaves: i64,
     /// Rows that were compared with their leaf.
@@ -96,7 +96,7 @@ pub struct Verification {
     altered: Vec<i64>,
     /// Whether a root was found wrong already: all later ones are then, too.
     broken: bool,
-    report: Report,
+    report: VerificationReport,
 }
 
 impl Verification {
@@ -114,7 +114,7 @@ impl Verification {
             recent: Vec::new(),
             altered: Vec::new(),
             broken: false,
-            report: Report::default(),
+            report: VerificationReport::default(),
         }
     }
 
@@ -200,7 +200,7 @@ impl Verification {
     }
 
     /// Rows without a stamp are from before there were any, and come first.
-    fn stamp(&mut self, row: &FoundRow, name: &str) {
+    fn stamp(&mut self, row: &CheckedRow, name: &str) {
         let stamped = row.record.as_ref().is_some_and(|record| record.stamp.is_some());
         if self.stamped && !stamped {
             let detail = format!("the entry {name} has no stamp, although stamped ones were sealed before it");
@@ -253,7 +253,7 @@ impl Verification {
 
     /// Rows without a leaf. Those that the sealer has passed are no gateway's; the others have to wait for it. Returns
     /// the ids of those, unless they are told as findings: those that have `waited` already should be sealed by now.
-    pub fn unsealed(&mut self, rows: &[FoundRow], waited: &HashSet<Uuid>) -> HashSet<Uuid> {
+    pub fn unsealed(&mut self, rows: &[CheckedRow], waited: &HashSet<Uuid>) -> HashSet<Uuid> {
         let through = self.newest.as_ref().map_or((0, 0), |checkpoint| checkpoint.through);
         let mut waiting = HashSet::new();
         for row in rows {
@@ -287,7 +287,7 @@ fn name(id: Uuid) -> String {
     AuditId::from(id).to_string()
 }
 
-impl Report {
+impl VerificationReport {
     /// Whether all is as it was sealed.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()

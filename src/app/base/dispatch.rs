@@ -10,10 +10,10 @@ use crate::store::Dispatch;
 
 /// Shared by the deliverer, which writes it, and every transaction with an event, which reads it.
 #[derive(Debug, Default)]
-pub(in crate::app) struct Dispatcher(Mutex<State>);
+pub(in crate::app) struct Dispatcher(Mutex<DispatchState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct DispatchState {
     worker: Option<(Uuid, Uptime)>,
     closed: Arc<Vec<Uuid>>,
 }

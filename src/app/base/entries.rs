@@ -9,14 +9,14 @@ use crate::domain::identity::caller::Caller;
 
 impl Base {
     /// What the entry of a request keeps of what was asked: some parameters in clear, the others as keyed hashes.
-    pub(in crate::app) fn asked(&self, call: &Call) -> BTreeMap<String, String> {
+    pub(in crate::app) fn audit_parameters(&self, call: &Call) -> BTreeMap<String, String> {
         let fingerprint = &self.fingerprint();
         // 128 bits: enough to tell values apart, and no key to search with.
         let hash = |bytes: &[u8]| {
             let print = fingerprint.of("audit", bytes);
             print[..16].iter().fold("hmac:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
         };
-        let mut kept = parameters::kept(&call.asked(), hash);
+        let mut kept = parameters::recorded(&call.parameters(), hash);
         kept.extend(call.provenance().map(parameters::of_token).into_iter().flatten());
         kept.extend(call.noted());
         kept
@@ -32,7 +32,7 @@ impl Base {
         let mut entry = actor.entry(self.audit_id(), self.now(), action, Outcome::Succeeded);
         entry.resource = Some(resource.to_owned());
         entry.duration_ms = Some(self.milliseconds_since(call));
-        entry.parameters = self.asked(call);
+        entry.parameters = self.audit_parameters(call);
         entry
     }
 }

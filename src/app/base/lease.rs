@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// What is held.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::app) enum Held<'a> {
+pub(in crate::app) enum LeasedItem<'a> {
     /// An operation.
     Operation(&'a LeasedOperation),
     /// A group of the tracker.
@@ -38,7 +38,7 @@ pub(in crate::app) enum Held<'a> {
 /// A lease as its holder sees it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::app) struct Lease<'a> {
-    pub(in crate::app) on: Held<'a>,
+    pub(in crate::app) on: LeasedItem<'a>,
     /// A moment before it was asked for, by the machine's uptime.
     pub(in crate::app) taken: Uptime,
     /// For how long.
@@ -99,10 +99,10 @@ impl Base {
     async fn renew(&self, lease: Lease<'_>) -> Result<bool, Error> {
         let seconds = lease.lasts.as_secs_f64();
         Ok(match lease.on {
-            Held::Operation(leased) => {
+            LeasedItem::Operation(leased) => {
                 self.store().renew_operation(leased.operation.id, leased.lease_token, seconds).await?
             }
-            Held::Group(group) => self.store().renew_group(group, seconds).await?,
+            LeasedItem::Group(group) => self.store().renew_group(group, seconds).await?,
         })
     }
 }
@@ -147,7 +147,7 @@ mod tests {
 
     async fn worked(group: &GroupLease, taken: Uptime, clock: &dyn Clock) -> (Option<&'static str>, bool) {
         let touched = Cell::new(false);
-        let lease = Lease { on: Held::Group(group), taken, lasts: Duration::from_secs(12) };
+        let lease = Lease { on: LeasedItem::Group(group), taken, lasts: Duration::from_secs(12) };
         let work = async {
             touched.set(true);
             "done"

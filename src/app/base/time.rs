@@ -94,7 +94,7 @@ impl Base {
     }
 
     /// Ends once it serves and works.
-    pub async fn begun(&self) {
+    pub async fn until_begun(&self) {
         let mut begun = self.beginning().subscribe();
         // The sender lives as long as we do.
         let _begun = begun.wait_for(|begun| *begun).await;

@@ -12,9 +12,9 @@ use chrono::Duration;
 use crate::app::Error;
 use crate::app::cloud_accounts::CloudAccounts;
 use crate::domain::clock::Instant;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::poll::budget::{Budget, Drawn, Purpose};
-use crate::store::KeptBudget;
+use crate::store::StoredBudget;
 
 /// How often a draw is tried while other gateways draw, too.
 const TRIES: usize = 20;
@@ -129,8 +129,8 @@ impl CloudAccounts {
     }
 
     /// Lets the account rest if the fault says that it was throttled.
-    pub(in crate::app) async fn note_fault(&self, account: &str, fault: &Fault) -> Result<(), Error> {
-        if !matches!(fault, Fault::Throttled(_)) {
+    pub(in crate::app) async fn note_fault(&self, account: &str, fault: &CallError) -> Result<(), Error> {
+        if !matches!(fault, CallError::Throttled(_)) {
             return Ok(());
         }
         metrics::counter!("ecg_cloud_throttled_total").increment(1);
@@ -149,9 +149,10 @@ impl CloudAccounts {
         let limits = &self.base.settings().calls;
         for _ in 0..TRIES {
             let kept = self.base.store().budget(account).await?;
-            let kept = kept.unwrap_or_else(|| KeptBudget { budget: Budget::full(limits, self.base.now()), version: 0 });
+            let kept =
+                kept.unwrap_or_else(|| StoredBudget { budget: Budget::full(limits, self.base.now()), version: 0 });
             let (budget, told) = change(&kept.budget, self);
-            if self.base.store().put_budget(account, &KeptBudget { budget, ..kept }).await? {
+            if self.base.store().put_budget(account, &StoredBudget { budget, ..kept }).await? {
                 metrics::gauge!("ecg_cloud_budget_calls_per_second", "account" => account.to_owned()).set(budget.rate);
                 metrics::gauge!("ecg_cloud_budget_level", "account" => account.to_owned()).set(budget.level(limits));
                 return Ok(told);

@@ -20,11 +20,11 @@ use crate::crypto::seal::OpenError;
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::CloudAccount;
 use crate::domain::cloud_account::account_id::AccountId;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::field::FieldError;
 use crate::domain::operation::Operation;
 use crate::domain::region::Region;
-use crate::eci::{BuildError, Client, Credentials, Keys, Role};
+use crate::eci::{BuildError, Client, CredentialSource, Credentials, Role};
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, PinnedIds, SealedAccount};
 
 /// How long what was read of the table is good.
@@ -49,12 +49,12 @@ pub(in crate::app) struct Accounts {
 #[derive(Debug)]
 pub(in crate::app) struct KnownAccount {
     sealed: SealedAccount,
-    client: Result<Client, Unusable>,
+    client: Result<Client, UnusableAccount>,
 }
 
 /// Why nothing can be sent with an account.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::app) enum Unusable {
+pub(in crate::app) enum UnusableAccount {
     /// An administrator disabled it.
     #[error("the cloud account is disabled")]
     Disabled,
@@ -114,21 +114,21 @@ impl CloudAccounts {
     ///
     /// # Errors `NotSent` if there is none: it is disabled, gone, cannot be opened, or is another account at the cloud.
     /// What needs it waits.
-    pub(in crate::app) async fn cloud_of(&self, account: &str) -> Result<Client, Fault> {
+    pub(in crate::app) async fn cloud_of(&self, account: &str) -> Result<Client, CallError> {
         let client = self.client_at(account).await?;
         self.check_owner(account, &client).await?;
         Ok(client)
     }
 
     /// The same for who only wants to know: nobody is asked whose its key is.
-    pub(in crate::app) async fn client_known(&self, account: &str) -> Result<Client, Fault> {
+    pub(in crate::app) async fn client_known(&self, account: &str) -> Result<Client, CallError> {
         let client = self.client_at(account).await?;
         self.judge_owner(account, &client).await?;
         Ok(client)
     }
 
     /// The same, whosever its key is.
-    pub(in crate::app) async fn client_at(&self, account: &str) -> Result<Client, Fault> {
+    pub(in crate::app) async fn client_at(&self, account: &str) -> Result<Client, CallError> {
         if account == self.base.settings().account {
             return Ok(self.client.clone());
         }
@@ -141,8 +141,8 @@ impl CloudAccounts {
         };
         match known.get(account).map(|known| &known.client) {
             Some(Ok(client)) => Ok(client.clone()),
-            Some(Err(why)) => Err(Fault::NotSent(why.to_string())),
-            None => Err(Fault::NotSent("the cloud account is not known".to_owned())),
+            Some(Err(why)) => Err(CallError::NotSent(why.to_string())),
+            None => Err(CallError::NotSent("the cloud account is not known".to_owned())),
         }
     }
 
@@ -239,7 +239,7 @@ impl CloudAccounts {
     fn known_account(&self, sealed: SealedAccount) -> KnownAccount {
         let name = sealed.account.name.as_str();
         let client = match sealed.account.disabled_at {
-            Some(_) => Err(Unusable::Disabled),
+            Some(_) => Err(UnusableAccount::Disabled),
             None => self.client_of(&sealed),
         };
         match &client {
@@ -253,10 +253,10 @@ impl CloudAccounts {
     }
 
     /// A client of an account as it was sealed.
-    pub(in crate::app) fn client_of(&self, sealed: &SealedAccount) -> Result<Client, Unusable> {
+    pub(in crate::app) fn client_of(&self, sealed: &SealedAccount) -> Result<Client, UnusableAccount> {
         let account = &sealed.account;
         if let Some(endpoint) = &account.endpoint {
-            self.base.settings().account_endpoints.judge(endpoint).map_err(Unusable::Foreign)?;
+            self.base.settings().account_endpoints.judge(endpoint).map_err(UnusableAccount::Foreign)?;
         }
         let own = Credentials {
             access_key_id: account.access_key_id.clone(),
@@ -264,7 +264,7 @@ impl CloudAccounts {
             security_token: None,
         };
         let Some(role) = &account.role else {
-            return Ok(self.client.of_account(account.endpoint.clone(), Keys::Own(own))?);
+            return Ok(self.client.of_account(account.endpoint.clone(), CredentialSource::Own(own))?);
         };
         let external = sealed.external_id.as_ref();
         let role = Role {
@@ -274,7 +274,7 @@ impl CloudAccounts {
             external_id: external.map(|id| self.open_account(id, ACCOUNT_EXTERNAL, account)).transpose()?,
             endpoint: self.base.settings().sts_endpoint.clone(),
         };
-        Ok(self.client.of_account(account.endpoint.clone(), Keys::Assumed(own, role))?)
+        Ok(self.client.of_account(account.endpoint.clone(), CredentialSource::Assumed(own, role))?)
     }
 
     pub(in crate::app) fn open_account(
@@ -282,9 +282,9 @@ impl CloudAccounts {
         sealed: &[u8],
         context: &str,
         account: &CloudAccount,
-    ) -> Result<SecretString, Unusable> {
+    ) -> Result<SecretString, UnusableAccount> {
         let plain = self.base.sealer().open(sealed, &format!("{context}{}", account.name))?;
-        let text = std::str::from_utf8(plain.expose_secret()).map_err(|_| Unusable::NoText)?;
+        let text = std::str::from_utf8(plain.expose_secret()).map_err(|_| UnusableAccount::NoText)?;
         Ok(SecretString::from(text))
     }
 }

@@ -12,10 +12,10 @@ use serde::Serialize;
 use crate::app::Error;
 use crate::app::cloud_accounts::CloudAccounts;
 use crate::domain::explain::{is_of_key, is_of_rights};
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::region::Region;
 use crate::eci::Client;
-use crate::eci::ram::{On, Policy, RIGHTS, Right, account_of, image_caches};
+use crate::eci::ram::{RIGHTS, RamPolicy, RamResource, Right, account_of, image_caches};
 
 mod identity;
 
@@ -51,7 +51,7 @@ pub struct AccountReport {
     /// The policies that it needs, and whom each is to be attached to.
     pub policies: Vec<NeededPolicy>,
     /// What came of asking, by region and right; nothing where it was not asked.
-    pub checks: Vec<Check>,
+    pub checks: Vec<RightCheck>,
 }
 
 /// A policy, and whom it is for.
@@ -60,12 +60,12 @@ pub struct NeededPolicy {
     /// Whom it is to be attached to, in words.
     pub attach_to: String,
     /// The document, as RAM takes it.
-    pub document: Policy,
+    pub document: RamPolicy,
 }
 
 /// Whether one right is there.
 #[derive(Debug, Clone, Serialize)]
-pub struct Check {
+pub struct RightCheck {
     /// Where; none where that says nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
@@ -74,7 +74,7 @@ pub struct Check {
     /// What the gateway needs it for.
     pub need: &'static str,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: RightVerdict,
     /// The cloud's code, where it refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -89,7 +89,7 @@ pub struct Check {
 /// What an answer says of a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum RightVerdict {
     /// It was done.
     Allowed,
     /// A call of which nothing can come was refused, and not for a right: as far as the cloud asks for rights first, it
@@ -153,7 +153,7 @@ impl AccountReport {
 
     /// Whether everything that it needs is there, as far as that can be known.
     pub fn is_fine(&self) -> bool {
-        let good = |check: &Check| [Verdict::Allowed, Verdict::NotRefused].contains(&check.verdict);
+        let good = |check: &RightCheck| [RightVerdict::Allowed, RightVerdict::NotRefused].contains(&check.verdict);
         let foreign = self.identity.as_ref().is_some_and(|identity| identity.verdict == KeyVerdict::Foreign);
         self.unusable.is_none() && !foreign && self.checks.iter().all(good)
     }
@@ -171,11 +171,11 @@ fn policies(role: Option<&str>, regions: &[Region]) -> Vec<NeededPolicy> {
             document: calls(None, regions),
         }];
     };
-    let assuming = RIGHTS.iter().filter(|right| right.on == On::Role).map(Right::name).collect();
+    let assuming = RIGHTS.iter().filter(|right| right.on == RamResource::Role).map(Right::name).collect();
     vec![
         NeededPolicy {
             attach_to: "the RAM user of the access key".to_owned(),
-            document: Policy::allowing([(assuming, vec![role.to_owned()])]),
+            document: RamPolicy::allowing([(assuming, vec![role.to_owned()])]),
         },
         NeededPolicy { attach_to: format!("the role {role}"), document: calls(account_of(role), regions) },
     ]
@@ -183,46 +183,46 @@ fn policies(role: Option<&str>, regions: &[Region]) -> Vec<NeededPolicy> {
 
 /// A statement for each thing that rights are on: a list for each action would say the same resources again and again,
 /// and a policy has a greatest length.
-fn calls(account: Option<&str>, regions: &[Region]) -> Policy {
+fn calls(account: Option<&str>, regions: &[Region]) -> RamPolicy {
     let caches: Vec<String> = if regions.is_empty() {
         vec![image_caches(None, account, None)]
     } else {
         regions.iter().map(|region| image_caches(Some(region), account, None)).collect()
     };
     let mut by_resource: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-    for right in RIGHTS.iter().filter(|right| right.on != On::Role) {
-        let on = if right.on == On::Everything { vec!["*".to_owned()] } else { caches.clone() };
+    for right in RIGHTS.iter().filter(|right| right.on != RamResource::Role) {
+        let on = if right.on == RamResource::Everything { vec!["*".to_owned()] } else { caches.clone() };
         by_resource.entry(on).or_default().push(right.name());
     }
     // Image caches before everything.
-    Policy::allowing(by_resource.into_iter().rev().map(|(resources, actions)| (actions, resources)))
+    RamPolicy::allowing(by_resource.into_iter().rev().map(|(resources, actions)| (actions, resources)))
 }
 
-async fn checks(client: &Client, has_role: bool, regions: &[Region]) -> Vec<Check> {
+async fn checks(client: &Client, has_role: bool, regions: &[Region]) -> Vec<RightCheck> {
     let mut checks = Vec::new();
     if has_role {
-        let assuming = RIGHTS.iter().filter(|right| right.on == On::Role);
+        let assuming = RIGHTS.iter().filter(|right| right.on == RamResource::Role);
         for (right, region) in assuming.zip(regions) {
-            checks.push(Check { region: None, ..check(client, right, region).await });
+            checks.push(RightCheck { region: None, ..check(client, right, region).await });
         }
         // Without its credentials every other answer would say the same.
-        if checks.iter().any(|check| check.verdict != Verdict::Allowed) {
+        if checks.iter().any(|check| check.verdict != RightVerdict::Allowed) {
             return checks;
         }
     }
     for region in regions {
-        for right in RIGHTS.iter().filter(|right| right.on != On::Role) {
+        for right in RIGHTS.iter().filter(|right| right.on != RamResource::Role) {
             checks.push(check(client, right, region).await);
         }
     }
     checks
 }
 
-async fn check(client: &Client, right: &Right, region: &Region) -> Check {
+async fn check(client: &Client, right: &Right, region: &Region) -> RightCheck {
     let answered = client.probe(right, region).await;
-    let refused = answered.as_ref().err().and_then(Fault::cloud_error);
+    let refused = answered.as_ref().err().and_then(CallError::cloud_error);
     let (verdict, detail) = judge(&answered);
-    Check {
+    RightCheck {
         region: Some(region.to_string()),
         right: right.name(),
         need: right.need,
@@ -234,26 +234,26 @@ async fn check(client: &Client, right: &Right, region: &Region) -> Check {
 }
 
 /// What an answer says, and what is to be added to it.
-fn judge(answered: &Result<(), Fault>) -> (Verdict, Option<String>) {
+fn judge(answered: &Result<(), CallError>) -> (RightVerdict, Option<String>) {
     match answered {
-        Ok(()) => (Verdict::Allowed, None),
-        Err(Fault::Refused(error)) if is_of_rights(&error.code) => {
+        Ok(()) => (RightVerdict::Allowed, None),
+        Err(CallError::Refused(error)) if is_of_rights(&error.code) => {
             let denied = error.denied.as_ref().map(|denied| {
                 let words = [denied.right.as_str(), denied.kind.as_str(), denied.policy.as_str()];
                 words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
             });
             // Some services say no more than who was refused.
-            (Verdict::Missing, denied.filter(|denied| !denied.is_empty()))
+            (RightVerdict::Missing, denied.filter(|denied| !denied.is_empty()))
         }
-        Err(Fault::Refused(error)) if is_of_key(&error.code) => (
-            Verdict::Unknown,
+        Err(CallError::Refused(error)) if is_of_key(&error.code) => (
+            RightVerdict::Unknown,
             Some(
                 "the cloud does not accept the access key: its id or its secret is wrong, or it was \
                  disabled"
                     .to_owned(),
             ),
         ),
-        Err(Fault::Refused(_)) => (Verdict::NotRefused, None),
-        Err(fault) => (Verdict::Unknown, Some(fault.to_string())),
+        Err(CallError::Refused(_)) => (RightVerdict::NotRefused, None),
+        Err(fault) => (RightVerdict::Unknown, Some(fault.to_string())),
     }
 }

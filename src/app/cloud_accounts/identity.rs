@@ -15,25 +15,25 @@
 use super::is_same_key;
 use crate::app::cloud_accounts::CloudAccounts;
 use crate::app::{Call, Error, access};
-use crate::domain::cloud_account::account_id::{ASK_AGAIN, AccountId, Mismatch, Verdict, judge};
+use crate::domain::cloud_account::account_id::{ASK_AGAIN, AccountId, AccountVerdict, Mismatch, judge};
 use crate::domain::event::EventType;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::identity::caller::Caller;
-use crate::domain::quiet::Quiet;
-use crate::eci::{Client, Owner};
+use crate::domain::log_limit::LogLimit;
+use crate::eci::{Client, CredentialOwner};
 use crate::store::{PinnedIds, SealedAccount};
 
 const ACCEPT: &str = "accept_cloud_account_id";
 
 /// Which foreign keys were told of.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 impl CloudAccounts {
     /// Refuses a client whose credentials are known to be of another account than the one that is pinned.
     ///
     /// # Errors
     /// `NotSent`: nothing is sent with them. Also where it cannot be read what is pinned, and never was.
-    pub(in crate::app) async fn check_owner(&self, account: &str, client: &Client) -> Result<(), Fault> {
+    pub(in crate::app) async fn check_owner(&self, account: &str, client: &Client) -> Result<(), CallError> {
         let name = account.to_owned();
         let asking = client.learn_owner(&self.base.settings().sts_endpoint, move |owner| tell(&name, owner));
         crate::app::admission::without_permit(asking).await;
@@ -41,26 +41,26 @@ impl CloudAccounts {
     }
 
     /// The same by what is known of it.
-    pub(in crate::app) async fn judge_owner(&self, account: &str, client: &Client) -> Result<(), Fault> {
+    pub(in crate::app) async fn judge_owner(&self, account: &str, client: &Client) -> Result<(), CallError> {
         let owner = client.owner();
         let Some(found) = owner.id() else { return Ok(()) };
         let pinned = self.pinned_ids().await.map_err(|error| unread(&error))?;
         let verdict = match judge(pinned.get(account), Some(found)) {
-            Verdict::Unpinned(id) => {
+            AccountVerdict::Unpinned(id) => {
                 judge(self.pin(account, &id).await.map_err(|error| unread(&error))?.as_ref(), Some(found))
             }
             judged => judged,
         };
-        let Verdict::Foreign(mismatch) = verdict else {
+        let AccountVerdict::Foreign(mismatch) = verdict else {
             note_foreign(account, false);
             return Ok(());
         };
         note_foreign(account, true);
         let cause = format!("{account} {}", mismatch.found);
         if let Some(left_out) = SAID.may(&cause, std::time::Instant::now()) {
-            tracing::error!(left_out, "{}", told(account, &mismatch));
+            tracing::error!(left_out, "{}", mismatch_message(account, &mismatch));
         }
-        Err(Fault::NotSent(mismatch.to_string()))
+        Err(CallError::NotSent(mismatch.to_string()))
     }
 
     /// What it is pinned to from now on: nothing, while too much of it is missing.
@@ -74,7 +74,7 @@ impl CloudAccounts {
 
     /// The accounts whose keys are of another account of the cloud, in sentences for an operator.
     pub(in crate::app) async fn foreign_accounts(&self) -> Result<Vec<String>, Error> {
-        Ok(self.mismatches().await?.iter().map(|(name, mismatch)| told(name, mismatch)).collect())
+        Ok(self.mismatches().await?.iter().map(|(name, mismatch)| mismatch_message(name, mismatch)).collect())
     }
 
     /// The accounts whose keys this process knows to be of another account of the cloud.
@@ -102,7 +102,7 @@ impl CloudAccounts {
         let Ok(client) = self.client_of(sealed) else { return Ok(()) };
         // Where it cannot be asked now, it is asked before the key is used.
         let found = crate::app::admission::without_permit(client.ask_owner(&self.base.settings().sts_endpoint)).await;
-        let Verdict::Foreign(Mismatch { pinned, found }) = judge(Some(&pinned), found.as_ref().ok()) else {
+        let AccountVerdict::Foreign(Mismatch { pinned, found }) = judge(Some(&pinned), found.as_ref().ok()) else {
             return Ok(());
         };
         let detail = format!(
@@ -150,7 +150,7 @@ impl CloudAccounts {
 
     /// Whose the key is that an account has.
     async fn owner_of(&self, account: &str) -> Result<AccountId, Error> {
-        let unasked = |fault: Fault| {
+        let unasked = |fault: CallError| {
             let detail =
                 format!("could not determine the owner of the key of {account}: {fault}; pass the number with --id");
             Error::Conflict { code: "cloud_account_unasked", detail }
@@ -162,13 +162,13 @@ impl CloudAccounts {
 
 fn foreign(pinned: &PinnedIds, account: &str, client: &Client) -> Option<Mismatch> {
     match judge(pinned.get(account), client.owner().id()) {
-        Verdict::Foreign(mismatch) => Some(mismatch),
-        Verdict::Same | Verdict::Unknown | Verdict::Unpinned(_) => None,
+        AccountVerdict::Foreign(mismatch) => Some(mismatch),
+        AccountVerdict::Same | AccountVerdict::Unknown | AccountVerdict::Unpinned(_) => None,
     }
 }
 
 /// What was found, and how it goes on.
-fn told(account: &str, mismatch: &Mismatch) -> String {
+fn mismatch_message(account: &str, mismatch: &Mismatch) -> String {
     let Mismatch { pinned, found } = mismatch;
     format!(
         "cloud account {account}: {mismatch}; nothing is sent with it, and nothing read with it is trusted, until it \
@@ -177,28 +177,29 @@ fn told(account: &str, mismatch: &Mismatch) -> String {
 }
 
 /// Said once for each answer that is new.
-fn tell(account: &str, owner: &Owner) {
+fn tell(account: &str, owner: &CredentialOwner) {
     match owner {
-        Owner::Known(id) => tracing::info!(account, account_id = %id, "identified the owner of the cloud account's \
-            key"),
-        Owner::Unknown { why, .. } => tracing::warn!(
+        CredentialOwner::Known(id) => {
+            tracing::info!(account, account_id = %id, "identified the owner of the cloud account's key");
+        }
+        CredentialOwner::Unknown { why, .. } => tracing::warn!(
             account,
             why,
             again_in_seconds = ASK_AGAIN.num_seconds(),
             "STS does not report the owner of the cloud account's key (ECG_CLOUD_STS_ENDPOINT): continuing without \
              this check"
         ),
-        Owner::Unasked => {}
+        CredentialOwner::Unasked => {}
     }
 }
 
-fn unread(error: &Error) -> Fault {
+fn unread(error: &Error) -> CallError {
     tracing::debug!(
         error = error as &dyn std::error::Error,
         "could not read the account ids that the cloud accounts \
         are pinned to"
     );
-    Fault::NotSent("could not read which account of the cloud this one is".to_owned())
+    CallError::NotSent("could not read which account of the cloud this one is".to_owned())
 }
 
 fn note_foreign(account: &str, foreign: bool) {

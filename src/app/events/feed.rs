@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::app::cursor::{List, unreadable};
+use crate::app::cursor::{CursorList, unreadable};
 use crate::app::event_hub::HubEvent;
 use crate::app::events::Events;
 use crate::app::events::wait_limit::WaitLimit;
@@ -17,7 +17,7 @@ use crate::app::{Call, Error, access};
 use crate::domain::filter::{EventFilter, Page};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::CacheId;
-use crate::store::{Place, Stretch};
+use crate::store::{FeedPosition, Stretch};
 
 impl Events {
     /// The team's events after the page's cursor, oldest first. Where there is none yet, waits for one, at most
@@ -63,14 +63,14 @@ impl Events {
 
 /// Refuses a place after which events were removed that whoever comes from there has not read. Who begins at the
 /// beginning gets what there is.
-pub(in crate::app) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), Error> {
+pub(in crate::app) fn check_kept(place: FeedPosition, stretch: &Stretch) -> Result<(), Error> {
     if !stretch.known {
         let detail = "this cursor is from a different database, or from a later state of this database than the \
                       backup that it was restored from; continue without a cursor, from the oldest event that is \
                       kept, and compare with the current image caches";
         return Err(Error::NoLongerKept { code: "events_no_longer_kept", detail });
     }
-    if place == Place::BEGINNING || place >= stretch.removed_to {
+    if place == FeedPosition::BEGINNING || place >= stretch.removed_to {
         return Ok(());
     }
     let detail = "events after this cursor are no longer kept; continue without a cursor, from the oldest event that \
@@ -83,7 +83,7 @@ pub(in crate::app) fn check_kept(place: Place, stretch: &Stretch) -> Result<(), 
 async fn wait_for_events(
     mut news: Receiver<Arc<HubEvent>>,
     filter: &EventFilter,
-    place: &mut Place,
+    place: &mut FeedPosition,
     limit: usize,
     wait_limit: &WaitLimit,
     cursors: &Cursors<'_>,
@@ -94,7 +94,7 @@ async fn wait_for_events(
             Some(Ok(told)) => told,
             // What was found already is answered first: the place is behind it.
             Some(Err(RecvError::Lagged(_) | RecvError::Closed)) if found.is_empty() => return None,
-            Some(Err(_)) | None => return Some(cursors.told(&found, *place, false)),
+            Some(Err(_)) | None => return Some(cursors.page_of(&found, *place, false)),
         };
         if told.place <= *place {
             continue;
@@ -105,23 +105,23 @@ async fn wait_for_events(
         }
         // What came together is answered together.
         if !found.is_empty() && (found.len() == limit || news.is_empty()) {
-            return Some(cursors.told(&found, *place, !news.is_empty()));
+            return Some(cursors.page_of(&found, *place, !news.is_empty()));
         }
     }
 }
 
 /// The cursors of one team's feed.
-pub(in crate::app) struct Cursors<'a>(List<'a>);
+pub(in crate::app) struct Cursors<'a>(CursorList<'a>);
 
 impl<'a> Cursors<'a> {
     /// Those of the caller's team.
     pub(in crate::app) fn of(events: &'a Events, caller: &Caller) -> Self {
-        Self(List::new(&events.base, caller, "events", &()))
+        Self(CursorList::new(&events.base, caller, "events", &()))
     }
 
     /// The place that a cursor names; the beginning where there is none.
-    pub(in crate::app) fn read(&self, cursor: Option<&str>) -> Result<Place, Error> {
-        let Some(cursor) = cursor else { return Ok(Place::BEGINNING) };
+    pub(in crate::app) fn read(&self, cursor: Option<&str>) -> Result<FeedPosition, Error> {
+        let Some(cursor) = cursor else { return Ok(FeedPosition::BEGINNING) };
         let page = Page { limit: Page::DEFAULT_LIMIT, cursor: Some(cursor.to_owned()) };
         let place = self.0.place(&page)?.ok_or_else(unreadable)?;
         parsed(&place).ok_or_else(unreadable)
@@ -129,8 +129,8 @@ impl<'a> Cursors<'a> {
 
     /// The cursor of a place. Of the first life it has two parts, as gateways read it that know of no other: while one
     /// version takes the place of another, consumers meet both.
-    pub(in crate::app) fn write(&self, place: Place) -> String {
-        let Place { life, transaction, number } = place;
+    pub(in crate::app) fn write(&self, place: FeedPosition) -> String {
+        let FeedPosition { life, transaction, number } = place;
         let life = if life == 0 { String::new() } else { format!(" {life}") };
         self.0.write(&format!("{transaction} {number}{life}"))
     }
@@ -141,16 +141,16 @@ impl<'a> Cursors<'a> {
         FeedPage { items, has_more, next_cursor }
     }
 
-    fn told(&self, told: &[Arc<HubEvent>], place: Place, has_more: bool) -> FeedPage {
+    fn page_of(&self, told: &[Arc<HubEvent>], place: FeedPosition, has_more: bool) -> FeedPage {
         let items = told.iter().map(|told| told.view.clone()).collect();
         FeedPage { items, has_more, next_cursor: self.write(place) }
     }
 }
 
 /// With two parts it is of the first life.
-fn parsed(place: &str) -> Option<Place> {
+fn parsed(place: &str) -> Option<FeedPosition> {
     let mut parts = place.split(' ');
     let (transaction, number) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let life = parts.next().map_or(Some(0), |life| life.parse().ok())?;
-    parts.next().is_none().then_some(Place { life, transaction, number })
+    parts.next().is_none().then_some(FeedPosition { life, transaction, number })
 }

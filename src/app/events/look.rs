@@ -15,7 +15,7 @@ use crate::app::event_hub::HubEvent;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::store::Place;
+use crate::store::FeedPosition;
 
 /// Between two looks, at the least.
 const SHORTEST_REST: Duration = Duration::from_millis(10);
@@ -29,9 +29,9 @@ const REST_FOR_WORK: u32 = 10;
 const EVENTS: usize = 100;
 
 /// Says that nobody looks any more, should the task end otherwise than by itself.
-struct Looking(Events);
+struct LookGuard(Events);
 
-impl Drop for Looking {
+impl Drop for LookGuard {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.hub.looks_no_more();
@@ -50,7 +50,7 @@ impl Events {
     pub(in crate::app) fn join_feed(
         &self,
         team: &TeamId,
-        read_to: Place,
+        read_to: FeedPosition,
     ) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
         let receiver = self.hub.join_feed(team, read_to);
         self.begin_looking();
@@ -66,8 +66,8 @@ impl Events {
 
     /// Makes sure that somebody looks, once there is what for.
     fn begin_looking(&self) {
-        if self.hub.begins_looking() {
-            let looking = Looking(self.clone());
+        if self.hub.start_looking() {
+            let looking = LookGuard(self.clone());
             self.base.tasks().spawn(async move { looking.0.keep_looking().await });
         }
     }

@@ -21,7 +21,7 @@ use crate::app::{Error, access};
 use crate::domain::filter::EventFilter;
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::CacheId;
-use crate::store::Place;
+use crate::store::FeedPosition;
 
 /// Events that are read from the database at once.
 const EVENTS: usize = 100;
@@ -39,7 +39,7 @@ pub struct Streamed {
 
 /// What a stream has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pulse {
+pub enum StreamItem {
     /// Where it begins: a cursor to come back with, should nothing happen before.
     Begun(String),
     /// Events, oldest first; never empty.
@@ -55,10 +55,10 @@ pub struct EventStream {
     caller: Caller,
     credential_watch: CredentialWatch,
     filter: EventFilter,
-    place: Place,
+    place: FeedPosition,
     begun: bool,
     news: Option<Receiver<Arc<HubEvent>>>,
-    _slot: Slot,
+    _slot: StreamSlot,
 }
 
 /// How many streams each team has.
@@ -67,7 +67,7 @@ pub(in crate::app) struct Streams(Mutex<HashMap<TeamId, usize>>);
 
 /// A team's place among them, given back when dropped.
 #[derive(Debug)]
-struct Slot {
+struct StreamSlot {
     events: Events,
     team: TeamId,
 }
@@ -101,9 +101,14 @@ impl Events {
         self.open_stream(caller, EventFilter { cache: Some(id), ..EventFilter::default() }, place).await
     }
 
-    async fn open_stream(&self, caller: &Caller, filter: EventFilter, place: Place) -> Result<EventStream, Error> {
+    async fn open_stream(
+        &self,
+        caller: &Caller,
+        filter: EventFilter,
+        place: FeedPosition,
+    ) -> Result<EventStream, Error> {
         let filter = EventFilter { platform: caller.may(Scope::PlatformSecurity), ..filter };
-        if place != Place::BEGINNING {
+        if place != FeedPosition::BEGINNING {
             check_kept(place, &self.base.store().events(&caller.team, &filter, place, 1).await?)?;
         }
         let slot = self.take_slot(&caller.team)?;
@@ -112,7 +117,7 @@ impl Events {
         Ok(EventStream { events, caller, credential_watch, filter, place, begun: false, news: None, _slot: slot })
     }
 
-    fn take_slot(&self, team: &TeamId) -> Result<Slot, Error> {
+    fn take_slot(&self, team: &TeamId) -> Result<StreamSlot, Error> {
         let mut streams = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         let open = streams.entry(team.clone()).or_default();
         if *open >= self.base.settings().streams_per_team {
@@ -120,11 +125,11 @@ impl Events {
             return Err(Error::TooMany { code: "too_many_streams", detail, retry_after_seconds: 30 });
         }
         *open += 1;
-        Ok(Slot { events: self.clone(), team: team.clone() })
+        Ok(StreamSlot { events: self.clone(), team: team.clone() })
     }
 }
 
-impl Drop for Slot {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         let mut streams = self.events.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = streams.get_mut(&self.team) {
@@ -138,9 +143,9 @@ impl Drop for Slot {
 
 impl EventStream {
     /// What comes next; none when it has ended. Drop-safe: an event that was not returned is returned later.
-    pub async fn next(&mut self) -> Option<Pulse> {
+    pub async fn next(&mut self) -> Option<StreamItem> {
         if !std::mem::replace(&mut self.begun, true) {
-            return Some(Pulse::Begun(self.cursors().write(self.place)));
+            return Some(StreamItem::Begun(self.cursors().write(self.place)));
         }
         loop {
             if self.events.base.leaving().is_cancelled() || !self.credential_watch.holds().await {
@@ -157,7 +162,7 @@ impl EventStream {
     }
 
     /// What the database has, page by page; after the last page the stream joins those who wait.
-    async fn read(&mut self) -> Option<Option<Pulse>> {
+    async fn read(&mut self) -> Option<Option<StreamItem>> {
         let found = self.events.base.store().events(&self.caller.team, &self.filter, self.place, EVENTS).await;
         let stretch = found
             .inspect_err(|error| tracing::warn!(error = error as &dyn std::error::Error, "an event stream ends"))
@@ -168,23 +173,23 @@ impl EventStream {
         let told: Vec<HubEvent> = stretch.events.into_iter().filter_map(HubEvent::new).collect();
         self.place = stretch.read_to;
         let events: Vec<Streamed> = told.iter().map(|told| self.streamed(told)).collect();
-        Some((!events.is_empty()).then_some(Pulse::Events(events)))
+        Some((!events.is_empty()).then_some(StreamItem::Events(events)))
     }
 
     /// The next event that is handed around, or a sign of life. None: look again at what has changed.
-    async fn hear(&mut self, mut news: Receiver<Arc<HubEvent>>) -> Option<Pulse> {
+    async fn hear(&mut self, mut news: Receiver<Arc<HubEvent>>) -> Option<StreamItem> {
         let leaving = self.events.base.leaving().clone();
         let hearing = self.credential_watch.with(timeout(self.max_wait(), news.recv()));
         let heard = leaving.run_until_cancelled(hearing).await??;
         let pulse = match heard {
             Ok(Ok(told)) if told.place > self.place => {
                 self.place = told.place;
-                told.passes(&self.filter).then(|| Pulse::Events(vec![self.streamed(&told)]))
+                told.passes(&self.filter).then(|| StreamItem::Events(vec![self.streamed(&told)]))
             }
             Ok(Ok(_known)) => None,
             // Fallen behind: what was missed is read from the database.
             Ok(Err(_lagged)) => return None,
-            Err(_quiet) => (!self.has_expired()).then_some(Pulse::Quiet),
+            Err(_quiet) => (!self.has_expired()).then_some(StreamItem::Quiet),
         };
         self.news = Some(news);
         pulse

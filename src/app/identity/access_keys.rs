@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::api_keys::check_overlap;
 use super::key_rules::{has_all, keys_of, was_added, was_turned, withdraws_from};
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::identity::Identity;
 use crate::app::input::NewAccessKey;
 use crate::app::view::AccessKeyView;
@@ -25,28 +25,28 @@ const REVOKE: &str = "revoke_access_key";
 
 /// Why a signed request is not let in.
 #[derive(Debug)]
-pub enum NotLetIn {
+pub enum AccessKeyRejection {
     /// It is not good; the cloud has a word for each reason.
-    Refused(incoming::Refusal),
+    Refused(incoming::RequestRefusal),
     /// It could not be told.
     Failed(Error),
 }
 
 /// With which secret of its key a request was signed.
-pub(in crate::app) enum Signed {
+pub(in crate::app) enum SignatureAge {
     /// With one that is taken.
     Well,
     /// With the one before, whose time is over; what it is refused with.
-    TooLate(incoming::Refusal),
+    TooLate(incoming::RequestRefusal),
 }
 
-impl From<incoming::Refusal> for NotLetIn {
-    fn from(refusal: incoming::Refusal) -> Self {
+impl From<incoming::RequestRefusal> for AccessKeyRejection {
+    fn from(refusal: incoming::RequestRefusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl<E: Into<Error>> From<E> for NotLetIn {
+impl<E: Into<Error>> From<E> for AccessKeyRejection {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
@@ -57,20 +57,20 @@ impl Identity {
     /// is ignored, as our keys have none. Whose key is refused although it was recognized is noted in `call`: its
     /// signature is right, also with the secret before a rotation, as long as that is there. The secrets of a revoked
     /// key are wiped, so nothing can be checked any more: its use is noted by its id, whoever knows it.
-    pub async fn authenticate_signed(&self, call: &Call, incoming: &Incoming) -> Result<Caller, NotLetIn> {
-        let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::Refusal::UnknownKey)?;
-        let found = self.base.store().access_key(&id).await?.ok_or(incoming::Refusal::UnknownKey)?;
+    pub async fn authenticate_signed(&self, call: &Call, incoming: &Incoming) -> Result<Caller, AccessKeyRejection> {
+        let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::RequestRefusal::UnknownKey)?;
+        let found = self.base.store().access_key(&id).await?.ok_or(incoming::RequestRefusal::UnknownKey)?;
         let (subject, credential) = (format!("access_key:{id}"), id.to_string());
         let team = Some(found.key.team.clone());
         let whose = Recognized { team, subject: subject.clone(), credential: credential.clone() };
         if !found.key.is_active(self.base.now()) {
             self.forget_access_key(&id);
             call.recognize(whose);
-            return Err(incoming::Refusal::InactiveKey.into());
+            return Err(incoming::RequestRefusal::InactiveKey.into());
         }
         match self.verify_signed(&id, &found, incoming)? {
-            Signed::Well => call.recognize(whose),
-            Signed::TooLate(wrong) => {
+            SignatureAge::Well => call.recognize(whose),
+            SignatureAge::TooLate(wrong) => {
                 call.recognize(whose);
                 return Err(wrong.into());
             }
@@ -79,7 +79,7 @@ impl Identity {
         self.base.clock_is_set().await?;
         incoming.check_time(self.base.now())?;
         if !self.base.store().spend_nonce(&id, &incoming.nonce, self.base.now()).await? {
-            return Err(incoming::Refusal::NonceUsed.into());
+            return Err(incoming::RequestRefusal::NonceUsed.into());
         }
         let AccessKey { team, scopes, expires_at, .. } = found.key;
         Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at, provenance: None })
@@ -91,16 +91,16 @@ impl Identity {
         id: &AccessKeyId,
         found: &SealedKey,
         incoming: &Incoming,
-    ) -> Result<Signed, NotLetIn> {
+    ) -> Result<SignatureAge, AccessKeyRejection> {
         let wrong = match incoming.verify(&self.open_key(id, &found.secret)?) {
-            Ok(()) => return Ok(Signed::Well),
+            Ok(()) => return Ok(SignatureAge::Well),
             Err(wrong) => wrong,
         };
         let Some(previous) = &found.previous_secret else { return Err(wrong.into()) };
         let signed = incoming.verify(&self.open_key(id, previous)?).is_ok();
         match (signed, found.key.takes_previous(self.base.now())) {
-            (true, true) => Ok(Signed::Well),
-            (true, false) => Ok(Signed::TooLate(wrong)),
+            (true, true) => Ok(SignatureAge::Well),
+            (true, false) => Ok(SignatureAge::TooLate(wrong)),
             (false, _) => Err(wrong.into()),
         }
     }
@@ -152,7 +152,7 @@ impl Identity {
     ) -> Result<Slice<AccessKeyView>, Error> {
         access::check(caller, "list_access_keys")?;
         let team = keys_of(caller, team)?;
-        let list = List::new(&self.base, caller, "access_keys", &team.as_str());
+        let list = CursorList::new(&self.base, caller, "access_keys", &team.as_str());
         let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
         let keys = self.base.store().access_keys(team, place, one_more(page)).await?;
         Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))

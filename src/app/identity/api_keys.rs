@@ -8,7 +8,7 @@ use chrono::Duration;
 
 use super::authentication::API_KEY;
 use super::key_rules::{has_all, keys_of, was_added, was_turned, withdraws_from};
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::identity::Identity;
 use crate::app::input::NewApiKey;
 use crate::app::view::ApiKeyView;
@@ -16,7 +16,7 @@ use crate::app::{Call, Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
-use crate::domain::identity::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, Presented};
+use crate::domain::identity::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, PresentedKey};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::ApiKeyId;
 
@@ -47,7 +47,7 @@ impl Identity {
             revoked_at: None,
             revoked_with: None,
         };
-        let secret = Presented::fresh(key.id, self.base.entropy());
+        let secret = PresentedKey::fresh(key.id, self.base.entropy());
         let hash = self.base.fingerprint().of(API_KEY, secret.bytes());
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
         let full = || {
@@ -56,7 +56,7 @@ impl Identity {
         };
         was_added(self.base.store().add_api_key(&key, caller, &hash, &entry).await?, full)?;
         call.set_audited();
-        Ok(shown(key, &secret))
+        Ok(view_with_secret(key, &secret))
     }
 
     /// The keys of a team, newest first, the revoked ones among them: of the caller's own, unless one is named.
@@ -68,7 +68,7 @@ impl Identity {
     ) -> Result<Slice<ApiKeyView>, Error> {
         access::check(caller, "list_api_keys")?;
         let team = keys_of(caller, team)?;
-        let list = List::new(&self.base, caller, "api_keys", &team.as_str());
+        let list = CursorList::new(&self.base, caller, "api_keys", &team.as_str());
         let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let keys = self.base.store().api_keys(team, place, one_more(page)).await?;
         Ok(list.slice(keys, page, |key| key.id.to_string()))
@@ -93,7 +93,7 @@ impl Identity {
         check_overlap(hours)?;
         let found = self.base.store().api_key(Some(&caller.team), id).await?.ok_or(Error::NotFound("API key"))?;
         has_all(caller, &found.scopes)?;
-        let secret = Presented::fresh(id, self.base.entropy());
+        let secret = PresentedKey::fresh(id, self.base.entropy());
         let hash = self.base.fingerprint().of(API_KEY, secret.bytes());
         let entry = self.credential_entry(caller, call, ROTATE, &id);
         let until = entry.at + Duration::hours(hours.into());
@@ -101,7 +101,7 @@ impl Identity {
         let key = was_turned(turned, "API key")?;
         call.set_audited();
         self.ask_for_key(id).await;
-        Ok(shown(key, &secret))
+        Ok(view_with_secret(key, &secret))
     }
 
     /// Revokes a key of the team, or of any for the platform: it is refused at once here, and within a second at every
@@ -118,7 +118,7 @@ impl Identity {
     }
 }
 
-fn shown(key: ApiKey, secret: &Presented) -> ApiKeyView {
+fn view_with_secret(key: ApiKey, secret: &PresentedKey) -> ApiKeyView {
     ApiKeyView { key: Some((&secret.text).into()), ..key.into() }
 }
 

@@ -10,36 +10,36 @@
 
 use std::sync::Arc;
 
-use crate::app::admission::Place;
+use crate::app::admission::Permit;
 use crate::app::identity::Identity;
 use crate::app::ttl_memo::{self, TtlMemo};
 use crate::app::{Call, Error};
-use crate::auth::refusal::Refusal;
+use crate::auth::refusal::TokenRefusal;
 use crate::domain::clock::Instant;
-use crate::domain::identity::api_key::{Denied, Presented, Which};
+use crate::domain::identity::api_key::{KeyDenial, PresentedKey, PresentedSecret};
 use crate::domain::identity::caller::{Caller, CredentialKind, Recognized};
 use crate::domain::identity::revocation::RevokedTokens;
 use crate::store::HashedKey;
 
+mod confirmed_keys;
 mod credential_watch;
 mod known_keys;
-mod met_keys;
 
+use confirmed_keys::ConfirmedKeys;
 pub(in crate::app) use credential_watch::CredentialWatch;
 use known_keys::KnownKeys;
-use met_keys::Met;
 
 /// What the hash of a key is made for.
 pub(in crate::app) const API_KEY: &str = "api_key";
 
 /// What is known of credentials.
 #[derive(Debug, Default)]
-pub(in crate::app) struct Credentials {
+pub(in crate::app) struct KnownCredentials {
     revoked: TtlMemo<Arc<RevokedTokens>>,
     /// Whether the verifier has the issuers of the table ([`super::issuers`]).
     pub(in crate::app) issuers: TtlMemo<()>,
     keys: KnownKeys,
-    met: Met,
+    met: ConfirmedKeys,
 }
 
 impl Identity {
@@ -49,13 +49,13 @@ impl Identity {
     pub async fn authenticate(
         &self,
         call: &Call,
-        place: &Place,
+        place: &Permit,
         token: Option<&str>,
         wanted_team: Option<&str>,
     ) -> Result<Arc<Caller>, Error> {
-        let token = token.ok_or(Refusal::Missing).map_err(refused)?;
-        let presented = Presented::is_meant(token).then(|| Presented::parse(token)).transpose();
-        let presented = presented.map_err(|_| refused(Refusal::KeyMalformed))?;
+        let token = token.ok_or(TokenRefusal::Missing).map_err(refused)?;
+        let presented = PresentedKey::is_meant(token).then(|| PresentedKey::parse(token)).transpose();
+        let presented = presented.map_err(|_| refused(TokenRefusal::KeyMalformed))?;
         self.base.clock_is_set().await?;
         let Some(presented) = presented else {
             if self.verifier.lacks_key_of(token) {
@@ -69,7 +69,7 @@ impl Identity {
         let caller = self.holder_of(call, &presented).await?;
         let other = wanted_team.is_some_and(|wanted| wanted != caller.team.as_str());
         if other {
-            Err(refused(Refusal::WrongTeam(
+            Err(refused(TokenRefusal::WrongTeam(
                 "an API key can be used only for the team that it was created \
                                             for"
                 .to_owned(),
@@ -85,10 +85,10 @@ impl Identity {
         if let CredentialKind::Exchanged(bond) = &caller.kind
             && !self.bond_holds(&caller, bond).await?
         {
-            return Err(refused(Refusal::RuleChanged));
+            return Err(refused(TokenRefusal::RuleChanged));
         }
         let revoked = self.revoked_tokens().await?.covers(&caller);
-        if revoked { Err(refused(Refusal::Revoked)) } else { Ok(caller) }
+        if revoked { Err(refused(TokenRefusal::Revoked)) } else { Ok(caller) }
     }
 
     /// Who sent the token. Of whom it is that was refused although it was signed for us is noted in `call`.
@@ -111,8 +111,8 @@ impl Identity {
     }
 
     /// A refusal by the time is none while it is not known which time it is: another clock may say otherwise.
-    fn judged_by_time(&self, refusal: Refusal) -> Error {
-        if matches!(refusal, Refusal::Expired | Refusal::NotYetValid) && !self.base.clock().is_sure() {
+    fn judged_by_time(&self, refusal: TokenRefusal) -> Error {
+        if matches!(refusal, TokenRefusal::Expired | TokenRefusal::NotYetValid) && !self.base.clock().is_sure() {
             let detail = "the clocks of the database and of this machine differ, so the validity of the token cannot \
                           be determined";
             return Error::Unavailable { code: "clock_in_doubt", detail, retry_after_seconds: 5 };
@@ -120,7 +120,7 @@ impl Identity {
         refused(refusal)
     }
 
-    async fn holder_of(&self, call: &Call, presented: &Presented) -> Result<Arc<Caller>, Error> {
+    async fn holder_of(&self, call: &Call, presented: &PresentedKey) -> Result<Arc<Caller>, Error> {
         let mut found = self.known_key(presented, ttl_memo::BOUND).await?;
         let mut which = self.which(found.as_deref(), presented);
         if which.is_none() {
@@ -128,7 +128,7 @@ impl Identity {
             found = self.known_key(presented, ttl_memo::DOUBT).await?;
             which = self.which(found.as_deref(), presented);
         }
-        let found = found.ok_or(Refusal::KeyUnknown).map_err(refused)?;
+        let found = found.ok_or(TokenRefusal::KeyUnknown).map_err(refused)?;
         let (subject, credential) = (format!("api_key:{}", presented.id), presented.id.to_string());
         if which.is_some() {
             let team = Some(found.key.team.clone());
@@ -149,15 +149,15 @@ impl Identity {
         }))
     }
 
-    fn which(&self, found: Option<&HashedKey>, presented: &Presented) -> Option<Which> {
+    fn which(&self, found: Option<&HashedKey>, presented: &PresentedKey) -> Option<PresentedSecret> {
         let found = found?;
         let is = |hash: &[u8]| self.base.fingerprint().is(API_KEY, presented.bytes(), hash);
         if is(&found.hash) {
-            Some(Which::Current)
+            Some(PresentedSecret::Current)
         } else if found.previous_hash.as_deref().is_some_and(is) {
-            Some(Which::Previous)
+            Some(PresentedSecret::Previous)
         } else {
-            found.retired_hashes.iter().any(|hash| is(hash)).then_some(Which::Retired)
+            found.retired_hashes.iter().any(|hash| is(hash)).then_some(PresentedSecret::Retired)
         }
     }
 
@@ -202,22 +202,22 @@ impl Identity {
 
 /// It was revoked while it was at work.
 pub(in crate::app) fn revoked() -> Error {
-    refused(Refusal::Revoked)
+    refused(TokenRefusal::Revoked)
 }
 
-fn denied(denied: Denied) -> Error {
+fn denied(denied: KeyDenial) -> Error {
     refused(match denied {
-        Denied::Unknown => Refusal::KeyUnknown,
-        Denied::Revoked => Refusal::KeyRevoked,
-        Denied::Expired => Refusal::KeyExpired,
+        KeyDenial::Unknown => TokenRefusal::KeyUnknown,
+        KeyDenial::Revoked => TokenRefusal::KeyRevoked,
+        KeyDenial::Expired => TokenRefusal::KeyExpired,
     })
 }
 
-fn refused(refusal: Refusal) -> Error {
+fn refused(refusal: TokenRefusal) -> Error {
     let (code, detail) = (refusal.code(), refusal.to_string());
     match refusal {
-        Refusal::KeysUnavailable(issuer) => Error::IssuerUnavailable { issuer },
-        Refusal::NoRule(_) => Error::NotAdmitted { code, detail },
+        TokenRefusal::KeysUnavailable(issuer) => Error::IssuerUnavailable { issuer },
+        TokenRefusal::NoRule(_) => Error::NotAdmitted { code, detail },
         _ => Error::Unauthenticated { code, detail },
     }
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::app::cursor::{List, one_more};
+use crate::app::cursor::{CursorList, one_more};
 use crate::app::identity::Identity;
 use crate::app::precondition::Precondition;
 use crate::app::precondition::moved;
@@ -20,22 +20,22 @@ use crate::domain::event::EventType;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, Scope};
-use crate::domain::identity::issuer::explanation::Explanation;
+use crate::domain::identity::issuer::explanation::TokenExplanation;
 use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
-use crate::domain::quiet::Quiet;
+use crate::domain::log_limit::LogLimit;
 use crate::store::{IssuerChange, StoredIssuer};
 
 const PUT: &str = "put_issuer";
 const DELETE: &str = "delete_issuer";
 
 /// Issuers of the table that cannot be used, which every reading of it finds.
-static UNUSABLE: Quiet = Quiet::new();
+static UNUSABLE: LogLimit = LogLimit::new();
 
 impl Identity {
     /// All issuers by name, that of the settings among them.
     pub async fn list_issuers(&self, caller: &Caller, page: &Page) -> Result<Slice<IssuerView>, Error> {
         access::check(caller, "list_issuers")?;
-        let list = List::new(&self.base, caller, "issuers", &());
+        let list = CursorList::new(&self.base, caller, "issuers", &());
         let after = list.place(page)?;
         let stored = self.base.store().issuers().await?.into_iter().map(IssuerView::from);
         // Those of the settings stand before others of their names.
@@ -118,7 +118,12 @@ impl Identity {
     }
 
     /// What a token would become, and why not. The token is kept nowhere.
-    pub async fn explain_token(&self, caller: &Caller, token: &str, team: Option<&str>) -> Result<Explanation, Error> {
+    pub async fn explain_token(
+        &self,
+        caller: &Caller,
+        token: &str,
+        team: Option<&str>,
+    ) -> Result<TokenExplanation, Error> {
         access::check(caller, "explain_token")?;
         self.base.clock_is_set().await?;
         self.know_issuers().await?;

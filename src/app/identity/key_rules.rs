@@ -8,7 +8,7 @@ use crate::domain::field::FieldError;
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::identity::key_life;
 use crate::domain::policy::team::policy_of;
-use crate::store::{Added, Turned};
+use crate::store::{Added, RotationOutcome};
 
 impl Identity {
     /// Until when a key of the caller's is good that was asked to be so until `asked`.
@@ -52,10 +52,10 @@ pub(in crate::app) fn was_added(added: Added, full: impl FnOnce() -> Error) -> R
     }
 }
 
-pub(in crate::app) fn was_turned<Key>(turned: Turned<Key>, what: &'static str) -> Result<Key, Error> {
+pub(in crate::app) fn was_turned<Key>(turned: RotationOutcome<Key>, what: &'static str) -> Result<Key, Error> {
     match turned {
-        Turned::Turned(key) => Ok(key),
-        Turned::Absent => Err(Error::NotFound(what)),
-        Turned::MakerRevoked => Err(revoked()),
+        RotationOutcome::Turned(key) => Ok(key),
+        RotationOutcome::Absent => Err(Error::NotFound(what)),
+        RotationOutcome::MakerRevoked => Err(revoked()),
     }
 }

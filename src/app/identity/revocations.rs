@@ -7,7 +7,7 @@
 mod hints;
 
 use super::key_rules::withdraws_from;
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::identity::Identity;
 use crate::app::input::NewRevocation;
 use crate::app::view::RevocationView;
@@ -17,7 +17,9 @@ use crate::domain::clock::Instant;
 use crate::domain::field::Findings;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
-use crate::domain::identity::revocation::{KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, Target};
+use crate::domain::identity::revocation::{
+    KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, RevocationTarget,
+};
 use crate::domain::ids::RevocationId;
 
 const CREATE: &str = "create_revocation";
@@ -63,7 +65,7 @@ impl Identity {
     pub async fn list_revocations(&self, caller: &Caller, page: &Page) -> Result<Slice<RevocationView>, Error> {
         access::check(caller, "list_revocations")?;
         let own = withdraws_from(caller);
-        let list = List::new(&self.base, caller, "revocations", &own.map(TeamId::as_str));
+        let list = CursorList::new(&self.base, caller, "revocations", &own.map(TeamId::as_str));
         let place = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let found = self.base.store().revocations(own, self.base.now(), place, one_more(page)).await?;
         Ok(list.slice(found, page, |revocation| revocation.id.to_string()))
@@ -97,7 +99,7 @@ impl Identity {
         );
         entry.resource = Some(id.to_string());
         entry.duration_ms = Some(self.base.milliseconds_since(call));
-        entry.parameters = self.base.asked(call);
+        entry.parameters = self.base.audit_parameters(call);
         entry
     }
 }
@@ -109,7 +111,7 @@ fn too_many(made: &Revocation) -> Error {
 }
 
 /// What is revoked: exactly one of the two.
-fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<Target, Error> {
+fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<RevocationTarget, Error> {
     let mut findings = Findings::default();
     let own = new.team.is_none() || withdraws_from(caller).is_none_or(|own| new.team.as_ref() == Some(own));
     findings.require(own, "/team", "not_allowed", "must be your own team, without the scope platform:security");
@@ -136,8 +138,8 @@ fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<Target, 
     findings.require(past, "/issued_before", "out_of_range", "must be at most 5 minutes in the future");
     findings.into_result()?;
     Ok(match (&new.jti, &new.subject) {
-        (Some(jti), _) => Target::Token(jti.clone()),
-        (None, subject) => Target::Subject {
+        (Some(jti), _) => RevocationTarget::Token(jti.clone()),
+        (None, subject) => RevocationTarget::Subject {
             subject: subject.clone().unwrap_or_default(),
             issued_before: new.issued_before.unwrap_or(now),
         },

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::app::admission::Place;
+use crate::app::admission::Permit;
 use crate::app::identity::Identity;
 use crate::app::{Call, Error};
-use crate::domain::identity::api_key::Presented;
+use crate::domain::identity::api_key::PresentedKey;
 use crate::domain::identity::caller::{Bond, Caller, CredentialKind};
-use crate::domain::identity::token_exchange::{ACCESS_TOKEN, Asked, Fault, LIFETIME, narrowed};
+use crate::domain::identity::token_exchange::{ACCESS_TOKEN, ExchangeError, ExchangeRequest, LIFETIME, narrowed};
 
 /// What comes of an exchange.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ impl Identity {
     ///
     /// # Errors
     /// `Exchange`: one of them is not as it must be.
-    pub fn read_exchange(&self, pairs: Vec<(String, String)>) -> Result<Asked, Error> {
+    pub fn read_exchange(&self, pairs: Vec<(String, String)>) -> Result<ExchangeRequest, Error> {
         let own = &self.own_tokens;
-        Ok(Asked::read(pairs, &[own.audience(), own.issuer()])?)
+        Ok(ExchangeRequest::read(pairs, &[own.audience(), own.issuer()])?)
     }
 
     /// Who the subject token makes of its bearer, for the team that is asked for in the request or beside it
@@ -70,8 +70,8 @@ impl Identity {
     pub async fn exchange_subject(
         &self,
         call: &Call,
-        place: &Place,
-        asked: &Asked,
+        place: &Permit,
+        asked: &ExchangeRequest,
         team: Option<&str>,
     ) -> Result<Arc<Caller>, Error> {
         let team = chosen(team, asked.team.as_deref())?;
@@ -79,7 +79,7 @@ impl Identity {
         self.is_exchangeable(token)?;
         match self.authenticate(call, place, Some(token), team).await {
             Err(Error::Unauthenticated { code, detail }) => {
-                Err(Fault::invalid(code, format!("subject_token: {detail}")).into())
+                Err(ExchangeError::invalid(code, format!("subject_token: {detail}")).into())
             }
             answered => answered,
         }
@@ -89,7 +89,12 @@ impl Identity {
     ///
     /// # Errors
     /// `Exchange`: more is asked for than it may have, or no rule let it in.
-    pub async fn exchange_token(&self, call: &Call, asked: &Asked, subject: &Caller) -> Result<Exchanged, Error> {
+    pub async fn exchange_token(
+        &self,
+        call: &Call,
+        asked: &ExchangeRequest,
+        subject: &Caller,
+    ) -> Result<Exchanged, Error> {
         let scopes = narrowed(&subject.scopes, asked.scopes.as_deref())?;
         let provenance = subject.provenance.clone().ok_or_else(not_of_a_rule)?;
         let bond = self.bond(subject).await?;
@@ -101,15 +106,15 @@ impl Identity {
 
     /// Refuses what is no token of an identity provider.
     fn is_exchangeable(&self, token: &str) -> Result<(), Error> {
-        if Presented::is_meant(token) {
+        if PresentedKey::is_meant(token) {
             let detail = "subject_token must be a token of an identity provider; an API key is used directly, \
                           without an exchange";
-            return Err(Fault::invalid("not_exchangeable", detail).into());
+            return Err(ExchangeError::invalid("not_exchangeable", detail).into());
         }
         if self.own_tokens.is_meant(token) {
             let detail = "subject_token must be a token of an identity provider; a token that was issued by an \
                           exchange cannot be renewed";
-            return Err(Fault::invalid("not_exchangeable", detail).into());
+            return Err(ExchangeError::invalid("not_exchangeable", detail).into());
         }
         Ok(())
     }
@@ -135,7 +140,7 @@ fn chosen<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Result<Opt
     match (header, parameter) {
         (Some(one), Some(other)) if one != other => {
             let detail = "team and the header X-Team name different teams; send only one of them";
-            Err(Fault::invalid("two_teams", detail).into())
+            Err(ExchangeError::invalid("two_teams", detail).into())
         }
         (one, other) => Ok(one.or(other)),
     }
@@ -152,11 +157,11 @@ fn note(call: &Call, caller: &Caller) {
 }
 
 fn not_of_a_rule() -> Error {
-    Fault::invalid("not_exchangeable", "subject_token was not accepted by a rule of an issuer").into()
+    ExchangeError::invalid("not_exchangeable", "subject_token was not accepted by a rule of an issuer").into()
 }
 
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
+impl From<ExchangeError> for Error {
+    fn from(fault: ExchangeError) -> Self {
         Self::Exchange(fault)
     }
 }

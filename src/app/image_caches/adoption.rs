@@ -11,20 +11,20 @@ use chrono::Duration;
 use crate::app::admission::without_permit;
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{AdoptionOrder, AdoptionTarget};
-use crate::app::platform::policy::{Case, InAccount, no_account, quota};
+use crate::app::platform::policy::{AccountChoice, PolicyCase, no_account, quota};
 use crate::app::view::{AdoptedCacheView, AdoptionView, SkippedCacheView};
 use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use crate::domain::policy::{Holdings, Refusal, Shape};
-use crate::domain::reconcile::adoption::{Adopter, MAX_ADOPTIONS, Skip, adopted};
+use crate::domain::reconcile::adoption::{Adopter, MAX_ADOPTIONS, SkipReason, adopted};
 use crate::domain::reconcile::comes_back;
 use crate::domain::region::Region;
 use crate::domain::transition::change;
@@ -34,13 +34,13 @@ use crate::store::{Adopted, CacheWrite, NewAdoption, TrackerGroup};
 const ADOPT: &str = "adopt_image_caches";
 
 /// A cache of the cloud, and the RequestId of the answer that showed it.
-struct Sighted {
-    seen: Seen,
+struct ListedCache {
+    seen: Observation,
     request_id: String,
 }
 
 /// Where it is looked for.
-struct Source<'a> {
+struct AdoptionSource<'a> {
     account: &'a str,
     region: &'a Region,
     cloud: Client,
@@ -48,16 +48,16 @@ struct Source<'a> {
 
 /// What one request found.
 #[derive(Default)]
-struct Found {
-    free: Vec<Sighted>,
+struct AdoptionSearch {
+    free: Vec<ListedCache>,
     /// Rows of ours that have ended know them.
-    ended: Vec<Seen>,
+    ended: Vec<Observation>,
     skipped: Vec<SkippedCacheView>,
     has_more: bool,
 }
 
-impl Found {
-    fn skip(&mut self, eci_cache_id: &str, why: Skip) {
+impl AdoptionSearch {
+    fn skip(&mut self, eci_cache_id: &str, why: SkipReason) {
         if self.skipped.len() < MAX_ADOPTIONS {
             let (eci_cache_id, reason) = (eci_cache_id.to_owned(), why.as_str().to_owned());
             self.skipped.push(SkippedCacheView { eci_cache_id, reason, refusals: Vec::new() });
@@ -65,7 +65,7 @@ impl Found {
     }
 
     fn refuse(&mut self, eci_cache_id: &str, refusals: Vec<Refusal>) {
-        self.skip(eci_cache_id, Skip::PolicyRefused);
+        self.skip(eci_cache_id, SkipReason::PolicyRefused);
         if let Some(last) = self.skipped.last_mut().filter(|last| last.eci_cache_id == eci_cache_id) {
             last.refusals = refusals.into_iter().map(Into::into).collect();
         }
@@ -83,9 +83,9 @@ impl ImageCaches {
     ) -> Result<AdoptionView, Error> {
         access::check(caller, ADOPT)?;
         self.cloud_accounts.check_region(&order.region)?;
-        let place = InAccount::Asked(order.account.as_deref());
+        let place = AccountChoice::Asked(order.account.as_deref());
         let ruling = self.policies.ruling(&caller.team, Some(&order.region), place).await?;
-        let source = Source {
+        let source = AdoptionSource {
             account: &ruling.account,
             region: &order.region,
             cloud: self.cloud_accounts.cloud_of(&ruling.account).await.map_err(unread)?,
@@ -97,7 +97,7 @@ impl ImageCaches {
         };
         for seen in std::mem::take(&mut found.ended) {
             let revived = self.revive(&source, &seen, looked_at, order.dry_run).await?;
-            found.skip(&seen.eci_cache_id, if revived { Skip::Revived } else { Skip::AlreadyManaged });
+            found.skip(&seen.eci_cache_id, if revived { SkipReason::Revived } else { SkipReason::AlreadyManaged });
         }
         let mut holdings = self.base.store().holdings(&caller.team, ruling.since()).await?;
         let mut adopted = Vec::new();
@@ -107,16 +107,16 @@ impl ImageCaches {
             if order.dry_run {
                 if case.admits(&holdings) {
                     holdings.shapes.push((Shape::of(&cache.spec), 1));
-                    adopted.push(shown(&cache, false));
+                    adopted.push(adopted_view(&cache, false));
                 } else {
                     found.refuse(id, case.into_refusals());
                 }
                 continue;
             }
             match self.adopt(caller, call, &cache, sighted.request_id, &mut case).await? {
-                Adopted::Done => adopted.push(shown(&cache, true)),
-                Adopted::Taken => found.skip(id, Skip::AlreadyManaged),
-                Adopted::BeingRemoved => found.skip(id, Skip::BeingRemoved),
+                Adopted::Done => adopted.push(adopted_view(&cache, true)),
+                Adopted::Taken => found.skip(id, SkipReason::AlreadyManaged),
+                Adopted::BeingRemoved => found.skip(id, SkipReason::BeingRemoved),
                 Adopted::OverQuota => found.refuse(id, case.into_refusals()),
                 Adopted::NoAccount => return Err(no_account(&cache.account)),
             }
@@ -124,25 +124,25 @@ impl ImageCaches {
         Ok(AdoptionView { dry_run: order.dry_run, adopted, skipped: found.skipped, has_more: found.has_more })
     }
 
-    async fn find_one(&self, source: &Source<'_>, id: &str) -> Result<Found, Error> {
+    async fn find_one(&self, source: &AdoptionSource<'_>, id: &str) -> Result<AdoptionSearch, Error> {
         let query = DescribeQuery { eci_cache_id: Some(id.to_owned()), ..DescribeQuery::default() };
         let page = without_permit(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
-        let mut found = Found::default();
-        let seen: Vec<Seen> = page.caches.into_iter().filter(|seen| seen.eci_cache_id == id).collect();
+        let mut found = AdoptionSearch::default();
+        let seen: Vec<Observation> = page.caches.into_iter().filter(|seen| seen.eci_cache_id == id).collect();
         if seen.is_empty() {
-            found.skip(id, Skip::NotFound);
+            found.skip(id, SkipReason::NotFound);
         }
         self.sort(source, seen, &page.request_id, &mut found).await?;
         Ok(found)
     }
 
     /// Reads page by page until enough is found, before anything is written: a fault of the cloud leaves no half.
-    async fn find_all(&self, source: &Source<'_>, order: &AdoptionOrder) -> Result<Found, Error> {
-        let (mut found, mut query) = (Found::default(), DescribeQuery::default());
+    async fn find_all(&self, source: &AdoptionSource<'_>, order: &AdoptionOrder) -> Result<AdoptionSearch, Error> {
+        let (mut found, mut query) = (AdoptionSearch::default(), DescribeQuery::default());
         let mut known = std::collections::HashSet::new();
         loop {
             let page = without_permit(source.cloud.describe(source.region, &query)).await.map_err(unread)?;
-            let fresh: Vec<Seen> =
+            let fresh: Vec<Observation> =
                 page.caches.into_iter().filter(|seen| known.insert(seen.eci_cache_id.clone())).collect();
             let progress = !fresh.is_empty();
             let fitting = fresh.into_iter().filter(|seen| lets(&order.target, seen)).collect();
@@ -158,10 +158,10 @@ impl ImageCaches {
     /// Tells what is free from what is not.
     async fn sort(
         &self,
-        source: &Source<'_>,
-        seen: Vec<Seen>,
+        source: &AdoptionSource<'_>,
+        seen: Vec<Observation>,
         request_id: &str,
-        found: &mut Found,
+        found: &mut AdoptionSearch,
     ) -> Result<(), Error> {
         let ids: Vec<String> = seen.iter().map(|seen| seen.eci_cache_id.clone()).collect();
         let taken = self.base.store().taken_caches(source.account, source.region, &ids).await?;
@@ -169,11 +169,11 @@ impl ImageCaches {
             if taken.ended.contains(&seen.eci_cache_id) && found.ended.len() < MAX_ADOPTIONS {
                 found.ended.push(seen);
             } else if taken.ids.contains(&seen.eci_cache_id) {
-                found.skip(&seen.eci_cache_id, Skip::AlreadyManaged);
+                found.skip(&seen.eci_cache_id, SkipReason::AlreadyManaged);
             } else if taken.names.contains(&seen.name) {
-                found.skip(&seen.eci_cache_id, Skip::CreateInProgress);
+                found.skip(&seen.eci_cache_id, SkipReason::CreateInProgress);
             } else if found.free.len() < MAX_ADOPTIONS {
-                found.free.push(Sighted { seen, request_id: request_id.to_owned() });
+                found.free.push(ListedCache { seen, request_id: request_id.to_owned() });
             } else {
                 found.has_more = true;
             }
@@ -183,7 +183,13 @@ impl ImageCaches {
 
     /// Whether a row that has ended goes on because the cloud shows its cache, as the reconciler would find with its
     /// next pass. Nobody hears whose it is.
-    async fn revive(&self, source: &Source<'_>, seen: &Seen, looked_at: Instant, dry_run: bool) -> Result<bool, Error> {
+    async fn revive(
+        &self,
+        source: &AdoptionSource<'_>,
+        seen: &Observation,
+        looked_at: Instant,
+        dry_run: bool,
+    ) -> Result<bool, Error> {
         let group = TrackerGroup { account: source.account.to_owned(), region: source.region.to_string() };
         let rows = self.base.store().caches_of_group(&group, &[&seen.eci_cache_id]).await?;
         let rule = self.reconciler.reconcile_rule();
@@ -195,7 +201,7 @@ impl ImageCaches {
         Ok(true)
     }
 
-    fn row_of(&self, caller: &Caller, source: &Source<'_>, seen: &Seen) -> ImageCache {
+    fn row_of(&self, caller: &Caller, source: &AdoptionSource<'_>, seen: &Observation) -> ImageCache {
         let now = self.base.now();
         let adopter = Adopter {
             cache: CacheId::new(now, self.base.entropy()),
@@ -213,7 +219,7 @@ impl ImageCaches {
         call: &Call,
         cache: &ImageCache,
         request_id: String,
-        case: &mut Case<'_>,
+        case: &mut PolicyCase<'_>,
     ) -> Result<Adopted, Error> {
         let request_id = Some(request_id).filter(|id| !id.is_empty());
         let entry = self.adoption_entry(caller, call, cache, request_id.clone());
@@ -250,7 +256,7 @@ impl ImageCaches {
         entry.operation = Some(cache.operation);
         entry.provider_request_id = provider_request_id;
         entry.duration_ms = Some(self.base.milliseconds_since(call));
-        entry.parameters = self.base.asked(call);
+        entry.parameters = self.base.audit_parameters(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", cache.spec.name.clone());
         keep("cloud_account", cache.account.clone());
@@ -288,14 +294,14 @@ impl ImageCaches {
     }
 }
 
-fn lets(target: &AdoptionTarget, seen: &Seen) -> bool {
+fn lets(target: &AdoptionTarget, seen: &Observation) -> bool {
     match target {
         AdoptionTarget::Id(id) => *id == seen.eci_cache_id,
         AdoptionTarget::Filter(filter) => filter.lets(seen),
     }
 }
 
-fn shown(cache: &ImageCache, done: bool) -> AdoptedCacheView {
+fn adopted_view(cache: &ImageCache, done: bool) -> AdoptedCacheView {
     let status: Status = cache.status;
     AdoptedCacheView {
         image_cache_id: done.then(|| cache.id.to_string()),
@@ -307,11 +313,11 @@ fn shown(cache: &ImageCache, done: bool) -> AdoptedCacheView {
 }
 
 /// Reading changes nothing, so whatever is not a refusal may simply be tried again.
-fn unread(fault: Fault) -> Error {
+fn unread(fault: CallError) -> Error {
     tracing::warn!(fault = %fault, "could not read from the cloud");
     match fault {
-        Fault::Refused(error) => Error::CloudRefused { error, operation: None },
-        Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => {
+        CallError::Refused(error) => Error::CloudRefused { error, operation: None },
+        CallError::Throttled(_) | CallError::NotSent(_) | CallError::Unknown(_) => {
             let detail = "the cloud is currently unavailable; nothing was changed";
             Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
         }

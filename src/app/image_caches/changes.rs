@@ -11,10 +11,10 @@ use std::time::Duration;
 use crate::app::admission::{reacquire_permit, without_permit};
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
-use crate::app::operations::names::Named;
-use crate::app::operations::owed_answer::Owes;
-use crate::app::operations::{Answer, Ready, Recording};
-use crate::app::platform::policy::{Case, InAccount, no_account, quota};
+use crate::app::operations::names::CreateNames;
+use crate::app::operations::owed_answer::CallerDebt;
+use crate::app::operations::{IdempotentAnswer, PreparedAttempt, Recording};
+use crate::app::platform::policy::{AccountChoice, PolicyCase, no_account, quota};
 use crate::app::{Call, Error, access};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{CacheId, OperationId};
@@ -23,9 +23,9 @@ use crate::domain::image_cache::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::OperationKind;
 use crate::domain::policy::Holdings;
-use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, Quota};
+use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, QuotaCheck};
 
-mod raced;
+mod retry;
 
 const CREATE: &str = "create_image_cache";
 const CONCURRENT: &str = "concurrent_change";
@@ -42,7 +42,7 @@ impl ImageCaches {
         key: Option<IdempotencyKey>,
         wait: Duration,
     ) -> Result<Changed, Error> {
-        self.create(caller, call, new, key, wait, &mut Owes::Nothing).await
+        self.create(caller, call, new, key, wait, &mut CallerDebt::Nothing).await
     }
 
     /// The same, for a caller to whom the ids may be owed.
@@ -53,7 +53,7 @@ impl ImageCaches {
         new: NewImageCache,
         key: Option<IdempotencyKey>,
         wait: Duration,
-        owes: &mut Owes,
+        owes: &mut CallerDebt,
     ) -> Result<Changed, Error> {
         let named = self.operations.named(&caller.team, key.map(|key| self.new_key(CREATE, &key)));
         if let Some(changed) = self.create_named(caller, call, &new, named.clone(), wait, owes).await? {
@@ -70,25 +70,25 @@ impl ImageCaches {
         caller: &Caller,
         call: &Call,
         new: &NewImageCache,
-        Named { key, operation }: Named,
+        CreateNames { key, operation }: CreateNames,
         wait: Duration,
-        owes: &mut Owes,
+        owes: &mut CallerDebt,
     ) -> Result<Option<Changed>, Error> {
         access::check(caller, CREATE)?;
         new.check()?;
         self.cloud_accounts.check_region(&new.spec.region)?;
-        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let place = AccountChoice::Asked(new.cloud_account.as_deref());
         let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         let mut case = ruling.create(&spec);
         let cache = self.operations.new_cache(caller, &spec, &ruling.account, operation);
         let logins = &new.registry_credentials;
         let mut intent = self.operations.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
-        intent.operation.marks = ruling.marks();
+        intent.operation.marks = ruling.owner_tags();
         let first = self.transitions.transition(&cache, None, "requested");
         let ready =
             if case.is_refused() { None } else { Box::pin(self.operations.ready_to_create(&cache.account)).await? };
-        intent.noted = ready.as_ref().map(Ready::signed);
+        intent.noted = ready.as_ref().map(PreparedAttempt::signed);
         intent.waiter = owes.begin(&self.operations, call, &intent);
         let create = Arc::new(NewCreate { new: intent, cache, first });
         let (counts, since) = (case.counts(), case.since());
@@ -117,15 +117,15 @@ impl ImageCaches {
     }
 
     /// Records a create: together with others, unless it is counted or does not fit.
-    async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+    async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<QuotaCheck<'_>>) -> Result<Claimed, Error> {
         let recording = Recording::of(&self.operations, &create.new);
         if quota.is_none() {
             if without_permit(self.base.store().begin_together(create)).await? {
-                return Ok(recording.told(Claimed::Fresh));
+                return Ok(recording.recorded(Claimed::Fresh));
             }
             reacquire_permit().await?;
         }
-        Ok(recording.told(self.base.store().begin_create(create, quota).await?))
+        Ok(recording.recorded(self.base.store().begin_create(create, quota).await?))
     }
 
     /// An update of the row as it stands now.
@@ -141,11 +141,11 @@ impl ImageCaches {
         let spec = changes.apply(&cache.spec)?;
         check_updatable(cache.status)?;
         let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
-        let ruling = self.policies.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&spec.region), AccountChoice::Of(&cache.account)).await?;
         let (before, logins) = (cache.spec.clone(), &changes.registry_credentials);
         let mut intent = self.operations.intent(caller, call, OperationKind::Update, &cache, spec.clone(), logins, key);
         intent.operation.changes = Some(changes);
-        intent.operation.marks = ruling.marks();
+        intent.operation.marks = ruling.owner_tags();
         let case = ruling.update(&before, &spec);
         self.change(call, intent, cache, options, Some(case)).await
     }
@@ -185,13 +185,13 @@ impl ImageCaches {
         if let Some(ended) = self.drive_now(id).await? {
             return ended.into_result(false);
         }
-        let early = Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
+        let early = IdempotentAnswer::Cache { image_cache: Box::new(cache.into()), settled: false };
         self.answer_early(keyed, id, &early).await?;
         early.into_result(false)
     }
 
     /// Drives an operation that nobody holds and that is not in doubt.
-    async fn drive_now(&self, id: OperationId) -> Result<Option<Answer>, Error> {
+    async fn drive_now(&self, id: OperationId) -> Result<Option<IdempotentAnswer>, Error> {
         let lease = self.base.settings().work.lease.as_secs_f64();
         let Some(leased) = self.base.store().claim_operation(id, self.base.uuid(), lease, self.base.uptime()).await?
         else {
@@ -221,14 +221,14 @@ impl ImageCaches {
         intent: NewOperation,
         cache: ImageCache,
         options: ChangeOptions,
-        mut case: Option<Case<'_>>,
+        mut case: Option<PolicyCase<'_>>,
     ) -> Result<Changed, Error> {
         let judged = case.as_ref().map(|case| (case.counts(), case.since()));
         let mut admits = |holdings: &Holdings| case.as_mut().is_none_or(|case| case.admits(holdings));
         let quota = judged.and_then(|(counts, since)| quota(counts, since, &mut admits));
         match self.base.store().begin_change(&intent, cache.version, quota).await {
             Ok(Begun::OverQuota) => {
-                return Err(self.policies.refused(case.map(Case::into_refusals).unwrap_or_default()));
+                return Err(self.policies.refused(case.map(PolicyCase::into_refusals).unwrap_or_default()));
             }
             Ok(Begun::Running) => call.set_audited(),
             Ok(Begun::Waiting) => {
@@ -259,7 +259,7 @@ impl ImageCaches {
         &self,
         intent: NewOperation,
         cache: ImageCache,
-        ready: Option<Ready>,
+        ready: Option<PreparedAttempt>,
         wait: Duration,
     ) -> Result<Changed, Error> {
         let (operation, keyed) = (intent.operation.id, intent.key.is_some());
@@ -276,7 +276,7 @@ impl ImageCaches {
             .base
             .tasks()
             .spawn(async move { Box::pin(operations.operations.drive_begun(leased, Some(known), ready)).await });
-        let early = || Answer::Cache { image_cache: Box::new(cache.into()), settled: false };
+        let early = || IdempotentAnswer::Cache { image_cache: Box::new(cache.into()), settled: false };
         let ended = without_permit(tokio::time::timeout(wait, &mut task)).await.map(|ended| ended.ok().flatten());
         if let Ok(Some(answer)) = ended {
             return answer.into_result(false);
@@ -293,7 +293,7 @@ impl ImageCaches {
     }
 
     /// Keeps "not yet" as the key's answer. `false`: the outcome came first.
-    async fn answer_early(&self, keyed: bool, operation: OperationId, early: &Answer) -> Result<bool, Error> {
+    async fn answer_early(&self, keyed: bool, operation: OperationId, early: &IdempotentAnswer) -> Result<bool, Error> {
         if !keyed {
             return Ok(true);
         }
@@ -318,7 +318,7 @@ impl ImageCaches {
     }
 }
 
-impl Answer {
+impl IdempotentAnswer {
     fn into_result(self, replayed: bool) -> Result<Changed, Error> {
         match self {
             Self::Cache { image_cache, settled } => {
@@ -342,5 +342,5 @@ pub(in crate::app) fn check_updatable(status: Status) -> Result<(), Error> {
 pub(in crate::app) fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
     let answer = answer.ok_or(Error::IdempotencyInFlight)?;
     tracing::info!(operation = %operation, "answered from the idempotency key");
-    Answer::from_json(answer)?.into_result(true)
+    IdempotentAnswer::from_json(answer)?.into_result(true)
 }

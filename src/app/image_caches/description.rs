@@ -2,12 +2,12 @@
 //! beside the cloud's quota. What the RPC front asks.
 
 use crate::app::admission::without_permit;
-use crate::app::cursor::{List, unreadable};
+use crate::app::cursor::{CursorList, unreadable};
 use crate::app::image_caches::ImageCaches;
-use crate::app::platform::policy::InAccount;
-use crate::app::view::Usage;
+use crate::app::platform::policy::AccountChoice;
+use crate::app::view::AccountUsage;
 use crate::app::{Error, access};
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::filter::{DescribeFilter, Page};
 use crate::domain::identity::caller::Caller;
@@ -23,7 +23,7 @@ const MAX_WEIGHED: i64 = 1_000;
 
 /// One page of caches.
 #[derive(Debug)]
-pub struct Described {
+pub struct CachePage {
     /// The caches, the newest first.
     pub caches: Vec<ImageCache>,
     /// What continues the list; none at its end.
@@ -45,12 +45,12 @@ impl ImageCaches {
     }
 
     /// The team's caches that the cloud lists too, by the cloud's filters.
-    pub async fn describe_image_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<Described, Error> {
+    pub async fn describe_image_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<CachePage, Error> {
         access::check(caller, "list_image_caches")?;
         // The page's size may change between pages, the filters may not.
         let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
         let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
-        let list = List::new(&self.base, caller, "described", &bound);
+        let list = CursorList::new(&self.base, caller, "described", &bound);
         let place = list.place(&page)?;
         if !filter.match_images.is_empty() {
             let from = place.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
@@ -60,7 +60,7 @@ impl ImageCaches {
         let (caches, total) =
             self.base.store().described(&caller.team, filter, before, i64::from(filter.limit) + 1).await?;
         let slice = list.slice(caches, &page, |cache| cache.id.uuid().to_string());
-        Ok(Described { caches: slice.items, next_token: slice.next_cursor, total })
+        Ok(CachePage { caches: slice.items, next_token: slice.next_cursor, total })
     }
 
     /// The caches that match the images best, the best first: a page of them, from the place `from` on.
@@ -68,9 +68,9 @@ impl ImageCaches {
         &self,
         caller: &Caller,
         filter: &DescribeFilter,
-        list: &List<'_>,
+        list: &CursorList<'_>,
         from: usize,
-    ) -> Result<Described, Error> {
+    ) -> Result<CachePage, Error> {
         let images = references(&filter.match_images)?;
         let (mut caches, _) = self.base.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
         // One that is not ready serves no instance.
@@ -79,7 +79,7 @@ impl ImageCaches {
         let best = matching_caches(&caches, &images, filter.image_full_match, count);
         let end = from.saturating_add(usize::try_from(filter.limit).unwrap_or(usize::MAX)).min(best.len());
         let page = best.get(from..end).unwrap_or_default();
-        Ok(Described {
+        Ok(CachePage {
             caches: page.iter().copied().cloned().collect(),
             next_token: (end < best.len()).then(|| list.write(&end.to_string())),
             total: i64::try_from(best.len()).unwrap_or(i64::MAX),
@@ -92,19 +92,19 @@ impl ImageCaches {
         caller: &Caller,
         account: Option<&str>,
         region: Option<Region>,
-    ) -> Result<Usage, Error> {
+    ) -> Result<AccountUsage, Error> {
         access::check(caller, "list_usage")?;
         let given = region.or_else(|| self.base.settings().regions.first().cloned());
         let region =
             given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
         self.cloud_accounts.check_region(&region)?;
-        let ruling = self.policies.ruling(&caller.team, Some(&region), InAccount::Asked(account)).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&region), AccountChoice::Asked(account)).await?;
         ruling.check_account()?;
         let account = ruling.account;
         let team = self.base.store().team_usage(&caller.team, &account, &region).await?;
         let cloud = self.cloud_accounts.cloud_of(&account).await.map_err(cloud_fault)?;
         let attributes = without_permit(cloud.list_usage(&region)).await.map_err(cloud_fault)?;
-        Ok(Usage { account, attributes, team })
+        Ok(AccountUsage { account, attributes, team })
     }
 }
 
@@ -122,11 +122,11 @@ fn references(texts: &[String]) -> Result<Vec<ImageRef>, Error> {
 }
 
 /// What a read at the cloud came to.
-fn cloud_fault(fault: Fault) -> Error {
+fn cloud_fault(fault: CallError) -> Error {
     tracing::warn!(fault = %fault, "could not read from the cloud");
     match fault {
-        Fault::Refused(error) | Fault::Throttled(error) => Error::CloudRefused { error, operation: None },
-        Fault::NotSent(_) | Fault::Unknown(_) => {
+        CallError::Refused(error) | CallError::Throttled(error) => Error::CloudRefused { error, operation: None },
+        CallError::NotSent(_) | CallError::Unknown(_) => {
             let detail = "the cloud is currently unreachable";
             Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
         }

@@ -6,7 +6,7 @@
 use super::changes::check_updatable;
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{ChangeOptions, MatchQuestion};
-use crate::app::platform::policy::{Case, InAccount};
+use crate::app::platform::policy::{AccountChoice, PolicyCase};
 use crate::app::view::{AmountsView, CostView, DryRunView, PlannedImageCacheView};
 use crate::app::{Error, access};
 use crate::domain::clock::Instant;
@@ -25,7 +25,7 @@ impl ImageCaches {
         access::check(caller, DRY_RUN)?;
         new.check()?;
         self.cloud_accounts.check_region(&new.spec.region)?;
-        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let place = AccountChoice::Asked(new.cloud_account.as_deref());
         let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         self.check_case(caller, ruling.create(&spec), ruling.since()).await
@@ -37,11 +37,11 @@ impl ImageCaches {
         let cache = self.current(caller, id, &ChangeOptions::default()).await?;
         let spec = changes.apply(&cache.spec)?;
         check_updatable(cache.status)?;
-        let ruling = self.policies.ruling(&caller.team, Some(&spec.region), InAccount::Of(&cache.account)).await?;
+        let ruling = self.policies.ruling(&caller.team, Some(&spec.region), AccountChoice::Of(&cache.account)).await?;
         self.check_case(caller, ruling.update(&cache.spec, &spec), ruling.since()).await
     }
 
-    async fn check_case(&self, caller: &Caller, mut case: Case<'_>, since: Instant) -> Result<(), Error> {
+    async fn check_case(&self, caller: &Caller, mut case: PolicyCase<'_>, since: Instant) -> Result<(), Error> {
         let holdings = self.base.store().holdings(&caller.team, since).await?;
         if case.admits(&holdings) { Ok(()) } else { Err(self.policies.refused(case.into_refusals())) }
     }
@@ -51,14 +51,14 @@ impl ImageCaches {
         access::check(caller, DRY_RUN)?;
         new.check()?;
         self.cloud_accounts.check_region(&new.spec.region)?;
-        let (settings, place) = (self.base.settings(), InAccount::Asked(new.cloud_account.as_deref()));
+        let (settings, place) = (self.base.settings(), AccountChoice::Asked(new.cloud_account.as_deref()));
         let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, filled_in) = ruling.filled(&new.spec);
         let holdings = self.base.store().holdings(&caller.team, ruling.since()).await?;
         let mut case = ruling.create(&spec);
         let allowed = case.admits(&holdings);
         let (prices, before) = (&settings.prices, holdings.usage(&settings.prices));
-        let after = case.asked().after(&before, prices);
+        let after = case.proposed_change().after(&before, prices);
         let cost = prices.is_set().then(|| prices.cost(&Shape::of(&spec), spec.retention_days));
         let refusals = case.into_refusals();
         let wanted = self.operations.new_cache(

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::changes::replay;
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{Changed, EnsuredCache, IdempotencyKey};
-use crate::app::operations::names::Named;
-use crate::app::platform::policy::{Case, InAccount, no_account, quota};
+use crate::app::operations::names::CreateNames;
+use crate::app::platform::policy::{AccountChoice, PolicyCase, no_account, quota};
 use crate::app::view::ImageCacheView;
 use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -23,13 +23,13 @@ use crate::domain::image_cache::content::{Ensured, choose};
 use crate::domain::image_cache::spec::NewImageCache;
 use crate::domain::operation::OperationKind;
 use crate::domain::policy::Holdings;
-use crate::store::{Chosen, Claimed, EnsureBegun, NewOperation};
+use crate::store::{ChosenCache, Claimed, EnsureBegun, NewOperation};
 
 const ENSURE: &str = "ensure_image_cache";
 
 /// What a request was told that found a cache, as it is kept for its key.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredOutcome {
     ensured: String,
     image_cache: ImageCacheView,
 }
@@ -47,7 +47,7 @@ impl ImageCaches {
         access::check(caller, ENSURE)?;
         new.check()?;
         self.cloud_accounts.check_region(&new.spec.region)?;
-        let place = InAccount::Asked(new.cloud_account.as_deref());
+        let place = AccountChoice::Asked(new.cloud_account.as_deref());
         let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         let mut named = self.operations.named(&caller.team, key.map(|key| self.new_key(ENSURE, &key)));
@@ -58,14 +58,14 @@ impl ImageCaches {
             // Nothing is written but the audit entry, which shares its commit with others: the usual case is cheap.
             self.base.store().append_audit(self.ensured_entry(caller, call, &found, how)).await?;
             call.set_audited();
-            return Ok(told(found, how));
+            return Ok(found_answer(found, how));
         }
-        let begin = |named: &Named| {
+        let begin = |named: &CreateNames| {
             let cache = ImageCache { operation: named.operation, ..cache.clone() };
             let (kind, logins) = (OperationKind::Create, &new.registry_credentials);
             let mut intent =
                 self.operations.intent(caller, call, kind, &cache, spec.clone(), logins, named.key.clone());
-            intent.operation.marks = ruling.marks();
+            intent.operation.marks = ruling.owner_tags();
             ENSURE.clone_into(&mut intent.audit.action);
             intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());
             // On the heap: it is the rarer and by far the larger part.
@@ -86,7 +86,7 @@ impl ImageCaches {
         intent: NewOperation,
         cache: ImageCache,
         wait: Duration,
-        mut case: Case<'_>,
+        mut case: PolicyCase<'_>,
     ) -> Result<Option<EnsuredCache>, Error> {
         let (counts, since) = (case.counts(), case.since());
         let mut admits = |holdings: &Holdings| case.admits(holdings);
@@ -111,7 +111,7 @@ impl ImageCaches {
             EnsureBegun::Create(Claimed::Mismatch) => Err(Error::IdempotencyMismatch),
             EnsureBegun::Create(Claimed::NoAccount) => Err(no_account(&cache.account)),
             EnsureBegun::Create(Claimed::Earlier { answer, operation }) => {
-                let told = match answer.as_ref().and_then(kept) {
+                let told = match answer.as_ref().and_then(stored_answer) {
                     Some(told) => told,
                     None => EnsuredCache { outcome: Ensured::Created, changed: replay(answer, operation)? },
                 };
@@ -120,17 +120,17 @@ impl ImageCaches {
             EnsureBegun::Found => {
                 call.set_audited();
                 let (found, how) = taken.ok_or_else(|| Error::Internal("found and not chosen".into()))?;
-                Ok(Some(told(found, how)))
+                Ok(Some(found_answer(found, how)))
             }
         }
     }
 
     /// What is written down where a cache was found instead of created.
-    fn instead(&self, caller: &Caller, call: &Call, found: &ImageCache, how: Ensured) -> Chosen {
-        let kept = Kept { ensured: how.as_str().to_owned(), image_cache: found.clone().into() };
+    fn instead(&self, caller: &Caller, call: &Call, found: &ImageCache, how: Ensured) -> ChosenCache {
+        let kept = StoredOutcome { ensured: how.as_str().to_owned(), image_cache: found.clone().into() };
         let answer = serde_json::to_value(&kept).expect("a tree of strings and numbers always becomes JSON");
         let audit = self.ensured_entry(caller, call, found, how);
-        Chosen { cache: found.id, operation: found.operation, answer, audit }
+        ChosenCache { cache: found.id, operation: found.operation, answer, audit }
     }
 
     pub(in crate::app) fn chosen(&self, caches: &[ImageCache]) -> Option<(ImageCache, Ensured)> {
@@ -153,15 +153,15 @@ impl ImageCaches {
     }
 }
 
-fn told(found: ImageCache, outcome: Ensured) -> EnsuredCache {
+fn found_answer(found: ImageCache, outcome: Ensured) -> EnsuredCache {
     count(outcome);
     let changed = Changed { image_cache: found.into(), settled: true, replayed: false, status_now: None };
     EnsuredCache { outcome, changed }
 }
 
 /// What an earlier request with the key was told, if it found a cache.
-fn kept(answer: &serde_json::Value) -> Option<EnsuredCache> {
-    let kept = Kept::deserialize(answer).ok()?;
+fn stored_answer(answer: &serde_json::Value) -> Option<EnsuredCache> {
+    let kept = StoredOutcome::deserialize(answer).ok()?;
     let outcome = [Ensured::Joined, Ensured::Reused].into_iter().find(|how| how.as_str() == kept.ensured)?;
     let changed = Changed { image_cache: kept.image_cache, settled: true, replayed: true, status_now: None };
     Some(EnsuredCache { outcome, changed })

@@ -11,7 +11,7 @@ use crate::app::input::{GateAnswer, GateQuestion};
 use crate::app::view::{FailureView, GateView, MatchAnnotationsView};
 use crate::app::{Call, Error, access};
 use crate::domain::field::{FieldError, Findings};
-use crate::domain::gate::{Asked, Verdict, expected_at, is_coming, judge, unusable};
+use crate::domain::gate::{GateRequest, GateVerdict, expected_at, is_coming, judge, unusable};
 use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::spec::{MAX_IMAGES, SIZE_GIB};
@@ -35,11 +35,11 @@ impl ImageCaches {
         wait: Duration,
     ) -> Result<GateAnswer, Error> {
         access::check(caller, "check_gate")?;
-        let asked = asked(question)?;
+        let asked = gate_request(question)?;
         let wait_limit = self.events.wait_limit(caller, call, wait)?;
         loop {
             let caches = self.weighed(caller, &asked).await?;
-            if wait_limit.is_over() || !matches!(verdict(&caches), Verdict::NotYet(_)) {
+            if wait_limit.is_over() || !matches!(verdict(&caches), GateVerdict::NotYet(_)) {
                 return self.answer_of(caller, &caches).await;
             }
             // Anything but "usable" is looked up again before it is said: another cache may have been begun.
@@ -50,7 +50,7 @@ impl ImageCaches {
     }
 
     /// The team's caches that hold what was asked for, newest first.
-    async fn weighed(&self, caller: &Caller, asked: &Asked) -> Result<Vec<Arc<ImageCache>>, Error> {
+    async fn weighed(&self, caller: &Caller, asked: &GateRequest) -> Result<Vec<Arc<ImageCache>>, Error> {
         let text = asked.images.first().map_or("", |image| image.repository());
         let text = text.rsplit('/').next().unwrap_or(text);
         let found = self.base.store().caches_naming(&caller.team, &asked.region, text, MAX_WEIGHED).await?;
@@ -76,43 +76,43 @@ impl ImageCaches {
                 caches[*place] = newer;
             }
             match verdict(&caches) {
-                Verdict::Usable(_) => return Some(caches),
-                Verdict::NotYet(_) => {}
-                Verdict::Failed(_) | Verdict::Nothing => return None,
+                GateVerdict::Usable(_) => return Some(caches),
+                GateVerdict::NotYet(_) => {}
+                GateVerdict::Failed(_) | GateVerdict::Nothing => return None,
             }
         }
     }
 
     async fn answer_of(&self, caller: &Caller, caches: &[Arc<ImageCache>]) -> Result<GateAnswer, Error> {
         Ok(match verdict(caches) {
-            Verdict::Usable(cache) => {
+            GateVerdict::Usable(cache) => {
                 let annotations = MatchAnnotationsView::of(cache.eci_cache_id.as_deref());
                 GateAnswer::Usable(Box::new(GateView { image_cache: cache.clone().into(), annotations }))
             }
-            Verdict::NotYet(cache) => {
+            GateVerdict::NotYet(cache) => {
                 let usually = self.base.store().usual_build(&caller.team, &cache.spec.region).await?;
                 let expected_at = expected_at(cache, usually, self.base.now());
                 let seconds = (expected_at - self.base.now()).num_seconds().clamp(1, 60);
                 let retry_after_seconds = u32::try_from(seconds).unwrap_or(1);
                 GateAnswer::NotYet { id: cache.id, status: cache.status, expected_at, retry_after_seconds }
             }
-            Verdict::Failed(cache) => {
+            GateVerdict::Failed(cache) => {
                 let failure = unusable(cache).or_else(|| cache.failure.clone());
                 let failure = failure.map(|why| FailureView::explained(why, Some(size_gib(cache))));
                 GateAnswer::Failed { id: cache.id, status: cache.status, failure: failure.map(Box::new) }
             }
-            Verdict::Nothing => GateAnswer::Nothing,
+            GateVerdict::Nothing => GateAnswer::Nothing,
         })
     }
 }
 
-fn verdict(caches: &[Arc<ImageCache>]) -> Verdict<'_> {
+fn verdict(caches: &[Arc<ImageCache>]) -> GateVerdict<'_> {
     let caches: Vec<&ImageCache> = caches.iter().map(|cache| &**cache).collect();
     judge(&caches)
 }
 
 /// The question in the domain's words, or everything that is wrong with it.
-fn asked(question: &GateQuestion) -> Result<Asked, Vec<FieldError>> {
+fn gate_request(question: &GateQuestion) -> Result<GateRequest, Vec<FieldError>> {
     let mut findings = Findings::default();
     let region = question.region.as_deref().unwrap_or_default().parse::<Region>();
     if let Err(error) = &region {
@@ -132,5 +132,5 @@ fn asked(question: &GateQuestion) -> Result<Asked, Vec<FieldError>> {
     findings.require(storage, "ephemeral_storage_gib", "out_of_range", "must be 1 to 32768 (GiB)");
     findings.into_result()?;
     let region = region.map_err(|error| vec![FieldError::new("region", "invalid", error.to_string())])?;
-    Ok(Asked { region, images, ephemeral_storage_gib: question.ephemeral_storage_gib })
+    Ok(GateRequest { region, images, ephemeral_storage_gib: question.ephemeral_storage_gib })
 }

@@ -1,6 +1,6 @@
 //! What an image cache went through: its status changes, and the cloud's own record of it.
 
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::image_caches::ImageCaches;
 use crate::app::view::{ProviderRecordView, TransitionView};
 use crate::app::{Error, access};
@@ -25,7 +25,7 @@ impl ImageCaches {
     ) -> Result<Slice<TransitionView>, Error> {
         access::check(caller, "list_transitions")?;
         self.base.store().image_cache(&caller.team, id).await?.ok_or(Error::NotFound("image cache"))?;
-        let list = List::new(&self.base, caller, "transitions", &id);
+        let list = CursorList::new(&self.base, caller, "transitions", &id);
         let after = list.place(page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
         let transitions = self.base.store().transitions(&caller.team, id, after, one_more(page)).await?;
         Ok(list.slice(transitions, page, |transition| transition.sequence.to_string()))

@@ -10,7 +10,7 @@ use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::spec::SIZE_GIB;
 use crate::domain::image_ref::ImageRef;
-use crate::domain::matching::{MAX_IMAGES, Wanted, near_misses, rank};
+use crate::domain::matching::{MAX_IMAGES, MatchQuery, near_misses, rank};
 use crate::domain::region::Region;
 
 /// The most caches that are weighed: those of the region first, then the newest.
@@ -43,7 +43,7 @@ impl ImageCaches {
 }
 
 /// The question in the domain's words, or everything that is wrong with it.
-fn wanted(question: &MatchQuestion) -> Result<Wanted, Vec<FieldError>> {
+fn wanted(question: &MatchQuestion) -> Result<MatchQuery, Vec<FieldError>> {
     let mut findings = Findings::default();
     let region = question.region.parse::<Region>();
     if let Err(error) = &region {
@@ -65,5 +65,5 @@ fn wanted(question: &MatchQuestion) -> Result<Wanted, Vec<FieldError>> {
     findings.require(possible, "/minimum_matches", "out_of_range", "must be 1 to the number of images");
     findings.into_result()?;
     let region = region.map_err(|error| vec![FieldError::new("/region", "invalid", error.to_string())])?;
-    Ok(Wanted::new(region, &images, question.ephemeral_storage_gib, question.full_match, minimum))
+    Ok(MatchQuery::new(region, &images, question.ephemeral_storage_gib, question.full_match, minimum))
 }

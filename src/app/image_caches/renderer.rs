@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt as _;
 use uuid::Uuid;
 
-use crate::app::cursor::{List, id_place, one_more};
+use crate::app::cursor::{CursorList, id_place, one_more};
 use crate::app::image_caches::ImageCaches;
 use crate::app::single_flight::Sharing;
 use crate::app::view::{IMAGE_CACHE_FORM, ImageCacheView};
@@ -22,7 +22,7 @@ use crate::domain::filter::{CacheFilter, Page};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::store::{self, Rendered, Rendering};
+use crate::store::{self, RenderedCache, Rendering};
 
 /// The most renderings that wait to be kept. What finds no room is made again by the next reader.
 const TO_KEEP: usize = 1_024;
@@ -48,13 +48,13 @@ pub struct RenderedList {
 /// What a gateway remembers of renderings.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Renderer {
-    lists: Sharing<RenderedList, store::Error>,
-    keeping: Mutex<Keeping>,
+    lists: Sharing<RenderedList, store::StoreError>,
+    keeping: Mutex<WriteBack>,
 }
 
 /// What is to be kept, and whether somebody is at it.
 #[derive(Debug, Default)]
-struct Keeping {
+struct WriteBack {
     rendered: Vec<Rendering>,
     busy: bool,
 }
@@ -76,7 +76,7 @@ impl ImageCaches {
         page: &Page,
     ) -> Result<RenderedList, Error> {
         access::check(caller, "list_image_caches")?;
-        let list = List::new(&self.base, caller, "image_caches", filter);
+        let list = CursorList::new(&self.base, caller, "image_caches", filter);
         let before = id_place(&list, page)?;
         let key = format!("{} {before:?} {}", list.label(), page.limit);
         let (image_caches, caller, filter, page) = (self.clone(), caller.clone(), filter.clone(), page.clone());
@@ -98,13 +98,13 @@ impl ImageCaches {
         filter: &CacheFilter,
         before: Option<Uuid>,
         page: &Page,
-    ) -> Result<RenderedList, store::Error> {
+    ) -> Result<RenderedList, store::StoreError> {
         let team = &caller.team;
         let mut found =
             self.base.store().rendered_image_caches(team, filter, before, one_more(page), IMAGE_CACHE_FORM).await?;
         let more = found.len() > page.limit as usize;
         found.truncate(page.limit as usize);
-        let list = List::new(&self.base, caller, "image_caches", filter);
+        let list = CursorList::new(&self.base, caller, "image_caches", filter);
         let next_cursor = found.last().filter(|_| more).map(|last| list.write(&last.id().uuid().to_string()));
         let items: Vec<String> = found.into_iter().map(|shown| self.body_of(team, shown).1).collect();
         let body = list_body(&items, next_cursor.as_deref());
@@ -112,10 +112,10 @@ impl ImageCaches {
     }
 
     /// The version and the JSON of what was read; what had to be made is kept.
-    fn body_of(&self, team: &TeamId, shown: Rendered) -> (i64, String) {
+    fn body_of(&self, team: &TeamId, shown: RenderedCache) -> (i64, String) {
         match shown {
-            Rendered::Kept { version, text, .. } => (version, text),
-            Rendered::Row(cache) => {
+            RenderedCache::Kept { version, text, .. } => (version, text),
+            RenderedCache::Row(cache) => {
                 let (id, version, lasts) = (cache.id, cache.version, cache.failure.is_none());
                 let text = rendered(*cache);
                 if lasts {
@@ -127,7 +127,7 @@ impl ImageCaches {
     }
 
     fn keep(&self, rendering: Rendering) {
-        let mut keeping = self.keeping();
+        let mut keeping = self.write_back();
         if keeping.rendered.len() < TO_KEEP {
             keeping.rendered.push(rendering);
         }
@@ -136,7 +136,7 @@ impl ImageCaches {
             self.base.tasks().spawn(async move {
                 let kept = AssertUnwindSafe(image_caches.keep_all()).catch_unwind().await;
                 if kept.is_err() {
-                    image_caches.keeping().busy = false;
+                    image_caches.write_back().busy = false;
                 }
             });
         }
@@ -152,13 +152,13 @@ impl ImageCaches {
     }
 
     fn to_keep(&self) -> Option<Vec<Rendering>> {
-        let mut keeping = self.keeping();
+        let mut keeping = self.write_back();
         let rendered = std::mem::take(&mut keeping.rendered);
         keeping.busy = !rendered.is_empty();
         keeping.busy.then_some(rendered)
     }
 
-    fn keeping(&self) -> std::sync::MutexGuard<'_, Keeping> {
+    fn write_back(&self) -> std::sync::MutexGuard<'_, WriteBack> {
         // Nothing panics while it is held.
         self.renderer.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -179,7 +179,7 @@ fn list_body(items: &[String], next_cursor: Option<&str>) -> String {
 }
 
 /// What all who asked together are told of a failure.
-fn shared(error: Arc<store::Error>) -> Error {
+fn shared(error: Arc<store::StoreError>) -> Error {
     match Arc::try_unwrap(error) {
         Ok(alone) => alone.into(),
         Err(error) if error.is_away() => Error::database_away(),

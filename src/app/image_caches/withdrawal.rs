@@ -14,7 +14,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use crate::app::admission::without_permit;
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{Changed, IdempotencyKey};
-use crate::app::operations::owed_answer::{Owes, Receipt};
+use crate::app::operations::owed_answer::{CallerDebt, Receipt};
 use crate::app::operations::removal::JANITOR;
 use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, Outcome};
@@ -68,7 +68,7 @@ impl ImageCaches {
         key: Option<IdempotencyKey>,
         wait: Duration,
     ) -> Result<CreateAnswer, Error> {
-        let mut owes = Owes::Ids;
+        let mut owes = CallerDebt::Ids;
         let told = self.create_and_tell(caller, call, new, key, wait, &mut owes).await;
         let Ok(CreateAnswer::Done { eci_cache_id, container_group_id, .. }) = told else {
             // Nothing came about, or it is recorded that nobody will hear of it.
@@ -89,7 +89,7 @@ impl ImageCaches {
         new: NewImageCache,
         key: Option<IdempotencyKey>,
         wait: Duration,
-        owes: &mut Owes,
+        owes: &mut CallerDebt,
     ) -> Result<CreateAnswer, Error> {
         let deadline = Deadline::now() + wait;
         let token = key.as_ref().map(|key| key.key.clone());

@@ -2,14 +2,16 @@
 
 use chrono::Duration;
 
-use super::{Answer, Learned};
+use super::{AttemptRecord, IdempotentAnswer};
 use crate::app::Error;
 use crate::app::operations::Operations;
 use crate::domain::clock::Instant;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::spec::RegistryCredential;
-use crate::domain::operation::{self as rule, Input, Operation, OperationKind, Progress, client_token, is_stale};
+use crate::domain::operation::{
+    self as rule, Operation, OperationInput, OperationKind, Progress, client_token, is_stale,
+};
 use crate::eci::{self, Attempt, Client, Created};
 use crate::store::{LeasedOperation, Postponed};
 
@@ -19,12 +21,12 @@ const WITHOUT_ACCOUNT: Duration = Duration::seconds(5);
 const WITHOUT_KEY: Duration = Duration::minutes(1);
 
 /// What the cloud did: the create's answer, or nothing but a request id.
-pub(super) struct Done {
+pub(super) struct AttemptResult {
     pub(super) created: Option<(String, Option<String>)>,
     pub(super) request_id: String,
 }
 
-impl From<Created> for Done {
+impl From<Created> for AttemptResult {
     fn from(created: Created) -> Self {
         Self { created: Some((created.eci_cache_id, created.container_group_id)), request_id: created.request_id }
     }
@@ -32,12 +34,12 @@ impl From<Created> for Done {
 
 /// A first attempt that can be made: to be recorded with its operation, then signed with the time that stands in it.
 #[derive(Debug)]
-pub(in crate::app) struct Ready {
+pub(in crate::app) struct PreparedAttempt {
     cloud: Client,
     signed: Progress,
 }
 
-impl Ready {
+impl PreparedAttempt {
     /// What is recorded of it.
     pub(in crate::app) fn signed(&self) -> Progress {
         self.signed
@@ -45,17 +47,20 @@ impl Ready {
 }
 
 /// What an attempt is sent with: the account's client, and the logins at registries.
-type Means<'a> = (&'a Client, &'a [RegistryCredential]);
+type CallContext<'a> = (&'a Client, &'a [RegistryCredential]);
 
 impl Operations {
     /// Sees to it that a create in this account can be sent at once, so that its first attempt is recorded together
     /// with it: a call is spent. None: it waits for its account, or for a call, once it is recorded.
-    pub(in crate::app) async fn ready_to_create(&self, account: &str) -> Result<Option<Ready>, Error> {
+    pub(in crate::app) async fn ready_to_create(&self, account: &str) -> Result<Option<PreparedAttempt>, Error> {
         let Ok(cloud) = self.cloud_accounts.cloud_of(account).await else { return Ok(None) };
         if !self.cloud_accounts.spend_at_once(account).await? {
             return Ok(None);
         }
-        Ok(Some(Ready { cloud, signed: Progress::new(OperationKind::Create).signed(self.base.clock().present()) }))
+        Ok(Some(PreparedAttempt {
+            cloud,
+            signed: Progress::new(OperationKind::Create).signed(self.base.clock().present()),
+        }))
     }
 
     /// Makes the attempt that was recorded with its operation.
@@ -63,14 +68,18 @@ impl Operations {
         &self,
         leased: &LeasedOperation,
         cache: ImageCache,
-        ready: &Ready,
-    ) -> Result<Option<Answer>, Error> {
+        ready: &PreparedAttempt,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let logins = self.open_logins(leased.operation.id, leased.credentials.as_deref())?;
         let signed_at = ready.signed.last_signed_at.unwrap_or_else(|| self.base.now());
         self.make_attempt(leased, cache, (&ready.cloud, &logins), (ready.signed, signed_at)).await
     }
 
-    pub(super) async fn attempt(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+    pub(super) async fn attempt(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let operation = &leased.operation;
         let cloud = match self.cloud_accounts.cloud_of(&cache.account).await {
             Ok(cloud) => cloud,
@@ -82,12 +91,12 @@ impl Operations {
             Err(error) => return self.wait_for_key(leased, &error).await,
         };
         if let Some(at) = self.cloud_accounts.spend_for_change(&cache.account).await? {
-            return self.put_back(leased, operation.progress, at, Learned::default()).await;
+            return self.put_back(leased, operation.progress, at, AttemptRecord::default()).await;
         }
         let now = self.base.clock().present();
         if !operation.progress.may_sign(now, &self.base.settings().rule) {
             tracing::warn!(operation = %operation.id, "the worker was paused before the attempt: deciding again");
-            return self.put_back(leased, operation.progress, now.at, Learned::default()).await;
+            return self.put_back(leased, operation.progress, now.at, AttemptRecord::default()).await;
         }
         let signed = operation.progress.signed(now);
         if !self.note_attempt(leased, &signed).await? {
@@ -102,12 +111,12 @@ impl Operations {
         &self,
         leased: &LeasedOperation,
         cache: ImageCache,
-        means: Means<'_>,
+        means: CallContext<'_>,
         (signed, signed_at): (Progress, Instant),
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let operation = &leased.operation;
         let sent = if is_stale(signed_at, self.base.now()) {
-            Err(Fault::NotSent("the worker was paused between signing and sending".into()))
+            Err(CallError::NotSent("the worker was paused between signing and sending".into()))
         } else {
             self.send(means, leased, &cache, signed_at).await?
         };
@@ -118,16 +127,16 @@ impl Operations {
             self.cloud_accounts.note_fault(&cache.account, fault).await?;
         }
         let sure = self.base.clock().is_sure();
-        let judge = |fault| rule::Answer::of_fault(fault, signed.kind, sure);
-        let answer = sent.as_ref().err().map_or(rule::Answer::Done, judge);
-        let (progress, effect) = self.decide(signed, Input::Answered(answer));
-        if answer == rule::Answer::Mismatch {
+        let judge = |fault| rule::CallOutcome::of_fault(fault, signed.kind, sure);
+        let answer = sent.as_ref().err().map_or(rule::CallOutcome::Done, judge);
+        let (progress, effect) = self.decide(signed, OperationInput::Answered(answer));
+        if answer == rule::CallOutcome::Mismatch {
             metrics::counter!("ecg_operations_quarantined_total").increment(1);
             tracing::error!(operation = %operation.id, "quarantined: the cloud knows the token with different \
                                                         parameters");
         }
         let learned = match sent {
-            Ok(done) => Learned { done: Some(done), ..Learned::default() },
+            Ok(done) => AttemptRecord { done: Some(done), ..AttemptRecord::default() },
             Err(fault) => learn(operation, signed.attempts, fault),
         };
         // How long the cloud took is told with the outcome.
@@ -139,18 +148,18 @@ impl Operations {
     /// Signs with the time that was recorded, never a later one: the look-up counts on it.
     async fn send(
         &self,
-        (cloud, logins): Means<'_>,
+        (cloud, logins): CallContext<'_>,
         leased: &LeasedOperation,
         cache: &ImageCache,
         signed_at: Instant,
-    ) -> Result<Result<Done, Fault>, Error> {
+    ) -> Result<Result<AttemptResult, CallError>, Error> {
         let operation = &leased.operation;
         let client_token = client_token(operation.id, operation.generation);
         let (bucket, marks) = (cache.poll_bucket.clone(), operation.marks.clone());
         let attempt = Attempt { operation: operation.id, client_token, signed_at, bucket, marks };
         let spec = &operation.spec;
         Ok(match operation.progress.kind {
-            OperationKind::Create => cloud.create(spec, logins, &attempt).await.map(Done::from),
+            OperationKind::Create => cloud.create(spec, logins, &attempt).await.map(AttemptResult::from),
             OperationKind::Update => {
                 let changes = operation.changes.clone().unwrap_or_default();
                 let updated = cloud.update(&spec.region, Self::target(cache)?, &changes, logins, &attempt);
@@ -164,14 +173,14 @@ impl Operations {
     }
 
     /// Puts the operation back as it is: its registry logins were sealed with a key that is not at hand.
-    async fn wait_for_key(&self, leased: &LeasedOperation, error: &Error) -> Result<Option<Answer>, Error> {
+    async fn wait_for_key(&self, leased: &LeasedOperation, error: &Error) -> Result<Option<IdempotentAnswer>, Error> {
         let operation = &leased.operation;
         tracing::error!(
             operation = %operation.id, error = error as &dyn std::error::Error,
             "its registry logins cannot be decrypted: it waits for a gateway that has the previous master key as \
              `keys.master_previous`; deleting its image cache ends it"
         );
-        self.put_back(leased, operation.progress, self.base.now() + WITHOUT_KEY, Learned::default()).await
+        self.put_back(leased, operation.progress, self.base.now() + WITHOUT_KEY, AttemptRecord::default()).await
     }
 
     /// Puts the operation back as it is: nothing can be sent with its account. It is not lost, and no attempt was made.
@@ -179,13 +188,13 @@ impl Operations {
         &self,
         leased: &LeasedOperation,
         cache: &ImageCache,
-        fault: &Fault,
-    ) -> Result<Option<Answer>, Error> {
+        fault: &CallError,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let operation = &leased.operation;
         tracing::info!(operation = %operation.id, account = cache.account, fault = %fault, "waiting for its cloud \
             account");
         metrics::counter!("ecg_operations_without_account_total").increment(1);
-        self.put_back(leased, operation.progress, self.base.now() + WITHOUT_ACCOUNT, Learned::default()).await
+        self.put_back(leased, operation.progress, self.base.now() + WITHOUT_ACCOUNT, AttemptRecord::default()).await
     }
 
     /// Puts the operation back until `due_at`, with what is known of it now.
@@ -194,8 +203,8 @@ impl Operations {
         leased: &LeasedOperation,
         progress: Progress,
         due_at: Instant,
-        learned: Learned,
-    ) -> Result<Option<Answer>, Error> {
+        learned: AttemptRecord,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let (number, outcome, detail) = match learned.attempt {
             Some((number, outcome, detail)) => (Some(number), outcome, detail),
             None => (None, "unknown", String::new()),
@@ -208,35 +217,37 @@ impl Operations {
     }
 }
 
-fn learn(operation: &Operation, number: i32, fault: Fault) -> Learned {
+fn learn(operation: &Operation, number: i32, fault: CallError) -> AttemptRecord {
     tracing::warn!(operation = %operation.id, attempt = number, fault = %fault, "the cloud did not accept the request");
     let attempt = Some((number, word(&fault), fault.to_string()));
     let refusal = match fault {
-        Fault::Refused(error) => Some(error),
-        Fault::Throttled(_) | Fault::NotSent(_) | Fault::Unknown(_) => None,
+        CallError::Refused(error) => Some(error),
+        CallError::Throttled(_) | CallError::NotSent(_) | CallError::Unknown(_) => None,
     };
-    Learned { done: None, refusal, attempt }
+    AttemptRecord { done: None, refusal, attempt }
 }
 
-pub(super) fn done(done: eci::Done) -> Done {
-    Done { created: None, request_id: done.request_id }
+pub(super) fn done(done: eci::Acknowledgement) -> AttemptResult {
+    AttemptResult { created: None, request_id: done.request_id }
 }
 
 /// A delete of what the cloud no longer has is done.
-pub(super) fn gone_already(fault: Fault) -> Result<Done, Fault> {
+pub(super) fn gone_already(fault: CallError) -> Result<AttemptResult, CallError> {
     match fault {
-        Fault::Refused(error) if error.code.contains("NotFound") && !error.code.starts_with("InvalidAccessKeyId") => {
-            Ok(Done { created: None, request_id: error.request_id.unwrap_or_default() })
+        CallError::Refused(error)
+            if error.code.contains("NotFound") && !error.code.starts_with("InvalidAccessKeyId") =>
+        {
+            Ok(AttemptResult { created: None, request_id: error.request_id.unwrap_or_default() })
         }
         other => Err(other),
     }
 }
 
-fn word(fault: &Fault) -> &'static str {
+fn word(fault: &CallError) -> &'static str {
     match fault {
-        Fault::Refused(_) => "refused",
-        Fault::Throttled(_) => "throttled",
-        Fault::NotSent(_) => "not_sent",
-        Fault::Unknown(_) => "unknown",
+        CallError::Refused(_) => "refused",
+        CallError::Throttled(_) => "throttled",
+        CallError::NotSent(_) => "not_sent",
+        CallError::Unknown(_) => "unknown",
     }
 }

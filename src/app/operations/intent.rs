@@ -11,7 +11,7 @@ use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::drift::Reconciled;
 use crate::domain::image_cache::spec::{ImageCacheSpec, RegistryCredential};
 use crate::domain::image_cache::status::Status;
-use crate::domain::image_cache::{Evidence, ImageCache};
+use crate::domain::image_cache::{BuildEvidence, ImageCache};
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use crate::store::{NewKey, NewOperation};
 
@@ -64,7 +64,7 @@ impl Operations {
             updated_at: now,
             ready_at: None,
             expires_at: None,
-            evidence: Evidence::default(),
+            evidence: BuildEvidence::default(),
             last_matched_at: None,
             provider: None,
             misses: 0,
@@ -136,7 +136,7 @@ impl Operations {
         entry.resource = Some(operation.cache.to_string());
         entry.operation = Some(operation.id);
         entry.duration_ms = Some(self.base.milliseconds_since(call));
-        entry.parameters = self.base.asked(call);
+        entry.parameters = self.base.audit_parameters(call);
         let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
         keep("name", operation.spec.name.clone());
         keep("cloud_account", account.to_owned());

@@ -4,39 +4,43 @@
 //! adopted, and the others are removed once nothing more can come ([`super::unsettled`]); that nothing is there proves
 //! something only where the cloud shows others.
 
-use super::attempt::Done;
-use super::{Answer, Learned, is_unwanted};
+use super::attempt::AttemptResult;
+use super::{AttemptRecord, IdempotentAnswer, is_unwanted};
 use crate::app::Error;
 use crate::app::operations::Operations;
-use crate::app::vanishings::Absence;
-use crate::domain::failure::Fault;
+use crate::app::vanishings::MissingCaches;
+use crate::domain::failure::CallError;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::spec::MAX_TAGS;
-use crate::domain::operation::{Input, Operation, OperationKind, Sight};
+use crate::domain::operation::{LookupResult, Operation, OperationInput, OperationKind};
 use crate::domain::reconcile::is_unlikely;
 use crate::domain::transition::change::was_updated;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{LeasedOperation, TrackerGroup};
 
 /// A look's answer, and what can be kept of it.
-struct Sighting {
-    sight: Sight,
-    done: Option<Done>,
+struct LookupAnswer {
+    sight: LookupResult,
+    done: Option<AttemptResult>,
     /// Whether it rests on what was not shown.
     absent: bool,
 }
 
 impl Operations {
     /// Looks for what an earlier attempt may have done; the rule says what that means.
-    pub(super) async fn look_up(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+    pub(super) async fn look_up(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let operation = &leased.operation;
         let cloud = match self.cloud_accounts.cloud_of(&cache.account).await {
             Ok(cloud) => cloud,
             Err(fault) => return self.wait_for_account(leased, &cache, &fault).await,
         };
         if let Some(at) = self.cloud_accounts.spend_for_change(&cache.account).await? {
-            return self.put_back(leased, operation.progress, at, Learned::default()).await;
+            return self.put_back(leased, operation.progress, at, AttemptRecord::default()).await;
         }
         let looked = match operation.progress.kind {
             OperationKind::Create => self.look_for_create(&cloud, operation, &cache).await?,
@@ -45,16 +49,16 @@ impl Operations {
         if let Err(fault) = &looked {
             self.cloud_accounts.note_fault(&cache.account, fault).await?;
         }
-        let Sighting { mut sight, done, absent } = looked.unwrap_or_else(|fault| {
+        let LookupAnswer { mut sight, done, absent } = looked.unwrap_or_else(|fault| {
             tracing::warn!(operation = %operation.id, fault = %fault, "the lookup failed");
-            Sighting { sight: Sight::Failed, done: None, absent: false }
+            LookupAnswer { sight: LookupResult::Failed, done: None, absent: false }
         });
         if absent && !self.is_absent(&cloud, operation, &cache).await? {
-            sight = Sight::Failed;
+            sight = LookupResult::Failed;
         }
         let unwanted = is_unwanted(operation, &cache);
-        let (progress, effect) = self.decide(operation.progress, Input::Looked { sight, unwanted });
-        let learned = Learned { done, ..Learned::default() };
+        let (progress, effect) = self.decide(operation.progress, OperationInput::Looked { sight, unwanted });
+        let learned = AttemptRecord { done, ..AttemptRecord::default() };
         self.carry_on(leased, cache, progress, effect, learned).await
     }
 
@@ -68,7 +72,7 @@ impl Operations {
         let group = TrackerGroup { account: cache.account.clone(), region: cache.spec.region.to_string() };
         let own: Vec<&str> = cache.eci_cache_id.as_deref().into_iter().collect();
         let strict = operation.progress.kind == OperationKind::Update;
-        self.vanishings.is_absence_believed(&Absence { group: &group, cloud, ids: &own, strict }).await
+        self.vanishings.is_absence_believed(&MissingCaches { group: &group, cloud, ids: &own, strict }).await
     }
 
     async fn look_for_create(
@@ -76,7 +80,7 @@ impl Operations {
         cloud: &Client,
         operation: &Operation,
         cache: &ImageCache,
-    ) -> Result<Result<Sighting, Fault>, Error> {
+    ) -> Result<Result<LookupAnswer, CallError>, Error> {
         let (mut found, request_id) = match self.find_by_tag(cloud, operation).await {
             Ok(found) => found,
             Err(fault) => return Ok(Err(fault)),
@@ -85,14 +89,14 @@ impl Operations {
         found.sort_by_key(|seen| seen.created_at);
         let twice = found.len() > 1;
         let Some(first) = found.into_iter().next() else {
-            return Ok(Ok(Sighting { sight: Sight::Absent, done: None, absent: true }));
+            return Ok(Ok(LookupAnswer { sight: LookupResult::Absent, done: None, absent: true }));
         };
-        let done = Some(Done { created: Some((first.eci_cache_id, first.container_group_id)), request_id });
-        Ok(Ok(Sighting { sight: Sight::Found { twice }, done, absent: false }))
+        let done = Some(AttemptResult { created: Some((first.eci_cache_id, first.container_group_id)), request_id });
+        Ok(Ok(LookupAnswer { sight: LookupResult::Found { twice }, done, absent: false }))
     }
 
     /// Leaves only what no row has.
-    pub(super) async fn without_taken(&self, cache: &ImageCache, found: &mut Vec<Seen>) -> Result<(), Error> {
+    pub(super) async fn without_taken(&self, cache: &ImageCache, found: &mut Vec<Observation>) -> Result<(), Error> {
         let ids: Vec<String> = found.iter().map(|seen| seen.eci_cache_id.clone()).collect();
         if !ids.is_empty() {
             let taken = self.base.store().taken_caches(&cache.account, &cache.spec.region, &ids).await?;
@@ -107,7 +111,7 @@ impl Operations {
         &self,
         cloud: &Client,
         operation: &Operation,
-    ) -> Result<(Vec<Seen>, String), Fault> {
+    ) -> Result<(Vec<Observation>, String), CallError> {
         let spec = &operation.spec;
         let tagged = is_tagged(operation);
         let mut query = DescribeQuery {
@@ -115,7 +119,7 @@ impl Operations {
             name: (!tagged).then(|| spec.name.clone()),
             ..DescribeQuery::default()
         };
-        let mut found: Vec<Seen> = Vec::new();
+        let mut found: Vec<Observation> = Vec::new();
         let mut read = 0;
         loop {
             let page = cloud.describe(&spec.region, &query).await?;
@@ -136,7 +140,7 @@ impl Operations {
         cloud: &Client,
         operation: &Operation,
         cache: &ImageCache,
-    ) -> Result<Sighting, Fault> {
+    ) -> Result<LookupAnswer, CallError> {
         let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
         let page = cloud.describe(&operation.spec.region, &query).await?;
         let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
@@ -145,13 +149,13 @@ impl Operations {
             OperationKind::Create | OperationKind::Update => seen.is_some_and(|seen| was_updated(cache, seen)),
         };
         let sight = match seen {
-            _ if done => Sight::Found { twice: false },
-            Some(seen) if is_unlikely(cache, seen) => Sight::Absent,
-            Some(_) => Sight::Nothing,
-            None => Sight::Absent,
+            _ if done => LookupResult::Found { twice: false },
+            Some(seen) if is_unlikely(cache, seen) => LookupResult::Absent,
+            Some(_) => LookupResult::Nothing,
+            None => LookupResult::Absent,
         };
-        let done = done.then_some(Done { created: None, request_id: page.request_id });
-        Ok(Sighting { sight, done, absent: seen.is_none() })
+        let done = done.then_some(AttemptResult { created: None, request_id: page.request_id });
+        Ok(LookupAnswer { sight, done, absent: seen.is_none() })
     }
 }
 
@@ -164,7 +168,7 @@ pub(super) fn is_tagged(operation: &Operation) -> bool {
 }
 
 /// Whether what the cloud shows can only be this operation's: its clock may be a minute behind ours.
-fn is_of(operation: &Operation, seen: &Seen) -> bool {
+fn is_of(operation: &Operation, seen: &Observation) -> bool {
     let since = operation.created_at - chrono::Duration::minutes(1);
     let tags = seen.tags.iter().cloned().collect();
     seen.name == operation.spec.name && operation.spec.tags == tags && seen.created_at.is_some_and(|made| made >= since)

@@ -26,7 +26,7 @@ const TURNS: u32 = 256;
 
 /// What a create is known by.
 #[derive(Debug, Clone)]
-pub(in crate::app) struct Named {
+pub(in crate::app) struct CreateNames {
     /// The idempotency key that its caller gave.
     pub(in crate::app) key: Option<NewKey>,
     /// The id that its operation has or will have.
@@ -35,18 +35,18 @@ pub(in crate::app) struct Named {
 
 impl Operations {
     /// The name of a create. Its operation's id may be taken by an earlier one with the same key.
-    pub(in crate::app) fn named(&self, team: &TeamId, key: Option<NewKey>) -> Named {
+    pub(in crate::app) fn named(&self, team: &TeamId, key: Option<NewKey>) -> CreateNames {
         let operation = key.as_ref().map(|key| self.turn_of(team, key, 0));
-        Named { key, operation: operation.unwrap_or_else(|| self.fresh_operation()) }
+        CreateNames { key, operation: operation.unwrap_or_else(|| self.fresh_operation()) }
     }
 
     /// The same with the first id that is not taken.
-    pub(in crate::app) async fn named_anew(&self, team: &TeamId, named: Named) -> Result<Named, Error> {
+    pub(in crate::app) async fn named_anew(&self, team: &TeamId, named: CreateNames) -> Result<CreateNames, Error> {
         let Some(key) = &named.key else { return Ok(self.named(team, None)) };
         let turns: Vec<OperationId> = (0..TURNS).map(|turn| self.turn_of(team, key, turn)).collect();
         let free = self.base.store().free_operation(&turns).await?;
         // A key that came so often is no less good; only a repeat after lost commits is not known any more.
-        Ok(Named { operation: free.unwrap_or_else(|| self.fresh_operation()), ..named })
+        Ok(CreateNames { operation: free.unwrap_or_else(|| self.fresh_operation()), ..named })
     }
 
     fn fresh_operation(&self) -> OperationId {

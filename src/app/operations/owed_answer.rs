@@ -24,7 +24,7 @@ const TRIES: u32 = 900;
 
 /// What a request owes.
 #[derive(Debug)]
-pub(in crate::app) enum Owes {
+pub(in crate::app) enum CallerDebt {
     /// Nothing: its caller finds the cache by its key, or in the lists.
     Nothing,
     /// The ids of what it is about to create.
@@ -33,7 +33,7 @@ pub(in crate::app) enum Owes {
     Told(Receipt),
 }
 
-impl Owes {
+impl CallerDebt {
     /// The create is about to be recorded: from now on it is given up unless its caller is told.
     pub(in crate::app) fn begin(
         &mut self,
@@ -48,8 +48,11 @@ impl Owes {
         *self = if new.key.is_some() {
             Self::Nothing
         } else {
-            let open =
-                Open { operations: operations.clone(), operation: new.operation.id, waiter: Arc::clone(&waiter) };
+            let open = OwedAnswerGuard {
+                operations: operations.clone(),
+                operation: new.operation.id,
+                waiter: Arc::clone(&waiter),
+            };
             Self::Told(Receipt(Some(Box::new(open))))
         };
         Some(waiter)
@@ -65,16 +68,16 @@ impl Owes {
     /// What is to be recorded of the answer that tells the ids. None: they may not be told any more.
     pub(in crate::app) async fn into_receipt(self) -> Result<Option<Option<Receipt>>, Error> {
         let Self::Told(receipt) = self else { return Ok(Some(None)) };
-        Ok(receipt.may_be_told().await?.then_some(Some(receipt)))
+        Ok(receipt.may_answer().await?.then_some(Some(receipt)))
     }
 }
 
 /// Of an answer that tells the ids of a create: to be [`written`](Receipt::written), or dropped where it was not.
 #[derive(Debug)]
-pub struct Receipt(Option<Box<Open>>);
+pub struct Receipt(Option<Box<OwedAnswerGuard>>);
 
 #[derive(Debug)]
-struct Open {
+struct OwedAnswerGuard {
     operations: Operations,
     operation: OperationId,
     waiter: Arc<Waiter>,
@@ -84,7 +87,7 @@ impl Receipt {
     /// The answer was written to the caller's connection, whole. Recorded behind it.
     pub fn written(mut self) {
         let Some(open) = self.0.take() else { return };
-        let Open { operations, operation, .. } = *open;
+        let OwedAnswerGuard { operations, operation, .. } = *open;
         let tasks = operations.base.tasks().clone();
         tasks.spawn(async move {
             // What is not recorded counts as told all the same.
@@ -100,7 +103,7 @@ impl Receipt {
         drop(self.0.take());
     }
 
-    async fn may_be_told(&self) -> Result<bool, Error> {
+    async fn may_answer(&self) -> Result<bool, Error> {
         let Some(open) = &self.0 else { return Ok(true) };
         if open.waiter.is_sending() {
             return Ok(true);
@@ -112,7 +115,7 @@ impl Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         let Some(open) = self.0.take() else { return };
-        let Open { operations, operation, waiter } = *open;
+        let OwedAnswerGuard { operations, operation, waiter } = *open;
         waiter.give_up();
         // Without a runtime this process is at its end.
         if Handle::try_current().is_ok() {

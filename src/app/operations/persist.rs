@@ -74,7 +74,7 @@ impl Operations {
 }
 
 /// Whether the database was away: then it waits a little, too.
-async fn again<T>(written: &Result<T, store::Error>, pause: &mut Duration) -> bool {
+async fn again<T>(written: &Result<T, store::StoreError>, pause: &mut Duration) -> bool {
     let Some(error) = written.as_ref().err().filter(|error| error.is_away()) else { return false };
     tracing::info!(error = error as &dyn std::error::Error, "the database is unavailable; retrying");
     tokio::time::sleep(*pause).await;

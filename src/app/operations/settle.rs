@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::Duration;
 
-use super::Answer;
-use super::attempt::Done;
+use super::IdempotentAnswer;
+use super::attempt::AttemptResult;
 use super::intent::action;
 use crate::app::Error;
 use crate::app::operations::Operations;
@@ -20,7 +20,7 @@ use crate::domain::transition::change::{self, Change};
 use crate::store::{LeasedOperation, OwedAnswer, Settled, Settlement};
 
 /// How an operation ends.
-struct Ending<'a> {
+struct OperationEnd<'a> {
     request_id: Option<String>,
     error: Option<&'a CloudError>,
     unsettled_until: Option<Instant>,
@@ -35,9 +35,9 @@ impl Operations {
         &self,
         leased: &LeasedOperation,
         cache: ImageCache,
-        done: Option<Done>,
+        done: Option<AttemptResult>,
         unsettled_until: Option<Instant>,
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let request_id = done.as_ref().map(|done| done.request_id.clone()).filter(|id| !id.is_empty());
         let created = done.and_then(|done| done.created);
         let spec = leased.operation.spec.clone();
@@ -49,7 +49,7 @@ impl Operations {
             (OperationKind::Update, _) => change::updating(before, spec.clone(), operations.base.now()),
             (OperationKind::Create | OperationKind::Delete, _) => change::deleting(before, operations.base.now()),
         };
-        let ending = Ending { request_id, error: None, unsettled_until };
+        let ending = OperationEnd { request_id, error: None, unsettled_until };
         self.settle(leased, cache, change, &ending).await
     }
 
@@ -58,7 +58,7 @@ impl Operations {
         &self,
         leased: &LeasedOperation,
         cache: ImageCache,
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let error = CloudError {
             code: WITHDRAWN.to_owned(),
             message: "the image cache was deleted before anything was sent to the cloud".to_owned(),
@@ -68,7 +68,7 @@ impl Operations {
         };
         tracing::info!(operation = %leased.operation.id, "withdrawn: the image cache was deleted first");
         let change = |operations: &Self, before: &ImageCache| change::withdrawn(before, operations.base.now());
-        let ending = Ending { request_id: None, error: Some(&error), unsettled_until: None };
+        let ending = OperationEnd { request_id: None, error: Some(&error), unsettled_until: None };
         self.settle(leased, cache, change, &ending).await
     }
 
@@ -78,16 +78,20 @@ impl Operations {
         leased: &LeasedOperation,
         cache: ImageCache,
         error: &CloudError,
-    ) -> Result<Option<Answer>, Error> {
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let kind = leased.operation.progress.kind;
         let change =
             |operations: &Self, before: &ImageCache| change::refused(before, kind, error, operations.base.now());
-        let ending = Ending { request_id: error.request_id.clone(), error: Some(error), unsettled_until: None };
+        let ending = OperationEnd { request_id: error.request_id.clone(), error: Some(error), unsettled_until: None };
         self.settle(leased, cache, change, &ending).await
     }
 
     /// The cloud has made it already, and somebody has taken that over.
-    async fn settle_taken(&self, leased: &LeasedOperation, cache: ImageCache) -> Result<Option<Answer>, Error> {
+    async fn settle_taken(
+        &self,
+        leased: &LeasedOperation,
+        cache: ImageCache,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         let error = CloudError {
             code: TAKEN.to_owned(),
             message:
@@ -107,8 +111,8 @@ impl Operations {
         leased: &LeasedOperation,
         mut cache: ImageCache,
         change: impl Fn(&Self, &ImageCache) -> Change,
-        ending: &Ending<'_>,
-    ) -> Result<Option<Answer>, Error> {
+        ending: &OperationEnd<'_>,
+    ) -> Result<Option<IdempotentAnswer>, Error> {
         for _ in 0..TRIES {
             let change = change(self, &cache);
             let answer = answer(leased, &change, ending.error);
@@ -149,10 +153,10 @@ impl Operations {
         &self,
         leased: &LeasedOperation,
         (before, change): (&ImageCache, &Change),
-        ending: &Ending<'_>,
-        answer: &Answer,
+        ending: &OperationEnd<'_>,
+        answer: &IdempotentAnswer,
     ) -> Settlement {
-        let Ending { request_id, error, unsettled_until } = ending;
+        let OperationEnd { request_id, error, unsettled_until } = ending;
         let audit = self.settled_entry(leased, request_id.clone(), *error);
         let follow = change.next.status.is_in_motion();
         Settlement {
@@ -208,10 +212,10 @@ fn owed(leased: &LeasedOperation, refused: bool) -> OwedAnswer {
     OwedAnswer::Now(owed.filter(|_| !refused))
 }
 
-fn answer(leased: &LeasedOperation, change: &Change, error: Option<&CloudError>) -> Answer {
+fn answer(leased: &LeasedOperation, change: &Change, error: Option<&CloudError>) -> IdempotentAnswer {
     if let Some(error) = error {
-        return Answer::Refused { error: error.clone(), operation: leased.operation.id };
+        return IdempotentAnswer::Refused { error: error.clone(), operation: leased.operation.id };
     }
     let shown = ImageCache { version: change.next.version + 1, ..change.next.clone() };
-    Answer::Cache { image_cache: Box::new(ImageCacheView::from(shown)), settled: true }
+    IdempotentAnswer::Cache { image_cache: Box::new(ImageCacheView::from(shown)), settled: true }
 }

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::persist::{LONGEST, PAUSE};
 use crate::app::operations::Operations;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::ids::OperationId;
-use crate::domain::operation::{self as rule, Input, OperationKind, Progress};
+use crate::domain::operation::{self as rule, OperationInput, OperationKind, Progress};
 use crate::store::{Claimed, NewOperation, Postponed};
 
 /// How long it may still come to be recorded: what is queued before it waits for locks, too.
@@ -35,7 +35,7 @@ impl Recording {
     }
 
     /// The database told what became of it.
-    pub(in crate::app) fn told(mut self, begun: Claimed) -> Claimed {
+    pub(in crate::app) fn recorded(mut self, begun: Claimed) -> Claimed {
         self.attempt = None;
         begun
     }
@@ -55,9 +55,9 @@ impl Drop for Recording {
 
 impl Operations {
     async fn note_unsent(&self, id: OperationId, lease_token: Uuid, signed: Progress) {
-        let fault = Fault::NotSent("could not confirm in time that the create was recorded".to_owned());
-        let answer = rule::Answer::of_fault(&fault, OperationKind::Create, self.base.clock().is_sure());
-        let (progress, _) = self.decide(signed, Input::Answered(answer));
+        let fault = CallError::NotSent("could not confirm in time that the create was recorded".to_owned());
+        let answer = rule::CallOutcome::of_fault(&fault, OperationKind::Create, self.base.clock().is_sure());
+        let (progress, _) = self.decide(signed, OperationInput::Answered(answer));
         // At once: nobody has asked for a pause.
         let due_at = self.base.now();
         let how = Postponed { outcome: "not_sent", detail: fault.to_string(), progress, error: None, due_at };

@@ -15,9 +15,9 @@ use super::lookup::is_tagged;
 use crate::app::Error;
 use crate::app::operations::Operations;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::{Operation, OperationKind};
 use crate::domain::reconcile::{has_ended, is_unlikely};
@@ -164,7 +164,12 @@ impl Operations {
         cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))
     }
 
-    async fn remove_copies(&self, cloud: &Client, leased: &LeasedOperation, extra: &[Seen]) -> Result<(), Error> {
+    async fn remove_copies(
+        &self,
+        cloud: &Client,
+        leased: &LeasedOperation,
+        extra: &[Observation],
+    ) -> Result<(), Error> {
         let again = self.base.now() + self.base.settings().rule.list_lag;
         let entries = |outcome| extra.iter().map(move |seen| self.removal(&leased.operation, seen, outcome, None));
         let begun: Vec<AuditEntry> = entries(Outcome::Accepted).collect();
@@ -190,7 +195,7 @@ impl Operations {
     }
 
     /// Removes one; the cloud's RequestId.
-    async fn remove(&self, cloud: &Client, operation: &Operation, eci_cache_id: &str) -> Result<String, Fault> {
+    async fn remove(&self, cloud: &Client, operation: &Operation, eci_cache_id: &str) -> Result<String, CallError> {
         let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
         let attempt = Attempt {
             operation: operation.id,
@@ -203,7 +208,13 @@ impl Operations {
         deleted.map(done).or_else(gone_already).map(|done| done.request_id)
     }
 
-    fn removal(&self, operation: &Operation, seen: &Seen, outcome: Outcome, request_id: Option<String>) -> AuditEntry {
+    fn removal(
+        &self,
+        operation: &Operation,
+        seen: &Observation,
+        outcome: Outcome,
+        request_id: Option<String>,
+    ) -> AuditEntry {
         let actor = Actor::worker(WORKER, operation.team.clone(), operation.request_id.clone());
         let mut entry = actor.entry(self.base.audit_id(), self.base.now(), REMOVE, outcome);
         entry.resource = Some(operation.cache.to_string());

@@ -1,12 +1,12 @@
 //! What goes on and what it costs: a team's own operations, and for the platform those and the costs of all teams.
 
-use super::policy::InAccount;
-use crate::app::cursor::{List, one_more, unreadable};
+use super::policy::AccountChoice;
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::platform::Platform;
 use crate::app::view::{AmountsView, OperationView, TeamCostView};
 use crate::app::{Error, access};
 use crate::domain::clock::Instant;
-use crate::domain::filter::{Page, Reach, Slice};
+use crate::domain::filter::{AuditReach, Page, Slice};
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::OperationId;
 
@@ -16,12 +16,12 @@ impl Platform {
     pub async fn list_operations(
         &self,
         caller: &Caller,
-        asked: Option<Reach>,
+        asked: Option<AuditReach>,
         page: &Page,
     ) -> Result<Slice<OperationView>, Error> {
         access::check(caller, "list_operations")?;
         let reach = operations_of(caller, asked)?;
-        let list = List::new(&self.base, caller, "operations", &reach);
+        let list = CursorList::new(&self.base, caller, "operations", &reach);
         let place = list.place(page)?.map(|place| read_place(&place).ok_or_else(unreadable)).transpose()?;
         let found = self.base.store().open_operations(&reach, place, one_more(page)).await?;
         let mut views = Vec::with_capacity(found.len());
@@ -37,7 +37,7 @@ impl Platform {
     /// What each team has, and what it costs.
     pub async fn list_team_costs(&self, caller: &Caller, page: &Page) -> Result<Slice<TeamCostView>, Error> {
         access::check(caller, "list_team_costs")?;
-        let list = List::new(&self.base, caller, "team_costs", &());
+        let list = CursorList::new(&self.base, caller, "team_costs", &());
         let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let teams = self.base.store().known_teams(after.as_ref(), one_more(page)).await?;
         let mut views = Vec::with_capacity(teams.len());
@@ -48,7 +48,7 @@ impl Platform {
     }
 
     async fn cost_of(&self, team: TeamId, is_registered: bool) -> Result<TeamCostView, Error> {
-        let ruling = self.policies.ruling(&team, None, InAccount::Of(&self.base.settings().account)).await?;
+        let ruling = self.policies.ruling(&team, None, AccountChoice::Of(&self.base.settings().account)).await?;
         let prices = &self.base.settings().prices;
         let usage = self.base.store().holdings(&team, ruling.since()).await?.usage(prices);
         Ok(TeamCostView {
@@ -62,8 +62,8 @@ impl Platform {
 }
 
 /// Whose operations are listed.
-fn operations_of(caller: &Caller, asked: Option<Reach>) -> Result<Reach, Error> {
-    let own = Reach::Team(caller.team.clone());
+fn operations_of(caller: &Caller, asked: Option<AuditReach>) -> Result<AuditReach, Error> {
+    let own = AuditReach::Team(caller.team.clone());
     let asked = asked.unwrap_or_else(|| own.clone());
     let other = asked != own && !caller.may(Scope::PlatformRead);
     if other { Err(Error::Forbidden(&[Scope::PlatformRead])) } else { Ok(asked) }

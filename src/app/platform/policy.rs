@@ -21,18 +21,18 @@ use crate::domain::cloud_account::{CloudAccount, choose};
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::image_cache::spec::ImageCacheSpec;
-use crate::domain::policy::team::{Source, Team, barred, policy_of};
-use crate::domain::policy::{ANY, Asked, Holdings, Policy, Prices, Refusal, RegionProfile, fill, judge};
+use crate::domain::policy::team::{PolicySource, Team, barred, policy_of};
+use crate::domain::policy::{ANY, Holdings, Policy, Prices, ProposedChange, Refusal, RegionProfile, fill, judge};
 use crate::domain::region::Region;
-use crate::store::Quota;
+use crate::store::QuotaCheck;
 
 /// The teams whose requests are refused, as last read.
-pub(in crate::app) type Disabled = TtlMemo<Arc<HashSet<TeamId>>>;
+pub(in crate::app) type DisabledTeams = TtlMemo<Arc<HashSet<TeamId>>>;
 
 /// What holds for one team in one place, and everything that it is judged with.
-pub(in crate::app) struct Ruling {
+pub(in crate::app) struct PolicyContext {
     pub(in crate::app) policy: Policy,
-    pub(in crate::app) source: Source,
+    pub(in crate::app) source: PolicySource,
     team: Option<Team>,
     profile: Option<RegionProfile>,
     barred: Option<Refusal>,
@@ -43,7 +43,7 @@ pub(in crate::app) struct Ruling {
 
 /// In which cloud account.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::app) enum InAccount<'a> {
+pub(in crate::app) enum AccountChoice<'a> {
     /// The one that is asked for, if one is, else the one that the team usually uses.
     Asked(Option<&'a str>),
     /// The one where the image cache is already.
@@ -51,9 +51,9 @@ pub(in crate::app) enum InAccount<'a> {
 }
 
 /// One request before its judge. Kept while its transaction runs; what it found is told afterwards.
-pub(in crate::app) struct Case<'a> {
-    ruling: &'a Ruling,
-    asked: Asked<'a>,
+pub(in crate::app) struct PolicyCase<'a> {
+    ruling: &'a PolicyContext,
+    asked: ProposedChange<'a>,
     found: Vec<Refusal>,
     counts: bool,
 }
@@ -64,7 +64,7 @@ pub struct Policies {
     base: Base,
     cloud_accounts: CloudAccounts,
     /// The teams whose requests are refused, as last read.
-    disabled: Arc<Disabled>,
+    disabled: Arc<DisabledTeams>,
 }
 
 impl Policies {
@@ -98,16 +98,16 @@ impl Policies {
         &self,
         team: &TeamId,
         region: Option<&Region>,
-        place: InAccount<'_>,
-    ) -> Result<Ruling, Error> {
+        place: AccountChoice<'_>,
+    ) -> Result<PolicyContext, Error> {
         let settings = self.base.settings();
         let rules = self.base.store().rules(team, region).await?;
         let (policy, source) = policy_of(rules.team.as_ref(), rules.default.as_ref());
         let account = match place {
-            InAccount::Of(account) => account.to_owned(),
-            InAccount::Asked(asked) => self.account_for(asked, policy.accounts.as_deref(), region).await?,
+            AccountChoice::Of(account) => account.to_owned(),
+            AccountChoice::Asked(asked) => self.account_for(asked, policy.accounts.as_deref(), region).await?,
         };
-        Ok(Ruling {
+        Ok(PolicyContext {
             barred: barred(rules.team.as_ref(), settings.unknown_teams),
             policy,
             source,
@@ -153,33 +153,33 @@ impl Policies {
     }
 }
 
-impl Ruling {
+impl PolicyContext {
     /// What was asked for with what the region profile and the policy fill in, and which fields those are.
     pub(in crate::app) fn filled(&self, spec: &ImageCacheSpec) -> (ImageCacheSpec, Vec<&'static str>) {
         fill(&self.policy, self.profile.as_ref(), spec)
     }
 
     /// A create of that spec.
-    pub(in crate::app) fn create<'a>(&'a self, spec: &'a ImageCacheSpec) -> Case<'a> {
-        self.case(Asked { account: &self.account, spec, before: None, builds: true })
+    pub(in crate::app) fn create<'a>(&'a self, spec: &'a ImageCacheSpec) -> PolicyCase<'a> {
+        self.case(ProposedChange { account: &self.account, spec, before: None, builds: true })
     }
 
     /// An update to that spec.
-    pub(in crate::app) fn update<'a>(&'a self, before: &'a ImageCacheSpec, spec: &'a ImageCacheSpec) -> Case<'a> {
-        self.case(Asked { account: &self.account, spec, before: Some(before), builds: true })
+    pub(in crate::app) fn update<'a>(&'a self, before: &'a ImageCacheSpec, spec: &'a ImageCacheSpec) -> PolicyCase<'a> {
+        self.case(ProposedChange { account: &self.account, spec, before: Some(before), builds: true })
     }
 
     /// An adoption of what is in the cloud already.
-    pub(in crate::app) fn adoption<'a>(&'a self, spec: &'a ImageCacheSpec) -> Case<'a> {
-        self.case(Asked { account: &self.account, spec, before: None, builds: false })
+    pub(in crate::app) fn adoption<'a>(&'a self, spec: &'a ImageCacheSpec) -> PolicyCase<'a> {
+        self.case(ProposedChange { account: &self.account, spec, before: None, builds: false })
     }
 
-    fn case<'a>(&'a self, asked: Asked<'a>) -> Case<'a> {
+    fn case<'a>(&'a self, asked: ProposedChange<'a>) -> PolicyCase<'a> {
         let mut found: Vec<Refusal> = self.barred.iter().cloned().collect();
         found.extend(judge(&self.policy, self.profile.as_ref(), &asked, None, &self.prices));
         // What is refused anyway is counted too: everything is told at once.
         let counts = self.policy.has_quota() || !found.is_empty();
-        Case { ruling: self, asked, found, counts }
+        PolicyCase { ruling: self, asked, found, counts }
     }
 
     /// Refuses what only looks at an account that the team may not use, where nobody judges it.
@@ -193,7 +193,7 @@ impl Ruling {
     }
 
     /// The tags that say whose a cache is.
-    pub(in crate::app) fn marks(&self) -> Vec<(String, String)> {
+    pub(in crate::app) fn owner_tags(&self) -> Vec<(String, String)> {
         self.team.as_ref().map(Team::tags).unwrap_or_default()
     }
 
@@ -203,7 +203,7 @@ impl Ruling {
     }
 }
 
-impl<'a> Case<'a> {
+impl<'a> PolicyCase<'a> {
     /// Judges with what the team has; whether the request may go on.
     pub(in crate::app) fn admits(&mut self, holdings: &Holdings) -> bool {
         let ruling = self.ruling;
@@ -215,7 +215,7 @@ impl<'a> Case<'a> {
     }
 
     /// What was asked, for what else is to be told of it.
-    pub(in crate::app) fn asked(&self) -> &Asked<'a> {
+    pub(in crate::app) fn proposed_change(&self) -> &ProposedChange<'a> {
         &self.asked
     }
 
@@ -269,8 +269,8 @@ pub(in crate::app) fn quota(
     counts: bool,
     since: Instant,
     admits: &mut (dyn FnMut(&Holdings) -> bool + Send),
-) -> Option<Quota<'_>> {
-    counts.then_some(Quota { since, admits })
+) -> Option<QuotaCheck<'_>> {
+    counts.then_some(QuotaCheck { since, admits })
 }
 
 /// When the month began (UTC).

@@ -1,6 +1,6 @@
 //! Region profiles, as the platform's administrators keep them.
 
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::platform::Platform;
 use crate::app::precondition::Precondition;
 use crate::app::precondition::moved;
@@ -17,7 +17,7 @@ impl Platform {
     /// The profiles, by account and region.
     pub async fn list_region_profiles(&self, caller: &Caller, page: &Page) -> Result<Slice<RegionProfileView>, Error> {
         access::check(caller, "list_region_profiles")?;
-        let list = List::new(&self.base, caller, "region_profiles", &());
+        let list = CursorList::new(&self.base, caller, "region_profiles", &());
         let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let profiles = self.base.store().region_profiles(after.as_ref(), one_more(page)).await?;
         Ok(list.slice(profiles, page, |profile| profile.id.to_string()))

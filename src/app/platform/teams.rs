@@ -1,8 +1,8 @@
 //! Teams, their policies and the default one, as the platform's administrators keep them; and what a team may know of
 //! its own.
 
-use super::policy::InAccount;
-use crate::app::cursor::{List, one_more, unreadable};
+use super::policy::AccountChoice;
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::input::{NewTeam, TeamChanges};
 use crate::app::platform::Platform;
 use crate::app::precondition::moved;
@@ -13,7 +13,7 @@ use crate::domain::event::EventType;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::policy::Policy;
-use crate::domain::policy::team::{Source, Team, policy_of};
+use crate::domain::policy::team::{PolicySource, Team, policy_of};
 
 const CREATE: &str = "create_team";
 const UPDATE: &str = "update_team";
@@ -44,7 +44,7 @@ impl Platform {
     /// The registered teams, by id.
     pub async fn list_teams(&self, caller: &Caller, page: &Page) -> Result<Slice<TeamView>, Error> {
         access::check(caller, "list_teams")?;
-        let list = List::new(&self.base, caller, "teams", &());
+        let list = CursorList::new(&self.base, caller, "teams", &());
         let after = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let teams = self.base.store().teams(after.as_ref(), one_more(page)).await?;
         Ok(list.slice(teams, page, |team| team.id.to_string()))
@@ -107,7 +107,7 @@ impl Platform {
         self.check_policy(Some(&policy), "")?;
         let team = Team { policy: Some(policy.clone()), ..self.registered(id, precondition).await? };
         let version = self.write_team(caller, call, PUT, team).await?.version;
-        Ok(TeamPolicyView { source: Source::Team.as_str().to_owned(), policy, version })
+        Ok(TeamPolicyView { source: PolicySource::Team.as_str().to_owned(), policy, version })
     }
 
     /// Takes a team's own policy away: the default one holds for it.
@@ -127,7 +127,7 @@ impl Platform {
     pub async fn get_default_policy(&self, caller: &Caller) -> Result<TeamPolicyView, Error> {
         access::check(caller, "get_default_policy")?;
         let (policy, version) = self.base.store().default_policy().await?.unwrap_or_default();
-        let source = if version == 0 { Source::BuiltIn } else { Source::Default };
+        let source = if version == 0 { PolicySource::BuiltIn } else { PolicySource::Default };
         Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version })
     }
 
@@ -152,7 +152,7 @@ impl Platform {
             return Err(moved());
         }
         call.set_audited();
-        Ok(TeamPolicyView { source: Source::Default.as_str().to_owned(), policy, version: current + 1 })
+        Ok(TeamPolicyView { source: PolicySource::Default.as_str().to_owned(), policy, version: current + 1 })
     }
 
     /// Opens the default policy unless somebody wrote one: for `dev`, where nothing is anyone else's.
@@ -165,7 +165,7 @@ impl Platform {
     /// What the caller's team may do, and what it has of what is counted.
     pub async fn get_policy(&self, caller: &Caller) -> Result<PolicyView, Error> {
         access::check(caller, "get_policy")?;
-        let ruling = self.policies.ruling(&caller.team, None, InAccount::Of(&self.base.settings().account)).await?;
+        let ruling = self.policies.ruling(&caller.team, None, AccountChoice::Of(&self.base.settings().account)).await?;
         let prices = &self.base.settings().prices;
         let usage = self.base.store().holdings(&caller.team, ruling.since()).await?.usage(prices);
         Ok(PolicyView {

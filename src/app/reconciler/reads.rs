@@ -9,9 +9,9 @@ use super::Stop;
 use crate::app::Error;
 use crate::app::reconciler::Reconciler;
 use crate::domain::clock::Instant;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::reconcile::adoption::own_tags;
 use crate::domain::reconcile::drift::strategy_word;
 use crate::domain::region::Region;
@@ -32,7 +32,7 @@ pub(super) struct CloudList {
     /// Before its first page was asked for.
     pub(super) begun_at: Instant,
     /// By the cloud's id; with the moment before its page was asked for.
-    pub(super) seen: HashMap<String, (Seen, Instant)>,
+    pub(super) seen: HashMap<String, (Observation, Instant)>,
 }
 
 impl CloudList {
@@ -41,7 +41,7 @@ impl CloudList {
     }
 
     /// As the cloud shows this cache.
-    pub(super) fn find(&self, cache: &ImageCache) -> Option<(&Seen, Instant)> {
+    pub(super) fn find(&self, cache: &ImageCache) -> Option<(&Observation, Instant)> {
         let (seen, at) = self.seen.get(cache.eci_cache_id.as_ref()?)?;
         Some((seen, *at))
     }
@@ -52,7 +52,7 @@ impl CloudList {
     }
 }
 
-fn compared(seen: &Seen) -> Value {
+fn compared(seen: &Observation) -> Value {
     json!({
         "id": seen.eci_cache_id,
         "status": seen.status,
@@ -97,7 +97,7 @@ impl Reconciler {
         &self,
         lease: &ReconcileLease,
         cache: &ImageCache,
-    ) -> Result<Option<Option<Seen>>, Stop> {
+    ) -> Result<Option<Option<Observation>>, Stop> {
         let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
         let Some(page) = self.read_page(lease, &cache.spec.region, &query).await? else { return Ok(None) };
         Ok(Some(page.caches.into_iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref())))
@@ -136,7 +136,7 @@ impl Reconciler {
             tokio::time::sleep((drawn.again_at - self.base.now()).to_std().unwrap_or_default().min(LONGEST_PAUSE))
                 .await;
         }
-        Err(Stop::Cloud(Fault::NotSent("the account's budget had no call left for the comparison".into())))
+        Err(Stop::Cloud(CallError::NotSent("the account's budget had no call left for the comparison".into())))
     }
 
     /// The most caches that the region takes; `None` if the cloud does not say so.

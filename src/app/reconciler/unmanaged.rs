@@ -6,18 +6,18 @@
 
 use super::reads::CloudList;
 use super::{RECONCILER, SINGLE_LOOKS, Stop, reads};
-use crate::app::cursor::{List, unreadable};
+use crate::app::cursor::{CursorList, unreadable};
 use crate::app::reconciler::Reconciler;
 use crate::app::view::{EventBody, FoundCacheView};
 use crate::app::{Error, access, cursor};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::event::EventType;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::domain::filter::{FoundFilter, Page, Slice};
 use crate::domain::identity::caller::{Caller, Door, Origin};
 use crate::domain::ids::{EventId, OperationId};
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::operation::Operation;
 use crate::domain::reconcile::unmanaged::{Unmanaged, judge, tagged};
 use crate::eci::Attempt;
@@ -33,7 +33,7 @@ impl Reconciler {
         page: &Page,
     ) -> Result<Slice<FoundCacheView>, Error> {
         access::check(caller, "list_found_image_caches")?;
-        let list = List::new(&self.base, caller, "found_caches", filter);
+        let list = CursorList::new(&self.base, caller, "found_caches", filter);
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let found = self.base.store().found_caches(filter, before, cursor::one_more(page)).await?;
         Ok(list.slice(found, page, |found| found.id.to_string()))
@@ -44,11 +44,12 @@ impl Reconciler {
         let before = list.begun_at - self.base.settings().rule.list_lag;
         self.base.store().end_found(&lease.group, &ids, before, self.base.now()).await?;
         let unmanaged = self.base.store().unmanaged(&lease.group, &ids).await?;
-        let unmanaged: Vec<&Seen> = unmanaged.iter().filter_map(|id| list.seen.get(id)).map(|(seen, _)| seen).collect();
+        let unmanaged: Vec<&Observation> =
+            unmanaged.iter().filter_map(|id| list.seen.get(id)).map(|(seen, _)| seen).collect();
         if unmanaged.is_empty() { Ok(()) } else { self.judge_unmanaged(lease, &unmanaged).await }
     }
 
-    async fn judge_unmanaged(&self, lease: &ReconcileLease, unmanaged: &[&Seen]) -> Result<(), Error> {
+    async fn judge_unmanaged(&self, lease: &ReconcileLease, unmanaged: &[&Observation]) -> Result<(), Error> {
         let tags: Vec<OperationId> = unmanaged.iter().filter_map(|seen| tagged(seen)).collect();
         let known = self.base.store().operations_with(&tags).await?;
         // After the list: a cache of ours that was listed is either still being created or has its id in its row.
@@ -69,7 +70,12 @@ impl Reconciler {
         Ok(())
     }
 
-    async fn record_one(&self, lease: &ReconcileLease, seen: &Seen, of: Option<&Operation>) -> Result<(), Error> {
+    async fn record_one(
+        &self,
+        lease: &ReconcileLease,
+        seen: &Observation,
+        of: Option<&Operation>,
+    ) -> Result<(), Error> {
         let found = FoundCache {
             id: self.base.uuid(),
             account: lease.group.account.clone(),
@@ -127,8 +133,8 @@ impl Reconciler {
             let request_id = match removed {
                 Ok(done) => Some(done.request_id),
                 // Somebody was faster.
-                Err(Fault::Refused(error)) if error.code.contains("NotFound") => error.request_id,
-                Err(Fault::Refused(error)) => {
+                Err(CallError::Refused(error)) if error.code.contains("NotFound") => error.request_id,
+                Err(CallError::Refused(error)) => {
                     tracing::error!(
                         eci_cache_id = orphan.eci_cache_id,
                         code = error.code,
@@ -138,7 +144,7 @@ impl Reconciler {
                     continue;
                 }
                 Err(fault) => {
-                    if matches!(fault, Fault::Throttled(_) | Fault::NotSent(_)) {
+                    if matches!(fault, CallError::Throttled(_) | CallError::NotSent(_)) {
                         self.base.store().release_orphan(&orphan, orphan.removing_until).await?;
                     }
                     return Err(fault.into());
@@ -154,7 +160,7 @@ impl Reconciler {
         let found = self.base.store().operations_with(&Vec::from_iter(id)).await?;
         let Some(operation) = found.into_values().flatten().next() else { return Ok(None) };
         match self.base.store().image_cache(&operation.team, operation.cache).await {
-            Err(crate::store::Error::Unreadable { .. }) => Ok(None),
+            Err(crate::store::StoreError::Unreadable { .. }) => Ok(None),
             looked => Ok(looked?.map(|_| operation)),
         }
     }

@@ -5,19 +5,19 @@ use std::collections::HashSet;
 use super::Pass;
 use crate::app::Error;
 use crate::app::tracker::Tracker;
-use crate::app::vanishings::Absence;
+use crate::app::vanishings::MissingCaches;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::status::Status;
-use crate::domain::poll::worth::is_worth_writing;
+use crate::domain::poll::write_threshold::is_worth_writing;
 use crate::domain::transition::change::{Change, observe};
 use crate::store::CacheWrite;
 
 impl Tracker {
     /// Writes what changed: of the caches that were shown, and of those that the cloud says it does not have.
-    pub(super) async fn apply(&self, pass: &mut Pass, seen: &[Seen], absent: &[String]) -> Result<(), Error> {
-        let ours: Vec<&Seen> = seen.iter().filter(|seen| pass.round.follows(&seen.eci_cache_id)).collect();
+    pub(super) async fn apply(&self, pass: &mut Pass, seen: &[Observation], absent: &[String]) -> Result<(), Error> {
+        let ours: Vec<&Observation> = seen.iter().filter(|seen| pass.round.follows(&seen.eci_cache_id)).collect();
         let mut changes = Vec::new();
         if !ours.is_empty() {
             for cache in self.base.store().moved_on(&pass.group, &ours).await? {
@@ -43,7 +43,7 @@ impl Tracker {
         self.write_changes(pass, changes).await
     }
 
-    fn change_of(&self, cache: &ImageCache, seen: Option<&Seen>) -> Option<Change> {
+    fn change_of(&self, cache: &ImageCache, seen: Option<&Observation>) -> Option<Change> {
         let lag = self.base.clock().present().lag(self.base.settings().rule.list_lag);
         observe(cache, seen, self.base.now(), lag).filter(|change| is_worth_writing(cache, change))
     }
@@ -59,7 +59,7 @@ impl Tracker {
         let ids: Vec<String> = changes.iter().filter_map(|change| change.next.eci_cache_id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let strict = ends.iter().any(|end| *end != Status::Deleted);
-        let absence = Absence { group: &pass.group, cloud: &pass.cloud, ids: &ids, strict };
+        let absence = MissingCaches { group: &pass.group, cloud: &pass.cloud, ids: &ids, strict };
         if !self.vanishings.is_absence_believed(&absence).await? {
             changes.retain(|change| end(change).is_none());
         }

@@ -7,8 +7,8 @@ use futures_util::{StreamExt as _, stream};
 use super::Pass;
 use crate::app::Error;
 use crate::app::tracker::Tracker;
-use crate::domain::failure::Fault;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::failure::CallError;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::poll::planner::Read;
 use crate::domain::region::Region;
 use crate::eci::{Client, DescribeQuery};
@@ -24,16 +24,20 @@ const MORE_PAGES: usize = 3;
 
 /// What one read brought.
 #[derive(Default)]
-struct Brought {
-    seen: Vec<Seen>,
+struct ReadResult {
+    seen: Vec<Observation>,
     /// What the cloud does not have, by its own word about this id.
     absent: Vec<String>,
-    fault: Option<Fault>,
+    fault: Option<CallError>,
 }
 
 impl Tracker {
     /// Carries out the reads and writes what changed. A token says where the full list goes on.
-    pub(super) async fn read(&self, pass: &mut Pass, reads: Vec<Read>) -> Result<Result<Option<String>, Fault>, Error> {
+    pub(super) async fn read(
+        &self,
+        pass: &mut Pass,
+        reads: Vec<Read>,
+    ) -> Result<Result<Option<String>, CallError>, Error> {
         let (mut all, mut buckets, mut rest) = (None, BTreeSet::new(), None);
         let mut few = Vec::new();
         for read in reads {
@@ -79,13 +83,13 @@ impl Tracker {
     }
 
     /// Single gets and bucket lists, several at a time.
-    async fn read_apart(&self, pass: &mut Pass, reads: Vec<Read>) -> Result<Option<Fault>, Error> {
+    async fn read_apart(&self, pass: &mut Pass, reads: Vec<Read>) -> Result<Option<CallError>, Error> {
         let (cloud, region) = (pass.cloud.clone(), pass.region.clone());
         let mut brought =
             stream::iter(reads).map(|read| one(&cloud, &region, read)).buffer_unordered(AT_ONCE).ready_chunks(AT_ONCE);
         let mut fault = None;
         while let Some(chunk) = brought.next().await {
-            let mut together = Brought::default();
+            let mut together = ReadResult::default();
             for one in chunk {
                 together.seen.extend(one.seen);
                 together.absent.extend(one.absent);
@@ -102,9 +106,9 @@ impl Tracker {
         pass: &mut Pass,
         pages: usize,
         token: Option<String>,
-    ) -> Result<Result<Option<String>, Fault>, Error> {
+    ) -> Result<Result<Option<String>, CallError>, Error> {
         let mut query = DescribeQuery { next_token: token, ..DescribeQuery::default() };
-        let mut seen: Vec<Seen> = Vec::new();
+        let mut seen: Vec<Observation> = Vec::new();
         for page in 1..=pages {
             let met = match read_page(&pass.cloud, &pass.region, &query, "by_list").await {
                 Ok((shown, next)) => {
@@ -131,7 +135,7 @@ impl Tracker {
 
     /// Asks by id for what a list should have shown and did not: pages shift while caches are removed. What the
     /// budget has no calls for waits for the next round.
-    async fn confirm(&self, pass: &mut Pass, mut suspects: Vec<String>) -> Result<Option<Fault>, Error> {
+    async fn confirm(&self, pass: &mut Pass, mut suspects: Vec<String>) -> Result<Option<CallError>, Error> {
         if suspects.is_empty() {
             return Ok(None);
         }
@@ -143,23 +147,23 @@ impl Tracker {
 }
 
 /// One single get, or the list of one bucket.
-async fn one(cloud: &Client, region: &Region, read: Read) -> Brought {
+async fn one(cloud: &Client, region: &Region, read: Read) -> ReadResult {
     let most = read.calls() + MORE_PAGES;
     let (mut query, id) = match read {
         Read::Get { eci_cache_id } => {
             (DescribeQuery { eci_cache_id: Some(eci_cache_id.clone()), ..DescribeQuery::default() }, Some(eci_cache_id))
         }
         Read::Bucket { bucket, .. } => (DescribeQuery { bucket: Some(bucket), ..DescribeQuery::default() }, None),
-        Read::All { .. } => return Brought::default(),
+        Read::All { .. } => return ReadResult::default(),
     };
-    let mut brought = Brought::default();
+    let mut brought = ReadResult::default();
     for _ in 0..most {
         match read_page(cloud, region, &query, if id.is_some() { "by_id" } else { "by_bucket" }).await {
             Ok((seen, next)) => {
                 brought.seen.extend(seen);
                 query.next_token = next.filter(|_| id.is_none());
             }
-            Err(fault) => return Brought { fault: Some(fault), ..brought },
+            Err(fault) => return ReadResult { fault: Some(fault), ..brought },
         }
         if query.next_token.is_none() {
             break;
@@ -174,16 +178,16 @@ async fn read_page(
     region: &Region,
     query: &DescribeQuery,
     way: &'static str,
-) -> Result<(Vec<Seen>, Option<String>), Fault> {
+) -> Result<(Vec<Observation>, Option<String>), CallError> {
     metrics::counter!("ecg_cloud_looks_total", "way" => way).increment(1);
     let page = cloud.describe(region, query).await?;
     Ok((page.caches, page.next_token))
 }
 
 /// Throttling is what others must hear of.
-fn worse(one: Option<Fault>, other: Option<Fault>) -> Option<Fault> {
+fn worse(one: Option<CallError>, other: Option<CallError>) -> Option<CallError> {
     match (one, other) {
-        (Some(Fault::Throttled(error)), _) => Some(Fault::Throttled(error)),
+        (Some(CallError::Throttled(error)), _) => Some(CallError::Throttled(error)),
         (one, other) => other.or(one),
     }
 }

@@ -10,16 +10,16 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::app::Error;
 use crate::app::upkeep::Upkeep;
-use crate::domain::database::horizon::{TOO_LONG, Watch};
-use crate::domain::quiet::Quiet;
+use crate::domain::database::horizon::{HorizonWatch, TOO_LONG};
+use crate::domain::log_limit::LogLimit;
 use crate::store::OldestTransaction;
 
 /// Which transaction was logged.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 /// What this process has seen of it. Kept nowhere else: it counts from its own first look.
 #[derive(Debug, Default)]
-pub(in crate::app) struct Horizon(Mutex<Watch>);
+pub(in crate::app) struct Horizon(Mutex<HorizonWatch>);
 
 impl Upkeep {
     /// Looks once. In words what stands still and behind what, where that has lasted too long.

@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 
 /// What a rotation works with.
 #[derive(Debug, Clone, Copy)]
-pub struct Bench<'a> {
+pub struct RotationContext<'a> {
     /// The database, with the runtime role's rights.
     pub store: &'a Store,
     /// The keys.
@@ -65,7 +65,10 @@ const NAMED: usize = 20;
 ///
 /// # Errors
 /// If the database cannot be used; what was done stays done.
-pub async fn rotate(bench: Bench<'_>, mut told: impl FnMut(&'static str, u64)) -> Result<Vec<Rotated>, Error> {
+pub async fn rotate(
+    bench: RotationContext<'_>,
+    mut told: impl FnMut(&'static str, u64),
+) -> Result<Vec<Rotated>, Error> {
     let mut all = Vec::new();
     // Before anything is changed, and when all is: whatever stops it in between, that it was begun is known.
     bench.store.append_audit(entry(bench, Outcome::Accepted, &all)).await?;
@@ -83,7 +86,7 @@ pub async fn rotate(bench: Bench<'_>, mut told: impl FnMut(&'static str, u64)) -
 ///
 /// # Errors
 /// If the database cannot be used; what was done stays done.
-pub async fn end_plain_urls(bench: Bench<'_>) -> Result<u64, Error> {
+pub async fn end_plain_urls(bench: RotationContext<'_>) -> Result<u64, Error> {
     bench.store.append_audit(acted(bench, "end_plain_webhook_urls", Outcome::Accepted)).await?;
     bench.store.end_plain_urls().await?;
     let wiped = seal_all(bench.store, bench.sealer, bench.entropy).await?;
@@ -94,7 +97,7 @@ pub async fn end_plain_urls(bench: Bench<'_>) -> Result<u64, Error> {
 }
 
 async fn rotate_place(
-    bench: Bench<'_>,
+    bench: RotationContext<'_>,
     place: &Sealed,
     told: &mut impl FnMut(&'static str, u64),
 ) -> Result<Rotated, Error> {
@@ -115,7 +118,7 @@ async fn rotate_place(
 
 /// Once through all rows of the place.
 async fn round(
-    bench: Bench<'_>,
+    bench: RotationContext<'_>,
     place: &Sealed,
     rotated: &mut Rotated,
     told: &mut impl FnMut(&'static str, u64),
@@ -136,7 +139,12 @@ async fn round(
     }
 }
 
-async fn renew(bench: Bench<'_>, place: &Sealed, row: &str, was: &[u8]) -> Result<Result<bool, OpenError>, Error> {
+async fn renew(
+    bench: RotationContext<'_>,
+    place: &Sealed,
+    row: &str,
+    was: &[u8],
+) -> Result<Result<bool, OpenError>, Error> {
     let context = format!("{}{}", place.context, place.name_of(row));
     let plain = match bench.sealer.open(was, &context) {
         Ok(plain) => plain,
@@ -146,7 +154,7 @@ async fn renew(bench: Bench<'_>, place: &Sealed, row: &str, was: &[u8]) -> Resul
     Ok(Ok(bench.store.reseal(place, row, was, &is).await?))
 }
 
-fn acted(bench: Bench<'_>, action: &str, outcome: Outcome) -> AuditEntry {
+fn acted(bench: RotationContext<'_>, action: &str, outcome: Outcome) -> AuditEntry {
     let now = bench.clock.now();
     let request_id = format!("req_{}", ids::uuid_v7(now, bench.entropy).simple());
     let origin = Origin { door: Door::Worker, request_id, address: None };
@@ -155,7 +163,7 @@ fn acted(bench: Bench<'_>, action: &str, outcome: Outcome) -> AuditEntry {
 }
 
 /// The audit entry of a rotation that begins or has gone through.
-fn entry(bench: Bench<'_>, outcome: Outcome, all: &[Rotated]) -> AuditEntry {
+fn entry(bench: RotationContext<'_>, outcome: Outcome, all: &[Rotated]) -> AuditEntry {
     let mut entry = acted(bench, "rotate_keys", outcome);
     let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);
     keep("key", bench.sealer.current_id().to_owned());

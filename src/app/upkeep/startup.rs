@@ -12,23 +12,23 @@ use crate::app::upkeep::Upkeep;
 use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::note;
 use crate::crypto::seal::{OpenError, Sealer};
-use crate::domain::database::fault::{Fault, Target};
+use crate::domain::database::fault::{DatabaseFault, DatabaseTarget};
 use crate::domain::identity::caller::Scope;
-use crate::store::{self, SEALED, Store, Weakness};
+use crate::store::{self, SEALED, Store, WeakSetting};
 
 /// The most keys that one line names.
 const MOST_NAMED: i64 = 50;
 
 /// Why a gateway may not begin.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfit {
+pub enum StartupError {
     /// The database cannot be used.
-    #[error("{target}: {}", .fault.told(.target))]
+    #[error("{target}: {}", .fault.message(.target))]
     Database {
         /// Where it is, and the role that logs in.
-        target: Target,
+        target: DatabaseTarget,
         /// Why it cannot be used; says what to do, too.
-        fault: Fault,
+        fault: DatabaseFault,
     },
     /// Migrations of this binary are not applied yet.
     #[error("the database schema does not match this version: run `migrate`")]
@@ -67,10 +67,10 @@ pub enum Unfit {
     },
     /// The database failed while it was asked.
     #[error("could not query the database")]
-    Away(#[from] store::Error),
+    Away(#[from] store::StoreError),
 }
 
-impl Unfit {
+impl StartupError {
     /// Whether only the operator can mend it, by other settings.
     pub fn is_final(&self) -> bool {
         match self {
@@ -82,23 +82,23 @@ impl Unfit {
 }
 
 /// Whether the database can be reached, and keeps sessions together.
-pub async fn reach(store: &Store) -> Result<(), Unfit> {
+pub async fn reach(store: &Store) -> Result<(), StartupError> {
     store.reach_sessions().await.map_err(|fault| unfit(store, fault))
 }
 
 /// Whether the database can be migrated by its role.
-pub async fn may_migrate(store: &Store) -> Result<(), Unfit> {
+pub async fn may_migrate(store: &Store) -> Result<(), StartupError> {
     store.may_migrate().await.map_err(|fault| unfit(store, fault))
 }
 
-fn unfit(store: &Store, fault: Fault) -> Unfit {
-    Unfit::Database { target: store.target(), fault }
+fn unfit(store: &Store, fault: DatabaseFault) -> StartupError {
+    StartupError::Database { target: store.target(), fault }
 }
 
 /// Whether these keys are those of the log and of what is encrypted. An empty database takes any.
-pub async fn check_keys(store: &Store, audit: Option<&AuditKeys>, sealer: Option<&Sealer>) -> Result<(), Unfit> {
+pub async fn check_keys(store: &Store, audit: Option<&AuditKeys>, sealer: Option<&Sealer>) -> Result<(), StartupError> {
     if !store.is_migrated().await? {
-        return Err(Unfit::NotMigrated);
+        return Err(StartupError::NotMigrated);
     }
     if let Some(audit) = audit {
         check_audit(store, audit).await?;
@@ -110,22 +110,22 @@ pub async fn check_keys(store: &Store, audit: Option<&AuditKeys>, sealer: Option
 }
 
 /// The same for a rotation, which itself reports what is under a key that is not configured.
-pub async fn check_rotation(store: &Store, audit: &AuditKeys, sealer: &Sealer) -> Result<(), Unfit> {
+pub async fn check_rotation(store: &Store, audit: &AuditKeys, sealer: &Sealer) -> Result<(), StartupError> {
     check_keys(store, Some(audit), None).await?;
     check_master(store, sealer, false).await
 }
 
-async fn check_audit(store: &Store, keys: &AuditKeys) -> Result<(), Unfit> {
+async fn check_audit(store: &Store, keys: &AuditKeys) -> Result<(), StartupError> {
     let verifiers = keys.verifiers();
     let newest = checkpoints::newest(store, &verifiers).await?;
     if newest.is_foreign() {
         let ours = verifiers.first().map(note::NoteVerifier::short).unwrap_or_default();
         let nobody = || vec!["nobody's".to_owned()];
         let signers = if newest.signers.is_empty() { nobody() } else { newest.signers };
-        return Err(Unfit::AuditKey { ours, signers });
+        return Err(StartupError::AuditKey { ours, signers });
     }
     // Whoever may add a checkpoint must not keep gateways from beginning.
-    if let Some(told) = newest.told() {
+    if let Some(told) = newest.skipped_message() {
         tracing::error!(signers = ?newest.signers, "{told}");
     }
     Ok(())
@@ -134,7 +134,7 @@ async fn check_audit(store: &Store, keys: &AuditKeys) -> Result<(), Unfit> {
 /// Each key that is configured must open one of the envelopes that are met under its id. One that does not open beside
 /// others that do was altered, or is a leftover: that is said, and stops nobody. `complete`: some envelope must open at
 /// all.
-async fn check_master(store: &Store, sealer: &Sealer, complete: bool) -> Result<(), Unfit> {
+async fn check_master(store: &Store, sealer: &Sealer, complete: bool) -> Result<(), StartupError> {
     let (mut opened, mut failed) = (BTreeSet::new(), BTreeMap::new());
     // Logins are there for moments only, in a table that grows; the others say enough.
     for place in SEALED.iter().filter(|place| place.context != "registry_logins:") {
@@ -153,7 +153,7 @@ async fn check_master(store: &Store, sealer: &Sealer, complete: bool) -> Result<
             OpenError::Malformed | OpenError::Forged => opened.contains(&key),
         };
         if !passable {
-            return Err(Unfit::MasterKey { what, row, reason, remedy: remedy(&key, reason) });
+            return Err(StartupError::MasterKey { what, row, reason, remedy: remedy(&key, reason) });
         }
         tracing::warn!(what, row, key, reason = %reason, "an encrypted value cannot be decrypted");
     }
@@ -172,15 +172,15 @@ fn remedy(key: &str, reason: OpenError) -> String {
 
 impl Upkeep {
     /// Whether this gateway may begin.
-    pub async fn may_begin(&self) -> Result<(), Unfit> {
+    pub async fn may_begin(&self) -> Result<(), StartupError> {
         reach(self.base.store()).await?;
         // Nothing can be altered before there is something.
         if !self.base.store().is_migrated().await? {
-            return Err(Unfit::NotMigrated);
+            return Err(StartupError::NotMigrated);
         }
         let powers = self.base.store().powers_over_audit().await?.unwrap_or_default();
         if !powers.is_empty() {
-            return Err(Unfit::TooStrong(powers));
+            return Err(StartupError::TooStrong(powers));
         }
         check_keys(self.base.store(), Some(&self.audit.keys), Some(self.base.sealer())).await?;
         self.name_weaknesses().await?;
@@ -188,7 +188,7 @@ impl Upkeep {
     }
 
     /// Logs the keys with scopes that are none, or none any more: by these words they open nothing.
-    async fn name_dead_words(&self) -> Result<(), Unfit> {
+    async fn name_dead_words(&self) -> Result<(), StartupError> {
         let found =
             self.base.store().keys_of_other_scopes(&Scope::ALL.map(Scope::as_str), self.base.now(), MOST_NAMED).await?;
         if !found.is_empty() {
@@ -204,8 +204,8 @@ impl Upkeep {
     }
 
     /// Logs the settings of the database that are weaker than what the gateway is built on.
-    async fn name_weaknesses(&self) -> Result<(), Unfit> {
-        for Weakness { setting, value, needed, mended } in self.base.store().weaknesses().await? {
+    async fn name_weaknesses(&self) -> Result<(), StartupError> {
+        for WeakSetting { setting, value, needed, mended } in self.base.store().weaknesses().await? {
             if mended {
                 tracing::warn!(
                     setting,
@@ -226,13 +226,13 @@ impl Upkeep {
     }
 
     /// Whether what is written with these keys is good, whichever role writes it.
-    pub async fn keys_fit(&self) -> Result<(), Unfit> {
+    pub async fn keys_fit(&self) -> Result<(), StartupError> {
         reach(self.base.store()).await?;
         check_keys(self.base.store(), Some(&self.audit.keys), Some(self.base.sealer())).await
     }
 
     /// Why the database cannot be used at the moment, if it cannot.
-    pub async fn reach_database(&self) -> Result<(), Unfit> {
+    pub async fn reach_database(&self) -> Result<(), StartupError> {
         self.base.store().reach().await.map_err(|fault| unfit(self.base.store(), fault))
     }
 

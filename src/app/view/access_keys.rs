@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::shown::ShownOnce;
+use super::one_time_secret::OneTimeSecret;
 use crate::domain::identity::access_key::AccessKey;
 
 /// A key for the cloud's own API at `/`. Unmodified SDKs sign requests with it.
@@ -24,7 +24,7 @@ pub struct AccessKeyView {
     /// The secret of the key. It is shown once, in the response to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
-    pub access_key_secret: Option<ShownOnce>,
+    pub access_key_secret: Option<OneTimeSecret>,
     /// The subject that created the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

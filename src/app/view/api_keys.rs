@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::shown::ShownOnce;
+use super::one_time_secret::OneTimeSecret;
 use crate::domain::identity::api_key::ApiKey;
-use crate::domain::identity::revocation::{Revocation, Target};
+use crate::domain::identity::revocation::{Revocation, RevocationTarget};
 use crate::store::TakenKeys;
 
 /// A key for this API, as an alternative to tokens of an identity provider.
@@ -24,7 +24,7 @@ pub struct ApiKeyView {
     /// The key itself, `ecg_…`. It is shown once, in the response to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
-    pub key: Option<ShownOnce>,
+    pub key: Option<OneTimeSecret>,
     /// The subject that created the key.
     pub created_by: String,
     /// When the key was created.
@@ -141,8 +141,8 @@ impl RevocationView {
 impl From<Revocation> for RevocationView {
     fn from(revocation: Revocation) -> Self {
         let (jti, subject, issued_before) = match revocation.target {
-            Target::Token(jti) => (Some(jti), None, None),
-            Target::Subject { subject, issued_before } => (None, Some(subject), Some(issued_before)),
+            RevocationTarget::Token(jti) => (Some(jti), None, None),
+            RevocationTarget::Subject { subject, issued_before } => (None, Some(subject), Some(issued_before)),
         };
         Self {
             id: revocation.id.to_string(),

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_form_is_that_of_the_specification() {
         let spec = serde_json::json!({"name": "web", "region": "cn-hangzhou", "images": ["nginx:1"]});
-        let cache = crate::app::view::testing::cache(&spec);
+        let cache = crate::app::view::fixtures::cache(&spec);
         let body = EventBody::of_cache(EventType::Ready, &cache, (None, "observed"), Vec::new());
         let id: EventId = "evt_00000000000000000000000001".parse().unwrap();
         let text = cloud_event(&"web".parse().unwrap(), id, &body.to_json()).unwrap();

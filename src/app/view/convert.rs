@@ -32,7 +32,7 @@ impl From<Operation> for OperationView {
             id: operation.id.to_string(),
             team: operation.team.to_string(),
             kind: operation.progress.kind.as_str().into(),
-            state: operation.shown_state().into(),
+            state: operation.public_state().into(),
             image_cache_id: operation.cache.to_string(),
             waits_for: None,
             attempts: operation.progress.attempts,

@@ -12,7 +12,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::super::ImageCacheView;
-    use super::super::testing::cache;
+    use super::super::fixtures::cache;
     use super::IMAGE_CACHE_FORM;
     use crate::domain::image_cache::ImageCache;
     use crate::domain::image_cache::drift::Reconciled;

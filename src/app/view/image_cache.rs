@@ -155,24 +155,24 @@ spec_fields!(view! {
 });
 
 /// From a value to what is shown of it.
-trait Shown<T> {
+trait IntoView<T> {
     fn shown(self) -> T;
 }
 
 /// It is shown as it is.
-impl<T> Shown<T> for T {
+impl<T> IntoView<T> for T {
     fn shown(self) -> T {
         self
     }
 }
 
-impl<W: Word> Shown<Option<String>> for Option<W> {
+impl<W: Word> IntoView<Option<String>> for Option<W> {
     fn shown(self) -> Option<String> {
         self.map(|word| word.as_str().to_owned())
     }
 }
 
-impl Shown<Vec<AcrRegistryView>> for Vec<AcrRegistry> {
+impl IntoView<Vec<AcrRegistryView>> for Vec<AcrRegistry> {
     fn shown(self) -> Vec<AcrRegistryView> {
         self.into_iter().map(Into::into).collect()
     }

@@ -13,7 +13,7 @@ use crate::store::TeamUsage;
 
 /// The account's quota in a region, and the team's share of what is used.
 #[derive(Debug)]
-pub struct Usage {
+pub struct AccountUsage {
     /// Which account.
     pub account: String,
     /// The cloud's answer as it came: an open map.
@@ -103,7 +103,7 @@ impl ProviderEventView {
 
 impl UsageView {
     /// The usage of that region. Numbers may come as texts.
-    pub(crate) fn new(region: &Region, usage: &Usage) -> Self {
+    pub(crate) fn new(region: &Region, usage: &AccountUsage) -> Self {
         let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
         let numbers = usage.attributes.iter().filter_map(|(name, value)| Some((name.clone(), number(value)?)));
         Self {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::shown::ShownOnce;
+use super::one_time_secret::OneTimeSecret;
 
 use super::{ChangedView, ImageCacheView, ProviderEventView, StatusView};
 use crate::domain::audit::AuditEntry;
@@ -211,7 +211,7 @@ pub struct EndpointView {
     /// The signing secret (`whsec_…`). It is shown once, in the response to the create or the rotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
-    pub secret: Option<ShownOnce>,
+    pub secret: Option<OneTimeSecret>,
     /// When the endpoint was created.
     pub created_at: DateTime<Utc>,
 }

@@ -4,9 +4,9 @@ use super::{AttemptView, DeliveryView, EndpointTestView, EndpointView};
 use crate::domain::webhooks::endpoint::Endpoint;
 use crate::domain::webhooks::{Delivery, DeliveryAttempt};
 use crate::store::PlacedDelivery;
-use crate::webhook::excerpt::shown;
+use crate::webhook::excerpt::excerpt;
 use crate::webhook::explain::explain;
-use crate::webhook::outcome::Outcome;
+use crate::webhook::outcome::DeliveryOutcome;
 use crate::webhook::sender::Attempted;
 
 /// What stands where a value is not shown.
@@ -75,7 +75,7 @@ impl From<DeliveryAttempt> for AttemptView {
             outcome: attempt.outcome,
             http_status: attempt.http_status.map(Into::into),
             duration_ms: attempt.duration_ms,
-            response: attempt.response.map(|response| shown(response.as_bytes())),
+            response: attempt.response.map(|response| excerpt(response.as_bytes())),
             explanation: attempt.error.as_deref().map(|error| explain(error, status(attempt.http_status), None)),
             error: attempt.error,
             at: attempt.at,
@@ -90,9 +90,9 @@ fn status(stored: Option<i16>) -> Option<u16> {
 impl EndpointTestView {
     /// What came of a test with this id.
     pub(in crate::app) fn of(message_id: String, outcome: &str, attempted: &Attempted) -> Self {
-        let excerpt = shown(&attempted.response_excerpt);
+        let excerpt = excerpt(&attempted.response_excerpt);
         // The guard's own refusals have nothing to show.
-        let response = (attempted.outcome != Outcome::Refused && !excerpt.is_empty()).then_some(excerpt);
+        let response = (attempted.outcome != DeliveryOutcome::Refused && !excerpt.is_empty()).then_some(excerpt);
         Self {
             message_id,
             outcome: outcome.to_owned(),

@@ -30,9 +30,9 @@ use crate::app::Error;
 use crate::app::webhooks::Webhooks;
 use crate::domain::clock::Uptime;
 use crate::domain::ids::DeliveryId;
-use crate::domain::webhooks::scheduler::{Address, End, Scheduler};
+use crate::domain::webhooks::scheduler::{AttemptEnd, EndpointInfo, Scheduler};
 use crate::store::{Claim, Dispatched, Finished};
-use attempt::Ended;
+use attempt::EndedAttempt;
 
 /// Most rows of one statement.
 const BATCH: usize = 500;
@@ -50,13 +50,13 @@ struct Deliverer {
     /// What is begun is begun before, by a clock that goes on while the machine is suspended.
     good_until: Uptime,
     scheduler: Scheduler<Claim>,
-    in_flight: JoinSet<Ended>,
+    in_flight: JoinSet<EndedAttempt>,
     /// What is in this worker's hands, as far as it knows.
     known: HashSet<DeliveryId>,
     finished: Vec<Finished>,
     unused: Vec<DeliveryId>,
     chores: JoinSet<Chore>,
-    plan: chores::Plan,
+    plan: chores::ChorePlan,
     begun: usize,
 }
 
@@ -108,7 +108,7 @@ impl Deliverer {
             finished: Vec::new(),
             unused: Vec::new(),
             chores: JoinSet::new(),
-            plan: chores::Plan::new(Instant::now()),
+            plan: chores::ChorePlan::new(Instant::now()),
             begun: 0,
         })
     }
@@ -158,7 +158,7 @@ impl Deliverer {
     fn take(&mut self, claim: Claim) {
         self.known.insert(claim.id);
         let rate = claim.to.rate_per_second.filter(|rate| *rate > 0);
-        let address = Address {
+        let address = EndpointInfo {
             team: claim.team.clone(),
             endpoint: claim.endpoint,
             spacing: rate.map(|rate| chrono::Duration::microseconds(1_000_000 / i64::from(rate))),
@@ -186,15 +186,18 @@ impl Deliverer {
         }
     }
 
-    fn note_ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+    fn note_ended(&mut self, ended: Result<EndedAttempt, tokio::task::JoinError>) {
         let more = std::iter::from_fn(|| self.in_flight.try_join_next());
         let all: Vec<_> = std::iter::once(ended).chain(more).collect();
         // An attempt catches its own panics; only the end of the runtime ends a task.
         for ended in all.into_iter().flatten() {
             let failures = self.scheduler.failures(ended.claim.endpoint);
             let mut finished = self.webhooks.finished(&ended, failures);
-            let end =
-                End { revision: ended.claim.to.revision, good: ended.is_good(), paused_until: finished.pause_until };
+            let end = AttemptEnd {
+                revision: ended.claim.to.revision,
+                good: ended.is_good(),
+                paused_until: finished.pause_until,
+            };
             let unused = self.scheduler.ended(ended.claim.endpoint, &end, self.webhooks.base.now());
             self.unused.extend(unused.iter().map(|claim| claim.id));
             if ended.claim.to.rate_per_second.is_some() {

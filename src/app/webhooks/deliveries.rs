@@ -1,6 +1,6 @@
 //! Deliveries in people's hands: looked at one by one, sent again, and put back into the queue by the many.
 
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::view::{AttemptView, DeliveryView, RequeuedView};
 use crate::app::webhooks::Webhooks;
 use crate::app::{Call, Error, access};
@@ -8,7 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::filter::{DeliveryFilter, Page, Slice};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{DeliveryId, EndpointId};
-use crate::store::{Resent, Span};
+use crate::store::{ReplaySpan, Resent};
 
 const RESEND: &str = "resend_delivery";
 const RECOVER: &str = "recover_webhook_endpoint";
@@ -25,7 +25,7 @@ impl Webhooks {
         page: &Page,
     ) -> Result<Slice<DeliveryView>, Error> {
         access::check(caller, "list_deliveries")?;
-        let list = List::new(&self.base, caller, "deliveries", filter);
+        let list = CursorList::new(&self.base, caller, "deliveries", filter);
         let place = list.place(page)?.map(|place| delivery_place(&place).ok_or_else(unreadable)).transpose()?;
         let deliveries = self.base.store().deliveries(&caller.team, filter, place, one_more(page)).await?;
         Ok(list.slice(deliveries, page, |placed| format!("{} {}", placed.place.0, placed.place.1)))
@@ -51,10 +51,11 @@ impl Webhooks {
     ) -> Result<Slice<AttemptView>, Error> {
         access::check(caller, "list_delivery_attempts")?;
         self.own_delivery(caller, id).await?;
-        let list = List::new(&self.base, caller, "delivery_attempts", &id);
+        let list = CursorList::new(&self.base, caller, "delivery_attempts", &id);
         let from: i64 = list.place(page)?.map_or(Ok(0), |place| place.parse()).map_err(|_| unreadable())?;
         let attempts = self.base.store().delivery_attempts(&caller.team, id, from, one_more(page)).await?;
-        let numbered: Vec<_> = (from + 1..).zip(attempts).map(|(place, attempt)| Numbered(place, attempt)).collect();
+        let numbered: Vec<_> =
+            (from + 1..).zip(attempts).map(|(place, attempt)| NumberedAttempt(place, attempt)).collect();
         Ok(list.slice(numbered, page, |numbered| numbered.0.to_string()))
     }
 
@@ -104,7 +105,7 @@ impl Webhooks {
         // For one that is not enabled, no more than may wait for it.
         let room = self.base.store().backlog_room(id, self.base.settings().webhook.waiting_while_off).await?;
         let most = room.map_or(MOST, |room| room.min(MOST));
-        let span = Span { since: span.0, until: span.1, most };
+        let span = ReplaySpan { since: span.0, until: span.1, most };
         let count = self.base.store().replay(&caller.team, id, &span, self.base.now(), &entry).await?;
         Ok(self.requeued(call, count, most))
     }
@@ -118,10 +119,10 @@ impl Webhooks {
 }
 
 /// An attempt and its place in the list.
-struct Numbered(i64, crate::domain::webhooks::DeliveryAttempt);
+struct NumberedAttempt(i64, crate::domain::webhooks::DeliveryAttempt);
 
-impl From<Numbered> for AttemptView {
-    fn from(numbered: Numbered) -> Self {
+impl From<NumberedAttempt> for AttemptView {
+    fn from(numbered: NumberedAttempt) -> Self {
         numbered.1.into()
     }
 }

@@ -7,11 +7,11 @@ mod secrets;
 mod trials;
 mod urls;
 
-use secrets::Keys;
-pub(in crate::app) use secrets::Secrets;
+pub(in crate::app) use secrets::DeliverySecrets;
+use secrets::SigningKeys;
 pub(in crate::app) use urls::seal_all;
 
-use crate::app::cursor::{List, one_more, unreadable};
+use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::input::NewEndpoint;
 use crate::app::view::EndpointView;
 use crate::app::webhooks::Webhooks;
@@ -38,7 +38,7 @@ impl Webhooks {
     ) -> Result<EndpointView, Error> {
         access::check(caller, CREATE)?;
         self.check_endpoint(caller, &new).await?;
-        let keys = Keys::of(new.secret.as_ref(), self.base.entropy(), new.ed25519)?;
+        let keys = SigningKeys::of(new.secret.as_ref(), self.base.entropy(), new.ed25519)?;
         let mut endpoint = self.endpoint_of(caller, &new, &keys);
         if !self.skips_challenge(new.skip_challenge)? && !endpoint.is_pending() {
             let own = secrets::plain(&new.headers);
@@ -60,7 +60,7 @@ impl Webhooks {
         Ok(EndpointView { secret, ..endpoint.into() })
     }
 
-    fn endpoint_of(&self, caller: &Caller, new: &NewEndpoint, keys: &Keys) -> Endpoint {
+    fn endpoint_of(&self, caller: &Caller, new: &NewEndpoint, keys: &SigningKeys) -> Endpoint {
         let now = self.base.now();
         Endpoint {
             id: EndpointId::new(now, self.base.entropy()),
@@ -105,7 +105,7 @@ impl Webhooks {
     /// The team's endpoints, newest first.
     pub async fn list_webhook_endpoints(&self, caller: &Caller, page: &Page) -> Result<Slice<EndpointView>, Error> {
         access::check(caller, "list_webhook_endpoints")?;
-        let list = List::new(&self.base, caller, "webhook_endpoints", &());
+        let list = CursorList::new(&self.base, caller, "webhook_endpoints", &());
         let before = list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()?;
         let kept = self.base.store().endpoints(&caller.team, before, one_more(page)).await?;
         let endpoints = kept.into_iter().map(|kept| self.open_endpoint(kept)).collect::<Result<Vec<_>, _>>()?;
@@ -161,7 +161,7 @@ impl Webhooks {
         );
         entry.resource = Some(id.to_string());
         entry.duration_ms = Some(self.base.milliseconds_since(call));
-        entry.parameters = self.base.asked(call);
+        entry.parameters = self.base.audit_parameters(call);
         entry
     }
 }

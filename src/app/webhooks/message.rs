@@ -5,15 +5,15 @@ use crate::app::view::{CLOUD_EVENTS, EventBody, cloud_event};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EventId;
 use crate::domain::webhooks::endpoint::EventFormat;
-use crate::webhook::outcome::Outcome;
+use crate::webhook::outcome::DeliveryOutcome;
 
 /// What goes over the wire for an event.
-pub(in crate::app) struct Rendered {
+pub(in crate::app) struct RenderedMessage {
     pub(in crate::app) content_type: &'static str,
     pub(in crate::app) body: String,
 }
 
-impl Rendered {
+impl RenderedMessage {
     /// A body of ours as it is.
     pub(in crate::app) fn native(body: String) -> Self {
         Self { content_type: "application/json", body }
@@ -26,23 +26,23 @@ pub(in crate::app) fn render(
     team: &TeamId,
     event: EventId,
     body: &str,
-) -> Result<Rendered, Error> {
+) -> Result<RenderedMessage, Error> {
     let body = EventBody::sendable(body);
     match format {
-        EventFormat::Native => Ok(Rendered::native(body.into_owned())),
+        EventFormat::Native => Ok(RenderedMessage::native(body.into_owned())),
         EventFormat::CloudEvents => {
             let body = cloud_event(team, event, &body).map_err(|error| Error::Internal(error.into()))?;
-            Ok(Rendered { content_type: CLOUD_EVENTS, body })
+            Ok(RenderedMessage { content_type: CLOUD_EVENTS, body })
         }
     }
 }
 
 /// The outcome of an attempt, as it is stored and shown.
-pub(in crate::app) fn word(outcome: Outcome) -> &'static str {
+pub(in crate::app) fn word(outcome: DeliveryOutcome) -> &'static str {
     match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Failed => "failed",
-        Outcome::Gone => "gone",
-        Outcome::Refused => "refused",
+        DeliveryOutcome::Delivered => "delivered",
+        DeliveryOutcome::Failed => "failed",
+        DeliveryOutcome::Gone => "gone",
+        DeliveryOutcome::Refused => "refused",
     }
 }

@@ -5,23 +5,23 @@ use serde_json::{Map, Value};
 use crate::auth::claims::Claims;
 use crate::auth::issuer::CLIENT_CLAIMS;
 use crate::auth::keys::KeySet;
-use crate::auth::token::Token;
+use crate::auth::token::ParsedToken;
 use crate::auth::verify::Issuers;
 use crate::domain::clock::Instant;
-use crate::domain::identity::issuer::{Issuer, pointer, shown};
+use crate::domain::identity::issuer::{Issuer, excerpt, pointer};
 
 /// The most issuers and keys that are named.
 const MAX_NAMED: usize = 10;
 
 /// Whose it is, and whose could be read.
-pub(super) fn of_issuer(token: &Token, issuers: &Issuers) -> Vec<String> {
+pub(super) fn of_issuer(token: &ParsedToken, issuers: &Issuers) -> Vec<String> {
     vec![claim(token.claims(), "iss"), format!("the issuers here are {}", some(&issuers.described()))]
 }
 
 /// The key that it names, and those that there are.
-pub(super) fn of_key(token: &Token, keys: &KeySet) -> Vec<String> {
+pub(super) fn of_key(token: &ParsedToken, keys: &KeySet) -> Vec<String> {
     let named = match &token.kid {
-        Some(kid) => format!("its kid is {}", shown::list(std::slice::from_ref(kid))),
+        Some(kid) => format!("its kid is {}", excerpt::list(std::slice::from_ref(kid))),
         None => "it has no kid".to_owned(),
     };
     let named = format!("{named}, its alg {}", token.algorithm);
@@ -62,7 +62,7 @@ pub(super) fn of_times(claims: &Map<String, Value>, issuer: &Issuer, now: Instan
 }
 
 fn claim(claims: &Map<String, Value>, name: &str) -> String {
-    shown::sentence(claims, &pointer::of_name(name))
+    excerpt::sentence(claims, &pointer::of_name(name))
 }
 
 fn some(words: &[String]) -> String {

@@ -4,14 +4,14 @@ use chrono::Duration;
 use serde_json::json;
 
 use super::super::jwks::KeySource;
-use super::super::testing::jwks;
-use super::super::verify::{Settings, Verifier};
-use super::{Bench, without};
+use super::super::signing_fixtures::jwks;
+use super::super::verify::{IssuerSettings, Verifier};
+use super::{AttackerKeys, without};
 use crate::domain::identity::caller::Scope;
 
 #[tokio::test]
 async fn a_header_picks_one_of_several_teams() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let several = bench.claims(|c| {
         without(c, "team");
         c["teams"] = json!(["payments", "platform", "payments"]);
@@ -35,7 +35,7 @@ async fn a_header_picks_one_of_several_teams() {
 
 #[tokio::test]
 async fn a_token_ends_on_our_clock() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let token = bench.good();
     bench.clock.advance(Duration::seconds(604));
     assert_eq!(bench.refusal(&token).await, "accepted", "within the leeway");
@@ -45,16 +45,16 @@ async fn a_token_ends_on_our_clock() {
 
 #[tokio::test]
 async fn without_jti_the_key_is_the_credential() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let caller = bench.verifier.verify(&bench.claims(|c| without(c, "jti")), None).await.unwrap();
     assert_eq!(caller.credential, "kid:d");
 }
 
 #[tokio::test]
 async fn claims_can_have_other_names() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     let document = jwks(std::slice::from_ref(&bench.ed)).to_string();
-    let mut settings = Settings::new("https://idp.example", "gateway");
+    let mut settings = IssuerSettings::new("https://idp.example", "gateway");
     settings.team_claims = vec!["https://example.com/groups".into()];
     settings.scope_claim = "scp".into();
     let source = KeySource::document(document.as_bytes()).unwrap();
@@ -71,7 +71,7 @@ async fn claims_can_have_other_names() {
 
 #[tokio::test]
 async fn scopes_are_read_in_every_common_form() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     for scope in [json!("read,write"), json!(["read write"]), json!("read, write"), json!(["read", "write,openid"])] {
         let token = bench.claims(|c| c["scope"] = scope.clone());
         let caller = bench.verifier.verify(&token, None).await.unwrap();
@@ -81,8 +81,8 @@ async fn scopes_are_read_in_every_common_form() {
 
 #[tokio::test]
 async fn claims_can_be_pointed_to() {
-    let bench = Bench::new();
-    let mut settings = Settings::new("https://idp.example", "gateway");
+    let bench = AttackerKeys::new();
+    let mut settings = IssuerSettings::new("https://idp.example", "gateway");
     settings.team_claims = vec!["/tenant/id".into()];
     settings.scope_claim = "/realm_access/roles".into();
     settings.scope_prefix = Some("eci:".into());
@@ -98,7 +98,7 @@ async fn claims_can_be_pointed_to() {
 
 #[tokio::test]
 async fn without_sub_the_client_is_who_it_stands_for() {
-    let bench = Bench::new();
+    let bench = AttackerKeys::new();
     for (claim, subject) in [("oid", "oid:x"), ("client_id", "client_id:x"), ("azp", "azp:x"), ("appid", "appid:x")] {
         let token = bench.claims(|c| {
             without(c, "sub");

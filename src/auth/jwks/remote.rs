@@ -14,8 +14,8 @@ use serde::Deserialize;
 use tokio::sync::{Mutex as Flight, OwnedMutexGuard};
 use url::Url;
 
-use super::{KeyState, Reach, SourceError, Unavailable, is_safe, tell_faults};
-use crate::auth::keys::{KeySet, Secrets};
+use super::{JwksSettings, KeyState, SourceError, Unavailable, is_safe, tell_faults};
+use crate::auth::keys::{HmacSecrets, KeySet};
 use crate::domain::clock::{Clock, Instant, within};
 use crate::domain::identity::issuer::Issuer;
 
@@ -30,7 +30,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// Where the document is.
 #[derive(Debug, Clone)]
-pub(super) enum Address {
+pub(super) enum JwksAddress {
     /// There.
     Keys(Url),
     /// Where the discovery document says that is there, if it is of this issuer.
@@ -41,20 +41,20 @@ pub(super) enum Address {
 pub(super) struct Remote {
     /// The issuer's name.
     name: String,
-    address: Address,
+    address: JwksAddress,
     algorithms: Vec<String>,
     /// How long keys are trusted that cannot be renewed.
     max_age: Duration,
     http_hosts: Vec<String>,
     client: Client,
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Mutex<FetchState>,
     /// Held by the one fetch that is under way.
     flight: Arc<Flight<()>>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct State {
+struct FetchState {
     keys: Option<Arc<KeySet>>,
     /// When `keys` were fetched.
     fetched: Option<Instant>,
@@ -69,7 +69,7 @@ struct State {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
+enum RefreshNeed {
     /// The keys will do.
     Nothing,
     /// They are old: refresh, but nobody needs to wait for another's fetch.
@@ -78,30 +78,30 @@ enum Need {
     Other,
 }
 
-impl State {
+impl FetchState {
     /// The keys, while they may be trusted.
     fn trusted(&self, max_age: Duration, now: Instant) -> Option<&Arc<KeySet>> {
         self.keys.as_ref().filter(|_| within(self.fetched, max_age, now))
     }
 
-    fn need(&self, kid: Option<&str>, max_age: Duration, now: Instant) -> Need {
-        let Some(keys) = self.trusted(max_age, now) else { return Need::Other };
+    fn need(&self, kid: Option<&str>, max_age: Duration, now: Instant) -> RefreshNeed {
+        let Some(keys) = self.trusted(max_age, now) else { return RefreshNeed::Other };
         if kid.is_some() && keys.find(kid).is_none() {
-            Need::Other
+            RefreshNeed::Other
         } else if within(self.fetched, REFRESH, now) {
-            Need::Nothing
+            RefreshNeed::Nothing
         } else {
-            Need::Newer
+            RefreshNeed::Newer
         }
     }
 
     /// Whether a fetch may begin; if so for an unknown key id, that is noted.
-    fn allow(&mut self, need: Need, now: Instant) -> bool {
+    fn allow(&mut self, need: RefreshNeed, now: Instant) -> bool {
         if within(self.failed, FAILURE_PAUSE, now) {
             return false;
         }
         let stale = !within(self.fetched, REFRESH, now);
-        if need == Need::Other && !stale {
+        if need == RefreshNeed::Other && !stale {
             if within(self.asked, UNKNOWN_KID_PAUSE, now) {
                 return false;
             }
@@ -114,8 +114,8 @@ impl State {
 impl Remote {
     pub(super) fn new(
         issuer: &Issuer,
-        address: Address,
-        reach: &Reach,
+        address: JwksAddress,
+        reach: &JwksSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SourceError> {
         let out = reach.egress.client().map_err(|_| SourceError::NoClient)?;
@@ -145,14 +145,14 @@ impl Remote {
         self.state(|state| state.keys.as_ref().is_some_and(|keys| keys.find(Some(kid)).is_none()))
     }
 
-    fn state<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+    fn state<T>(&self, look: impl FnOnce(&mut FetchState) -> T) -> T {
         // A panic while holding the lock cannot leave a half-written state behind.
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn generation(&self) -> Option<u64> {
         let now = self.clock.now();
-        self.state(|state| (state.need(None, self.max_age, now) == Need::Nothing).then_some(state.round))
+        self.state(|state| (state.need(None, self.max_age, now) == RefreshNeed::Nothing).then_some(state.round))
     }
 
     pub(super) fn key_state(&self) -> KeyState {
@@ -168,9 +168,9 @@ impl Remote {
     pub(super) async fn keys_for(self: &Arc<Self>, kid: Option<&str>) -> Result<Arc<KeySet>, Unavailable> {
         let seen = self.state(|state| state.clone());
         let turn = match seen.need(kid, self.max_age, self.clock.now()) {
-            Need::Nothing => None,
-            Need::Newer => Arc::clone(&self.flight).try_lock_owned().ok().map(|turn| (turn, Need::Newer)),
-            Need::Other => Some((Arc::clone(&self.flight).lock_owned().await, Need::Other)),
+            RefreshNeed::Nothing => None,
+            RefreshNeed::Newer => Arc::clone(&self.flight).try_lock_owned().ok().map(|turn| (turn, RefreshNeed::Newer)),
+            RefreshNeed::Other => Some((Arc::clone(&self.flight).lock_owned().await, RefreshNeed::Other)),
         };
         if let Some((turn, need)) = turn {
             self.take_turn(turn, need, seen.round).await;
@@ -179,7 +179,7 @@ impl Remote {
         self.state(|state| state.trusted(self.max_age, now).cloned()).ok_or(Unavailable)
     }
 
-    async fn take_turn(self: &Arc<Self>, turn: OwnedMutexGuard<()>, need: Need, seen: u64) {
+    async fn take_turn(self: &Arc<Self>, turn: OwnedMutexGuard<()>, need: RefreshNeed, seen: u64) {
         let now = self.clock.now();
         // Somebody may have fetched while we waited for our turn: that answer is ours too.
         if self.state(|state| state.round != seen || !state.allow(need, now)) {
@@ -222,11 +222,11 @@ impl Remote {
     }
 
     fn host(&self) -> &str {
-        let (Address::Keys(url) | Address::Discovery { url, .. }) = &self.address;
+        let (JwksAddress::Keys(url) | JwksAddress::Discovery { url, .. }) = &self.address;
         url.host_str().unwrap_or_default()
     }
 
-    fn tell(&self, state: &mut State, reason: String, now: Instant) {
+    fn tell(&self, state: &mut FetchState, reason: String, now: Instant) {
         let known = state.told.as_ref().is_some_and(|(last, at)| *last == reason && within(Some(*at), TELL_AGAIN, now));
         if !known {
             let kept = state.trusted(self.max_age, now).is_some();
@@ -244,11 +244,11 @@ impl Remote {
 
     async fn fetch(&self) -> Result<KeySet, String> {
         let url = match &self.address {
-            Address::Keys(url) => url.clone(),
-            Address::Discovery { url, issuer } => self.discover(url, issuer).await?,
+            JwksAddress::Keys(url) => url.clone(),
+            JwksAddress::Discovery { url, issuer } => self.discover(url, issuer).await?,
         };
         let body = self.get(&url).await?;
-        KeySet::from_jwks(&body, Secrets::Refused, &self.algorithms)
+        KeySet::from_jwks(&body, HmacSecrets::Refused, &self.algorithms)
             .map_err(|error| format!("the document at this address {error}"))
     }
 

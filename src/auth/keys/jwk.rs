@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
-use super::{Key, MAX_KID_BYTES, MIN_SECRET_BYTES, Secrets, name_of};
+use super::{HmacSecrets, MAX_KID_BYTES, MIN_SECRET_BYTES, VerificationKey, name_of};
 use crate::domain::identity::issuer::subject::is_plain;
 
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -16,7 +16,7 @@ const RSA: [Algorithm; 6] =
 
 /// Why an entry is skipped. Shows nothing of it but the names of members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Skip {
+pub(super) enum JwkSkip {
     #[error("is not an object")]
     NotObject,
     #[error("has no {0}")]
@@ -56,66 +56,66 @@ pub(super) struct Jwk<'a>(pub(super) &'a Value);
 
 impl Jwk<'_> {
     /// The key that it is, for tokens signed with one of `allowed`.
-    pub(super) fn key<S: AsRef<str>>(&self, secrets: Secrets, allowed: &[S]) -> Result<Key, Skip> {
+    pub(super) fn key<S: AsRef<str>>(&self, secrets: HmacSecrets, allowed: &[S]) -> Result<VerificationKey, JwkSkip> {
         if !self.0.is_object() {
-            return Err(Skip::NotObject);
+            return Err(JwkSkip::NotObject);
         }
         if self.has("d") {
-            return Err(Skip::PrivateKey);
+            return Err(JwkSkip::PrivateKey);
         }
         let kid = self.text("kid")?.map(str::to_owned);
         if kid.as_ref().is_some_and(|kid| kid.len() > MAX_KID_BYTES || !is_plain(kid)) {
-            return Err(Skip::Kid);
+            return Err(JwkSkip::Kid);
         }
         let algorithms = self.algorithms(secrets, allowed)?;
         let (material, numbers) = self.material()?;
-        Ok(Key { kid, algorithms, material, numbers })
+        Ok(VerificationKey { kid, algorithms, material, numbers })
     }
 
     /// The algorithms that it is for: those of its type, or the one that it names, as far as they are allowed.
-    fn algorithms<S: AsRef<str>>(&self, secrets: Secrets, allowed: &[S]) -> Result<Vec<Algorithm>, Skip> {
+    fn algorithms<S: AsRef<str>>(&self, secrets: HmacSecrets, allowed: &[S]) -> Result<Vec<Algorithm>, JwkSkip> {
         let of_type = self.of_type()?;
         if !self.is_for_signatures()? {
-            return Err(Skip::OtherUse);
+            return Err(JwkSkip::OtherUse);
         }
-        if of_type == [Algorithm::HS256] && secrets == Secrets::Refused {
-            return Err(Skip::PublishedSecret);
+        if of_type == [Algorithm::HS256] && secrets == HmacSecrets::Refused {
+            return Err(JwkSkip::PublishedSecret);
         }
         let mut algorithms = of_type.to_vec();
         algorithms.retain(|algorithm| allowed.iter().any(|name| name.as_ref() == name_of(*algorithm)));
         if algorithms.is_empty() {
-            return Err(Skip::OtherType);
+            return Err(JwkSkip::OtherType);
         }
         if let Some(named) = self.text("alg")? {
             algorithms.retain(|algorithm| name_of(*algorithm) == named);
         }
-        if algorithms.is_empty() { Err(Skip::OtherAlgorithm) } else { Ok(algorithms) }
+        if algorithms.is_empty() { Err(JwkSkip::OtherAlgorithm) } else { Ok(algorithms) }
     }
 
-    fn of_type(&self) -> Result<&'static [Algorithm], Skip> {
-        match (self.text("kty")?.ok_or(Skip::Missing("kty"))?, self.text("crv")?) {
+    fn of_type(&self) -> Result<&'static [Algorithm], JwkSkip> {
+        match (self.text("kty")?.ok_or(JwkSkip::Missing("kty"))?, self.text("crv")?) {
             ("RSA", _) => Ok(&RSA),
             ("oct", _) => Ok(&[Algorithm::HS256]),
             ("EC", Some("P-256")) => Ok(&[Algorithm::ES256]),
             ("EC", Some("P-384")) => Ok(&[Algorithm::ES384]),
             ("OKP", Some("Ed25519")) => Ok(&[Algorithm::EdDSA]),
-            ("EC" | "OKP", _) => Err(Skip::UnknownCurve),
-            _ => Err(Skip::UnknownType),
+            ("EC" | "OKP", _) => Err(JwkSkip::UnknownCurve),
+            _ => Err(JwkSkip::UnknownType),
         }
     }
 
-    fn is_for_signatures(&self) -> Result<bool, Skip> {
+    fn is_for_signatures(&self) -> Result<bool, JwkSkip> {
         let signs = self.text("use")?.is_none_or(|usage| usage == "sig");
         let verifies = match self.0.get("key_ops") {
             None | Some(Value::Null) => true,
             Some(Value::Array(ops)) => ops.iter().any(|op| op == "verify"),
-            Some(_) => return Err(Skip::Type("key_ops")),
+            Some(_) => return Err(JwkSkip::Type("key_ops")),
         };
         Ok(signs && verifies)
     }
 
     /// The key, and the numbers that make it.
-    fn material(&self) -> Result<(DecodingKey, Vec<Vec<u8>>), Skip> {
+    fn material(&self) -> Result<(DecodingKey, Vec<Vec<u8>>), JwkSkip> {
         let kind = (self.text("kty")?.unwrap_or_default(), self.text("crv")?.unwrap_or_default());
         let names: &[&'static str] = match kind {
             ("RSA", _) => &["n", "e"],
@@ -130,7 +130,7 @@ impl Jwk<'_> {
             (("EC", _), [x, y]) => point(&ECDSA_P384_SHA384_FIXED, 48, x, y)?,
             (("OKP", _), [x]) => ed25519(x)?,
             (_, [secret]) => hmac(secret)?,
-            _ => return Err(Skip::Unreadable),
+            _ => return Err(JwkSkip::Unreadable),
         };
         Ok((key, numbers))
     }
@@ -139,58 +139,58 @@ impl Jwk<'_> {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
-    fn text(&self, name: &'static str) -> Result<Option<&str>, Skip> {
+    fn text(&self, name: &'static str) -> Result<Option<&str>, JwkSkip> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Skip::Type(name)),
+            Some(_) => Err(JwkSkip::Type(name)),
         }
     }
 
-    fn bytes(&self, name: &'static str) -> Result<Vec<u8>, Skip> {
-        let missing = if self.has("x5c") { Skip::CertificateOnly } else { Skip::Missing(name) };
-        URL_SAFE_NO_PAD.decode(self.text(name)?.ok_or(missing)?).map_err(|_| Skip::Unreadable)
+    fn bytes(&self, name: &'static str) -> Result<Vec<u8>, JwkSkip> {
+        let missing = if self.has("x5c") { JwkSkip::CertificateOnly } else { JwkSkip::Missing(name) };
+        URL_SAFE_NO_PAD.decode(self.text(name)?.ok_or(missing)?).map_err(|_| JwkSkip::Unreadable)
     }
 }
 
-pub(super) fn hmac(secret: &[u8]) -> Result<DecodingKey, Skip> {
+pub(super) fn hmac(secret: &[u8]) -> Result<DecodingKey, JwkSkip> {
     if secret.len() < MIN_SECRET_BYTES {
-        return Err(Skip::ShortSecret);
+        return Err(JwkSkip::ShortSecret);
     }
     Ok(DecodingKey::from_secret(secret))
 }
 
-fn rsa(n: &[u8], e: &[u8]) -> Result<DecodingKey, Skip> {
+fn rsa(n: &[u8], e: &[u8]) -> Result<DecodingKey, JwkSkip> {
     // Some issuers write a leading zero byte, which is not part of the number.
     let n = &n[n.iter().take_while(|byte| **byte == 0).count()..];
     let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
     if !RSA_BITS.contains(&bits) {
-        return Err(Skip::RsaSize);
+        return Err(JwkSkip::RsaSize);
     }
     // With an exponent of 1 every message is its own signature.
     if e.last().is_none_or(|last| last % 2 == 0) || e == [1] || e[0] == 0 {
-        return Err(Skip::Unreadable);
+        return Err(JwkSkip::Unreadable);
     }
     let components = RsaPublicKeyComponents { n, e };
-    components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).map_err(|_| Skip::Unreadable)?;
+    components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).map_err(|_| JwkSkip::Unreadable)?;
     Ok(DecodingKey::from_rsa_raw_components(n, e))
 }
 
-fn point(on: &'static dyn VerificationAlgorithm, bytes: usize, x: &[u8], y: &[u8]) -> Result<DecodingKey, Skip> {
+fn point(on: &'static dyn VerificationAlgorithm, bytes: usize, x: &[u8], y: &[u8]) -> Result<DecodingKey, JwkSkip> {
     if (x.len(), y.len()) != (bytes, bytes) {
-        return Err(Skip::Unreadable);
+        return Err(JwkSkip::Unreadable);
     }
     let point = [&[4], x, y].concat();
     parses(on, &point)?;
     Ok(DecodingKey::from_ec_der(&point))
 }
 
-fn ed25519(x: &[u8]) -> Result<DecodingKey, Skip> {
+fn ed25519(x: &[u8]) -> Result<DecodingKey, JwkSkip> {
     parses(&ED25519, x)?;
     Ok(DecodingKey::from_ed_der(x))
 }
 
 /// Finds a point off the curve now, rather than as a bad signature later.
-fn parses(algorithm: &'static dyn VerificationAlgorithm, key: &[u8]) -> Result<(), Skip> {
-    ParsedPublicKey::new(algorithm, key).map(drop).map_err(|_| Skip::Unreadable)
+fn parses(algorithm: &'static dyn VerificationAlgorithm, key: &[u8]) -> Result<(), JwkSkip> {
+    ParsedPublicKey::new(algorithm, key).map(drop).map_err(|_| JwkSkip::Unreadable)
 }

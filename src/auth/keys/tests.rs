@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::testing::{Signer, b64, jwks};
+use super::super::signing_fixtures::{TestSigner, b64, jwks};
 use super::*;
 
 fn read(document: &Value) -> Result<KeySet, KeySetError> {
-    KeySet::from_jwks(document.to_string().as_bytes(), Secrets::Allowed, &ALGORITHMS)
+    KeySet::from_jwks(document.to_string().as_bytes(), HmacSecrets::Allowed, &ALGORITHMS)
 }
 
 /// Why the one key of the document is skipped.
@@ -17,7 +17,8 @@ fn reason(jwk: &Value) -> String {
 
 #[test]
 fn every_kind_of_key_is_found_by_its_id() {
-    let set = read(&jwks(&[Signer::rsa("r"), Signer::ec("e"), Signer::ed("d"), Signer::hmac("h")])).unwrap();
+    let set =
+        read(&jwks(&[TestSigner::rsa("r"), TestSigner::ec("e"), TestSigner::ed("d"), TestSigner::hmac("h")])).unwrap();
     let rsa = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
     for (kid, algorithms) in [("r", &rsa[..]), ("e", &["ES256"]), ("d", &["EdDSA"]), ("h", &["HS256"])] {
         let key = set.find(Some(kid)).unwrap();
@@ -30,22 +31,22 @@ fn every_kind_of_key_is_found_by_its_id() {
 
 #[test]
 fn a_key_is_for_what_the_issuer_may_sign_with() {
-    let document = jwks(&[Signer::rsa("r"), Signer::ed("d")]).to_string();
-    let set = KeySet::from_jwks(document.as_bytes(), Secrets::Refused, &["RS256"]).unwrap();
+    let document = jwks(&[TestSigner::rsa("r"), TestSigner::ed("d")]).to_string();
+    let set = KeySet::from_jwks(document.as_bytes(), HmacSecrets::Refused, &["RS256"]).unwrap();
     let key = set.find(Some("r")).unwrap();
     assert!(key.is_for("RS256") && !key.is_for("RS512") && !key.is_for("PS256") && !key.is_for(""));
     assert!(set.find(Some("d")).is_none());
     assert_eq!(set.faults(), ": d (its type fits none of the algorithms allowed for the issuer's tokens)");
-    let mut named = Signer::rsa("r").jwk();
+    let mut named = TestSigner::rsa("r").jwk();
     named["alg"] = json!("RS512");
-    let document = json!({"keys": [named, Signer::rsa("q").jwk()]}).to_string();
-    let set = KeySet::from_jwks(document.as_bytes(), Secrets::Refused, &["RS256"]).unwrap();
+    let document = json!({"keys": [named, TestSigner::rsa("q").jwk()]}).to_string();
+    let set = KeySet::from_jwks(document.as_bytes(), HmacSecrets::Refused, &["RS256"]).unwrap();
     assert_eq!(set.faults(), ": r (its alg is not among those allowed for the issuer's tokens)");
 }
 
 #[test]
 fn a_token_without_id_takes_the_only_key() {
-    let set = read(&jwks(&[Signer::ed("d")])).unwrap();
+    let set = read(&jwks(&[TestSigner::ed("d")])).unwrap();
     assert!(set.find(None).is_some());
     assert!(set.find(Some("")).is_none());
 }
@@ -56,7 +57,7 @@ fn a_document_that_is_none_is_refused() {
         (json!([]), KeySetError::NotJwks),
         (json!({"keys": {}}), KeySetError::NotJwks),
         (json!({"keys": []}), KeySetError::Empty(String::new())),
-        (json!({"keys": vec![Signer::ed("d").jwk(); 101]}), KeySetError::TooMany),
+        (json!({"keys": vec![TestSigner::ed("d").jwk(); 101]}), KeySetError::TooMany),
     ];
     for (document, expected) in cases {
         assert_eq!(read(&document).unwrap_err(), expected, "{document}");
@@ -66,7 +67,7 @@ fn a_document_that_is_none_is_refused() {
 #[test]
 fn an_odd_entry_is_skipped_with_its_reason() {
     let with = |key: &str, value: Value| {
-        let mut jwk = Signer::ed("d").jwk();
+        let mut jwk = TestSigner::ed("d").jwk();
         jwk[key] = value;
         jwk
     };
@@ -107,26 +108,26 @@ fn an_odd_entry_is_skipped_with_its_reason() {
     for (jwk, expected) in cases {
         assert!(reason(&jwk).contains(expected), "{jwk}: {}", reason(&jwk));
         // And the good key beside it goes on.
-        let set = read(&json!({"keys": [jwk, Signer::ed("good").jwk()]})).unwrap();
+        let set = read(&json!({"keys": [jwk, TestSigner::ed("good").jwk()]})).unwrap();
         assert!(set.find(Some("good")).is_some() && set.count_faults() == 1, "{jwk}");
     }
 }
 
 #[test]
 fn two_keys_of_one_id_are_told_apart_or_left_out() {
-    let (one, other, good) = (Signer::ed("d"), Signer::ed("d"), Signer::ec("e"));
+    let (one, other, good) = (TestSigner::ed("d"), TestSigner::ed("d"), TestSigner::ec("e"));
     let set = read(&json!({"keys": [one.jwk(), good.jwk(), other.jwk()]})).unwrap();
     assert!(set.find(Some("d")).is_none() && set.find(Some("e")).is_some());
     assert_eq!(set.skipped().iter().map(|skipped| skipped.place).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(set.faults(), ": d (another key has the same kid), d (another key has the same kid)");
     // The same key twice is one key, with all that it is said to be for.
-    let (mut first, mut second) = (Signer::rsa("r").jwk(), Signer::rsa("r").jwk());
+    let (mut first, mut second) = (TestSigner::rsa("r").jwk(), TestSigner::rsa("r").jwk());
     (first["alg"], second["alg"]) = (json!("RS256"), json!("PS256"));
     let set = read(&json!({"keys": [first, second, good.jwk()]})).unwrap();
     let key = set.find(Some("r")).unwrap();
     assert!(key.is_for("RS256") && key.is_for("PS256") && !key.is_for("RS512") && set.skipped().is_empty());
     // For different algorithms: the token says which.
-    let set = read(&jwks(&[Signer::ec("k"), Signer::ed("k")])).unwrap();
+    let set = read(&jwks(&[TestSigner::ec("k"), TestSigner::ed("k")])).unwrap();
     assert!(set.key_for(Some("k"), "ES256").unwrap().is_for("ES256"));
     assert!(set.key_for(Some("k"), "EdDSA").unwrap().is_for("EdDSA"));
     assert!(!set.key_for(Some("k"), "HS256").unwrap().is_for("HS256") && set.skipped().is_empty());
@@ -140,8 +141,8 @@ fn two_keys_of_one_id_are_told_apart_or_left_out() {
 
 #[test]
 fn a_published_secret_is_no_secret() {
-    let document = jwks(&[Signer::hmac("h")]).to_string();
-    let refused = KeySet::from_jwks(document.as_bytes(), Secrets::Refused, &ALGORITHMS).unwrap_err();
+    let document = jwks(&[TestSigner::hmac("h")]).to_string();
+    let refused = KeySet::from_jwks(document.as_bytes(), HmacSecrets::Refused, &ALGORITHMS).unwrap_err();
     assert_eq!(refused, KeySetError::Empty(": h (is a publicly known secret)".into()));
 }
 

@@ -43,7 +43,7 @@ fn what_it_issues_it_reads() {
     for at in [now(), now() + LIFETIME - Duration::seconds(1)] {
         assert_eq!(*tokens.verify(&token, Some("web"), at).unwrap(), caller);
     }
-    assert_eq!(tokens.verify(&token, None, now() + LIFETIME).unwrap_err(), Refusal::Expired);
+    assert_eq!(tokens.verify(&token, None, now() + LIFETIME).unwrap_err(), TokenRefusal::Expired);
     assert_eq!(tokens.verify(&token, Some("other"), now()).unwrap_err().code(), "wrong_team");
     assert!(!format!("{tokens:?}").contains("signer"), "{tokens:?}");
 }
@@ -65,15 +65,15 @@ fn nothing_that_was_altered_is_read() {
     let (token, _) = issued(&tokens);
     assert_eq!(other.verify(&token, None, now()).unwrap_err().code(), "token_wrong_audience");
     let other = OwnTokens::new("https://other.example", "gateway", &seed(1), None);
-    assert_eq!(other.verify(&token, None, now()).unwrap_err(), Refusal::WrongIssuer);
+    assert_eq!(other.verify(&token, None, now()).unwrap_err(), TokenRefusal::WrongIssuer);
     let parts: Vec<&str> = token.split('.').collect();
     let claims = URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
     let wider = String::from_utf8(claims).unwrap().replace("read write", "read write audit");
     let altered = format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(wider), parts[2]);
-    assert_eq!(tokens.verify(&altered, None, now()).unwrap_err(), Refusal::BadSignature);
+    assert_eq!(tokens.verify(&altered, None, now()).unwrap_err(), TokenRefusal::BadSignature);
     let hs256 = URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "typ": "JWT", "kid": kid(&tokens.signer)}).to_string());
     let confused = format!("{hs256}.{}.{}", parts[1], parts[2]);
-    assert_eq!(tokens.verify(&confused, None, now()).unwrap_err(), Refusal::WrongAlgorithm);
+    assert_eq!(tokens.verify(&confused, None, now()).unwrap_err(), TokenRefusal::WrongAlgorithm);
     let nameless = URL_SAFE_NO_PAD.encode(json!({"alg": "EdDSA"}).to_string());
     assert!(!tokens.is_meant(&format!("{nameless}.{}.{}", parts[1], parts[2])));
 }

@@ -12,10 +12,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::app::audit::verification::{Report, Subject, Verification};
+use crate::app::audit::verification::{Verification, VerificationReport, VerificationSubject};
 use crate::domain::audit::record::AuditRecord;
 use crate::domain::ids::AuditId;
-use crate::store::{AuditPage, FoundLeaf, FoundRow, Store};
+use crate::store::{AuditPage, CheckedRow, FoundLeaf, Store};
 
 /// What the head says it is.
 const FORMAT: &str = "eci-cache-gateway audit 1";
@@ -26,29 +26,29 @@ const UNSEALED: i64 = 100_000;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
-enum Line {
+enum FileLine {
     Head { format: String, dropped: String },
-    Leaf { leaf: i64, entry: AuditId, hash: String, rows: Vec<Row> },
+    Leaf { leaf: i64, entry: AuditId, hash: String, rows: Vec<FileRow> },
     Checkpoint { size: i64, note: String },
-    Unsealed { row: Box<Row> },
+    Unsealed { row: Box<FileRow> },
 }
 
 /// A row; without its columns, if it holds what no gateway writes.
 #[derive(Serialize, Deserialize)]
-struct Row {
+struct FileRow {
     id: AuditId,
     position: (i64, i64),
     columns: Option<AuditRecord>,
 }
 
-impl From<FoundRow> for Row {
-    fn from(row: FoundRow) -> Self {
+impl From<CheckedRow> for FileRow {
+    fn from(row: CheckedRow) -> Self {
         Self { id: row.id.into(), position: row.position, columns: row.record }
     }
 }
 
-impl From<Row> for FoundRow {
-    fn from(row: Row) -> Self {
+impl From<FileRow> for CheckedRow {
+    fn from(row: FileRow) -> Self {
         Self { id: row.id.uuid(), position: row.position, record: row.columns }
     }
 }
@@ -57,7 +57,7 @@ impl From<Row> for FoundRow {
 pub(super) async fn write(store: &Store, to: &mut impl Write) -> anyhow::Result<()> {
     let mut view = store.audit_view().await?;
     let dropped = view.dropped().await?.unwrap_or_default();
-    line(to, &Line::Head { format: FORMAT.to_owned(), dropped })?;
+    line(to, &FileLine::Head { format: FORMAT.to_owned(), dropped })?;
     let (mut from, mut more) = (0, true);
     while more {
         let page = view.page(from, 4_000).await?;
@@ -68,43 +68,43 @@ pub(super) async fn write(store: &Store, to: &mut impl Write) -> anyhow::Result<
             let end = leaf.leaf + 1;
             let rows = leaf.rows.into_iter().map(Into::into).collect();
             let hash = BASE64_STANDARD.encode(leaf.hash);
-            line(to, &Line::Leaf { leaf: leaf.leaf, entry: leaf.entry.into(), hash, rows })?;
+            line(to, &FileLine::Leaf { leaf: leaf.leaf, entry: leaf.entry.into(), hash, rows })?;
             while let Some((size, note)) = checkpoints.next_if(|(size, _)| *size <= end) {
-                line(to, &Line::Checkpoint { size, note })?;
+                line(to, &FileLine::Checkpoint { size, note })?;
             }
         }
         for (size, note) in checkpoints {
-            line(to, &Line::Checkpoint { size, note })?;
+            line(to, &FileLine::Checkpoint { size, note })?;
         }
     }
     for row in view.unsealed(UNSEALED).await? {
-        line(to, &Line::Unsealed { row: Box::new(row.into()) })?;
+        line(to, &FileLine::Unsealed { row: Box::new(row.into()) })?;
     }
     Ok(to.flush()?)
 }
 
-fn line(to: &mut impl Write, line: &Line) -> anyhow::Result<()> {
+fn line(to: &mut impl Write, line: &FileLine) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *to, line)?;
     Ok(to.write_all(b"\n")?)
 }
 
 /// Verifies what was written.
-pub(super) fn verify(path: &Path, subject: &Subject) -> anyhow::Result<Report> {
+pub(super) fn verify(path: &Path, subject: &VerificationSubject) -> anyhow::Result<VerificationReport> {
     let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let mut lines = BufReader::new(file).lines().enumerate().map(|(at, line)| -> anyhow::Result<Line> {
+    let mut lines = BufReader::new(file).lines().enumerate().map(|(at, line)| -> anyhow::Result<FileLine> {
         serde_json::from_str(&line?)
             .with_context(|| format!("line {} of {} is not part of an audit export", at + 1, path.display()))
     });
     let dropped = match lines.next().transpose()? {
-        Some(Line::Head { format, dropped }) if format == FORMAT => dropped.parse().unwrap_or_default(),
+        Some(FileLine::Head { format, dropped }) if format == FORMAT => dropped.parse().unwrap_or_default(),
         _ => anyhow::bail!("{} does not begin like an audit export", path.display()),
     };
     let mut verification = Verification::new(subject.keys.clone(), subject.saved.clone(), dropped);
     let (mut page, mut unsealed) = (AuditPage::default(), Vec::new());
     for line in lines {
         match line? {
-            Line::Head { .. } => anyhow::bail!("{} has two headers", path.display()),
-            Line::Leaf { leaf, entry, hash, rows } => {
+            FileLine::Head { .. } => anyhow::bail!("{} has two headers", path.display()),
+            FileLine::Leaf { leaf, entry, hash, rows } => {
                 // Only here is a part complete: checkpoints stand behind their last leaf.
                 if page.leaves.len() >= PART && !verification.feed(std::mem::take(&mut page)) {
                     break;
@@ -113,8 +113,8 @@ pub(super) fn verify(path: &Path, subject: &Subject) -> anyhow::Result<Report> {
                 let rows = rows.into_iter().map(Into::into).collect();
                 page.leaves.push(FoundLeaf { leaf, entry: entry.uuid(), hash, rows });
             }
-            Line::Checkpoint { size, note } => page.checkpoints.push((size, note)),
-            Line::Unsealed { row } => unsealed.push((*row).into()),
+            FileLine::Checkpoint { size, note } => page.checkpoints.push((size, note)),
+            FileLine::Unsealed { row } => unsealed.push((*row).into()),
         }
     }
     verification.feed(page);

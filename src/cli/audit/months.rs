@@ -2,10 +2,10 @@
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
-use super::{keys, patiently, store, told};
-use crate::app::audit::verification::Subject;
+use super::{keys, patiently, print_report, store};
+use crate::app::audit::verification::VerificationSubject;
 use crate::assembly;
-use crate::cli::{Failure, console, runtime, startup};
+use crate::cli::{CommandFailure, console, runtime, startup};
 use crate::config::Config;
 use crate::domain::audit::retention::DROPPED;
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
@@ -17,7 +17,7 @@ use crate::store::DroppedMonth;
 
 /// The options of `audit drop`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
+pub(in crate::cli) struct AuditDropArgs {
     /// The number of whole months before the current one to keep: 1 to 1200.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1200))]
     keep_months: u32,
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Arguments {
     dry_run: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+pub(super) fn run(arguments: &AuditDropArgs, config: &Config) -> Result<(), CommandFailure> {
     let keys = keys(config)?;
     let (stamp, verifiers) = (assembly::stamp(&keys), keys.verifiers());
     runtime()?.block_on(async {
@@ -38,10 +38,10 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
             return console::answer("there is nothing to drop\n");
         }
         // What is gone cannot be verified any more.
-        let subject = Subject { keys: verifiers, ..Subject::default() };
+        let subject = VerificationSubject { keys: verifiers, ..VerificationSubject::default() };
         let report = patiently(&store, subject).await?;
         if !report.is_clean() {
-            return told(&report, false);
+            return print_report(&report, false);
         }
         if !arguments.dry_run {
             store.drop_audit_months(&months, entry(now, &months)).await?;

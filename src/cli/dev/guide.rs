@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret as _;
 
-use super::Place;
-use super::keys::{self, Keys};
-use crate::auth::mint::{Claims, mint};
+use super::DevSetup;
+use super::keys::{self, DevKeys};
+use crate::auth::mint::{MintedClaims, mint};
 use crate::cli::console;
 use crate::config::Environment;
 use crate::domain::clock::{Clock as _, SystemClock};
@@ -56,7 +56,12 @@ pub(super) struct Guide {
 
 impl Guide {
     /// Mints the tokens and collects the addresses.
-    pub(super) fn new(place: &Place<'_>, api: SocketAddr, stand_in: &StandIn, keys: &Keys) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        place: &DevSetup<'_>,
+        api: SocketAddr,
+        stand_in: &StandIn,
+        keys: &DevKeys,
+    ) -> anyhow::Result<Self> {
         let mut exports = vec![
             ("ECG_URL", format!("http://{api}")),
             ("ECG_TOKEN", token(keys, TEAM, "developer", &Scope::TEAM)?),
@@ -142,8 +147,8 @@ const LINES: &str = r#"
 
   # stop (or Ctrl-C here)"#;
 
-fn token(keys: &Keys, team: &str, subject: &str, scopes: &[Scope]) -> anyhow::Result<String> {
-    let claims = Claims {
+fn token(keys: &DevKeys, team: &str, subject: &str, scopes: &[Scope]) -> anyhow::Result<String> {
+    let claims = MintedClaims {
         subject: subject.to_owned(),
         teams: vec![team.parse()?],
         scopes: scopes.to_vec(),

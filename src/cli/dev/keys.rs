@@ -18,7 +18,7 @@ use crate::domain::entropy::Entropy;
 pub(super) const MASTER_ID: &str = "dev";
 
 /// The keys.
-pub(super) struct Keys {
+pub(super) struct DevKeys {
     /// What tokens are signed with (HS256).
     pub(super) tokens: SecretString,
     /// What secrets are encrypted with.
@@ -37,7 +37,7 @@ pub(super) struct Keys {
 
 /// The keys as the file has them.
 #[derive(Serialize, Deserialize)]
-struct File {
+struct KeysFile {
     tokens: String,
     master: String,
     /// Folders from before it was needed have none.
@@ -49,11 +49,11 @@ struct File {
     rpc_secret: String,
 }
 
-impl Keys {
+impl DevKeys {
     /// The keys of the folder; made if there are none.
     pub(super) fn of(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("keys.json");
-        let mut file: File = match std::fs::read(&path) {
+        let mut file: KeysFile = match std::fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).with_context(|| {
                 format!("{} cannot be read; remove its folder to start from scratch", path.display())
             })?,
@@ -68,10 +68,10 @@ impl Keys {
     }
 }
 
-fn make(path: &Path) -> anyhow::Result<File> {
+fn make(path: &Path) -> anyhow::Result<KeysFile> {
     let entropy = Entropy::from_os();
     let word = || BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<24>());
-    let file = File {
+    let file = KeysFile {
         tokens: BASE64_URL_SAFE_NO_PAD.encode(entropy.bytes::<32>()),
         master: BASE64_STANDARD.encode(entropy.bytes::<32>()),
         audit: BASE64_STANDARD.encode(entropy.bytes::<32>()),
@@ -96,8 +96,8 @@ pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-impl From<File> for Keys {
-    fn from(file: File) -> Self {
+impl From<KeysFile> for DevKeys {
+    fn from(file: KeysFile) -> Self {
         Self {
             tokens: file.tokens.into(),
             master: file.master.into(),
@@ -110,7 +110,7 @@ impl From<File> for Keys {
     }
 }
 
-impl Keys {
+impl DevKeys {
     /// The pairs for the env file.
     pub(super) fn exports(&self) -> [(&'static str, String); 10] {
         [

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::app::Error;
 use crate::app::cloud_accounts::doctor::{
-    AccountReport, Check, KeyIdentity, KeyVerdict, NOT_CHECKED, NeededPolicy, Verdict,
+    AccountReport, KeyIdentity, KeyVerdict, NOT_CHECKED, NeededPolicy, RightCheck, RightVerdict,
 };
 use crate::assembly;
-use crate::cli::{Failure, console, runtime, startup, wrong};
+use crate::cli::{CommandFailure, console, runtime, startup, wrong};
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::region::Region;
 
@@ -19,7 +19,7 @@ const TRUST: &str = "; or the role's trust policy does not name that user or its
 
 /// The options of `doctor cloud`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
+pub(in crate::cli) struct DoctorCloudArgs {
     /// Check only this region. May be repeated. Defaults to the regions in which each account may be used.
     #[arg(long = "region", value_name = "REGION")]
     regions: Vec<Region>,
@@ -33,7 +33,7 @@ pub(in crate::cli) struct Arguments {
 
 /// All that is printed as JSON.
 #[derive(Serialize)]
-struct Report<'a> {
+struct CloudReport<'a> {
     fine: bool,
     accounts: &'a [AccountReport],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,23 +41,26 @@ struct Report<'a> {
     not_checked: &'static [&'static str],
 }
 
-pub(super) fn run(arguments: &Arguments, loaded: Loaded) -> Result<(), Failure> {
+pub(super) fn run(arguments: &DoctorCloudArgs, loaded: Loaded) -> Result<(), CommandFailure> {
     let config = loaded.for_worker().map_err(wrong)?;
     let (accounts, unread) = runtime()?.block_on(examine(arguments, &config))?;
     let unread = unread.map(|error| startup::chain(&error.into()));
     let fine = unread.is_none() && accounts.iter().all(AccountReport::is_fine);
     let text = if arguments.json {
         let not_checked = &NOT_CHECKED;
-        let report = Report { fine, accounts: &accounts, other_accounts_unknown: unread, not_checked };
+        let report = CloudReport { fine, accounts: &accounts, other_accounts_unknown: unread, not_checked };
         serde_json::to_string_pretty(&report)? + "\n"
     } else {
         sentences(&accounts, unread.as_deref(), arguments.policy_only)
     };
     let printed = console::answer(&text);
-    if fine { printed } else { Err(Failure::Code(1)) }
+    if fine { printed } else { Err(CommandFailure::Code(1)) }
 }
 
-async fn examine(arguments: &Arguments, config: &ServeConfig) -> Result<(Vec<AccountReport>, Option<Error>), Failure> {
+async fn examine(
+    arguments: &DoctorCloudArgs,
+    config: &ServeConfig,
+) -> Result<(Vec<AccountReport>, Option<Error>), CommandFailure> {
     let gateway = assembly::gateway(config, &[])?;
     // The machine's clock will do: where the database is away, the cloud is asked nevertheless.
     let _away = gateway.base().keep_time().await;
@@ -114,31 +117,31 @@ fn whose(account: &str, identity: &KeyIdentity) -> String {
     }
 }
 
-fn sentence(report: &AccountReport, check: &Check) -> String {
-    let Check { right, need, .. } = check;
+fn sentence(report: &AccountReport, check: &RightCheck) -> String {
+    let RightCheck { right, need, .. } = check;
     let place = check.region.as_ref().map(|region| format!("{region}: ")).unwrap_or_default();
     let code = check.code.as_deref().unwrap_or_default();
     let told: Vec<&str> =
         [Some(code), check.detail.as_deref()].into_iter().flatten().filter(|one| !one.is_empty()).collect();
     let told = told.join("; ");
     match check.verdict {
-        Verdict::Allowed => format!("{place}{right} is allowed."),
-        Verdict::NotRefused => {
+        RightVerdict::Allowed => format!("{place}{right} is allowed."),
+        RightVerdict::NotRefused => {
             format!("{place}{right} was not refused ({code}, to a call that cannot have an effect).")
         }
-        Verdict::Missing => {
+        RightVerdict::Missing => {
             let (who, whose) = who(report, check);
             let also = if check.region.is_none() { TRUST } else { "" };
             format!(
                 "{place}{who} may not {right}, which is needed to {need} ({told}): add it to the policy of {whose}{also}."
             )
         }
-        Verdict::Unknown => format!("{place}could not check whether {right} is allowed ({told})."),
+        RightVerdict::Unknown => format!("{place}could not check whether {right} is allowed ({told})."),
     }
 }
 
 /// Who lacks a right, and whose policy it belongs to.
-fn who(report: &AccountReport, check: &Check) -> (&'static str, String) {
+fn who(report: &AccountReport, check: &RightCheck) -> (&'static str, String) {
     // The role itself is assumed by the key.
     let of_key = check.region.is_none() || report.role.is_none();
     let policy = if of_key { report.policies.first() } else { report.policies.last() };

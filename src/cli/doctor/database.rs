@@ -3,16 +3,16 @@
 use anyhow::Context as _;
 use serde::Serialize;
 
-use crate::app::upkeep::startup::Unfit;
+use crate::app::upkeep::startup::StartupError;
 use crate::assembly;
-use crate::cli::{Failure, console, runtime, startup};
+use crate::cli::{CommandFailure, console, runtime, startup};
 use crate::config::Config;
-use crate::domain::database::grants::{self, Difference, GRANTS, Kind};
+use crate::domain::database::grants::{self, Difference, GRANTS, ObjectKind};
 use crate::store::{Stamp, Store};
 
 /// The options of `doctor database`.
 #[derive(Debug, clap::Args)]
-pub(in crate::cli) struct Arguments {
+pub(in crate::cli) struct DoctorDatabaseArgs {
     /// The role to check. Defaults to the role in `ECG_DATABASE_URL`.
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
@@ -23,7 +23,7 @@ pub(in crate::cli) struct Arguments {
 
 /// What was found.
 #[derive(Serialize)]
-struct Report {
+struct DatabaseReport {
     fine: bool,
     role: String,
     /// What it needs, as statements that grant it.
@@ -36,9 +36,9 @@ struct Report {
     powers: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure> {
+pub(super) fn run(arguments: &DoctorDatabaseArgs, config: &Config) -> Result<(), CommandFailure> {
     let Some(url) = config.database.url.as_ref() else {
-        return Err(Failure::Usage("ECG_DATABASE_URL must be set: the database as the runtime role".to_owned()));
+        return Err(CommandFailure::Usage("ECG_DATABASE_URL must be set: the database as the runtime role".to_owned()));
     };
     let report = runtime()?.block_on(async {
         let store = assembly::store(url, &config.database, Stamp::none());
@@ -49,10 +49,10 @@ pub(super) fn run(arguments: &Arguments, config: &Config) -> Result<(), Failure>
     })?;
     let text = if arguments.json { serde_json::to_string_pretty(&report)? + "\n" } else { sentences(&report) };
     let printed = console::answer(&text);
-    if report.fine { printed } else { Err(Failure::Code(1)) }
+    if report.fine { printed } else { Err(CommandFailure::Code(1)) }
 }
 
-async fn examine(store: &Store, role: Option<&str>) -> anyhow::Result<Report> {
+async fn examine(store: &Store, role: Option<&str>) -> anyhow::Result<DatabaseReport> {
     let ours = store.role().await?;
     let role = role.unwrap_or(&ours).to_owned();
     let held = store.held_privileges(&role).await?.with_context(|| format!("there is no role {role}"))?;
@@ -73,13 +73,13 @@ async fn examine(store: &Store, role: Option<&str>) -> anyhow::Result<Report> {
     let database = store.target().database;
     let needs = GRANTS.iter().map(|grant| grant.statement(&database, &role)).collect();
     let fine = missing.is_empty() && more.is_empty() && powers.is_empty();
-    Ok(Report { fine, role, needs, missing, more, powers })
+    Ok(DatabaseReport { fine, role, needs, missing, more, powers })
 }
 
 /// What only a session of the gateway can tell: in which ways its role could alter the audit.
 async fn further(store: &Store) -> anyhow::Result<Vec<String>> {
     if !store.is_migrated().await? {
-        return Err(Unfit::NotMigrated.into());
+        return Err(StartupError::NotMigrated.into());
     }
     Ok(store.powers_over_audit().await?.unwrap_or_default())
 }
@@ -87,7 +87,7 @@ async fn further(store: &Store) -> anyhow::Result<Vec<String>> {
 /// The word for a role that no privilege binds.
 const SUPERUSER: &str = "it is a superuser";
 
-fn sentences(report: &Report) -> String {
+fn sentences(report: &DatabaseReport) -> String {
     let role = &report.role;
     if report.powers.iter().any(|power| power == SUPERUSER) {
         return format!(
@@ -134,8 +134,9 @@ fn together(privileges: &[String]) -> Vec<String> {
 /// What takes it away; what comes through PUBLIC is taken from PUBLIC.
 fn remedy(what: &str, role: &str) -> String {
     let plain = what.replace(" on columns", "");
-    let of_all =
-        [Kind::Database, Kind::Schema].iter().any(|kind| what.contains(&format!(" ON {}", grants::target(*kind, ""))));
+    let of_all = [ObjectKind::Database, ObjectKind::Schema]
+        .iter()
+        .any(|kind| what.contains(&format!(" ON {}", grants::target(*kind, ""))));
     let whom = if of_all { format!("{role}, PUBLIC") } else { role.to_owned() };
     format!("As the owner: REVOKE {plain} FROM {whom};")
 }

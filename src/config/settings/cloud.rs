@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::config::kinds::{authorities, endpoint, host_suffix, kept, parsed, proxy, seconds, secret, word};
+use crate::config::kinds::{authorities, checked_text, endpoint, host_suffix, parsed, proxy, seconds, secret, word};
 use crate::config::section::section;
 use crate::domain::cloud_account::{
     ACCOUNT_NAMES, ROLE_ARNS, ROLE_SESSIONS, is_account_name, is_role_arn, is_role_session,
@@ -24,13 +24,13 @@ section! {
     access_key_secret: Option<SecretString> = secret("cloud.access_key_secret").required("the access key's secret");
 
     /// The name of this key's account in records and metrics. Do not change it once there are image caches.
-    account: String = kept("cloud.account", ACCOUNT_NAMES, is_account_name).or("default");
+    account: String = checked_text("cloud.account", ACCOUNT_NAMES, is_account_name).or("default");
 
     /// A role (`acs:ram::…:role/…`) that the key assumes: calls are then signed with temporary credentials.
-    role_arn: Option<String> = kept("cloud.role_arn", ROLE_ARNS, is_role_arn);
+    role_arn: Option<String> = checked_text("cloud.role_arn", ROLE_ARNS, is_role_arn);
 
     /// The name of the role's session in the cloud's logs.
-    role_session: String = kept("cloud.role_session", ROLE_SESSIONS, is_role_session).or("eci-cache-gateway");
+    role_session: String = checked_text("cloud.role_session", ROLE_SESSIONS, is_role_session).or("eci-cache-gateway");
 
     /// How long the role's credentials last, which can be no longer than the role allows.
     role_lasts: Duration = seconds("cloud.role_seconds", 900..=43_200, 3_600);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::kinds::{bytes, milliseconds, number, seconds};
 use crate::config::section::section;
 use crate::domain::limits::bucket::Rate;
-use crate::domain::limits::queue::Room;
+use crate::domain::limits::queue::Capacity;
 use crate::domain::limits::{Limits, TeamLimits};
 
 section! {
@@ -105,7 +105,7 @@ fn usual() -> Limits {
 
 impl LimitsConfig {
     /// What teams, addresses and all together may ask for.
-    pub fn asked(&self) -> Limits {
+    pub fn limits(&self) -> Limits {
         let rate = |per_second, burst| Rate { per_second, burst };
         Limits {
             team: TeamLimits {
@@ -115,7 +115,7 @@ impl LimitsConfig {
             },
             unauthenticated: rate(self.address_refused_per_second, self.address_refused_burst),
             trials: rate(self.webhook_tests_per_second, self.webhook_tests_burst),
-            room: Room {
+            room: Capacity {
                 running: self.running,
                 lists: self.lists.unwrap_or_else(|| usual().room.lists.max(processors())),
                 queue: self.queue,

@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::kinds::{choice, kept};
+use crate::config::kinds::{checked_text, choice};
 use crate::config::section::section;
 
 section! {
@@ -10,7 +10,7 @@ section! {
     LogConfig, "Logs";
 
     /// The log lines to write, as a filter of tracing.
-    filter: String = kept("log", FILTERS, is_filter).or("info,sqlx=warn");
+    filter: String = checked_text("log", FILTERS, is_filter).or("info,sqlx=warn");
 
     /// The format of the log: `json`, one object per line, or `text`, for people.
     format: Option<LogFormat> = choice("log_format", "json or text", &FORMATS).otherwise("`text` on a terminal, else `json`");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::kinds::{milliseconds, number, signed_seconds};
 use crate::config::section::section;
-use crate::domain::operation::Rule;
+use crate::domain::operation::OperationTimings;
 use crate::domain::poll::budget;
 
 section! {
@@ -38,25 +38,25 @@ section! {
 }
 
 /// What the rule assumes of the cloud by itself.
-fn rule() -> Rule {
-    Rule::default()
+fn rule() -> OperationTimings {
+    OperationTimings::default()
 }
 
 /// How often the cloud is called where nobody says it.
-fn calls() -> budget::Limits {
-    budget::Limits::default()
+fn calls() -> budget::BudgetLimits {
+    budget::BudgetLimits::default()
 }
 
 impl PaceConfig {
     /// How an unknown outcome is resolved.
-    pub fn rule(&self) -> Rule {
+    pub fn rule(&self) -> OperationTimings {
         let Self { token_window, acceptance, list_lag, absence, .. } = *self;
-        Rule { token_window, acceptance, list_lag, absence }
+        OperationTimings { token_window, acceptance, list_lag, absence }
     }
 
     /// How often the cloud is called.
-    pub fn calls(&self) -> budget::Limits {
+    pub fn calls(&self) -> budget::BudgetLimits {
         let reserve = f64::from(self.changes_percent) / 100.0;
-        budget::Limits { calls_per_second: f64::from(self.calls_per_second), reserve }
+        budget::BudgetLimits { calls_per_second: f64::from(self.calls_per_second), reserve }
     }
 }

@@ -1,6 +1,6 @@
 //! What holds where no policy says it.
 
-use crate::config::kinds::{choice, kept, word};
+use crate::config::kinds::{checked_text, choice, word};
 use crate::config::section::section;
 use crate::domain::policy::team::UnknownTeams;
 use crate::domain::policy::{PRICES, Prices};
@@ -16,10 +16,10 @@ section! {
     contact: Option<String> = word("policy.contact");
 
     /// The prices of image caches (README.md#policy), which budgets require.
-    price_list: Vec<String> = kept("policy.prices", PRICES, |entry| Prices::read("", [entry]).is_ok()).many();
+    price_list: Vec<String> = checked_text("policy.prices", PRICES, |entry| Prices::read("", [entry]).is_ok()).many();
 
     /// The currency of the prices.
-    currency: String = kept("policy.currency", "1 to 8 letters and digits such as CNY", is_currency).or("CNY");
+    currency: String = checked_text("policy.currency", "1 to 8 letters and digits such as CNY", is_currency).or("CNY");
 }
 
 const UNKNOWN_TEAMS: [(&str, UnknownTeams); 2] = [("default", UnknownTeams::Default), ("refuse", UnknownTeams::Refuse)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::kinds::{authorities, flag, host_suffix, networks, number, proxy, seconds, text};
 use crate::config::section::section;
 use crate::egress::{Authorities, Egress, Proxy};
-use crate::webhook::address::Policy;
+use crate::webhook::address::AddressPolicy;
 use crate::webhook::cidr::Cidr;
 use crate::webhook::sender;
 
@@ -73,8 +73,8 @@ fn port(text: &str) -> Option<u16> {
 
 impl WebhookConfig {
     /// Where webhooks may go.
-    pub fn policy(&self) -> Policy {
-        Policy {
+    pub fn policy(&self) -> AddressPolicy {
+        AddressPolicy {
             allow_http: self.allow_http,
             allow_loopback: self.allow_loopback,
             allow_cidrs: self.allow_cidrs.clone(),

@@ -61,7 +61,7 @@ const GOOD: &str = r#"
 #[test]
 fn issuers_stand_in_a_file() {
     let read = |text: &str| {
-        let file = File::with(text);
+        let file = TempFile::with(text);
         let path = file.0.display().to_string();
         let read = load(&[("ECG_AUTH_ISSUERS_FILE", &path)]).map(|config| config.auth.issuers);
         read.map_err(|told| told.into_iter().map(|text| text.replace(&path, "FILE")).collect::<Vec<_>>())
@@ -84,7 +84,7 @@ fn issuers_stand_in_a_file() {
 
 #[test]
 fn with_issuers_of_a_file_the_settings_need_not_describe_one() {
-    let file = File::with(GOOD);
+    let file = TempFile::with(GOOD);
     let path = file.0.display().to_string();
     let others = COMPLETE.iter().copied().filter(|(name, _)| !name.starts_with("ECG_AUTH_"));
     let set: Vec<_> = others.chain([("ECG_AUTH_ISSUERS_FILE", path.as_str())]).collect();

@@ -56,7 +56,7 @@ fn a_url_safe_key_is_the_same_key() {
 
 #[test]
 fn nobody_is_refused_without_a_word() {
-    let empty = File::with("\n");
+    let empty = TempFile::with("\n");
     let path = empty.0.display().to_string();
     let told = wrong(&[("ECG_KEYS_MASTER", ""), ("ECG_KEYS_MASTER_FILE", &path)]);
     assert_eq!(names(&told), ["ECG_KEYS_MASTER"], "an empty file counts as absent");
@@ -70,7 +70,7 @@ fn nobody_is_refused_without_a_word() {
 
 #[test]
 fn what_a_setting_names_is_read_and_judged_with_the_others() {
-    let (bundle, keys) = (File::with("no certificate"), File::with("{\"keys\": 1}"));
+    let (bundle, keys) = (TempFile::with("no certificate"), TempFile::with("{\"keys\": 1}"));
     let [bundle, keys] = [&bundle, &keys].map(|file| file.0.display().to_string());
     let told = wrong(&[
         ("ECG_CLOUD_CA_FILE", &bundle),
@@ -116,12 +116,13 @@ fn every_default_can_be_written() {
 
 #[test]
 fn the_floors_above_have_the_defaults_of_the_table() {
-    let (limits, door, server) = (LimitsConfig::default(), http::Settings::default(), http::server::Limits::default());
+    let (limits, door, server) =
+        (LimitsConfig::default(), http::HttpSettings::default(), http::server::ConnectionLimits::default());
     assert_eq!((door.max_body_bytes, door.max_url_bytes), (1 << 20, limits.url_bytes));
     assert_eq!((door.request_deadline, door.body_deadline), (limits.request, limits.body));
     assert_eq!((server.connections, server.keep_idle), (limits.connections, limits.keep_idle));
     let config = loaded(&COMPLETE).for_serve().unwrap();
-    let (set, usual) = (app::Settings::from(&config), app::Settings::default());
+    let (set, usual) = (app::GatewaySettings::from(&config), app::GatewaySettings::default());
     // Both are made from the table: word for word the same.
     assert_eq!(format!("{set:?}"), format!("{usual:?}"));
 }

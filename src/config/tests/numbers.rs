@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::setting::{Kind, Setting, all};
+use super::super::setting::{Setting, SettingKind, all};
 use super::super::settings::table;
 use super::*;
 use crate::domain::property::holds;
 
 fn numbers() -> Vec<&'static Setting> {
-    all(table()).filter(|setting| setting.kind == Kind::Number && setting.range.is_some()).collect()
+    all(table()).filter(|setting| setting.kind == SettingKind::Number && setting.range.is_some()).collect()
 }
 
 /// What is said of the form of this one; other rules may refuse it beside others.
@@ -58,9 +58,9 @@ fn what_is_no_whole_number_is_refused_by_the_name_of_its_setting() {
 }
 
 /// A setting of each unit, and what it comes to in milliseconds or bytes.
-type Meaning = (&'static str, u64, fn(&Config) -> u128);
+type UnitCase = (&'static str, u64, fn(&Config) -> u128);
 
-const MEANINGS: [Meaning; 4] = [
+const MEANINGS: [UnitCase; 4] = [
     ("limits.queue_milliseconds", 1, |config| config.limits.queue_target.as_millis()),
     ("webhook.timeout_seconds", 1_000, |config| config.webhook.timeout.as_millis()),
     ("retention.events_days", 86_400_000, |config| config.retention.events.as_millis()),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::identity::caller::Provenance;
 use crate::domain::identity::issuer::DEFAULT;
-use crate::domain::image_cache::spec::fields::{ALL, Field, Told};
+use crate::domain::image_cache::spec::fields::{ALL, AuditForm, Field};
 
 /// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API; those of the
 /// fields of a spec stand in their table.
@@ -132,7 +132,7 @@ const PLAIN: &[&str] = &[
 const LONGEST: usize = 256;
 
 /// What is kept of `asked`, names and values as they were sent; `hash` makes a keyed hash.
-pub fn kept(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTreeMap<String, String> {
+pub fn recorded(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTreeMap<String, String> {
     let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut other = Vec::new();
     for (name, value) in asked {
@@ -192,7 +192,7 @@ fn field(name: &str) -> Option<&'static Field> {
 }
 
 fn is_shown(name: &str) -> bool {
-    field(name).map_or_else(|| SHOWN.contains(&name), |field| field.told == Told::Shown)
+    field(name).map_or_else(|| SHOWN.contains(&name), |field| field.audit == AuditForm::Plain)
 }
 
 fn must_be_plain(name: &str) -> bool {
@@ -205,7 +205,10 @@ mod tests {
 
     fn kept_of(pairs: &[(&str, &str)]) -> Vec<String> {
         let asked: Vec<_> = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        kept(&asked, |bytes| format!("#{}", bytes.len())).into_iter().map(|(name, value)| name + "=" + &value).collect()
+        recorded(&asked, |bytes| format!("#{}", bytes.len()))
+            .into_iter()
+            .map(|(name, value)| name + "=" + &value)
+            .collect()
     }
 
     #[test]
@@ -218,7 +221,7 @@ mod tests {
     fn every_field_of_a_spec_is_told_as_its_row_says_through_either_door() {
         for field in ALL {
             let value = if field.is_plain() { "1" } else { "x" };
-            let told = if field.told == Told::Shown { value } else { "#1" };
+            let told = if field.audit == AuditForm::Plain { value } else { "#1" };
             for name in [field.name, field.parameter()] {
                 assert_eq!(kept_of(&[(name, value)]), [format!("{name}={told}")]);
             }
@@ -248,6 +251,6 @@ mod tests {
     #[test]
     fn any_number_of_strange_names_is_one_hash() {
         let strange: Vec<(String, String)> = (0..1_000).map(|n| (format!("n{n}"), "v".to_owned())).collect();
-        assert_eq!(kept(&strange, |_| "#".into()), BTreeMap::from([("other".to_owned(), "#".to_owned())]));
+        assert_eq!(recorded(&strange, |_| "#".into()), BTreeMap::from([("other".to_owned(), "#".to_owned())]));
     }
 }

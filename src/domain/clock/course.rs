@@ -28,7 +28,7 @@ pub const LASTS_ALONE: Duration = Duration::hours(1);
 
 /// One reading of the shared clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading {
+pub struct ClockReading {
     /// What the shared clock said, put forward by half of what the reading took.
     pub told: Instant,
     /// Half of what the reading took: what lies within is no difference.
@@ -44,14 +44,14 @@ pub struct Reading {
 pub struct Course {
     /// What the time was when the course began, as far as is known.
     begun_at: Instant,
-    doubt: Option<Doubt>,
+    doubt: Option<ClockDoubt>,
     /// The doubt began with the first reading, and has not ended since.
     unsure: bool,
 }
 
 /// Another time than that of the monotonic or the machine's clock, which may turn out to be right.
 #[derive(Debug, Clone, Copy)]
-struct Doubt {
+struct ClockDoubt {
     /// What the time was, by that, when the course began.
     begun_at: Instant,
     /// Since when it is told, on the course.
@@ -87,11 +87,11 @@ impl Course {
     }
 
     /// Takes the first reading; by how much it moved the time.
-    pub fn set(&mut self, reading: &Reading) -> Duration {
+    pub fn set(&mut self, reading: &ClockReading) -> Duration {
         let by = reading.told - reading.machine;
         let moved = self.correct(reading);
         self.unsure = by.abs() > DRIFT;
-        self.doubt = self.unsure.then_some(Doubt { begun_at: self.begun_at, since: reading.passed, by });
+        self.doubt = self.unsure.then_some(ClockDoubt { begun_at: self.begun_at, since: reading.passed, by });
         moved
     }
 
@@ -104,7 +104,7 @@ impl Course {
     }
 
     /// Takes a further reading; by how much it moved the time.
-    pub fn learn(&mut self, reading: &Reading) -> Duration {
+    pub fn learn(&mut self, reading: &ClockReading) -> Duration {
         let begun_at = reading.told - reading.passed;
         let by = begun_at - self.begun_at;
         let lasting = self.doubt.filter(|doubt| (begun_at - doubt.begun_at).abs() <= DRIFT);
@@ -120,12 +120,12 @@ impl Course {
         let leaps = by.abs() > DRIFT;
         // What was in doubt from the beginning must last, too, after the clock has been elsewhere.
         let by = if leaps { by } else { reading.told - reading.machine };
-        self.doubt = (leaps || self.unsure).then_some(Doubt { begun_at, since: reading.passed, by });
+        self.doubt = (leaps || self.unsure).then_some(ClockDoubt { begun_at, since: reading.passed, by });
         if leaps { Duration::zero() } else { self.correct(reading) }
     }
 
     /// Sets it, never adds to it: readings that come at once do not add up.
-    fn correct(&mut self, reading: &Reading) -> Duration {
+    fn correct(&mut self, reading: &ClockReading) -> Duration {
         let by = reading.told - reading.passed - self.begun_at;
         if by.abs() <= reading.half {
             return Duration::zero();
@@ -146,10 +146,10 @@ mod tests {
     }
 
     /// A reading after so many seconds; how far the shared clock and the machine's are off then.
-    fn reading(seconds: i64, shared: Duration, machine: Duration) -> Reading {
+    fn reading(seconds: i64, shared: Duration, machine: Duration) -> ClockReading {
         let passed = Duration::seconds(seconds);
         let right = start() + passed;
-        Reading { told: right + shared, half: Duration::milliseconds(1), machine: right + machine, passed }
+        ClockReading { told: right + shared, half: Duration::milliseconds(1), machine: right + machine, passed }
     }
 
     fn set() -> Course {

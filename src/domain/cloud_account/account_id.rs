@@ -40,7 +40,7 @@ pub struct Mismatch {
 
 /// What follows from whose the credentials are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AccountVerdict {
     /// They are of the account that is pinned.
     Same,
     /// It is not known whose they are: everything goes on.
@@ -52,12 +52,14 @@ pub enum Verdict {
 }
 
 /// Compares whose the credentials are with what is pinned.
-pub fn judge(pinned: Option<&AccountId>, found: Option<&AccountId>) -> Verdict {
+pub fn judge(pinned: Option<&AccountId>, found: Option<&AccountId>) -> AccountVerdict {
     match (pinned, found) {
-        (_, None) => Verdict::Unknown,
-        (None, Some(found)) => Verdict::Unpinned(found.clone()),
-        (Some(pinned), Some(found)) if pinned == found => Verdict::Same,
-        (Some(pinned), Some(found)) => Verdict::Foreign(Mismatch { pinned: pinned.clone(), found: found.clone() }),
+        (_, None) => AccountVerdict::Unknown,
+        (None, Some(found)) => AccountVerdict::Unpinned(found.clone()),
+        (Some(pinned), Some(found)) if pinned == found => AccountVerdict::Same,
+        (Some(pinned), Some(found)) => {
+            AccountVerdict::Foreign(Mismatch { pinned: pinned.clone(), found: found.clone() })
+        }
     }
 }
 
@@ -112,15 +114,15 @@ mod tests {
     #[test]
     fn only_what_is_known_to_be_another_one_stops_anything() {
         let (one, two) = (id("1234567890123456"), id("6543210987654321"));
-        assert_eq!(judge(None, None), Verdict::Unknown);
-        assert_eq!(judge(Some(&one), None), Verdict::Unknown);
-        assert_eq!(judge(None, Some(&one)), Verdict::Unpinned(one.clone()));
-        assert_eq!(judge(Some(&one), Some(&one)), Verdict::Same);
+        assert_eq!(judge(None, None), AccountVerdict::Unknown);
+        assert_eq!(judge(Some(&one), None), AccountVerdict::Unknown);
+        assert_eq!(judge(None, Some(&one)), AccountVerdict::Unpinned(one.clone()));
+        assert_eq!(judge(Some(&one), Some(&one)), AccountVerdict::Same);
         let mismatch = Mismatch { pinned: one.clone(), found: two.clone() };
         let words = "its image caches are in the cloud's account 1234567890123456, but its key belongs to the \
                      account 6543210987654321";
         assert_eq!(mismatch.to_string(), words);
-        assert_eq!(judge(Some(&one), Some(&two)), Verdict::Foreign(mismatch));
+        assert_eq!(judge(Some(&one), Some(&two)), AccountVerdict::Foreign(mismatch));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Allowed {
         match url.host() {
             _ if url.scheme() != "https" => Err("be https".to_owned()),
             Some(Host::Domain(host)) if self.has(host, url.port()) => Ok(()),
-            _ => Err(self.told()),
+            _ => Err(self.message()),
         }
     }
 
@@ -72,7 +72,7 @@ impl Allowed {
         }
     }
 
-    fn told(&self) -> String {
+    fn message(&self) -> String {
         match &self.suffixes {
             None => format!(
                 "lead to the cloud itself: eci.{REGION}.aliyuncs.com or eci-vpc.{REGION}.aliyuncs.com, without a port; the \

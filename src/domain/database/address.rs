@@ -1,8 +1,8 @@
 //! The address of a database, as libpq takes it: `postgres://…`, or `host=… dbname=…`.
 //!
 //! What must stay true: whatever libpq takes is either taken with the same meaning, or refused with the reason and
-//! the right spelling; nothing is dropped in silence ([`Address::notes`]); no message repeats what may be a part of a
-//! password.
+//! the right spelling; nothing is dropped in silence ([`DatabaseAddress::notes`]); no message repeats what may be a
+//! part of a password.
 //!
 //! Source: "Connection Strings" and "Parameter Key Words" in PostgreSQL's manual of libpq.
 
@@ -11,12 +11,12 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
+mod keywords;
 mod options;
 mod parameters;
 #[cfg(test)]
 mod tests;
 mod uri;
-mod words;
 
 /// What an address looks like, for messages.
 pub const EXAMPLE: &str = "an address such as postgres://user:password@host/database";
@@ -34,7 +34,7 @@ impl AddressError {
 
 /// Where a database is, and how to connect to it.
 #[derive(Clone)]
-pub struct Address {
+pub struct DatabaseAddress {
     values: BTreeMap<&'static str, SecretString>,
     /// Settings of the session, from `options`: each a name and a value, in the order they were written.
     pub settings: Vec<(String, String)>,
@@ -42,13 +42,13 @@ pub struct Address {
     pub notes: Vec<String>,
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for DatabaseAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Address").field("parameters", &self.values.keys()).finish_non_exhaustive()
     }
 }
 
-impl Address {
+impl DatabaseAddress {
     /// Parses an address.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
@@ -58,7 +58,7 @@ impl Address {
         let pairs = match text.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => uri::pairs(rest)?,
             Some((scheme, _)) if !scheme.contains(['=', ' ']) => return Err(other_scheme(scheme)),
-            _ if text.contains('=') => words::pairs(text)?,
+            _ if text.contains('=') => keywords::pairs(text)?,
             _ => return Err(AddressError::new(format!("must be {EXAMPLE}"))),
         };
         parameters::read(pairs)

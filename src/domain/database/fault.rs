@@ -1,13 +1,13 @@
 //! Why a database cannot be used, in a sentence that also says what to do.
 //!
 //! What must stay true: nothing here repeats a password; what only the operator can mend is told from what may pass by
-//! itself ([`Fault::is_final`]).
+//! itself ([`DatabaseFault::is_final`]).
 
 use std::fmt;
 
 /// The database that a fault is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct DatabaseTarget {
     /// The host, or the folder of its socket.
     pub host: String,
     /// The TCP port; of a socket, the number in its name.
@@ -18,7 +18,7 @@ pub struct Target {
     pub role: String,
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for DatabaseTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, database, role } = self;
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
@@ -37,7 +37,7 @@ pub enum PoolMode {
 
 /// Why a database cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum DatabaseFault {
     /// The password is wrong, or the role is not known to a server that asks for passwords.
     Password,
     /// The server does not let this role in from here; with its words.
@@ -84,7 +84,7 @@ pub enum Fault {
     Other(String),
 }
 
-impl Fault {
+impl DatabaseFault {
     /// Whether only a change of the address, of the role or of the server's configuration can mend it.
     pub fn is_final(&self) -> bool {
         matches!(
@@ -103,8 +103,8 @@ impl Fault {
     }
 
     /// What is wrong, and what to do about it.
-    pub fn told(&self, target: &Target) -> String {
-        let Target { host, port, database, role } = target;
+    pub fn message(&self, target: &DatabaseTarget) -> String {
+        let DatabaseTarget { host, port, database, role } = target;
         match self {
             Self::Password => format!(
                 "the password of the role {role} is wrong or missing, or the role does not exist: correct the \

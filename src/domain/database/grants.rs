@@ -6,7 +6,7 @@
 
 /// The kind of object that a privilege applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ObjectKind {
     /// The database itself.
     Database,
     /// The schema `public`.
@@ -23,7 +23,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Its name; of the database, none.
     pub name: &'static str,
     /// The privileges, as `GRANT` names them.
@@ -32,9 +32,9 @@ pub struct Grant {
 
 /// What a role has on one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldPrivileges {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Its name.
     pub name: String,
     /// The privileges, as `GRANT` names them, however the role came to them.
@@ -45,7 +45,7 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Its name.
     pub name: String,
     /// The required privileges that the role lacks.
@@ -61,17 +61,17 @@ const KEEP: &[&str] = &["SELECT", "INSERT", "UPDATE"];
 const ALL: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
 const fn on(name: &'static str, privileges: &'static [&'static str]) -> Grant {
-    Grant { kind: Kind::Table, name, privileges }
+    Grant { kind: ObjectKind::Table, name, privileges }
 }
 
 const fn may_call(name: &'static str) -> Grant {
-    Grant { kind: Kind::Function, name, privileges: &["EXECUTE"] }
+    Grant { kind: ObjectKind::Function, name, privileges: &["EXECUTE"] }
 }
 
 /// All privileges that the runtime role needs.
 pub const GRANTS: &[Grant] = &[
-    Grant { kind: Kind::Database, name: "", privileges: &["CONNECT"] },
-    Grant { kind: Kind::Schema, name: "public", privileges: &["USAGE"] },
+    Grant { kind: ObjectKind::Database, name: "", privileges: &["CONNECT"] },
+    Grant { kind: ObjectKind::Schema, name: "public", privileges: &["USAGE"] },
     on("_sqlx_migrations", READ),
     on("access_key_nonces", &["SELECT", "INSERT", "DELETE"]),
     on("access_keys", ALL),
@@ -114,7 +114,7 @@ pub const GRANTS: &[Grant] = &[
     on("webhook_url_storage", &["SELECT", "UPDATE"]),
     on("webhook_workers", ALL),
     on("worker_heartbeats", KEEP),
-    Grant { kind: Kind::Sequence, name: "audit_entries_number", privileges: &["USAGE"] },
+    Grant { kind: ObjectKind::Sequence, name: "audit_entries_number", privileges: &["USAGE"] },
     may_call("audit_make_months()"),
     may_call("delivery_attempts_upkeep(interval)"),
     // As a version before calls it: it may run beside this one.
@@ -126,29 +126,29 @@ pub const GRANTS: &[Grant] = &[
 impl Grant {
     /// The statement that grants it; `database` and `role` are names of letters, digits and underscores.
     pub fn statement(&self, database: &str, role: &str) -> String {
-        let on = target(self.kind, if self.kind == Kind::Database { database } else { self.name });
+        let on = target(self.kind, if self.kind == ObjectKind::Database { database } else { self.name });
         format!("GRANT {} ON {on} TO {role}", self.privileges.join(", "))
     }
 }
 
 /// How `GRANT` and `REVOKE` name an object.
-pub fn target(kind: Kind, name: &str) -> String {
+pub fn target(kind: ObjectKind, name: &str) -> String {
     match kind {
-        Kind::Database => format!("DATABASE {name}"),
-        Kind::Schema => format!("SCHEMA {name}"),
-        Kind::Table => format!("TABLE public.{name}"),
-        Kind::Sequence => format!("SEQUENCE public.{name}"),
-        Kind::Function => format!("FUNCTION public.{name}"),
+        ObjectKind::Database => format!("DATABASE {name}"),
+        ObjectKind::Schema => format!("SCHEMA {name}"),
+        ObjectKind::Table => format!("TABLE public.{name}"),
+        ObjectKind::Sequence => format!("SEQUENCE public.{name}"),
+        ObjectKind::Function => format!("FUNCTION public.{name}"),
     }
 }
 
 /// What is needed on an object; none where that is nothing, or it is of another version.
-pub fn needed(kind: Kind, name: &str) -> Option<&'static Grant> {
-    GRANTS.iter().find(|grant| grant.kind == kind && (kind == Kind::Database || grant.name == name))
+pub fn needed(kind: ObjectKind, name: &str) -> Option<&'static Grant> {
+    GRANTS.iter().find(|grant| grant.kind == kind && (kind == ObjectKind::Database || grant.name == name))
 }
 
 /// Where what a role has is not what it needs; by object.
-pub fn compare(held: &[Held]) -> Vec<Difference> {
+pub fn compare(held: &[HeldPrivileges]) -> Vec<Difference> {
     let beside = held.iter().map(|held| difference(held, needed(held.kind, &held.name)));
     let is_there = |grant: &&Grant| held.iter().any(|held| needed(held.kind, &held.name) == Some(*grant));
     let absent = GRANTS.iter().filter(|grant| !is_there(grant)).map(|grant| Difference {
@@ -160,7 +160,7 @@ pub fn compare(held: &[Held]) -> Vec<Difference> {
     beside.chain(absent).filter(|found| !found.missing.is_empty() || !found.more.is_empty()).collect()
 }
 
-fn difference(held: &Held, needed: Option<&Grant>) -> Difference {
+fn difference(held: &HeldPrivileges, needed: Option<&Grant>) -> Difference {
     let needed = needed.map_or(&[][..], |grant| grant.privileges);
     let has = |privilege: &str| held.privileges.iter().any(|one| one == privilege);
     Difference {
@@ -179,10 +179,10 @@ fn owned(privileges: &[&str]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn exactly() -> Vec<Held> {
-        let held = |grant: &Grant| Held {
+    fn exactly() -> Vec<HeldPrivileges> {
+        let held = |grant: &Grant| HeldPrivileges {
             kind: grant.kind,
-            name: if grant.kind == Kind::Database { "eci".into() } else { grant.name.into() },
+            name: if grant.kind == ObjectKind::Database { "eci".into() } else { grant.name.into() },
             privileges: owned(grant.privileges),
         };
         GRANTS.iter().map(held).collect()
@@ -200,7 +200,11 @@ mod tests {
                 _ => {}
             }
         }
-        held.push(Held { kind: Kind::Table, name: "of_tomorrow".into(), privileges: vec!["SELECT".into()] });
+        held.push(HeldPrivileges {
+            kind: ObjectKind::Table,
+            name: "of_tomorrow".into(),
+            privileges: vec!["SELECT".into()],
+        });
         let told: Vec<_> =
             compare(&held).into_iter().map(|one| (one.name, one.missing.join(","), one.more.join(","))).collect();
         let expected = [
@@ -215,7 +219,7 @@ mod tests {
 
     #[test]
     fn nothing_of_the_audit_is_changed_or_removed() {
-        let audit = GRANTS.iter().filter(|grant| grant.name.starts_with("audit_") && grant.kind == Kind::Table);
+        let audit = GRANTS.iter().filter(|grant| grant.name.starts_with("audit_") && grant.kind == ObjectKind::Table);
         assert!(audit.clone().count() == 4 && audit.into_iter().all(|grant| grant.privileges == ADD));
     }
 }

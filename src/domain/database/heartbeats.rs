@@ -13,7 +13,7 @@ pub const MISSED_AFTER: Duration = Duration::from_secs(30);
 
 /// The signs of all workers in one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signs {
+pub struct Heartbeats {
     /// Whether one of them is young by the database's clock.
     pub fresh: bool,
     /// Tells these signs from others: each new one changes it.
@@ -29,7 +29,7 @@ pub struct HeartbeatWatch {
 
 impl HeartbeatWatch {
     /// Takes in a look. Whether any worker is alive.
-    pub fn saw(&mut self, signs: &Signs, now: Uptime) -> bool {
+    pub fn saw(&mut self, signs: &Heartbeats, now: Uptime) -> bool {
         let changed = match self.last.take() {
             Some((print, changed)) if print == signs.print => changed,
             Some(_) => Some(now),
@@ -44,8 +44,8 @@ impl HeartbeatWatch {
 mod tests {
     use super::*;
 
-    fn signs(fresh: bool, print: &str) -> Signs {
-        Signs { fresh, print: print.to_owned() }
+    fn signs(fresh: bool, print: &str) -> Heartbeats {
+        Heartbeats { fresh, print: print.to_owned() }
     }
 
     #[test]

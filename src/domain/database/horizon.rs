@@ -12,12 +12,12 @@ pub const TOO_LONG: Duration = Duration::seconds(60);
 
 /// What was seen of it, look by look.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct HorizonWatch {
     /// The oldest transaction that runs, and since when that is known.
     oldest: Option<(i64, Instant)>,
 }
 
-impl Watch {
+impl HorizonWatch {
     /// Takes in a look: the number of the oldest transaction that runs, if any does. Since when it is known to.
     pub fn saw(&mut self, oldest: Option<i64>, now: Instant) -> Option<Instant> {
         let since = match (self.oldest, oldest) {
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn the_time_is_that_of_one_transaction() {
-        let (mut watch, start) = (Watch::default(), Instant::UNIX_EPOCH);
+        let (mut watch, start) = (HorizonWatch::default(), Instant::UNIX_EPOCH);
         let at = |seconds| start + Duration::seconds(seconds);
         assert_eq!(watch.saw(Some(7), at(0)), Some(at(0)));
         assert_eq!(watch.saw(Some(7), at(40)), Some(at(0)));

@@ -10,7 +10,7 @@ use super::Cause::{
 };
 
 /// What is said of one cause.
-pub(super) struct Entry {
+pub(super) struct CauseEntry {
     pub(super) word: &'static str,
     pub(super) sentence: &'static str,
     pub(super) hint: &'static str,
@@ -129,17 +129,17 @@ pub(super) fn cause_of(code: &str, message: &str) -> Cause {
     by_code.or_else(by_message).map_or(Unclear, |(_, cause)| *cause)
 }
 
-const fn entry_of(word: &'static str, sentence: &'static str, hint: &'static str, retryable: bool) -> Entry {
-    Entry { word, sentence, hint, retryable }
+const fn entry_of(word: &'static str, sentence: &'static str, hint: &'static str, retryable: bool) -> CauseEntry {
+    CauseEntry { word, sentence, hint, retryable }
 }
 
 /// What is said of `cause`.
-pub(super) fn entry(cause: Cause) -> Entry {
+pub(super) fn entry(cause: Cause) -> CauseEntry {
     image(cause).or_else(|| room(cause)).or_else(|| rights(cause)).unwrap_or_else(|| request(cause))
 }
 
 /// What is wrong between the builder and the registry.
-fn image(cause: Cause) -> Option<Entry> {
+fn image(cause: Cause) -> Option<CauseEntry> {
     Some(match cause {
         ImageNotFound => entry_of(
             "image_not_found",
@@ -190,7 +190,7 @@ fn image(cause: Cause) -> Option<Entry> {
 }
 
 /// What there is not enough of.
-fn room(cause: Cause) -> Option<Entry> {
+fn room(cause: Cause) -> Option<CauseEntry> {
     Some(match cause {
         Quota => entry_of(
             "quota",
@@ -227,7 +227,7 @@ fn room(cause: Cause) -> Option<Entry> {
 }
 
 /// What the account may not do.
-fn rights(cause: Cause) -> Option<Entry> {
+fn rights(cause: Cause) -> Option<CauseEntry> {
     Some(match cause {
         AccountDisabled => entry_of(
             "account_disabled",
@@ -260,7 +260,7 @@ fn rights(cause: Cause) -> Option<Entry> {
 }
 
 /// What is wrong with the request or its moment, and what nobody knows.
-fn request(cause: Cause) -> Entry {
+fn request(cause: Cause) -> CauseEntry {
     match cause {
         WrongState => entry_of(
             "wrong_state",

@@ -63,7 +63,7 @@ pub struct ApiKey {
 
 /// Which of a key's two secrets was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum PresentedSecret {
     /// The current secret.
     Current,
     /// The one before the last rotation.
@@ -74,7 +74,7 @@ pub enum Which {
 
 /// Why a key is not taken although its form is right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
+pub enum KeyDenial {
     /// There is none of that id, or its secret is another. The two are not told apart.
     Unknown,
     /// It was revoked.
@@ -90,24 +90,24 @@ impl ApiKey {
     }
 
     /// Until when a request that presented `which` of the secrets is let in; none where that has no end.
-    pub fn admit(&self, which: Option<Which>, now: Instant) -> Result<Option<Instant>, Denied> {
-        let which = which.ok_or(Denied::Unknown)?;
+    pub fn admit(&self, which: Option<PresentedSecret>, now: Instant) -> Result<Option<Instant>, KeyDenial> {
+        let which = which.ok_or(KeyDenial::Unknown)?;
         if self.revoked_at.is_some() {
-            return Err(Denied::Revoked);
+            return Err(KeyDenial::Revoked);
         }
         let overlap = match which {
-            Which::Current => None,
-            Which::Previous => Some(self.overlap().ok_or(Denied::Expired)?),
-            Which::Retired => return Err(Denied::Expired),
+            PresentedSecret::Current => None,
+            PresentedSecret::Previous => Some(self.overlap().ok_or(KeyDenial::Expired)?),
+            PresentedSecret::Retired => return Err(KeyDenial::Expired),
         };
         let end = self.expires_at.into_iter().chain(overlap).min();
-        if end.is_some_and(|end| end <= now) { Err(Denied::Expired) } else { Ok(end) }
+        if end.is_some_and(|end| end <= now) { Err(KeyDenial::Expired) } else { Ok(end) }
     }
 }
 
 /// A key as a request presents it; only its form is known to be right.
 #[derive(Debug)]
-pub struct Presented {
+pub struct PresentedKey {
     /// The id that the key claims to have.
     pub id: ApiKeyId,
     /// The whole key, which is hashed.
@@ -119,7 +119,7 @@ pub struct Presented {
 #[error("is no API key")]
 pub struct Malformed;
 
-impl Presented {
+impl PresentedKey {
     /// Whether `text` means to be an API key.
     pub fn is_meant(text: &str) -> bool {
         text.starts_with(PREFIX)
@@ -174,9 +174,9 @@ mod tests {
     use super::*;
     use crate::domain::property::holds;
 
-    fn fresh() -> Presented {
+    fn fresh() -> PresentedKey {
         let entropy = Entropy::from_seed(1);
-        Presented::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy)
+        PresentedKey::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy)
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         let key = fresh();
         let text = key.text.expose_secret();
         assert_eq!(text.len(), 68);
-        let read = Presented::parse(text).unwrap();
+        let read = PresentedKey::parse(text).unwrap();
         assert_eq!((read.id, read.bytes()), (key.id, key.bytes()));
         assert!(!format!("{key:?}").contains(&text[30..]), "{key:?}");
     }
@@ -201,7 +201,7 @@ mod tests {
         for place in 0..text.len() {
             for letter in ["0", "a", "Z", "-", "é", ""] {
                 let changed = format!("{}{letter}{}", &text[..place], &text[place + 1..]);
-                assert_eq!(Presented::parse(&changed).is_ok(), changed == text, "{place} {letter}");
+                assert_eq!(PresentedKey::parse(&changed).is_ok(), changed == text, "{place} {letter}");
             }
         }
     }
@@ -226,41 +226,41 @@ mod tests {
             revoked_at,
             revoked_with: None,
         };
-        let (current, previous) = (Some(Which::Current), Some(Which::Previous));
+        let (current, previous) = (Some(PresentedSecret::Current), Some(PresentedSecret::Previous));
         for (key, which, expected) in [
-            (key(None, None, None), None, Err(Denied::Unknown)),
-            (key(Some(past), None, Some(past)), None, Err(Denied::Unknown)),
+            (key(None, None, None), None, Err(KeyDenial::Unknown)),
+            (key(Some(past), None, Some(past)), None, Err(KeyDenial::Unknown)),
             (key(None, None, None), current, Ok(None)),
             (key(Some(late), None, None), current, Ok(Some(late))),
-            (key(Some(past), None, None), current, Err(Denied::Expired)),
-            (key(Some(late), None, Some(late)), current, Err(Denied::Revoked)),
+            (key(Some(past), None, None), current, Err(KeyDenial::Expired)),
+            (key(Some(late), None, Some(late)), current, Err(KeyDenial::Revoked)),
             (key(Some(late), Some(soon), None), current, Ok(Some(late))),
             (key(Some(late), Some(soon), None), previous, Ok(Some(soon))),
             (key(Some(soon), Some(late), None), previous, Ok(Some(soon))),
-            (key(None, Some(past), None), previous, Err(Denied::Expired)),
-            (key(None, Some(soon), None), Some(Which::Retired), Err(Denied::Expired)),
-            (key(None, Some(soon), Some(past)), Some(Which::Retired), Err(Denied::Revoked)),
+            (key(None, Some(past), None), previous, Err(KeyDenial::Expired)),
+            (key(None, Some(soon), None), Some(PresentedSecret::Retired), Err(KeyDenial::Expired)),
+            (key(None, Some(soon), Some(past)), Some(PresentedSecret::Retired), Err(KeyDenial::Revoked)),
         ] {
             assert_eq!(key.admit(which, now), expected, "{key:?} {which:?}");
         }
         // Whatever the clock says: it went with the rotation.
         let at_once = ApiKey { rotated_at: Some(late), ..key(None, Some(late), None) };
-        assert_eq!(at_once.admit(previous, now), Err(Denied::Expired));
+        assert_eq!(at_once.admit(previous, now), Err(KeyDenial::Expired));
     }
 
     #[test]
     fn any_fresh_key_reads_back_and_no_slip_of_the_hand_does() {
         holds(500, (any::<u64>(), any::<Index>(), "[0-9A-Za-z]"), |(seed, at, letter)| {
             let entropy = Entropy::from_seed(seed);
-            let key = Presented::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy);
+            let key = PresentedKey::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy);
             let text = key.text.expose_secret();
-            prop_assert_eq!(Presented::parse(text).map(|read| read.id), Ok(key.id));
+            prop_assert_eq!(PresentedKey::parse(text).map(|read| read.id), Ok(key.id));
             let at = at.index(text.len() - 1);
             let other = format!("{}{letter}{}", &text[..at], &text[at + 1..]);
-            prop_assert!(other == text || Presented::parse(&other).is_err(), "one letter at {}", at);
+            prop_assert!(other == text || PresentedKey::parse(&other).is_err(), "one letter at {}", at);
             let (one, two) = (&text[at..=at], &text[at + 1..at + 2]);
             let turned = format!("{}{two}{one}{}", &text[..at], &text[at + 2..]);
-            prop_assert!(one == two || Presented::parse(&turned).is_err(), "two letters turned at {}", at);
+            prop_assert!(one == two || PresentedKey::parse(&turned).is_err(), "two letters turned at {}", at);
             Ok(())
         });
     }

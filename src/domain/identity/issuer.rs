@@ -1,10 +1,10 @@
 //! Issuers of tokens: whose tokens are accepted, and what their claims mean.
 //!
 //! The characters: an [`Issuer`] is the configuration of one identity provider, as the operator's file and REST have
-//! it; its [`Rule`]s turn the claims of a token whose signature is good into a team and scopes, first match wins;
-//! [`Issuer::check`] says everything that is wrong with it, by JSON pointer; [`rules::Rules`] are the same rules made
-//! ready; [`preset`] holds issuers of the usual providers, to print and edit; [`explanation`] is what a token would
-//! become and why not.
+//! it; its [`IssuerRule`]s turn the claims of a token whose signature is good into a team and scopes, first match wins;
+//! [`Issuer::check`] says everything that is wrong with it, by JSON pointer; [`rules::CompiledRules`] are the same
+//! rules made ready; [`preset`] holds issuers of the usual providers, to print and edit; [`explanation`] is what a
+//! token would become and why not.
 //!
 //! What must stay true: a rule that could match everybody says so itself (`matches_anybody`); a word of a foreign claim
 //! means nothing unless a table or a prefix of the rule says what; what is said of a refusal never holds a value of the
@@ -21,12 +21,12 @@ use utoipa::ToSchema;
 
 mod added;
 mod check;
+pub mod excerpt;
 pub mod explanation;
 mod glob;
 pub mod pointer;
 pub mod preset;
 pub mod rules;
-pub mod shown;
 pub mod subject;
 mod team_pattern;
 #[cfg(test)]
@@ -65,7 +65,7 @@ pub struct Issuer {
     pub client_ids: Vec<String>,
     /// Where the issuer's keys come from.
     #[serde(default)]
-    pub keys: Keys,
+    pub keys: IssuerKeys,
     /// The algorithms with which tokens may be signed. Defaults to `RS256`.
     #[serde(default = "algorithms")]
     #[schema(example = json!(["RS256"]))]
@@ -85,14 +85,14 @@ pub struct Issuer {
     #[schema(minimum = 0, maximum = 300)]
     pub leeway_seconds: u32,
     /// The rules that interpret the claims. The first rule that matches applies.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<IssuerRule>,
 }
 
 /// Where the keys of an issuer come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IssuerKeys)]
-pub struct Keys {
+pub struct IssuerKeys {
     /// The source of the keys. `discovery`: the `jwks_uri` of `<issuer>/.well-known/openid-configuration`;
     /// `jwks_url`: the address in `url`; `document`: the JWK set in `document`; `jwks_file`: the file in `file`,
     /// which only the operator's settings can use.
@@ -132,7 +132,7 @@ pub enum KeysFrom {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = IssuerRule)]
-pub struct Rule {
+pub struct IssuerRule {
     /// The name of the rule, shown in refusals and in the audit. It has the form of an issuer's name and is unique
     /// within the issuer.
     #[schema(example = "app-main")]
@@ -238,7 +238,7 @@ impl Default for Issuer {
             issuer: String::new(),
             audiences: Vec::new(),
             client_ids: Vec::new(),
-            keys: Keys::default(),
+            keys: IssuerKeys::default(),
             algorithms: algorithms(),
             longest_life_seconds: longest_life(),
             max_key_age_seconds: max_key_age(),

@@ -25,7 +25,7 @@ pub const MAX_REASON_CHARS: usize = 256;
 
 /// The tokens that a revocation covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum RevocationTarget {
     /// The token with this `jti`.
     Token(String),
     /// Every token of a subject from before an instant. `api_key:…` and `access_key:…` are keys themselves.
@@ -43,7 +43,7 @@ pub struct Revocation {
     /// The gateway's id of the revocation.
     pub id: RevocationId,
     /// The tokens that are revoked.
-    pub target: Target,
+    pub target: RevocationTarget,
     /// As far as it acts for this team; none for every team.
     pub team: Option<TeamId>,
     /// The platform made it: the team cannot take it back.
@@ -61,21 +61,21 @@ pub struct Revocation {
 /// All revocations in force, as every request meets them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevokedTokens {
-    tokens: HashMap<String, Vec<Reach>>,
-    subjects: HashMap<String, Vec<(Reach, Instant)>>,
+    tokens: HashMap<String, Vec<RevocationReach>>,
+    subjects: HashMap<String, Vec<(RevocationReach, Instant)>>,
 }
 
 /// For which team; none: for every one.
-type Reach = Option<TeamId>;
+type RevocationReach = Option<TeamId>;
 
 impl RevokedTokens {
     /// These, each with the team that it is for.
-    pub fn new(targets: impl IntoIterator<Item = (Option<TeamId>, Target)>) -> Self {
+    pub fn new(targets: impl IntoIterator<Item = (Option<TeamId>, RevocationTarget)>) -> Self {
         let mut all = Self::default();
         for (team, target) in targets {
             match target {
-                Target::Token(jti) => all.tokens.entry(jti).or_default().push(team),
-                Target::Subject { subject, issued_before } => {
+                RevocationTarget::Token(jti) => all.tokens.entry(jti).or_default().push(team),
+                RevocationTarget::Subject { subject, issued_before } => {
                     all.subjects.entry(subject).or_default().push((team, issued_before));
                 }
             }
@@ -91,7 +91,7 @@ impl RevokedTokens {
             CredentialKind::Exchanged(bond) => ([Some(&bond.jti), bond.subject_jti.as_ref()], &bond.subject_issued_at),
             CredentialKind::ApiKey(_) | CredentialKind::AccessKey | CredentialKind::Own => return false,
         };
-        let reaches = |team: &Reach| team.as_ref().is_none_or(|team| *team == caller.team);
+        let reaches = |team: &RevocationReach| team.as_ref().is_none_or(|team| *team == caller.team);
         let before = |limit: &Instant| issued_at.is_none_or(|issued| issued < *limit);
         let by_token = |jti| self.tokens.get(jti).is_some_and(|teams| teams.iter().any(reaches));
         let by_subject = self.subjects.get(&caller.subject);
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn by_token_or_by_subject_and_time() {
-        let before = |seconds| Target::Subject { subject: "alice".into(), issued_before: at(seconds) };
-        let targets = [Target::Token("t-1".into()), before(100), before(50)];
+        let before = |seconds| RevocationTarget::Subject { subject: "alice".into(), issued_before: at(seconds) };
+        let targets = [RevocationTarget::Token("t-1".into()), before(100), before(50)];
         let revoked = RevokedTokens::new(targets.map(|target| (None, target)));
         for (subject, kind, expected) in [
             ("bob", token(Some("t-1"), Some(500)), true),
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn a_teams_own_reaches_nobody_elses() {
         let web: Option<TeamId> = Some("web".parse().unwrap());
-        let subject = Target::Subject { subject: "alice".into(), issued_before: at(100) };
-        let revoked = RevokedTokens::new([(web.clone(), Target::Token("t-1".into())), (web, subject)]);
+        let subject = RevocationTarget::Subject { subject: "alice".into(), issued_before: at(100) };
+        let revoked = RevokedTokens::new([(web.clone(), RevocationTarget::Token("t-1".into())), (web, subject)]);
         for (team, subject, jti, expected) in [
             ("web", "bob", "t-1", true),
             ("other", "bob", "t-1", false),

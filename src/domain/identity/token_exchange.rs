@@ -25,7 +25,7 @@ const MOST_WORDS: usize = 32;
 
 /// Why a request is refused, in OAuth's word and ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct ExchangeError {
     /// `error`: RFC 6749, 5.2 and RFC 8693, 2.2.2.
     pub error: &'static str,
     /// The gateway's own stable code.
@@ -34,7 +34,7 @@ pub struct Fault {
     pub detail: String,
 }
 
-impl Fault {
+impl ExchangeError {
     /// A refusal of a request that is not as it must be.
     pub fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
         Self { error: "invalid_request", code, detail: detail.into() }
@@ -43,7 +43,7 @@ impl Fault {
 
 /// The parameters of a token exchange.
 #[derive(Debug)]
-pub struct Asked {
+pub struct ExchangeRequest {
     /// The token to exchange.
     pub subject_token: SecretString,
     /// The team to act for.
@@ -52,14 +52,14 @@ pub struct Asked {
     pub scopes: Option<Vec<Scope>>,
 }
 
-impl Asked {
+impl ExchangeRequest {
     /// Reads the parameters of a request, in their order. `audiences` are the names that this gateway goes by.
     ///
     /// # Errors
     /// The first parameter that is missing, stands twice or asks for what there is not.
-    pub fn read(pairs: Vec<(String, String)>, audiences: &[&str]) -> Result<Self, Fault> {
+    pub fn read(pairs: Vec<(String, String)>, audiences: &[&str]) -> Result<Self, ExchangeError> {
         // RFC 6749, 3.2: a parameter without a value counts as left out.
-        let mut form = Form(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect());
+        let mut form = ExchangeForm(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect());
         form.check_grant()?;
         form.check_audience(audiences)?;
         // A file that it was read from ends with a line break.
@@ -74,7 +74,7 @@ impl Asked {
 ///
 /// # Errors
 /// `invalid_scope` where more is asked for.
-pub fn narrowed(given: &[Scope], asked: Option<&[Scope]>) -> Result<Vec<Scope>, Fault> {
+pub fn narrowed(given: &[Scope], asked: Option<&[Scope]>) -> Result<Vec<Scope>, ExchangeError> {
     let Some(asked) = asked else { return Ok(given.to_vec()) };
     match asked.iter().find(|scope| !given.contains(scope)) {
         Some(more) => Err(beyond(format!("the subject token does not grant the scope {}", more.as_str()))),
@@ -82,51 +82,51 @@ pub fn narrowed(given: &[Scope], asked: Option<&[Scope]>) -> Result<Vec<Scope>, 
     }
 }
 
-struct Form(Vec<(String, String)>);
+struct ExchangeForm(Vec<(String, String)>);
 
-impl Form {
+impl ExchangeForm {
     /// The single value of the parameter `name`.
-    fn one(&mut self, name: &str) -> Result<Option<String>, Fault> {
+    fn one(&mut self, name: &str) -> Result<Option<String>, ExchangeError> {
         let mut values = self.0.extract_if(.., |(key, _)| key == name).map(|(_, value)| value);
         let (first, second) = (values.next(), values.next());
         match second {
-            Some(_) => Err(Fault::invalid("duplicate_parameter", format!("{name} must be given only once"))),
+            Some(_) => Err(ExchangeError::invalid("duplicate_parameter", format!("{name} must be given only once"))),
             None => Ok(first),
         }
     }
 
-    fn needed(&mut self, name: &str, what: &str) -> Result<String, Fault> {
-        let missing = || Fault::invalid("missing_parameter", format!("{name} must be given: {what}"));
+    fn needed(&mut self, name: &str, what: &str) -> Result<String, ExchangeError> {
+        let missing = || ExchangeError::invalid("missing_parameter", format!("{name} must be given: {what}"));
         self.one(name)?.ok_or_else(missing)
     }
 
-    fn check_grant(&mut self) -> Result<(), Fault> {
+    fn check_grant(&mut self) -> Result<(), ExchangeError> {
         if self.needed("grant_type", GRANT)? != GRANT {
             let detail = format!("grant_type must be {GRANT}");
-            return Err(Fault { error: "unsupported_grant_type", code: "unsupported_grant_type", detail });
+            return Err(ExchangeError { error: "unsupported_grant_type", code: "unsupported_grant_type", detail });
         }
         let allowed = format!("{JWT}, {ID_TOKEN} or {ACCESS_TOKEN}");
         if ![JWT, ID_TOKEN, ACCESS_TOKEN].contains(&&*self.needed("subject_token_type", &allowed)?) {
             let detail = format!("subject_token_type must be {allowed}");
-            return Err(Fault::invalid("unsupported_token_type", detail));
+            return Err(ExchangeError::invalid("unsupported_token_type", detail));
         }
         if self.one("requested_token_type")?.is_some_and(|kind| ![JWT, ACCESS_TOKEN].contains(&&*kind)) {
             let detail = format!("requested_token_type must be {ACCESS_TOKEN} or {JWT}, or be left out");
-            return Err(Fault::invalid("unsupported_token_type", detail));
+            return Err(ExchangeError::invalid("unsupported_token_type", detail));
         }
         if self.one("actor_token")?.is_some() || self.one("actor_token_type")?.is_some() {
-            return Err(Fault::invalid("unsupported_parameter", "actor_token is not supported"));
+            return Err(ExchangeError::invalid("unsupported_parameter", "actor_token is not supported"));
         }
         Ok(())
     }
 
     /// RFC 8693, 2.1: both may stand there several times; a token that is good for each of them is only one for us.
-    fn check_audience(&mut self, audiences: &[&str]) -> Result<(), Fault> {
+    fn check_audience(&mut self, audiences: &[&str]) -> Result<(), ExchangeError> {
         for name in ["audience", "resource"] {
             let mut values = self.0.extract_if(.., |(key, _)| key == name);
             if values.any(|(_, value)| !audiences.contains(&value.as_str())) {
                 let detail = format!("{name} must be {}, or be left out", audiences.join(" or "));
-                return Err(Fault { error: "invalid_target", code: "invalid_target", detail });
+                return Err(ExchangeError { error: "invalid_target", code: "invalid_target", detail });
             }
         }
         Ok(())
@@ -134,7 +134,7 @@ impl Form {
 }
 
 /// The scopes that a text names: each once, in its order.
-fn scopes(text: &str) -> Result<Vec<Scope>, Fault> {
+fn scopes(text: &str) -> Result<Vec<Scope>, ExchangeError> {
     let words = || text.split(' ').filter(|word| !word.is_empty());
     if words().count() > MOST_WORDS {
         return Err(beyond(format!("scope names more than {MOST_WORDS} scopes")));
@@ -152,8 +152,8 @@ fn scopes(text: &str) -> Result<Vec<Scope>, Fault> {
     Ok(found)
 }
 
-fn beyond(detail: String) -> Fault {
-    Fault { error: "invalid_scope", code: "invalid_scope", detail }
+fn beyond(detail: String) -> ExchangeError {
+    ExchangeError { error: "invalid_scope", code: "invalid_scope", detail }
 }
 
 #[cfg(test)]
@@ -164,9 +164,9 @@ mod tests {
 
     const LEAST: [(&str, &str); 3] = [("grant_type", GRANT), ("subject_token_type", JWT), ("subject_token", "a.b.c")];
 
-    fn read(more: &[(&str, &str)]) -> Result<Asked, Fault> {
+    fn read(more: &[(&str, &str)]) -> Result<ExchangeRequest, ExchangeError> {
         let pairs = LEAST.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Asked::read(pairs.collect(), &["gateway", "https://gateway.example"])
+        ExchangeRequest::read(pairs.collect(), &["gateway", "https://gateway.example"])
     }
 
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         for missing in 0..LEAST.len() {
             let mut pairs: Vec<_> = LEAST.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             pairs[missing].1.clear();
-            let fault = Asked::read(pairs, &[]).unwrap_err();
+            let fault = ExchangeRequest::read(pairs, &[]).unwrap_err();
             assert_eq!((fault.error, fault.code), ("invalid_request", "missing_parameter"));
             assert!(fault.detail.starts_with(LEAST[missing].0), "{fault:?}");
         }

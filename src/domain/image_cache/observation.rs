@@ -26,7 +26,7 @@ pub struct ProviderEvent {
 
 /// An image cache as the cloud shows it, reduced to what we decide by and keep.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct Observation {
     /// `ImageCacheId`, imc-….
     pub eci_cache_id: String,
     /// `Status`, in the cloud's own word.

@@ -20,7 +20,7 @@ pub use changes::ImageCacheChanges;
 use fields::objects::{ACR_REGISTRY, ACR_REGISTRY_MEMBERS, Member, acr_registry_members};
 use fields::table::spec_fields;
 use fields::{FIELDS, Field};
-use values::{Given, Source, Text, Texts, Value, Word};
+use values::{FieldValue, SpecValue, Text, Texts, ValueSource, Word};
 
 /// The most images one cache holds (ECI, "image cache overview").
 pub const MAX_IMAGES: usize = FIELDS.images.most();
@@ -68,13 +68,13 @@ macro_rules! spec {
         $purpose:literal $( like $example:literal )?, $update:tt, $shown:tt; )* ) => {
         impl ImageCacheSpec {
             /// Every field with its value, in the order of the table.
-            pub fn given(&self) -> [(&'static Field, Given<'_>); [$( stringify!($field) ),*].len()] {
+            pub fn given(&self) -> [(&'static Field, FieldValue<'_>); [$( stringify!($field) ),*].len()] {
                 [$( (&FIELDS.$field, self.$field.given()) ),*]
             }
 
             /// Reads every field, in the order of the table.
-            pub fn read<S: Source>(source: &S) -> Result<Self, S::Error> {
-                Ok(Self { $( $field: Value::read(source, &FIELDS.$field)?, )* })
+            pub fn read<S: ValueSource>(source: &S) -> Result<Self, S::Error> {
+                Ok(Self { $( $field: SpecValue::read(source, &FIELDS.$field)?, )* })
             }
         }
     };
@@ -98,7 +98,7 @@ macro_rules! acr_registry {
 
         impl AcrRegistry {
             /// Every member with its value, in the order of the table.
-            pub fn given(&self) -> [(&'static Member, Given<'_>); ACR_REGISTRY_MEMBERS.len()] {
+            pub fn given(&self) -> [(&'static Member, FieldValue<'_>); ACR_REGISTRY_MEMBERS.len()] {
                 [$( (&ACR_REGISTRY.$must, self.$must.seen()), )* $( (&ACR_REGISTRY.$may, self.$may.seen()), )*]
             }
 

@@ -6,7 +6,7 @@ use super::{likely, placeholder};
 
 /// What is wrong with a text that is no image reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum ImageRefFault {
     /// The reference is empty.
     #[error("must not be empty: was a variable empty?")]
     Empty,
@@ -57,7 +57,7 @@ pub enum Fault {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ImageRefError {
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: ImageRefFault,
     /// A reference that the sender probably meant.
     pub likely: Option<String>,
 }
@@ -74,28 +74,31 @@ impl fmt::Display for ImageRefError {
 
 /// The grammar stops at the first letter that does not fit; the sender wants to hear what the text as a whole looks
 /// like.
-pub(super) fn explain(text: &str, fault: Fault) -> ImageRefError {
+pub(super) fn explain(text: &str, fault: ImageRefFault) -> ImageRefError {
     let fault = at_first_sight(text).unwrap_or(fault);
-    let silent = matches!(fault, Fault::Empty | Fault::Placeholder(_) | Fault::Login | Fault::ImageId);
+    let silent = matches!(
+        fault,
+        ImageRefFault::Empty | ImageRefFault::Placeholder(_) | ImageRefFault::Login | ImageRefFault::ImageId
+    );
     let likely = if silent { None } else { likely::of(text, |text| super::read(text).is_ok()) };
     ImageRefError { fault, likely }
 }
 
 /// What stands in no reference at all, wherever it is.
-pub(in crate::domain) fn at_first_sight(text: &str) -> Option<Fault> {
+pub(in crate::domain) fn at_first_sight(text: &str) -> Option<ImageRefFault> {
     if text.trim().is_empty() {
-        return Some(Fault::Empty);
+        return Some(ImageRefFault::Empty);
     }
     if let Some(found) = placeholder::find(text) {
-        return Some(Fault::Placeholder(found));
+        return Some(ImageRefFault::Placeholder(found));
     }
     if text.rsplit_once('@').is_some_and(|(_, behind)| behind.contains('/')) {
-        return Some(Fault::Login);
+        return Some(ImageRefFault::Login);
     }
     if text.contains("://") {
-        return Some(Fault::Scheme);
+        return Some(ImageRefFault::Scheme);
     }
-    text.chars().find_map(odd).map(Fault::Character)
+    text.chars().find_map(odd).map(ImageRefFault::Character)
 }
 
 /// The name of a character that stands in no reference.

@@ -6,7 +6,7 @@ mod properties;
 
 const SHA256: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-fn read(text: &str) -> Result<String, Fault> {
+fn read(text: &str) -> Result<String, ImageRefFault> {
     text.parse::<ImageRef>().map(|image| image.to_string()).map_err(|error| error.fault)
 }
 
@@ -63,8 +63,8 @@ fn a_digest_needs_no_tag() {
 
 #[test]
 fn what_is_no_reference_says_why() {
-    use Fault::{Digest, Empty, EmptyTag, Host, ImageId, Login, Port, Repository, Scheme, Tag, UpperCase};
-    let has = |what: &str| Fault::Character(what.to_owned());
+    use ImageRefFault::{Digest, Empty, EmptyTag, Host, ImageId, Login, Port, Repository, Scheme, Tag, UpperCase};
+    let has = |what: &str| ImageRefFault::Character(what.to_owned());
     let long = |count: usize| "a".repeat(count);
     let upper_hex = format!("nginx@{}", SHA256.to_uppercase().replace("SHA", "sha"));
     for (text, error) in [

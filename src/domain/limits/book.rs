@@ -15,7 +15,7 @@ const LOOK_THROUGH: i64 = 1;
 
 /// What one party has in hand.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Account {
+pub struct PartyAccount {
     /// Its rate.
     pub bucket: Bucket,
     /// Requests that are being worked on.
@@ -24,7 +24,7 @@ pub struct Account {
     pub waiting: u32,
 }
 
-impl Account {
+impl PartyAccount {
     fn is_like_new(&self, now: Instant) -> bool {
         self.running == 0 && self.waiting == 0 && self.bucket.is_full(now)
     }
@@ -33,8 +33,8 @@ impl Account {
 /// Accounts by party.
 #[derive(Debug)]
 pub struct Book<K> {
-    accounts: HashMap<K, Account>,
-    shared: Account,
+    accounts: HashMap<K, PartyAccount>,
+    shared: PartyAccount,
     most: usize,
     looked: Option<Instant>,
 }
@@ -42,11 +42,11 @@ pub struct Book<K> {
 impl<K: Eq + Hash + Clone> Book<K> {
     /// A book of at most so many accounts.
     pub fn new(most: usize) -> Self {
-        Self { accounts: HashMap::new(), shared: Account::default(), most, looked: None }
+        Self { accounts: HashMap::new(), shared: PartyAccount::default(), most, looked: None }
     }
 
     /// The account of `party`, opened where there is none; and whether it is its own.
-    pub fn open(&mut self, party: &K, now: Instant) -> (&mut Account, bool) {
+    pub fn open(&mut self, party: &K, now: Instant) -> (&mut PartyAccount, bool) {
         if !self.accounts.contains_key(party) {
             if self.accounts.len() >= self.most {
                 self.forget(now);
@@ -59,7 +59,7 @@ impl<K: Eq + Hash + Clone> Book<K> {
     }
 
     /// The account that [`Self::open`] gave.
-    pub fn of(&mut self, party: &K, own: bool) -> &mut Account {
+    pub fn of(&mut self, party: &K, own: bool) -> &mut PartyAccount {
         if own { self.accounts.entry(party.clone()).or_default() } else { &mut self.shared }
     }
 

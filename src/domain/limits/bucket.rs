@@ -32,7 +32,7 @@ impl Rate {
 
 /// What is left of a rate, for whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quota {
+pub struct RateQuota {
     /// Requests in an empty bucket's time to be full.
     pub limit: u32,
     /// That time, in whole seconds.
@@ -51,7 +51,7 @@ pub struct Bucket(Option<Instant>);
 
 impl Bucket {
     /// Takes one request out. Where none is left, nothing is taken, and the quota says when to come back.
-    pub fn take(&mut self, rate: Rate, now: Instant) -> Quota {
+    pub fn take(&mut self, rate: Rate, now: Instant) -> RateQuota {
         self.take_within(rate, now, std::time::Duration::ZERO).0
     }
 
@@ -62,7 +62,7 @@ impl Bucket {
         rate: Rate,
         now: Instant,
         max_wait: std::time::Duration,
-    ) -> (Quota, std::time::Duration) {
+    ) -> (RateQuota, std::time::Duration) {
         let (window, interval) = (rate.window(), rate.interval());
         let max_wait = Duration::from_std(max_wait).unwrap_or(Duration::zero()).min(LONGEST_DEBT);
         // More than anybody may owe: the clock was put back since, and it cannot be told what was left.
@@ -72,7 +72,7 @@ impl Bucket {
         let missing = if taken { after } else { missing };
         self.0 = now.checked_add_signed(missing);
         let left = (window - missing).max(Duration::zero()).num_nanoseconds().unwrap_or(0);
-        let quota = Quota {
+        let quota = RateQuota {
             limit: rate.burst,
             window_seconds: seconds(window),
             remaining: u32::try_from(left / interval.num_nanoseconds().unwrap_or(1).max(1)).unwrap_or(0),
@@ -122,7 +122,7 @@ mod tests {
         }
         let refused = bucket.take(RATE, at(0));
         let expected =
-            Quota { limit: 5, window_seconds: 1, remaining: 0, reset_seconds: 1, retry_after_seconds: Some(1) };
+            RateQuota { limit: 5, window_seconds: 1, remaining: 0, reset_seconds: 1, retry_after_seconds: Some(1) };
         assert_eq!(refused, expected);
         assert_eq!(bucket.take(RATE, at(99)).retry_after_seconds, Some(1));
         assert_eq!(bucket.take(RATE, at(100)).retry_after_seconds, None, "one came back");

@@ -8,11 +8,11 @@
 //! A line that empties is a burst, and borne: whoever stands there waits as long as its caller would. Only whom the
 //! line, as fast as it really drains ([`drain`]), would not reach within that time is turned away at once. A line that
 //! never empties is an overload, and waiting only makes everybody late. So where the line of a party stands
-//! ([`congestion`]), nobody waits there for longer than [`Room::target`] (the controlled delay of RFC 8289): half of it
-//! in the lowest class, twice in the highest; and whoever came last is the next: who came first has waited nearly too
-//! long already, and everybody who is worked for would have. Those whose callers take a refusal for a failure
-//! ([`Asking::delayed`]) go before them, in their order, and are turned away by their deadline alone. Where the lines
-//! are full, the newest of the longest line of the lowest class is turned away.
+//! ([`congestion`]), nobody waits there for longer than [`Capacity::target`] (the controlled delay of RFC 8289): half
+//! of it in the lowest class, twice in the highest; and whoever came last is the next: who came first has waited nearly
+//! too long already, and everybody who is worked for would have. Those whose callers take a refusal for a failure
+//! ([`QueueRequest::delayed`]) go before them, in their order, and are turned away by their deadline alone. Where the
+//! lines are full, the newest of the longest line of the lowest class is turned away.
 //!
 //! Taking turns alone would leave the others behind whatever the greedy one has just begun: every core is busy with it.
 //! So a party that had more than its share of lists lately ([`super::shares`]) begins another only while fewer than
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use super::shares::Shares;
 use drain::Drain;
-use lane::{Lane, Waiter};
+use lane::{Lane, QueuedRequest};
 
 mod congestion;
 mod drain;
@@ -62,7 +62,7 @@ impl Class {
 
 /// How much is worked on, and how long the lines are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct Capacity {
     /// Requests that are worked on at once.
     pub running: usize,
     /// Of those, lists and exports. Each keeps a processor of the database and of ours busy: more of them at once are
@@ -81,7 +81,7 @@ pub struct Room {
 
 /// A request that asks for a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asking<'a, K> {
+pub struct QueueRequest<'a, K> {
     /// What it is.
     pub class: Class,
     /// Whose turn it takes.
@@ -113,14 +113,14 @@ pub struct Queue<K> {
     /// Who had those lately.
     shares: Shares<K>,
     /// Of all else, and of lists.
-    kinds: [Kind; 2],
+    kinds: [LaneGroup; 2],
     next_id: u64,
     turns: u32,
 }
 
 /// What shares places: lists, or all else.
 #[derive(Debug, Clone, Copy, Default)]
-struct Kind {
+struct LaneGroup {
     /// How fast its lines drain.
     drain: Drain,
     /// How many have begun, ever.
@@ -130,7 +130,7 @@ struct Kind {
 impl<K: Eq + Hash + Clone> Default for Queue<K> {
     fn default() -> Self {
         let lanes = [Lane::new(), Lane::new(), Lane::new()];
-        let (shares, kinds) = (Shares::default(), [Kind::default(); 2]);
+        let (shares, kinds) = (Shares::default(), [LaneGroup::default(); 2]);
         Self { lanes, running: 0, lists: 0, shares, kinds, next_id: 0, turns: 0 }
     }
 }
@@ -152,8 +152,8 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     }
 
     /// A request arrives. `now` is counted from any one moment.
-    pub fn arrive(&mut self, room: &Room, asking: &Asking<'_, K>, now: Duration) -> Arrival {
-        let Asking { class, party, until, delayed } = *asking;
+    pub fn arrive(&mut self, room: &Capacity, asking: &QueueRequest<'_, K>, now: Duration) -> Arrival {
+        let QueueRequest { class, party, until, delayed } = *asking;
         self.shares.go_on(room.lately, now);
         // Where it may begin, nobody waits who might as well, but others of its own.
         if self.may_begin(room, class, party) {
@@ -174,7 +174,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         self.next_id += 1;
         let begun = self.kinds[kind(class)].begun;
         self.note_length(class, party, now);
-        self.lanes[class as usize].push(party, Waiter { id, since: now, until, delayed, begun });
+        self.lanes[class as usize].push(party, QueuedRequest { id, since: now, until, delayed, begun });
         self.note_waiting(now);
         Arrival::Wait(id, victim)
     }
@@ -188,8 +188,8 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     }
 
     /// Whether the line, as fast as it drains, would not reach it in time. In one that stands, the target says more.
-    fn would_be_late(&mut self, asking: &Asking<'_, K>, now: Duration) -> bool {
-        let Asking { class, party, until, .. } = *asking;
+    fn would_be_late(&mut self, asking: &QueueRequest<'_, K>, now: Duration) -> bool {
+        let QueueRequest { class, party, until, .. } = *asking;
         if self.is_overloaded_by(class, party, now) {
             return false;
         }
@@ -220,7 +220,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     }
 
     /// One of that class has ended. Who may begin now, if anybody; `turned_away` gets those whose wait was too long.
-    pub fn leave(&mut self, room: &Room, ended: Class, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
+    pub fn leave(&mut self, room: &Capacity, ended: Class, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
         self.running = self.running.saturating_sub(1);
         self.lists = self.lists.saturating_sub(usize::from(ended == Class::List));
         self.call(room, now, turned_away)
@@ -228,7 +228,7 @@ impl<K: Eq + Hash + Clone> Queue<K> {
 
     /// Who may begin, if a place is free for anybody; to be asked until there is nobody. Seldom is there a second for
     /// one who left: a party whose greed is forgotten may begin as many at once as there are places.
-    pub fn call(&mut self, room: &Room, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
+    pub fn call(&mut self, room: &Capacity, now: Duration, turned_away: &mut Vec<u64>) -> Option<u64> {
         self.shares.go_on(room.lately, now);
         let mut called = None;
         while let Some(class) = self.next(room) {
@@ -278,21 +278,21 @@ impl<K: Eq + Hash + Clone> Queue<K> {
         }
     }
 
-    fn is_free(&self, room: &Room, class: Class) -> bool {
+    fn is_free(&self, room: &Capacity, class: Class) -> bool {
         self.running < room.running && (class != Class::List || self.lists < room.lists)
     }
 
     /// Whether one of `party` would be worked for at once.
-    fn may_begin(&self, room: &Room, class: Class, party: &K) -> bool {
+    fn may_begin(&self, room: &Capacity, class: Class, party: &K) -> bool {
         self.is_free(room, class) && (self.is_for_all(room, class) || !self.shares.has_more(party))
     }
 
     /// Whether a place that is free is there for whoever had more than its share, too.
-    fn is_for_all(&self, room: &Room, class: Class) -> bool {
+    fn is_for_all(&self, room: &Capacity, class: Class) -> bool {
         class != Class::List || self.lists < (room.lists / 2).max(1)
     }
 
-    fn pop(&mut self, room: &Room, class: Class, now: Duration) -> Option<(K, Waiter, bool)> {
+    fn pop(&mut self, room: &Capacity, class: Class, now: Duration) -> Option<(K, QueuedRequest, bool)> {
         let for_all = self.is_for_all(room, class);
         let Self { lanes, shares, .. } = self;
         lanes[class as usize].pop(now, |party| for_all || !shares.has_more(party))
@@ -307,17 +307,17 @@ impl<K: Eq + Hash + Clone> Queue<K> {
     }
 
     /// Whether anybody stands there who could begin.
-    fn anybody(&self, room: &Room) -> bool {
+    fn anybody(&self, room: &Capacity) -> bool {
         Class::ALL.into_iter().any(|class| self.can_begin(room, class))
     }
 
-    fn can_begin(&self, room: &Room, class: Class) -> bool {
+    fn can_begin(&self, room: &Capacity, class: Class) -> bool {
         let turns = &self.lanes[class as usize].turns;
         turns.iter().any(|party| self.may_begin(room, class, party))
     }
 
     /// The class whose turn it is, among those in which somebody could begin.
-    fn next(&mut self, room: &Room) -> Option<Class> {
+    fn next(&mut self, room: &Capacity) -> Option<Class> {
         self.turns = (self.turns + 1) % LEFT_OVER;
         let mut order = Class::ALL;
         if self.turns == 0 {
@@ -333,7 +333,7 @@ fn kind(class: Class) -> usize {
 }
 
 /// The longest wait in a line that stands.
-fn longest_wait(room: &Room, class: Class) -> Duration {
+fn longest_wait(room: &Capacity, class: Class) -> Duration {
     match class {
         Class::Change => room.target * 2,
         Class::Read => room.target,

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use super::{DEFAULT_EPHEMERAL_STORAGE_GIB, Ranking, Wanted, Weighed, age};
+use super::{DEFAULT_EPHEMERAL_STORAGE_GIB, MatchQuery, Ranking, WeighedCache, age};
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_ref::ImageRef;
 
@@ -15,7 +15,7 @@ pub const MAX_NEAR_MISSES: usize = 5;
 
 /// What keeps a cache from being the hit, the slightest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
+pub enum NearMissReason {
     /// It is not usable, or not yet.
     NotReady,
     /// It is larger than the ephemeral storage.
@@ -30,7 +30,7 @@ pub enum Reason {
     OtherRegion,
 }
 
-impl Reason {
+impl NearMissReason {
     /// The word in REST.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,18 +50,18 @@ pub struct NearMiss<'a> {
     /// The requested image.
     pub image: ImageRef,
     /// The image cache that nearly contains it.
-    pub cache: &'a Weighed,
+    pub cache: &'a WeighedCache,
     /// What it holds instead, as it was asked for; the wanted image itself where only the cache is in the way.
     pub held: ImageRef,
     /// All that is in the way; never empty.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<NearMissReason>,
     /// What would make it hit, in sentences.
     pub advice: String,
 }
 
 /// The near misses of every wanted image that the winner does not hold exactly; for each image the nearest
 /// first, at most [`MAX_NEAR_MISSES`].
-pub fn near_misses<'a>(wanted: &Wanted, caches: &'a [Weighed], ranking: &Ranking<'a>) -> Vec<NearMiss<'a>> {
+pub fn near_misses<'a>(wanted: &MatchQuery, caches: &'a [WeighedCache], ranking: &Ranking<'a>) -> Vec<NearMiss<'a>> {
     let taken = ranking.winner.map_or(&[][..], |winner| &winner.images);
     let missed = wanted.images.iter().filter(|image| !taken.iter().any(|taken| taken.same_image(image)));
     missed.flat_map(|image| nearest(wanted, image, caches)).collect()
@@ -69,12 +69,12 @@ pub fn near_misses<'a>(wanted: &Wanted, caches: &'a [Weighed], ranking: &Ranking
 
 /// What one cache holds in place of the image, and all that is in the way.
 struct Near<'a> {
-    cache: &'a Weighed,
+    cache: &'a WeighedCache,
     held: &'a ImageRef,
-    reasons: Vec<Reason>,
+    reasons: Vec<NearMissReason>,
 }
 
-fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &'a [Weighed]) -> Vec<NearMiss<'a>> {
+fn nearest<'a>(wanted: &MatchQuery, image: &ImageRef, caches: &'a [WeighedCache]) -> Vec<NearMiss<'a>> {
     let near = caches.iter().filter_map(|cache| near(wanted, image, cache));
     let mut near: Vec<Near<'a>> = near.filter(|near| !near.reasons.is_empty()).collect();
     let age = |near: &Near<'a>| age(near.cache.created_at, near.cache.id);
@@ -88,37 +88,45 @@ fn nearest<'a>(wanted: &Wanted, image: &ImageRef, caches: &'a [Weighed]) -> Vec<
 }
 
 /// The cache's nearest image, if one has the repository's path.
-fn near<'a>(wanted: &Wanted, image: &ImageRef, cache: &'a Weighed) -> Option<Near<'a>> {
+fn near<'a>(wanted: &MatchQuery, image: &ImageRef, cache: &'a WeighedCache) -> Option<Near<'a>> {
     let same_path = cache.images.iter().filter(|held| held.repository() == image.repository());
     let judged = same_path.map(|held| Near { cache, held, reasons: reasons(wanted, image, cache, held) });
     judged.min_by_key(|near| (near.reasons.len(), near.reasons.clone()))
 }
 
-fn reasons(wanted: &Wanted, image: &ImageRef, cache: &Weighed, held: &ImageRef) -> Vec<Reason> {
+fn reasons(wanted: &MatchQuery, image: &ImageRef, cache: &WeighedCache, held: &ImageRef) -> Vec<NearMissReason> {
     let other_version = !image.same_version(held);
     let by_digest = image.digest().is_some() || held.digest().is_some();
     let all = [
-        (cache.status != Status::Ready, Reason::NotReady),
-        (cache.size_gib > wanted.ephemeral_storage_gib, Reason::TooLarge),
-        (other_version && !by_digest, Reason::OtherTag),
-        (other_version && by_digest, Reason::OtherDigest),
-        (!image.same_registry(held), Reason::OtherRegistryHost),
-        (cache.region != wanted.region, Reason::OtherRegion),
+        (cache.status != Status::Ready, NearMissReason::NotReady),
+        (cache.size_gib > wanted.ephemeral_storage_gib, NearMissReason::TooLarge),
+        (other_version && !by_digest, NearMissReason::OtherTag),
+        (other_version && by_digest, NearMissReason::OtherDigest),
+        (!image.same_registry(held), NearMissReason::OtherRegistryHost),
+        (cache.region != wanted.region, NearMissReason::OtherRegion),
     ];
     all.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
 }
 
 /// One sentence for each reason. What is wrong with the name itself is one sentence: it is one change.
-fn advice(wanted: &Wanted, image: &ImageRef, cache: &Weighed, held: &ImageRef, reasons: &[Reason]) -> String {
+fn advice(
+    wanted: &MatchQuery,
+    image: &ImageRef,
+    cache: &WeighedCache,
+    held: &ImageRef,
+    reasons: &[NearMissReason],
+) -> String {
     let mut text = String::new();
     let mut named = false;
     for reason in reasons {
         let sentence = match reason {
-            Reason::NotReady => not_ready(cache.status),
-            Reason::TooLarge => too_large(wanted, cache),
-            Reason::OtherRegion => other_region(wanted, cache),
-            Reason::OtherTag | Reason::OtherDigest | Reason::OtherRegistryHost if named => continue,
-            Reason::OtherTag | Reason::OtherDigest | Reason::OtherRegistryHost => {
+            NearMissReason::NotReady => not_ready(cache.status),
+            NearMissReason::TooLarge => too_large(wanted, cache),
+            NearMissReason::OtherRegion => other_region(wanted, cache),
+            NearMissReason::OtherTag | NearMissReason::OtherDigest | NearMissReason::OtherRegistryHost if named => {
+                continue;
+            }
+            NearMissReason::OtherTag | NearMissReason::OtherDigest | NearMissReason::OtherRegistryHost => {
                 named = true;
                 other_name(image, held)
             }
@@ -140,7 +148,7 @@ fn not_ready(status: Status) -> String {
     }
 }
 
-fn too_large(wanted: &Wanted, cache: &Weighed) -> String {
+fn too_large(wanted: &MatchQuery, cache: &WeighedCache) -> String {
     let (size, storage) = (cache.size_gib, wanted.ephemeral_storage_gib);
     let more = size.saturating_sub(DEFAULT_EPHEMERAL_STORAGE_GIB);
     let extra = if more > 0 { format!(" ({more} GiB of extra ephemeral storage)") } else { String::new() };
@@ -150,7 +158,7 @@ fn too_large(wanted: &Wanted, cache: &Weighed) -> String {
     )
 }
 
-fn other_region(wanted: &Wanted, cache: &Weighed) -> String {
+fn other_region(wanted: &MatchQuery, cache: &WeighedCache) -> String {
     format!(
         "It is in {}: create one in {}, because image caches can be used only in their own region.",
         cache.region, wanted.region

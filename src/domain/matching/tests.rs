@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
-use crate::domain::image_cache::Evidence;
+use crate::domain::image_cache::BuildEvidence;
 use crate::domain::property::holds;
 
 const HANGZHOU: &str = "cn-hangzhou";
@@ -43,7 +43,7 @@ pub(crate) fn cache(name: &str, minute: i64, images: &[&str]) -> ImageCache {
         updated_at: at(minute),
         ready_at: None,
         expires_at: None,
-        evidence: Evidence::default(),
+        evidence: BuildEvidence::default(),
         last_matched_at: None,
         provider: None,
         misses: 0,
@@ -59,8 +59,8 @@ fn sized(size: i32, cache: ImageCache) -> ImageCache {
 }
 
 /// What the store reads of them.
-fn weighed(caches: &[ImageCache]) -> Vec<Weighed> {
-    let one = |cache: &ImageCache| Weighed {
+fn weighed(caches: &[ImageCache]) -> Vec<WeighedCache> {
+    let one = |cache: &ImageCache| WeighedCache {
         id: cache.id,
         eci_cache_id: cache.eci_cache_id.clone(),
         account: cache.account.clone(),
@@ -68,7 +68,7 @@ fn weighed(caches: &[ImageCache]) -> Vec<Weighed> {
         region: cache.spec.region.clone(),
         status: cache.status,
         size_gib: size_gib(cache),
-        images: Weighed::held(&cache.spec.images),
+        images: WeighedCache::held(&cache.spec.images),
         created_at: cache.created_at,
     };
     caches.iter().map(one).collect()
@@ -78,12 +78,12 @@ fn images(texts: &[&str]) -> Vec<ImageRef> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-fn wanted(texts: &[&str]) -> Wanted {
-    Wanted::new(HANGZHOU.parse().unwrap(), &images(texts), None, false, None)
+fn wanted(texts: &[&str]) -> MatchQuery {
+    MatchQuery::new(HANGZHOU.parse().unwrap(), &images(texts), None, false, None)
 }
 
 /// Name, whether it fits, exact, repository and size difference of each candidate; then the winner's name.
-fn ranked(wanted: &Wanted, caches: &[ImageCache]) -> (Vec<String>, Option<String>) {
+fn ranked(wanted: &MatchQuery, caches: &[ImageCache]) -> (Vec<String>, Option<String>) {
     let caches = weighed(caches);
     let ranking = rank(wanted, &caches);
     let line = |one: &Candidate<'_>| {
@@ -136,7 +136,7 @@ fn the_instance_has_thirty_gib_where_nothing_is_said() {
         (lines, winner.as_deref()),
         (vec!["thirty true 1 1 0".into(), "more false 1 1 -1".into()], Some("thirty"))
     );
-    let roomy = Wanted { ephemeral_storage_gib: 40, ..wanted(&["nginx"]) };
+    let roomy = MatchQuery { ephemeral_storage_gib: 40, ..wanted(&["nginx"]) };
     assert_eq!(ranked(&roomy, &caches).1.as_deref(), Some("more"));
 }
 
@@ -145,7 +145,9 @@ fn as_many_must_match_exactly_as_are_asked_for() {
     let caches = [cache("one", 1, &["nginx:1", "redis:6"])];
     let with = |full, minimum| {
         let images = images(&["nginx:1", "redis:7", "docker.io/library/nginx:1"]);
-        rank(&Wanted::new(HANGZHOU.parse().unwrap(), &images, None, full, minimum), &weighed(&caches)).winner.is_some()
+        rank(&MatchQuery::new(HANGZHOU.parse().unwrap(), &images, None, full, minimum), &weighed(&caches))
+            .winner
+            .is_some()
     };
     assert_eq!(
         [with(false, None), with(false, Some(1)), with(false, Some(2)), with(true, None)],
@@ -153,12 +155,12 @@ fn as_many_must_match_exactly_as_are_asked_for() {
     );
     let both = [cache("both", 1, &["nginx:1", "redis:7"])];
     let all = images(&["nginx:1", "redis:7", "docker.io/library/nginx:1"]);
-    let full = Wanted::new(HANGZHOU.parse().unwrap(), &all, None, true, None);
+    let full = MatchQuery::new(HANGZHOU.parse().unwrap(), &all, None, true, None);
     assert!(rank(&full, &weighed(&both)).winner.is_some(), "two spellings of one image count once");
 }
 
 /// Wanted image, cache and reasons of each near miss.
-fn misses(wanted: &Wanted, caches: &[ImageCache]) -> Vec<String> {
+fn misses(wanted: &MatchQuery, caches: &[ImageCache]) -> Vec<String> {
     let caches = weighed(caches);
     let near = near_misses(wanted, &caches, &rank(wanted, &caches));
     let reasons = |miss: &NearMiss<'_>| miss.reasons.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(",");
@@ -269,7 +271,7 @@ fn any_caches() -> impl Strategy<Value = Vec<ImageCache>> {
 fn the_order_in_which_caches_are_read_decides_nothing_and_the_first_that_can_win_does() {
     holds(1_000, (any_caches(), vec("[a-d]:[12]", 1..4), any::<bool>()), |(caches, asked, full)| {
         let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-        let wanted = Wanted::new(HANGZHOU.parse().unwrap(), &images(&asked), None, full, None);
+        let wanted = MatchQuery::new(HANGZHOU.parse().unwrap(), &images(&asked), None, full, None);
         let (lines, winner) = ranked(&wanted, &caches);
         let mut others = caches.clone();
         others.reverse();

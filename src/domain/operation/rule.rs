@@ -9,15 +9,17 @@
 //!    found: look again and again, ever more seldom, until the last signed attempt can no longer be accepted (its
 //!    timestamp, plus the 15 minutes the cloud allows, plus the lag of its lists). A cache that is shown without a
 //!    trace of the update: nothing happened and nothing will, so send. What is not shown at all may be hidden: the
-//!    cloud's answer of one moment is not a fact. Only once three looks, spread over [`Rule::absence`], have shown
-//!    nothing, it counts as never made, and is sent. A delete is sent again instead: repeating it does no harm.
+//!    cloud's answer of one moment is not a fact. Only once three looks, spread over [`OperationTimings::absence`],
+//!    have shown nothing, it counts as never made, and is sent. A delete is sent again instead: repeating it does no
+//!    harm.
 //! 4. A refusal ends the operation only if no earlier attempt is in doubt. Else it is held, nothing more is
 //!    sent, and step 3's looks decide: found, it was done after all; not found, it ends with the kept refusal.
 //! 5. `IdempotentParameterMismatch` means that the cloud knows our token with other parameters: something
 //!    was done in our name. It is held like a refusal, whatever went before. Never another token.
 //! 6. A success leaves a trace where an earlier attempt is in doubt: its copy may arrive after the cloud has
 //!    forgotten the token. `unsettled_until` says when that is over; what was made twice is removed then, and what a
-//!    copy of an update has built is looked at, for as long as [`Rule::absence`] where the cache is not shown.
+//!    copy of an update has built is looked at, for as long as [`OperationTimings::absence`] where the cache is not
+//!    shown.
 //! 7. A create that a delete waits for is not sent any more: withdrawn if nothing was done, else looked for.
 //! 8. An update waits until no copy of an earlier update can be carried out, and until what such a copy built
 //!    was looked at: it would undo the newer one, or be taken for its build.
@@ -38,9 +40,9 @@ use chrono::Duration;
 use super::OperationKind;
 use crate::domain::clock::{Instant, Present};
 
-mod words;
+mod types;
 
-pub use words::{Answer, Effect, Held, Input, Sight};
+pub use types::{CallOutcome, Effect, HoldReason, LookupResult, OperationInput};
 
 /// An attempt must be on its way this long after its signing; one that was paused for longer is not sent.
 const ON_ITS_WAY_WITHIN: Duration = Duration::seconds(10);
@@ -51,7 +53,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::seconds(30);
 
 /// The settings of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rule {
+pub struct OperationTimings {
     /// How long the cloud surely remembers a ClientToken (undocumented; an assumption).
     pub token_window: Duration,
     /// How long a signed request may still be accepted: 15 minutes (Alibaba's RPC endpoints).
@@ -63,14 +65,14 @@ pub struct Rule {
     pub absence: Duration,
 }
 
-impl Rule {
+impl OperationTimings {
     /// The longest that an operation or its aftercare is put off at once.
     pub fn longest_wait(&self) -> Duration {
         self.absence.max(self.acceptance + self.list_lag) + LOOK_AGAIN_AFTER
     }
 }
 
-impl Default for Rule {
+impl Default for OperationTimings {
     fn default() -> Self {
         Self {
             token_window: Duration::minutes(5),
@@ -96,7 +98,7 @@ pub struct Progress {
     /// Whether an attempt's outcome is unknown. As kept, an attempt that is out counts: a crash now leaves doubt.
     pub in_doubt: bool,
     /// Why nothing more is sent, where that is so.
-    pub held: Option<Held>,
+    pub held: Option<HoldReason>,
     /// Since when looks have not shown it, none of which could be too early; none while one may be, or has shown it.
     pub unseen_since: Option<Instant>,
 }
@@ -127,29 +129,29 @@ impl Progress {
 
     /// Whether an attempt may still be signed that was decided upon a while ago: nothing is in doubt, a repetition does
     /// no harm, or the cloud surely remembers the token.
-    pub fn may_sign(&self, now: Present, rule: &Rule) -> bool {
+    pub fn may_sign(&self, now: Present, rule: &OperationTimings) -> bool {
         !self.in_doubt || self.kind == OperationKind::Delete || self.is_window_open(now, rule)
     }
 
     /// Whether the cloud surely remembers the token. Not if an attempt was signed later than now: the clock was put
     /// back since.
-    fn is_window_open(&self, now: Present, rule: &Rule) -> bool {
+    fn is_window_open(&self, now: Present, rule: &OperationTimings) -> bool {
         let within = |opened: Instant| opened <= now.at && now.at < opened + rule.token_window;
         now.sure && self.window_opened_at.is_some_and(within) && self.last_signed_at.is_none_or(|last| last <= now.at)
     }
 
     /// From when on no attempt can be accepted any more, and what was done stands in the lists.
-    fn settled_at(&self, rule: &Rule) -> Option<Instant> {
+    fn settled_at(&self, rule: &OperationTimings) -> Option<Instant> {
         self.last_signed_at.map(|last| last + rule.acceptance + rule.list_lag)
     }
 
     /// Until when an ended update is looked after where its cache is not shown, or as what it hardly is: it may be
     /// hidden, and what a copy has built must be seen before the next update is told from it.
-    pub fn looked_after_until(&self, rule: &Rule) -> Option<Instant> {
+    pub fn looked_after_until(&self, rule: &OperationTimings) -> Option<Instant> {
         self.settled_at(rule).map(|settled| settled + rule.absence)
     }
 
-    fn due(&self, unwanted: bool, overtaken_until: Option<Instant>, now: Present, rule: &Rule) -> Effect {
+    fn due(&self, unwanted: bool, overtaken_until: Option<Instant>, now: Present, rule: &OperationTimings) -> Effect {
         match self.kind {
             OperationKind::Update if !now.sure => Effect::Wait(now.at + LOOK_AGAIN_AFTER),
             _ if self.held.is_some() => Effect::LookUp,
@@ -160,7 +162,7 @@ impl Progress {
         }
     }
 
-    fn due_in_doubt(&self, unwanted: bool, now: Present, rule: &Rule) -> Effect {
+    fn due_in_doubt(&self, unwanted: bool, now: Present, rule: &OperationTimings) -> Effect {
         match self.kind {
             OperationKind::Delete => Effect::Sign,
             OperationKind::Create if unwanted => Effect::LookUp,
@@ -174,28 +176,28 @@ impl Progress {
         }
     }
 
-    fn answered(mut self, answer: Answer, now: Instant, rule: &Rule) -> (Self, Effect) {
+    fn answered(mut self, answer: CallOutcome, now: Instant, rule: &OperationTimings) -> (Self, Effect) {
         let again = Effect::Wait(now + backoff(self.attempts));
         let hold = Effect::Wait(self.first_look(now, rule));
         let effect = match answer {
-            Answer::Done => {
+            CallOutcome::Done => {
                 // A delete's copy finds nothing more to delete: ids are never used again.
                 let copies = self.in_doubt && self.kind != OperationKind::Delete;
                 Effect::Succeed { unsettled_until: if copies { self.settled_at(rule) } else { None } }
             }
-            Answer::Refused if !self.in_doubt => Effect::Refuse,
-            Answer::Refused => {
-                self.held = Some(Held::Refusal);
+            CallOutcome::Refused if !self.in_doubt => Effect::Refuse,
+            CallOutcome::Refused => {
+                self.held = Some(HoldReason::Refusal);
                 hold
             }
-            Answer::Mismatch => {
+            CallOutcome::Mismatch => {
                 self.in_doubt = true;
-                self.held = Some(Held::Mismatch);
+                self.held = Some(HoldReason::Mismatch);
                 hold
             }
             // An earlier attempt's doubt is not lifted by a later one that did nothing.
-            Answer::Busy | Answer::NotDone => again,
-            Answer::Unknown => {
+            CallOutcome::Busy | CallOutcome::NotDone => again,
+            CallOutcome::Unknown => {
                 self.in_doubt = true;
                 again
             }
@@ -203,44 +205,46 @@ impl Progress {
         (self, effect)
     }
 
-    fn looked(mut self, sight: Sight, unwanted: bool, now: Present, rule: &Rule) -> (Self, Effect) {
-        let found = matches!(sight, Sight::Found { .. });
-        let sight = if now.sure || found { sight } else { Sight::Failed };
+    fn looked(mut self, sight: LookupResult, unwanted: bool, now: Present, rule: &OperationTimings) -> (Self, Effect) {
+        let found = matches!(sight, LookupResult::Found { .. });
+        let sight = if now.sure || found { sight } else { LookupResult::Failed };
         let Present { at: now, sure } = now;
         // Once it was looked for, it is not sent again by the old window, whatever happens to the clock.
         self.window_opened_at = None;
         let unsettled_until = self.settled_at(rule).filter(|settled| !sure || now < *settled);
         let effect = match (sight, unsettled_until) {
-            (Sight::Failed, _) => Effect::Wait(now + LOOK_AGAIN_AFTER),
-            (Sight::Found { twice }, _) => {
+            (LookupResult::Failed, _) => Effect::Wait(now + LOOK_AGAIN_AFTER),
+            (LookupResult::Found { twice }, _) => {
                 Effect::Succeed { unsettled_until: unsettled_until.or(twice.then_some(now)) }
             }
-            (Sight::Nothing | Sight::Absent, Some(settled)) => Effect::Wait(settled.min(self.next_look(now, rule))),
-            (Sight::Nothing, None) => self.was_not_done(now),
+            (LookupResult::Nothing | LookupResult::Absent, Some(settled)) => {
+                Effect::Wait(settled.min(self.next_look(now, rule)))
+            }
+            (LookupResult::Nothing, None) => self.was_not_done(now),
             // If it comes to light after all, it is removed like any other that nobody wants.
-            (Sight::Absent, None) if unwanted && self.kind == OperationKind::Create => {
+            (LookupResult::Absent, None) if unwanted && self.kind == OperationKind::Create => {
                 self.in_doubt = false;
                 if self.held.is_some() { Effect::Refuse } else { Effect::Withdraw }
             }
-            (Sight::Absent, None) => self.absent(now, rule),
+            (LookupResult::Absent, None) => self.absent(now, rule),
         };
         (self, effect)
     }
 
     /// When to look for what is held. A create at once: what an attempt made whose commit a failover lost is most
     /// likely shown by now. A look at an update would take what was before it for what it did.
-    fn first_look(&self, now: Instant, rule: &Rule) -> Instant {
+    fn first_look(&self, now: Instant, rule: &OperationTimings) -> Instant {
         if self.kind == OperationKind::Create { now } else { now + rule.list_lag }
     }
 
     /// When to look again while it is too early to tell: after as long as it has been since the last attempt.
-    fn next_look(&self, now: Instant, rule: &Rule) -> Instant {
+    fn next_look(&self, now: Instant, rule: &OperationTimings) -> Instant {
         let passed = self.last_signed_at.map_or(Duration::zero(), |last| now - last);
         now + passed.max(rule.list_lag)
     }
 
     /// A look that cannot be too early did not show it.
-    fn absent(&mut self, now: Instant, rule: &Rule) -> Effect {
+    fn absent(&mut self, now: Instant, rule: &OperationTimings) -> Effect {
         // By a clock that was put back since, it has not been looked for before.
         let since = self.unseen_since.filter(|since| *since <= now).unwrap_or(now);
         self.unseen_since = Some(since);
@@ -258,11 +262,13 @@ impl Progress {
 }
 
 /// The rule: what is known of the operation afterwards, and what to do.
-pub fn decide(progress: Progress, input: Input, now: Present, rule: &Rule) -> (Progress, Effect) {
+pub fn decide(progress: Progress, input: OperationInput, now: Present, rule: &OperationTimings) -> (Progress, Effect) {
     match input {
-        Input::Due { unwanted, overtaken_until } => (progress, progress.due(unwanted, overtaken_until, now, rule)),
-        Input::Answered(answer) => progress.answered(answer, now.at, rule),
-        Input::Looked { sight, unwanted } => progress.looked(sight, unwanted, now, rule),
+        OperationInput::Due { unwanted, overtaken_until } => {
+            (progress, progress.due(unwanted, overtaken_until, now, rule))
+        }
+        OperationInput::Answered(answer) => progress.answered(answer, now.at, rule),
+        OperationInput::Looked { sight, unwanted } => progress.looked(sight, unwanted, now, rule),
     }
 }
 

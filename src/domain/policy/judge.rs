@@ -13,7 +13,7 @@ use crate::domain::image_ref::{DEFAULT_TAG, ImageRef};
 
 /// The change that is checked against a policy.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct ProposedChange<'a> {
     /// The cloud account of the change.
     pub account: &'a str,
     /// What the cache shall be, filled in.
@@ -24,7 +24,7 @@ pub struct Asked<'a> {
     pub builds: bool,
 }
 
-impl Asked<'_> {
+impl ProposedChange<'_> {
     /// The team's usage after the change.
     pub fn after(&self, usage: &Usage, prices: &Prices) -> Usage {
         let next = Shape::of(self.spec);
@@ -51,7 +51,7 @@ const LISTED: usize = 20;
 
 impl Refusal {
     /// Why, and what is allowed instead where that can be listed: in one sentence.
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         if self.allowed.iter().all(|value| self.detail.contains(value.as_str())) {
             return self.detail.clone();
         }
@@ -66,11 +66,11 @@ impl Refusal {
 pub fn judge(
     policy: &Policy,
     profile: Option<&RegionProfile>,
-    asked: &Asked<'_>,
+    asked: &ProposedChange<'_>,
     usage: Option<&Usage>,
     prices: &Prices,
 ) -> Vec<Refusal> {
-    let mut bench = Bench { policy, asked: *asked, found: Vec::new() };
+    let mut bench = PolicyCheck { policy, asked: *asked, found: Vec::new() };
     if asked.before.is_none() {
         bench.place();
         bench.registry_security();
@@ -117,13 +117,13 @@ fn put<T: Clone>(field: &Field, slot: &mut Option<T>, value: Option<&T>, filled:
     }
 }
 
-struct Bench<'a> {
+struct PolicyCheck<'a> {
     policy: &'a Policy,
-    asked: Asked<'a>,
+    asked: ProposedChange<'a>,
     found: Vec<Refusal>,
 }
 
-impl Bench<'_> {
+impl PolicyCheck<'_> {
     fn refuse(
         &mut self,
         field: impl Into<String>,

@@ -7,7 +7,7 @@ use crate::domain::clock::Instant;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::image_cache::spec::fields::FIELDS;
 use crate::domain::image_cache::spec::limits::note;
-use crate::domain::image_cache::spec::values::Value as _;
+use crate::domain::image_cache::spec::values::SpecValue as _;
 use crate::domain::region::Region;
 
 /// Which profile: `account:region`.

@@ -47,7 +47,7 @@ pub enum UnknownTeams {
 
 /// Where a policy comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum PolicySource {
     /// The team's own policy.
     Team,
     /// It is the default policy that an administrator wrote.
@@ -56,7 +56,7 @@ pub enum Source {
     BuiltIn,
 }
 
-impl Source {
+impl PolicySource {
     /// The word in REST.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -68,10 +68,10 @@ impl Source {
 }
 
 /// The policy that holds for a team, and where it comes from.
-pub fn policy_of(team: Option<&Team>, default: Option<&Policy>) -> (Policy, Source) {
-    let own = team.and_then(|team| team.policy.as_ref()).map(|policy| (policy, Source::Team));
-    let (policy, source) = own.or(default.map(|policy| (policy, Source::Default))).unzip();
-    (policy.cloned().unwrap_or_default(), source.unwrap_or(Source::BuiltIn))
+pub fn policy_of(team: Option<&Team>, default: Option<&Policy>) -> (Policy, PolicySource) {
+    let own = team.and_then(|team| team.policy.as_ref()).map(|policy| (policy, PolicySource::Team));
+    let (policy, source) = own.or(default.map(|policy| (policy, PolicySource::Default))).unzip();
+    (policy.cloned().unwrap_or_default(), source.unwrap_or(PolicySource::BuiltIn))
 }
 
 /// Why nothing at all may be created for a team.
@@ -151,10 +151,10 @@ mod tests {
     #[test]
     fn the_teams_own_policy_stands_above_the_default_one() {
         let (own, default) = (Policy::open(), Policy { most_total_gib: Some(1), ..Policy::default() });
-        assert_eq!(policy_of(Some(&team(Some(own.clone()), false)), Some(&default)), (own, Source::Team));
-        assert_eq!(policy_of(Some(&team(None, false)), Some(&default)), (default.clone(), Source::Default));
-        assert_eq!(policy_of(None, Some(&default)), (default, Source::Default));
-        assert_eq!(policy_of(None, None), (Policy::default(), Source::BuiltIn));
+        assert_eq!(policy_of(Some(&team(Some(own.clone()), false)), Some(&default)), (own, PolicySource::Team));
+        assert_eq!(policy_of(Some(&team(None, false)), Some(&default)), (default.clone(), PolicySource::Default));
+        assert_eq!(policy_of(None, Some(&default)), (default, PolicySource::Default));
+        assert_eq!(policy_of(None, None), (Policy::default(), PolicySource::BuiltIn));
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn profile() -> RegionProfile {
 /// The refusals as `rule field`.
 fn refusals(rules: &Value, extra: &Value, before: Option<&Value>) -> Vec<String> {
     let (spec, before) = (spec(extra), before.map(spec));
-    let asked = Asked { account: "default", spec: &spec, before: before.as_ref(), builds: true };
+    let asked = ProposedChange { account: "default", spec: &spec, before: before.as_ref(), builds: true };
     let found = judge(&policy(rules), Some(&profile()), &asked, None, &Prices::default());
     found.into_iter().map(|refusal| format!("{} {}", refusal.rule, refusal.field).trim().to_owned()).collect()
 }
@@ -168,7 +168,7 @@ fn what_is_left_out_is_filled_in() {
 fn over(rules: &Value, usage: Usage, extra: &Value, before: Option<&Value>) -> Vec<&'static str> {
     let prices = Prices::read("CNY", ["gib_month=1", "build=5"]).unwrap();
     let (spec, before) = (spec(extra), before.map(spec));
-    let asked = Asked { account: "default", spec: &spec, before: before.as_ref(), builds: true };
+    let asked = ProposedChange { account: "default", spec: &spec, before: before.as_ref(), builds: true };
     judge(&policy(rules), None, &asked, Some(&usage), &prices).into_iter().map(|refusal| refusal.rule).collect()
 }
 

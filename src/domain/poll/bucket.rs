@@ -34,7 +34,7 @@ pub fn class(kind: &str, images: usize, flash: bool) -> String {
 }
 
 #[derive(Debug)]
-struct Open {
+struct OpenBucket {
     name: String,
     members: usize,
     opened_at: Instant,
@@ -42,7 +42,7 @@ struct Open {
 
 /// The buckets that still take builds, by region and class.
 #[derive(Debug, Default)]
-pub struct Buckets(HashMap<String, Open>);
+pub struct Buckets(HashMap<String, OpenBucket>);
 
 impl Buckets {
     /// The bucket of a new build; none where there is no room for its tag. `fresh` names a bucket that is opened.
@@ -52,9 +52,9 @@ impl Buckets {
         }
         let class = class("create", spec.images.len(), spec.flash.unwrap_or(false));
         let key = format!("{} {class}", spec.region);
-        let is_open = |open: &Open| open.members < PAGE && (now - open.opened_at).abs() < OPEN_FOR;
+        let is_open = |open: &OpenBucket| open.members < PAGE && (now - open.opened_at).abs() < OPEN_FOR;
         if !self.0.get(&key).is_some_and(is_open) {
-            self.0.insert(key.clone(), Open { name: format!("{fresh:016x}"), members: 0, opened_at: now });
+            self.0.insert(key.clone(), OpenBucket { name: format!("{fresh:016x}"), members: 0, opened_at: now });
         }
         let open = self.0.get_mut(&key)?;
         open.members += 1;

@@ -24,14 +24,14 @@ const TOO_FAR_AHEAD: Duration = Duration::seconds(10);
 
 /// What an operator sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
+pub struct BudgetLimits {
     /// Calls per second where the cloud does not throttle.
     pub calls_per_second: f64,
     /// The share that is kept for changes, 0 to 1.
     pub reserve: f64,
 }
 
-impl Default for Limits {
+impl Default for BudgetLimits {
     fn default() -> Self {
         Self { calls_per_second: 50.0, reserve: 0.3 }
     }
@@ -72,7 +72,7 @@ pub struct Drawn {
 
 impl Budget {
     /// A budget of which nothing was used yet.
-    pub fn full(limits: &Limits, now: Instant) -> Self {
+    pub fn full(limits: &BudgetLimits, now: Instant) -> Self {
         let holds = limits.calls_per_second * HOLDS_SECONDS;
         Self {
             rate: limits.calls_per_second,
@@ -84,7 +84,7 @@ impl Budget {
     }
 
     /// Fills the buckets up to `now`, and lets the rate recover.
-    pub fn refilled(&self, limits: &Limits, now: Instant) -> Self {
+    pub fn refilled(&self, limits: &BudgetLimits, now: Instant) -> Self {
         let astray = self.refilled_at > now + TOO_FAR_AHEAD;
         let since = if astray { now } else { self.refilled_at };
         let seconds = (now - since).as_seconds_f64().max(0.0);
@@ -105,7 +105,7 @@ impl Budget {
     }
 
     /// Draws up to `wanted` calls: all that there are, if they are fewer.
-    pub fn draw(&self, wanted: u32, purpose: Purpose, limits: &Limits, now: Instant) -> (Self, Drawn) {
+    pub fn draw(&self, wanted: u32, purpose: Purpose, limits: &BudgetLimits, now: Instant) -> (Self, Drawn) {
         let mut next = self.refilled(limits, now);
         let wanted_calls = f64::from(wanted);
         let from_reserve = match purpose {
@@ -123,7 +123,7 @@ impl Budget {
     }
 
     /// The cloud throttled a call.
-    pub fn throttled(&self, limits: &Limits, now: Instant) -> Self {
+    pub fn throttled(&self, limits: &BudgetLimits, now: Instant) -> Self {
         let next = self.refilled(limits, now);
         if next.throttled_at.is_some_and(|at| (now - at).abs() < ONE_EVENT) {
             return Self { throttled_at: self.throttled_at, ..next };
@@ -134,12 +134,12 @@ impl Budget {
     }
 
     /// How far it is filled: 1 is full at the full rate.
-    pub fn level(&self, limits: &Limits) -> f64 {
+    pub fn level(&self, limits: &BudgetLimits) -> f64 {
         (self.common + self.reserve) / (limits.calls_per_second * HOLDS_SECONDS)
     }
 
     /// A slow account's buckets still hold a call each.
-    fn most(limits: &Limits, rate: f64) -> (f64, f64) {
+    fn most(limits: &BudgetLimits, rate: f64) -> (f64, f64) {
         let holds = rate * HOLDS_SECONDS;
         ((holds * (1.0 - limits.reserve)).max(1.0), (holds * limits.reserve).max(1.0))
     }
@@ -154,7 +154,7 @@ fn whole(number: f64) -> u32 {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { calls_per_second: 10.0, reserve: 0.3 };
+    const LIMITS: BudgetLimits = BudgetLimits { calls_per_second: 10.0, reserve: 0.3 };
 
     fn at(seconds: i64) -> Instant {
         Instant::UNIX_EPOCH + Duration::seconds(seconds)

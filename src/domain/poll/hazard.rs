@@ -6,7 +6,7 @@
 
 use chrono::Duration;
 
-use super::rhythm::{Level, QUICKEST, Rhythm, SLOWEST};
+use super::rhythm::{QUICKEST, Rhythm, RhythmLevel, SLOWEST};
 
 /// Bins: 2^(1/8) wide each, from 1 s to about 19 hours.
 pub const BINS: usize = 128;
@@ -93,7 +93,7 @@ impl History {
 
     /// How long the next look at a build may wait. `per_call` is how many such builds one call shows;
     /// `scout` says that this one is among the few that are looked at quickly while nothing is known.
-    pub fn level(&self, age: Duration, rhythm: &Rhythm, per_call: f64, scout: bool) -> Level {
+    pub fn level(&self, age: Duration, rhythm: &Rhythm, per_call: f64, scout: bool) -> RhythmLevel {
         if !self.is_enough() {
             return if scout { rhythm.level_of(age / COLD_SHARE, QUICKEST, 0) } else { 0 };
         }
@@ -104,7 +104,7 @@ impl History {
         }
         // Few builds say little about the earliest: what they tell is taken to come sooner.
         let sooner = 1.0 + 1.0 / f64::from(self.total).sqrt();
-        let quiet = |level: &Level| self.ended_by(end(*level) * sooner) - self.ended_by(from) <= QUIET;
+        let quiet = |level: &RhythmLevel| self.ended_by(end(*level) * sooner) - self.ended_by(from) <= QUIET;
         if let Some(level) = (1..=SLOWEST).rev().find(quiet) {
             return level;
         }
@@ -112,7 +112,7 @@ impl History {
         if (1.0 - self.ended_by(from)) * f64::from(self.total) < ENOUGH {
             return 0;
         }
-        let hot = |level: &Level| per_call * self.chance(from, end(*level)).unwrap_or(0.0) >= HOT;
+        let hot = |level: &RhythmLevel| per_call * self.chance(from, end(*level)).unwrap_or(0.0) >= HOT;
         (QUICKEST..0).find(hot).unwrap_or(0)
     }
 }
@@ -145,7 +145,7 @@ mod tests {
         Rhythm::new(Duration::seconds(10), "g")
     }
 
-    fn level(history: &History, age: i64) -> Level {
+    fn level(history: &History, age: i64) -> RhythmLevel {
         history.level(Duration::seconds(age), &rhythm(), 1.0, true)
     }
 

@@ -20,7 +20,7 @@ pub struct Due {
 
 /// How many caches the cloud may list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedCounts {
     /// In the whole region, as far as we know.
     pub all: usize,
     /// Under each bucket.
@@ -81,7 +81,7 @@ impl Read {
 
 /// The reads that show every due build with the fewest calls, in the order of their keys. `cursor` is the key that
 /// the round came to before; what does not follow it is done already.
-pub fn plan(due: &[Due], listed: &Listed, cursor: Option<&str>) -> Vec<Read> {
+pub fn plan(due: &[Due], listed: &ListedCounts, cursor: Option<&str>) -> Vec<Read> {
     let pages = pages(listed.all);
     if let Some(token) = cursor.and_then(|cursor| cursor.strip_prefix("l:")) {
         return vec![Read::All { pages, next_token: Some(token.to_owned()) }];
@@ -117,7 +117,7 @@ fn get(build: &Due) -> Read {
 
 /// Each bucket by its list where that is fewer calls than its due builds, everything else by id. Of two equal
 /// ways the one by id is taken: it also proves absence.
-fn apart(due: &[&Due], listed: &Listed) -> Vec<Read> {
+fn apart(due: &[&Due], listed: &ListedCounts) -> Vec<Read> {
     let mut members: BTreeMap<Option<&str>, Vec<&Due>> = BTreeMap::new();
     for build in due {
         members.entry(build.bucket.as_deref()).or_default().push(build);
@@ -152,8 +152,8 @@ mod tests {
         (0..count).map(one).collect()
     }
 
-    fn listed(all: usize, buckets: &[(&str, usize)]) -> Listed {
-        Listed { all, buckets: buckets.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect() }
+    fn listed(all: usize, buckets: &[(&str, usize)]) -> ListedCounts {
+        ListedCounts { all, buckets: buckets.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect() }
     }
 
     fn ways(reads: &[Read]) -> Vec<(&'static str, usize)> {

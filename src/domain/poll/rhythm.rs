@@ -9,11 +9,11 @@ use chrono::Duration;
 use crate::domain::clock::Instant;
 
 /// The usual interval times two to the power of this.
-pub type Level = i8;
+pub type RhythmLevel = i8;
 /// Quick: a build of which nothing is known, or many that end now.
-pub const QUICKEST: Level = -3;
+pub const QUICKEST: RhythmLevel = -3;
 /// Slow: nothing will happen for a while.
-pub const SLOWEST: Level = 2;
+pub const SLOWEST: RhythmLevel = 2;
 
 /// The longest time between two looks at what is in motion; a jitter comes on top.
 pub fn longest(usual: Duration) -> Duration {
@@ -40,33 +40,33 @@ impl Rhythm {
     }
 
     /// The interval of a level.
-    pub fn interval(&self, level: Level) -> Duration {
+    pub fn interval(&self, level: RhythmLevel) -> Duration {
         Duration::milliseconds(self.length(level))
     }
 
     /// The level of the longest interval that is no longer than `wish`, between `from` and `to`.
-    pub fn level_of(&self, wish: Duration, from: Level, to: Level) -> Level {
+    pub fn level_of(&self, wish: Duration, from: RhythmLevel, to: RhythmLevel) -> RhythmLevel {
         (from..=to).rev().find(|level| self.interval(*level) <= wish).unwrap_or(from)
     }
 
     /// Whether a grid point lies after `since` and not after `now`.
-    pub fn is_due(&self, level: Level, since: Instant, now: Instant) -> bool {
+    pub fn is_due(&self, level: RhythmLevel, since: Instant, now: Instant) -> bool {
         // A clock that was put back must not stop the looking.
         self.slot(level, now) > self.slot(level, since) || now < since
     }
 
     /// The next grid point after `now`.
-    pub fn next(&self, level: Level, now: Instant) -> Instant {
+    pub fn next(&self, level: RhythmLevel, now: Instant) -> Instant {
         let length = self.length(level);
         let into = (now.timestamp_millis() + self.phase_ms).rem_euclid(length);
         now + Duration::milliseconds(length - into)
     }
 
-    fn length(&self, level: Level) -> i64 {
+    fn length(&self, level: RhythmLevel) -> i64 {
         if level < 0 { (self.usual_ms >> -level).max(1) } else { self.usual_ms << level }
     }
 
-    fn slot(&self, level: Level, at: Instant) -> i64 {
+    fn slot(&self, level: RhythmLevel, at: Instant) -> i64 {
         (at.timestamp_millis() + self.phase_ms).div_euclid(self.length(level))
     }
 }

@@ -7,7 +7,7 @@ use chrono::Duration;
 use super::PAGE;
 use super::hazard::History;
 use super::planner::Due;
-use super::rhythm::{Level, Rhythm, SLOWEST};
+use super::rhythm::{Rhythm, RhythmLevel, SLOWEST};
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::status::Status;
 
@@ -33,11 +33,11 @@ pub struct Following {
 
 /// What a round makes of it.
 #[derive(Debug)]
-struct Member {
+struct RoundMember {
     cache: Following,
     /// Whether it is among the few of its class that find out how long builds take.
     is_scout: bool,
-    level: Level,
+    level: RhythmLevel,
     is_due: bool,
     is_shown: bool,
 }
@@ -48,7 +48,7 @@ pub struct Round {
     rhythm: Rhythm,
     /// When it began.
     began_at: Instant,
-    members: Vec<Member>,
+    members: Vec<RoundMember>,
     places: HashMap<String, usize>,
     histories: BTreeMap<String, History>,
     learned: BTreeSet<String>,
@@ -65,7 +65,7 @@ impl Round {
     ) -> Self {
         followed.sort_by(|a, b| (a.begun_at, &a.eci_cache_id).cmp(&(b.begun_at, &b.eci_cache_id)));
         let places = followed.iter().enumerate().map(|(place, one)| (one.eci_cache_id.clone(), place)).collect();
-        let member = |cache| Member { cache, is_scout: false, level: 0, is_due: false, is_shown: false };
+        let member = |cache| RoundMember { cache, is_scout: false, level: 0, is_due: false, is_shown: false };
         let members = followed.into_iter().map(member).collect();
         let mut round = Self { rhythm, began_at: round_at, members, places, histories, learned: BTreeSet::new() };
         round.settle(looked_at);
@@ -92,7 +92,7 @@ impl Round {
         }
     }
 
-    fn level(&self, one: &Member, at: Instant) -> Level {
+    fn level(&self, one: &RoundMember, at: Instant) -> RhythmLevel {
         let age = at - one.cache.begun_at;
         let unknown = History::default();
         let history = match one.cache.status {
@@ -107,7 +107,7 @@ impl Round {
     }
 
     /// How many builds of its age a call may show: those of its bucket, at the most.
-    fn per_call(&self, one: &Member) -> f64 {
+    fn per_call(&self, one: &RoundMember) -> f64 {
         let most = if one.cache.bucket.is_some() { self.members.len().min(PAGE) } else { 1 };
         f64::from(u8::try_from(most).unwrap_or(1))
     }
@@ -152,7 +152,7 @@ impl Round {
 
     /// What is due, was to be shown by a list that covers its bucket, and was not.
     pub fn suspects(&self, covered: impl Fn(Option<&str>) -> bool) -> Vec<String> {
-        let is_one = |one: &&Member| {
+        let is_one = |one: &&RoundMember| {
             one.is_due && !one.is_shown && one.cache.status != Status::Deleting && covered(one.cache.bucket.as_deref())
         };
         self.members.iter().filter(is_one).map(|one| one.cache.eci_cache_id.clone()).collect()

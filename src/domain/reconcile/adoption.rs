@@ -11,11 +11,11 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::drift::Reconciled;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::spec::values::Word as _;
 use crate::domain::image_cache::spec::{EliminationStrategy, GATEWAY_TAGS, ImageCacheSpec, RETENTION_DAYS};
 use crate::domain::image_cache::status::Status;
-use crate::domain::image_cache::{Evidence, ImageCache};
+use crate::domain::image_cache::{BuildEvidence, ImageCache};
 use crate::domain::image_ref::ImageRef;
 use crate::domain::region::Region;
 use crate::domain::transition::change::failure_of;
@@ -36,7 +36,7 @@ pub struct AdoptionFilter {
 
 impl AdoptionFilter {
     /// Whether it lets `seen` through.
-    pub fn lets(&self, seen: &Seen) -> bool {
+    pub fn lets(&self, seen: &Observation) -> bool {
         let tagged = |(key, value): &(String, Option<String>)| {
             let carries = |(found, its): &(String, String)| found == key && value.as_ref().is_none_or(|v| v == its);
             seen.tags.iter().any(carries)
@@ -53,7 +53,7 @@ impl AdoptionFilter {
 
 /// Why a cache that was asked for is not taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skip {
+pub enum SkipReason {
     /// A row has it, of whichever team.
     AlreadyManaged,
     /// A create with its name has not ended yet: it may be that create's own.
@@ -68,7 +68,7 @@ pub enum Skip {
     BeingRemoved,
 }
 
-impl Skip {
+impl SkipReason {
     /// The word in REST.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,15 +98,15 @@ pub struct Adopter {
 }
 
 /// The row of a cache that the cloud shows.
-pub fn adopted(seen: &Seen, adopter: &Adopter, now: Instant) -> ImageCache {
+pub fn adopted(seen: &Observation, adopter: &Adopter, now: Instant) -> ImageCache {
     let status = Status::from_provider(&seen.status);
     let failed = matches!(status, Status::Failed | Status::UpdateFailed);
-    let evidence = Evidence {
+    let evidence = BuildEvidence {
         snapshot_before: seen.snapshot_id.clone(),
         flash_snapshot_before: seen.flash_snapshot_id.clone(),
         // The cloud itself says that the new build is running, so what comes next is meant.
         build_seen: status == Status::Updating,
-        ..Evidence::default()
+        ..BuildEvidence::default()
     };
     ImageCache {
         id: adopter.cache,
@@ -139,12 +139,12 @@ pub fn adopted(seen: &Seen, adopter: &Adopter, now: Instant) -> ImageCache {
 }
 
 /// The cloud does not say when it became usable: its newest event is the closest that there is.
-fn ready_at(seen: &Seen, now: Instant) -> Instant {
+fn ready_at(seen: &Observation, now: Instant) -> Instant {
     let newest = seen.events.iter().filter_map(|event| event.last_at).max();
     newest.or(seen.created_at).unwrap_or(now).min(now)
 }
 
-fn spec_of(seen: &Seen, region: Region) -> ImageCacheSpec {
+fn spec_of(seen: &Observation, region: Region) -> ImageCacheSpec {
     let name = if seen.name.is_empty() { seen.eci_cache_id.clone() } else { seen.name.clone() };
     ImageCacheSpec {
         size_gib: seen.size_gib,
@@ -164,13 +164,13 @@ fn distinct(images: &[String]) -> Vec<String> {
 }
 
 /// The tags without the cloud's own and the gateway's: nobody asked for those, and an update must not repeat them.
-pub fn own_tags(seen: &Seen) -> BTreeMap<String, String> {
+pub fn own_tags(seen: &Observation) -> BTreeMap<String, String> {
     let own = |key: &str| [GATEWAY_TAGS, "aliyun", "acs:"].iter().any(|prefix| key.starts_with(prefix));
     seen.tags.iter().filter(|(key, _)| !own(key)).cloned().collect()
 }
 
 /// Only where it comes out even: an update of the retention later leaves no trace to count from.
-fn retention_days(seen: &Seen) -> Option<i32> {
+fn retention_days(seen: &Observation) -> Option<i32> {
     let life = seen.expires_at? - seen.created_at?;
     let even = chrono::Duration::days(life.num_days()) == life;
     i32::try_from(life.num_days()).ok().filter(|days| even && RETENTION_DAYS.contains(days))

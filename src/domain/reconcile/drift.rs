@@ -16,7 +16,7 @@ use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::content::plain;
 use crate::domain::image_cache::drift::{Drift, STATUS};
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::spec::EliminationStrategy;
 use crate::domain::image_cache::spec::fields::FIELDS;
 use crate::domain::image_cache::spec::values::Word;
@@ -25,7 +25,7 @@ use crate::domain::image_cache::status::Status;
 const EXPIRES_AT: &str = "expires_at";
 
 /// Everything that differs, in a fixed order.
-pub fn between(cache: &ImageCache, seen: &Seen) -> Vec<Drift> {
+pub fn between(cache: &ImageCache, seen: &Observation) -> Vec<Drift> {
     let spec = &cache.spec;
     let mut found = Vec::new();
     let mut note = |field: &str, same: bool, expected: Vec<String>, seen: Vec<String>| {
@@ -81,7 +81,7 @@ fn pairs(tags: &std::collections::BTreeMap<String, String>) -> Vec<String> {
 }
 
 /// What the cloud shows as the strategy at the quota, in the words of REST.
-pub fn strategy_word(seen: &Seen) -> &str {
+pub fn strategy_word(seen: &Observation) -> &str {
     word(seen.elimination_strategy.as_deref().unwrap_or_default())
 }
 

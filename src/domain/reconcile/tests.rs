@@ -13,14 +13,15 @@ use crate::domain::image_cache::spec::OPERATION_TAG;
 use crate::domain::operation::{self, Operation, OperationKind, OperationState, Progress};
 use crate::domain::transition::reason::SHOWN_AGAIN;
 
-const RULE: Rule = Rule { list_lag: Duration::minutes(1), expiring_within: Duration::hours(24) };
+const RULE: ComparisonTimings =
+    ComparisonTimings { list_lag: Duration::minutes(1), expiring_within: Duration::hours(24) };
 
 fn at(minute: i64) -> Instant {
     Instant::UNIX_EPOCH + Duration::minutes(minute)
 }
 
-fn seen(status: &str) -> Seen {
-    Seen {
+fn seen(status: &str) -> Observation {
+    Observation {
         eci_cache_id: "imc-1".into(),
         status: status.into(),
         progress_percent: Some(100),
@@ -111,7 +112,7 @@ fn a_failed_cache_stays_failed_and_is_judged_once() {
 #[test]
 fn what_is_as_it_was_asked_for_is_not_written() {
     assert_eq!(compare(&cache("Ready"), &seen("Ready"), at(1), at(1), &RULE), None);
-    let spelled = Seen {
+    let spelled = Observation {
         images: vec!["docker.io/library/redis:7".into(), "docker.io/library/nginx:1".into()],
         raw: serde_json::Value::Null,
         ..seen("Ready")
@@ -123,18 +124,23 @@ fn what_is_as_it_was_asked_for_is_not_written() {
 fn each_field_that_was_changed_elsewhere_is_named() {
     let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let others = [
-        (Seen { name: "other".into(), ..seen("Ready") }, "name", text(&["web"]), text(&["other"])),
+        (Observation { name: "other".into(), ..seen("Ready") }, "name", text(&["web"]), text(&["other"])),
         (
-            Seen { images: vec!["nginx:2".into()], ..seen("Ready") },
+            Observation { images: vec!["nginx:2".into()], ..seen("Ready") },
             "images",
             text(&["nginx:1", "redis:7"]),
             text(&["nginx:2"]),
         ),
-        (Seen { size_gib: Some(50), ..seen("Ready") }, "size_gib", text(&["40"]), text(&["50"])),
-        (Seen { expires_at: None, ..seen("Ready") }, "expires_at", text(&["1970-01-04T00:00:00Z"]), vec![]),
-        (Seen { tags: vec![], ..seen("Ready") }, "tags", text(&["env=prod"]), vec![]),
-        (Seen { resource_group_id: None, ..seen("Ready") }, "resource_group_id", text(&["rg-1"]), vec![]),
-        (Seen { elimination_strategy: None, ..seen("Ready") }, "elimination_strategy", text(&["lru"]), text(&["keep"])),
+        (Observation { size_gib: Some(50), ..seen("Ready") }, "size_gib", text(&["40"]), text(&["50"])),
+        (Observation { expires_at: None, ..seen("Ready") }, "expires_at", text(&["1970-01-04T00:00:00Z"]), vec![]),
+        (Observation { tags: vec![], ..seen("Ready") }, "tags", text(&["env=prod"]), vec![]),
+        (Observation { resource_group_id: None, ..seen("Ready") }, "resource_group_id", text(&["rg-1"]), vec![]),
+        (
+            Observation { elimination_strategy: None, ..seen("Ready") },
+            "elimination_strategy",
+            text(&["lru"]),
+            text(&["keep"]),
+        ),
     ];
     for (seen, field, expected, found) in others {
         let change = compare(&cache("Ready"), &seen, at(1), at(1), &RULE).unwrap();
@@ -147,11 +153,11 @@ fn each_field_that_was_changed_elsewhere_is_named() {
 
 #[test]
 fn a_drift_ends_when_the_cloud_shows_again_what_was_asked_for() {
-    let moved = Seen { expires_at: Some(at(9 * 1_440)), ..seen("Ready") };
+    let moved = Observation { expires_at: Some(at(9 * 1_440)), ..seen("Ready") };
     let drifted = compare(&cache("Ready"), &moved, at(1), at(1), &RULE).unwrap().next;
     assert_eq!(drifted.expires_at, moved.expires_at, "the row has what is true");
     assert_eq!(drifted.reconciled.drift[0].expected, ["1970-01-04T00:00:00Z"]);
-    let further = Seen { expires_at: Some(at(10 * 1_440)), ..seen("Ready") };
+    let further = Observation { expires_at: Some(at(10 * 1_440)), ..seen("Ready") };
     let further = compare(&drifted, &further, at(3), at(3), &RULE).unwrap();
     assert_eq!(further.event, Some(EventType::Drifted), "another drift is told of");
     assert_eq!(further.next.reconciled.drift[0].expected, ["1970-01-04T00:00:00Z"]);
@@ -162,7 +168,7 @@ fn a_drift_ends_when_the_cloud_shows_again_what_was_asked_for() {
 
 #[test]
 fn what_was_read_before_the_row_changed_says_nothing() {
-    let other = Seen { name: "other".into(), ..seen("Ready") };
+    let other = Observation { name: "other".into(), ..seen("Ready") };
     let mut fresh = cache("Ready");
     fresh.updated_at = at(5);
     assert_eq!(compare(&fresh, &other, at(5), at(6), &RULE), None);
@@ -174,13 +180,13 @@ fn what_was_never_asked_for_cannot_drift() {
     let mut open = cache("Ready");
     open.spec.size_gib = None;
     open.spec.resource_group_id = None;
-    let seen = Seen { size_gib: Some(99), resource_group_id: Some("rg-2".into()), ..seen("Ready") };
+    let seen = Observation { size_gib: Some(99), resource_group_id: Some("rg-2".into()), ..seen("Ready") };
     assert_eq!(drift::between(&open, &seen), []);
 }
 
 #[test]
 fn a_build_that_somebody_else_began_is_followed() {
-    let other = Seen { images: vec!["nginx:2".into()], ..seen("Updating") };
+    let other = Observation { images: vec!["nginx:2".into()], ..seen("Updating") };
     let change = compare(&cache("Ready"), &other, at(1), at(1), &RULE).unwrap();
     assert_eq!(change.moved, Some((Status::Ready, Status::Updating)));
     assert!(change.next.evidence.build_seen && change.next.reconciled.drift.is_empty());
@@ -292,20 +298,20 @@ fn operation(state: OperationState, kind: OperationKind) -> Operation {
 fn only_what_our_ended_create_surely_made_is_an_orphan() {
     use OperationKind::{Create, Update};
     use OperationState::{Refused, Running, Succeeded};
-    let rule = operation::Rule::default();
+    let rule = operation::OperationTimings::default();
     let ours = |state, kind| operation(state, kind);
-    let (made, closed) = (Seen { created_at: Some(at(1)), ..seen("Ready") }, at(18));
-    let of = |operation: &Operation, seen: &Seen, now| judge(seen, Some(operation), false, now, &rule);
+    let (made, closed) = (Observation { created_at: Some(at(1)), ..seen("Ready") }, at(18));
+    let of = |operation: &Operation, seen: &Observation, now| judge(seen, Some(operation), false, now, &rule);
     assert_eq!(of(&ours(Refused, Create), &made, closed), Unmanaged::Orphan);
     assert_eq!(of(&ours(Succeeded, Create), &made, closed), Unmanaged::Orphan);
     assert_eq!(of(&ours(Refused, Create), &made, at(17)), Unmanaged::Wait, "it may be accepted once more");
     assert_eq!(of(&ours(Running, Create), &made, at(999)), Unmanaged::Wait);
     assert_eq!(of(&ours(Succeeded, Update), &made, closed), Unmanaged::Found, "an update makes no cache");
     let copied = [
-        Seen { created_at: Some(at(19)), ..made.clone() },
-        Seen { created_at: Some(at(-2)), ..made.clone() },
-        Seen { created_at: None, ..made.clone() },
-        Seen { name: "other".into(), ..made.clone() },
+        Observation { created_at: Some(at(19)), ..made.clone() },
+        Observation { created_at: Some(at(-2)), ..made.clone() },
+        Observation { created_at: None, ..made.clone() },
+        Observation { name: "other".into(), ..made.clone() },
     ];
     for seen in &copied {
         assert_eq!(of(&ours(Refused, Create), seen, at(99)), Unmanaged::Found, "a tag can be copied: {seen:?}");
@@ -316,6 +322,6 @@ fn only_what_our_ended_create_surely_made_is_an_orphan() {
     assert_eq!(judge(&made, None, false, closed, &rule), Unmanaged::Found);
     assert_eq!(judge(&made, None, true, closed, &rule), Unmanaged::Wait, "a create of that name is under way");
     let id = ours(Running, Create).id;
-    let carries = Seen { tags: vec![(OPERATION_TAG.into(), id.to_string())], ..made.clone() };
+    let carries = Observation { tags: vec![(OPERATION_TAG.into(), id.to_string())], ..made.clone() };
     assert_eq!((tagged(&carries), tagged(&made)), (Some(id), None));
 }

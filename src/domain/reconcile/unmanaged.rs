@@ -10,9 +10,9 @@ use chrono::Duration;
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::OperationId;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::spec::OPERATION_TAG;
-use crate::domain::operation::{Operation, OperationKind, OperationState, Rule};
+use crate::domain::operation::{Operation, OperationKind, OperationState, OperationTimings};
 
 /// How far the cloud's clock may be behind ours.
 const SKEW: Duration = Duration::minutes(1);
@@ -29,14 +29,20 @@ pub enum Unmanaged {
 }
 
 /// The operation whose tag it carries.
-pub fn tagged(seen: &Seen) -> Option<OperationId> {
+pub fn tagged(seen: &Observation) -> Option<OperationId> {
     let (_, value) = seen.tags.iter().find(|(key, _)| key == OPERATION_TAG)?;
     value.parse().ok()
 }
 
 /// What to do about `seen`, of which no row knows. `operation` is the one that its tag names, if this database has it;
 /// `creating` tells whether a create of its name is under way.
-pub fn judge(seen: &Seen, operation: Option<&Operation>, creating: bool, now: Instant, rule: &Rule) -> Unmanaged {
+pub fn judge(
+    seen: &Observation,
+    operation: Option<&Operation>,
+    creating: bool,
+    now: Instant,
+    rule: &OperationTimings,
+) -> Unmanaged {
     let Some(operation) = operation else {
         return if creating { Unmanaged::Wait } else { Unmanaged::Found };
     };

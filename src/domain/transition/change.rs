@@ -9,16 +9,16 @@
 
 use chrono::Duration;
 
-use super::core::{self, Core, Input};
+use super::core::{self, CacheState, TransitionInput};
 use super::reason::{DELETED_ELSEWHERE, RETENTION_ENDED, SHOWN_AGAIN};
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
 use crate::domain::failure::CloudError;
 use crate::domain::image_cache::drift::{Drift, Reconciled};
-use crate::domain::image_cache::observation::{ProviderEvent, Seen};
+use crate::domain::image_cache::observation::{Observation, ProviderEvent};
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::image_cache::status::Status;
-use crate::domain::image_cache::{Evidence, Failure, ImageCache};
+use crate::domain::image_cache::{BuildEvidence, Failure, ImageCache};
 use crate::domain::operation::OperationKind;
 
 /// One step of one cache: the row as it shall be, and what is to be told of it.
@@ -36,8 +36,8 @@ pub struct Change {
 }
 
 /// The row, reduced to what is decided by.
-fn core_of(cache: &ImageCache) -> Core {
-    Core {
+fn core_of(cache: &ImageCache) -> CacheState {
+    CacheState {
         status: cache.status,
         generation: cache.generation,
         known: cache.eci_cache_id.is_some(),
@@ -53,7 +53,7 @@ fn core_of(cache: &ImageCache) -> Core {
 
 /// Decides what `input`, which no look has brought, means for `before`, and writes it into `next`, which holds all else
 /// that is new.
-fn step(before: &ImageCache, next: ImageCache, input: Input, reason: &'static str, now: Instant) -> Change {
+fn step(before: &ImageCache, next: ImageCache, input: TransitionInput, reason: &'static str, now: Instant) -> Change {
     look(before, next, input, reason, now, Duration::zero())
 }
 
@@ -61,12 +61,12 @@ fn step(before: &ImageCache, next: ImageCache, input: Input, reason: &'static st
 fn look(
     before: &ImageCache,
     mut next: ImageCache,
-    input: Input,
+    input: TransitionInput,
     reason: &'static str,
     now: Instant,
     lag: Duration,
 ) -> Change {
-    let core = Core { expires_at: next.expires_at, ..core_of(before) };
+    let core = CacheState { expires_at: next.expires_at, ..core_of(before) };
     let outcome = core::step(core, input, now, lag);
     next.status = outcome.next.status;
     next.generation = outcome.next.generation;
@@ -96,7 +96,7 @@ pub fn created(before: &ImageCache, eci_cache_id: &str, container_group_id: Opti
     // The build begins now; the create may have waited for long.
     let now = later(before, now);
     next.evidence.accepted_at = Some(now);
-    step(before, next, Input::Created, "accepted", now)
+    step(before, next, TransitionInput::Created, "accepted", now)
 }
 
 /// The cloud accepted an update: a new generation is building.
@@ -106,24 +106,24 @@ pub fn updating(before: &ImageCache, spec: ImageCacheSpec, now: Instant) -> Chan
     next.failure = None;
     next.reconciled.drift.clear();
     next.progress_percent = None;
-    next.evidence = Evidence {
+    next.evidence = BuildEvidence {
         snapshot_before: before.snapshot_id.clone(),
         flash_snapshot_before: before.flash_snapshot_id.clone(),
-        ..Evidence::default()
+        ..BuildEvidence::default()
     };
-    step(before, next, Input::Updated, "accepted", later(before, now))
+    step(before, next, TransitionInput::Updated, "accepted", later(before, now))
 }
 
 /// The cloud accepted the delete, or never had the cache.
 pub fn deleting(before: &ImageCache, now: Instant) -> Change {
-    step(before, before.clone(), Input::Deleted, "accepted", now)
+    step(before, before.clone(), TransitionInput::Deleted, "accepted", now)
 }
 
 /// The cloud refused an operation for good. A refused update or delete leaves the status as it is.
 pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now: Instant) -> Change {
     let mut next = before.clone();
     if kind != OperationKind::Create {
-        return step(before, next, Input::ChangeRefused, "refused", now);
+        return step(before, next, TransitionInput::ChangeRefused, "refused", now);
     }
     next.failure = Some(Failure {
         code: error.code.clone(),
@@ -131,24 +131,24 @@ pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now
         retryable: false,
         provider_request_id: error.request_id.clone(),
     });
-    step(before, next, Input::CreateRefused, "refused", now)
+    step(before, next, TransitionInput::CreateRefused, "refused", now)
 }
 
 /// The create was withdrawn because a delete came before the cloud had heard of it: that delete moves the row.
 pub fn withdrawn(before: &ImageCache, now: Instant) -> Change {
-    step(before, before.clone(), Input::Withdrawn, "withdrawn", now)
+    step(before, before.clone(), TransitionInput::Withdrawn, "withdrawn", now)
 }
 
 /// What one look means: `seen` is the cache as the cloud shows it; nothing means that a clean look *by its id* did
 /// not find it. That a list does not show it proves nothing, and is not told here. A look may show what was up to `lag`
 /// ago. `None` if there is nothing to write.
-pub fn observe(before: &ImageCache, seen: Option<&Seen>, now: Instant, lag: Duration) -> Option<Change> {
+pub fn observe(before: &ImageCache, seen: Option<&Observation>, now: Instant, lag: Duration) -> Option<Change> {
     if before.status.is_final() {
         return None;
     }
     let change = match seen {
-        Some(seen) => found(before, seen, |shown, rebuilt| Input::Seen { shown, rebuilt }, now, lag),
-        None => worded(look(before, before.clone(), Input::Missed, "vanished", now, lag)),
+        Some(seen) => found(before, seen, |shown, rebuilt| TransitionInput::Seen { shown, rebuilt }, now, lag),
+        None => worded(look(before, before.clone(), TransitionInput::Missed, "vanished", now, lag)),
     };
     if_new(before, change)
 }
@@ -169,11 +169,11 @@ fn worded(change: Change) -> Change {
 }
 
 /// The same as [`observe`], of a cache at rest that the cloud was compared with, and shows.
-pub fn observe_at_rest(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Option<Change> {
+pub fn observe_at_rest(before: &ImageCache, seen: &Observation, now: Instant, lag: Duration) -> Option<Change> {
     if before.status.is_final() {
         return None;
     }
-    let mut change = found(before, seen, |shown, rebuilt| Input::SeenAtRest { shown, rebuilt }, now, lag);
+    let mut change = found(before, seen, |shown, rebuilt| TransitionInput::SeenAtRest { shown, rebuilt }, now, lag);
     if change.moved.is_some_and(|(_, to)| to == Status::Updating) {
         // The build is somebody else's, over the snapshots that are there.
         change.next.evidence.snapshot_before.clone_from(&before.snapshot_id);
@@ -185,7 +185,7 @@ pub fn observe_at_rest(before: &ImageCache, seen: &Seen, now: Instant, lag: Dura
 /// A clean look by its id did not find a cache at rest. When it counts as gone, it comes to `end` for this `reason`; a
 /// failed one stays failed.
 pub fn miss_at_rest(before: &ImageCache, (end, reason): (Status, &'static str), now: Instant) -> Change {
-    let mut change = step(before, before.clone(), Input::MissedAtRest { end }, "vanished", now);
+    let mut change = step(before, before.clone(), TransitionInput::MissedAtRest { end }, "vanished", now);
     let gone = change.moved.is_some() || change.event.is_some();
     if gone {
         change.reason = reason;
@@ -198,8 +198,11 @@ pub fn miss_at_rest(before: &ImageCache, (end, reason): (Status, &'static str), 
 
 /// What differs from what was asked for is another than the row says.
 pub fn drifted(before: &ImageCache, drift: Vec<Drift>, now: Instant) -> Change {
-    let (input, reason) =
-        if drift.is_empty() { (Input::DriftResolved, "drift_resolved") } else { (Input::Drifted, "drifted") };
+    let (input, reason) = if drift.is_empty() {
+        (TransitionInput::DriftResolved, "drift_resolved")
+    } else {
+        (TransitionInput::Drifted, "drifted")
+    };
     let mut next = before.clone();
     next.reconciled.drift = drift;
     step(before, next, input, reason, now)
@@ -207,19 +210,19 @@ pub fn drifted(before: &ImageCache, drift: Vec<Drift>, now: Instant) -> Change {
 
 /// It was in the cloud before the gateway knew of it, and is the team's from now on.
 pub fn adopted(cache: &ImageCache, now: Instant) -> Change {
-    step(cache, cache.clone(), Input::Adopted, "adopted", now)
+    step(cache, cache.clone(), TransitionInput::Adopted, "adopted", now)
 }
 
 /// Consumers hear that its retention ends soon, at `end`.
 pub fn expiring(before: &ImageCache, end: Instant, now: Instant) -> Change {
     let mut next = before.clone();
     next.reconciled.expiry_told = Some(end);
-    step(before, next, Input::Expiring, "retention_ends", now)
+    step(before, next, TransitionInput::Expiring, "retention_ends", now)
 }
 
 /// The cloud shows a cache that has ended here, or has not failed after all: it goes on under its id.
-pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> Change {
-    let mut change = found(before, seen, |shown, rebuilt| Input::ShownAgain { shown, rebuilt }, now, lag);
+pub fn revive(before: &ImageCache, seen: &Observation, now: Instant, lag: Duration) -> Change {
+    let mut change = found(before, seen, |shown, rebuilt| TransitionInput::ShownAgain { shown, rebuilt }, now, lag);
     if change.moved.is_some_and(|(from, _)| from == Status::Failed) {
         change.next.failure = None;
     }
@@ -230,8 +233,8 @@ pub fn revive(before: &ImageCache, seen: &Seen, now: Instant, lag: Duration) -> 
 /// A look has brought `seen`; `input` says which one it was.
 fn found(
     before: &ImageCache,
-    seen: &Seen,
-    input: impl Fn(Status, bool) -> Input,
+    seen: &Observation,
+    input: impl Fn(Status, bool) -> TransitionInput,
     now: Instant,
     lag: Duration,
 ) -> Change {
@@ -253,7 +256,7 @@ fn found(
 }
 
 /// Whether a snapshot is there that only the build after the update can have made.
-fn is_rebuilt(evidence: &Evidence, seen: &Seen) -> bool {
+fn is_rebuilt(evidence: &BuildEvidence, seen: &Observation) -> bool {
     let new = |id: &Option<String>, before: &Option<String>| id.is_some() && id != before;
     // Where the old build was still to bring its standard snapshot, or may have been, a new one proves nothing.
     let comparable = evidence.snapshot_before.is_some() && evidence.flash_snapshot_before.is_none();
@@ -262,11 +265,11 @@ fn is_rebuilt(evidence: &Evidence, seen: &Seen) -> bool {
 }
 
 /// Whether what the cloud shows proves that an update was carried out whose answer nobody heard.
-pub fn was_updated(before: &ImageCache, seen: &Seen) -> bool {
-    let evidence = Evidence {
+pub fn was_updated(before: &ImageCache, seen: &Observation) -> bool {
+    let evidence = BuildEvidence {
         snapshot_before: before.snapshot_id.clone(),
         flash_snapshot_before: before.flash_snapshot_id.clone(),
-        ..Evidence::default()
+        ..BuildEvidence::default()
     };
     core::was_updated(before.status, Status::from_provider(&seen.status), is_rebuilt(&evidence, seen))
 }

@@ -25,7 +25,7 @@ pub const STALE_READY_LIMIT: Duration = Duration::minutes(10);
 /// What the decisions look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of the row, and none follows from another")]
-pub struct Core {
+pub struct CacheState {
     /// Where it stands.
     pub status: Status,
     /// Counts the builds.
@@ -50,7 +50,7 @@ pub struct Core {
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
+pub enum TransitionInput {
     /// The cloud accepted the create.
     Created,
     /// The cloud accepted an update.
@@ -103,63 +103,66 @@ pub enum Input {
 
 /// What follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
+pub struct TransitionOutcome {
     /// How it stands then.
-    pub next: Core,
+    pub next: CacheState,
     /// Before and after, where the status moved.
     pub moved: Option<(Status, Status)>,
     /// What consumers hear.
     pub event: Option<EventType>,
 }
 
-/// What `input` means for the cache. Only [`Input::ShownAgain`] leads out of a final status.
-pub fn step(before: Core, input: Input, now: Instant, lag: Duration) -> Outcome {
+/// What `input` means for the cache. Only [`TransitionInput::ShownAgain`] leads out of a final status.
+pub fn step(before: CacheState, input: TransitionInput, now: Instant, lag: Duration) -> TransitionOutcome {
     match input {
-        Input::Created => {
-            let next = Core { known: true, accepted_at: Some(now), ..before };
-            Outcome { event: Some(EventType::Created), ..go(before, next, Status::Preparing) }
+        TransitionInput::Created => {
+            let next = CacheState { known: true, accepted_at: Some(now), ..before };
+            TransitionOutcome { event: Some(EventType::Created), ..go(before, next, Status::Preparing) }
         }
-        Input::Updated => Outcome { event: Some(EventType::Updating), ..updated(before, now) },
-        Input::Deleted => {
+        TransitionInput::Updated => TransitionOutcome { event: Some(EventType::Updating), ..updated(before, now) },
+        TransitionInput::Deleted => {
             let to = if before.known { Status::Deleting } else { Status::Deleted };
-            go(before, Core { misses: 0, ..before }, to)
+            go(before, CacheState { misses: 0, ..before }, to)
         }
-        Input::CreateRefused => go(before, before, Status::Failed),
-        Input::ChangeRefused | Input::Withdrawn => stay(before, None),
-        Input::Seen { .. } | Input::Missed | Input::SeenAtRest { .. } | Input::MissedAtRest { .. }
+        TransitionInput::CreateRefused => go(before, before, Status::Failed),
+        TransitionInput::ChangeRefused | TransitionInput::Withdrawn => stay(before, None),
+        TransitionInput::Seen { .. }
+        | TransitionInput::Missed
+        | TransitionInput::SeenAtRest { .. }
+        | TransitionInput::MissedAtRest { .. }
             if before.status.is_final() =>
         {
             stay(before, None)
         }
-        Input::Seen { shown, rebuilt } => seen(before, shown, rebuilt, now, lag),
-        Input::Missed => missed(before, now, lag),
-        Input::SeenAtRest { shown, rebuilt } => begun_elsewhere(seen(before, shown, rebuilt, now, lag)),
-        Input::MissedAtRest { end } => missed_at_rest(before, end),
-        Input::Drifted => stay(before, Some(EventType::Drifted)),
-        Input::DriftResolved => stay(before, Some(EventType::DriftResolved)),
-        Input::Expiring => stay(before, Some(EventType::Expiring)),
-        Input::Adopted => stay(before, Some(EventType::Adopted)),
-        Input::ShownAgain { shown, rebuilt } => shown_again(before, shown, rebuilt, now, lag),
+        TransitionInput::Seen { shown, rebuilt } => seen(before, shown, rebuilt, now, lag),
+        TransitionInput::Missed => missed(before, now, lag),
+        TransitionInput::SeenAtRest { shown, rebuilt } => begun_elsewhere(seen(before, shown, rebuilt, now, lag)),
+        TransitionInput::MissedAtRest { end } => missed_at_rest(before, end),
+        TransitionInput::Drifted => stay(before, Some(EventType::Drifted)),
+        TransitionInput::DriftResolved => stay(before, Some(EventType::DriftResolved)),
+        TransitionInput::Expiring => stay(before, Some(EventType::Expiring)),
+        TransitionInput::Adopted => stay(before, Some(EventType::Adopted)),
+        TransitionInput::ShownAgain { shown, rebuilt } => shown_again(before, shown, rebuilt, now, lag),
     }
 }
 
-fn go(before: Core, mut next: Core, to: Status) -> Outcome {
+fn go(before: CacheState, mut next: CacheState, to: Status) -> TransitionOutcome {
     let moved = before.status.may_become(to).then_some((before.status, to));
     if moved.is_some() {
         next.status = to;
         next.ready |= to == Status::Ready;
     }
     let event = moved.and_then(|(_, to)| EventType::of_arrival(to, next.generation));
-    Outcome { next, moved, event }
+    TransitionOutcome { next, moved, event }
 }
 
 /// It stands where it stood.
-fn stay(before: Core, event: Option<EventType>) -> Outcome {
-    Outcome { next: before, moved: None, event }
+fn stay(before: CacheState, event: Option<EventType>) -> TransitionOutcome {
+    TransitionOutcome { next: before, moved: None, event }
 }
 
-fn updated(before: Core, now: Instant) -> Outcome {
-    let next = Core {
+fn updated(before: CacheState, now: Instant) -> TransitionOutcome {
+    let next = CacheState {
         generation: before.generation + 1,
         ready: false,
         build_seen: false,
@@ -170,14 +173,14 @@ fn updated(before: Core, now: Instant) -> Outcome {
     go(before, next, Status::Updating)
 }
 
-fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
+fn seen(before: CacheState, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> TransitionOutcome {
     // What was built once is only built anew, and an update may end otherwise than a first build.
     let building = matches!(shown, Status::Preparing | Status::Creating);
     let anew = before.status == Status::Unknown && before.generation > 1 && building;
     let shown = if anew { Status::Updating } else { shown };
     let awaits_build = before.awaits_build();
     let build_seen = before.build_seen || (awaits_build && shown == Status::Updating);
-    let next = Core { misses: 0, shown: true, build_seen, ..before };
+    let next = CacheState { misses: 0, shown: true, build_seen, ..before };
     let to = match before.status {
         Status::Deleting => Status::Deleting,
         status if awaits_build && !next.is_meant(shown, rebuilt, now, lag) => status,
@@ -187,26 +190,29 @@ fn seen(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration)
 }
 
 /// A build that somebody else began: the cloud itself says that it runs, so the Ready that follows is meant.
-fn begun_elsewhere(seen: Outcome) -> Outcome {
+fn begun_elsewhere(seen: TransitionOutcome) -> TransitionOutcome {
     if seen.moved.is_none_or(|(_, to)| to != Status::Updating) {
         return seen;
     }
-    Outcome { next: Core { build_seen: true, failed_before: false, accepted_at: None, ..seen.next }, ..seen }
+    TransitionOutcome {
+        next: CacheState { build_seen: true, failed_before: false, accepted_at: None, ..seen.next },
+        ..seen
+    }
 }
 
 /// It goes on as the cloud shows it. One that somebody asked to remove is still to be removed: the cloud has not done
 /// it.
-fn shown_again(before: Core, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> Outcome {
+fn shown_again(before: CacheState, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> TransitionOutcome {
     let asked_to_go = before.status == Status::Deleted;
     let status = if asked_to_go { Status::Deleting } else { Status::Unknown };
-    let outcome = seen(Core { status, ..before }, shown, rebuilt, now, lag);
+    let outcome = seen(CacheState { status, ..before }, shown, rebuilt, now, lag);
     let to = outcome.next.status;
     // The first Ready of a build is told as such.
     let event = outcome.event.filter(|_| to == Status::Ready && !before.ready).or(Some(EventType::Revived));
-    Outcome { next: outcome.next, moved: (to != before.status).then_some((before.status, to)), event }
+    TransitionOutcome { next: outcome.next, moved: (to != before.status).then_some((before.status, to)), event }
 }
 
-impl Core {
+impl CacheState {
     /// An update was accepted, and as far as we know no build of it has succeeded yet.
     fn awaits_build(&self) -> bool {
         let not_yet = [Status::Updating, Status::UpdateFailed, Status::Unknown].contains(&self.status);
@@ -237,13 +243,13 @@ pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
     rebuilt || ended || shown == Status::Updating
 }
 
-fn missed(before: Core, now: Instant, lag: Duration) -> Outcome {
+fn missed(before: CacheState, now: Instant, lag: Duration) -> TransitionOutcome {
     // A new cache may not be shown yet.
     let early = !before.shown && before.accepted_at.is_some_and(|accepted| now - accepted < lag);
     if early && before.status != Status::Deleting {
         return go(before, before, before.status);
     }
-    let next = Core { misses: before.misses + 1, ..before };
+    let next = CacheState { misses: before.misses + 1, ..before };
     let gone = next.misses >= MISSES_UNTIL_GONE;
     let to = match before.status {
         Status::Deleting if gone => Status::Deleted,
@@ -254,13 +260,13 @@ fn missed(before: Core, now: Instant, lag: Duration) -> Outcome {
     go(before, next, to)
 }
 
-fn missed_at_rest(before: Core, end: Status) -> Outcome {
-    let next = Core { misses: before.misses + 1, ..before };
+fn missed_at_rest(before: CacheState, end: Status) -> TransitionOutcome {
+    let next = CacheState { misses: before.misses + 1, ..before };
     if next.misses < MISSES_UNTIL_GONE {
         return stay(next, None);
     }
     let gone = go(before, next, end);
     // It keeps its status: `failed` says all that matters.
     let event = if end == Status::Failed { Some(EventType::Dropped) } else { gone.event };
-    Outcome { event, ..gone }
+    TransitionOutcome { event, ..gone }
 }

@@ -34,7 +34,7 @@ pub struct Failing {
 
 /// What is to be done about an endpoint that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum HealthVerdict {
     /// Nothing yet.
     Wait,
     /// Tell the team.
@@ -44,12 +44,12 @@ pub enum Verdict {
 }
 
 /// What is to be done at `now`.
-pub fn verdict(failing: &Failing, now: Instant) -> Verdict {
+pub fn verdict(failing: &Failing, now: Instant) -> HealthVerdict {
     let lasted = now - failing.since;
     if lasted >= DISABLE_AFTER && failing.failures >= DISABLE_FAILURES {
-        return Verdict::Disable;
+        return HealthVerdict::Disable;
     }
-    if lasted >= WARN_AFTER && !failing.warned { Verdict::Warn } else { Verdict::Wait }
+    if lasted >= WARN_AFTER && !failing.warned { HealthVerdict::Warn } else { HealthVerdict::Wait }
 }
 
 /// How long an endpoint rests after its last of `failures` in a row; none while there are few.
@@ -67,12 +67,12 @@ mod tests {
         let since = Instant::UNIX_EPOCH;
         let judge =
             |failures, hours, warned| verdict(&Failing { failures, since, warned }, since + Duration::hours(hours));
-        assert_eq!(judge(1, 23, false), Verdict::Wait);
-        assert_eq!(judge(1, 24, false), Verdict::Warn);
-        assert_eq!(judge(100, 119, true), Verdict::Wait);
-        assert_eq!(judge(9, 500, true), Verdict::Wait, "too few to say");
-        assert_eq!(judge(10, 120, true), Verdict::Disable);
-        assert_eq!(judge(10, 120, false), Verdict::Disable, "the stronger one");
+        assert_eq!(judge(1, 23, false), HealthVerdict::Wait);
+        assert_eq!(judge(1, 24, false), HealthVerdict::Warn);
+        assert_eq!(judge(100, 119, true), HealthVerdict::Wait);
+        assert_eq!(judge(9, 500, true), HealthVerdict::Wait, "too few to say");
+        assert_eq!(judge(10, 120, true), HealthVerdict::Disable);
+        assert_eq!(judge(10, 120, false), HealthVerdict::Disable, "the stronger one");
     }
 
     #[test]

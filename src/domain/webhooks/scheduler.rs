@@ -20,11 +20,11 @@ use crate::domain::ids::EndpointId;
 
 mod memory;
 mod slot;
-mod words;
+mod types;
 
-pub use memory::Memory;
-use slot::Place;
-pub use words::{Address, End, Limits, Room};
+pub use memory::EndpointMemory;
+use slot::EndpointSlot;
+pub use types::{AttemptEnd, DeliveryLimits, EndpointCapacity, EndpointInfo};
 
 /// The lowest rate is one delivery a second: the same for the time at which a rate lets the next one go.
 const LONGEST_SPACING: Duration = Duration::seconds(2);
@@ -34,9 +34,9 @@ const KEEP_IDLE: Duration = Duration::minutes(10);
 /// The scheduler; `T` is one delivery.
 #[derive(Debug)]
 pub struct Scheduler<T> {
-    limits: Limits,
-    places: HashMap<EndpointId, Place<T>>,
-    teams: HashMap<TeamId, Team>,
+    limits: DeliveryLimits,
+    places: HashMap<EndpointId, EndpointSlot<T>>,
+    teams: HashMap<TeamId, TeamQueue>,
     turns: VecDeque<TeamId>,
     resting: BTreeSet<(Instant, EndpointId)>,
     flying: usize,
@@ -45,7 +45,7 @@ pub struct Scheduler<T> {
 }
 
 #[derive(Debug, Default)]
-struct Team {
+struct TeamQueue {
     ready: VecDeque<EndpointId>,
     flying: usize,
     in_turns: bool,
@@ -53,7 +53,7 @@ struct Team {
 
 impl<T> Scheduler<T> {
     /// An empty scheduler.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: DeliveryLimits) -> Self {
         Self {
             limits,
             places: HashMap::new(),
@@ -68,12 +68,12 @@ impl<T> Scheduler<T> {
 
     /// Puts one delivery into its endpoint's queue. Returns what cannot be used: this one if the endpoint rests or was
     /// acted upon since it was read; what was read before this one if it is of a newer revision.
-    pub fn take(&mut self, address: Address, item: T, now: Instant) -> Vec<T> {
+    pub fn take(&mut self, address: EndpointInfo, item: T, now: Instant) -> Vec<T> {
         let endpoint = address.endpoint;
         let renewed = self.places.get(&endpoint).is_some_and(|place| place.memory.revision() < address.revision);
         let mut unused = self.renew(endpoint, address.revision);
         let trust = self.limits.first_hand();
-        let place = self.places.entry(endpoint).or_insert_with(|| Place::new(address.clone(), trust, now));
+        let place = self.places.entry(endpoint).or_insert_with(|| EndpointSlot::new(address.clone(), trust, now));
         if address.revision < place.memory.revision() {
             unused.push(item);
             return unused;
@@ -85,7 +85,7 @@ impl<T> Scheduler<T> {
             // While nothing is under way, what the database says is newer than what we remember.
             place.memory.set_failures(address.failures);
             let free_at = place.address.free_at.max(address.free_at);
-            place.address = Address { free_at, ..address };
+            place.address = EndpointInfo { free_at, ..address };
         } else {
             place.address.spacing = address.spacing;
         }
@@ -115,8 +115,9 @@ impl<T> Scheduler<T> {
 
     /// The endpoints of which something is remembered that another's act may end, each with its revision.
     pub fn remembered(&self, now: Instant) -> Vec<(EndpointId, i64)> {
-        let holds =
-            |place: &Place<T>| !place.queue.is_empty() || place.memory.is_resting(now) || place.memory.is_failing();
+        let holds = |place: &EndpointSlot<T>| {
+            !place.queue.is_empty() || place.memory.is_resting(now) || place.memory.is_failing()
+        };
         let held = self.places.iter().filter(|(_, place)| holds(place));
         held.map(|(endpoint, place)| (*endpoint, place.memory.revision())).collect()
     }
@@ -193,7 +194,7 @@ impl<T> Scheduler<T> {
 
     /// One that was in flight has ended: how it ended counts only if nobody has acted upon the endpoint since its
     /// revision was read. Returns what the endpoint cannot use for now.
-    pub fn ended(&mut self, endpoint: EndpointId, end: &End, now: Instant) -> Vec<T> {
+    pub fn ended(&mut self, endpoint: EndpointId, end: &AttemptEnd, now: Instant) -> Vec<T> {
         let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
         let name = place.address.team.clone();
         place.flying = place.flying.saturating_sub(1);
@@ -249,9 +250,9 @@ impl<T> Scheduler<T> {
     }
 
     /// The endpoints that take more or less than those of which nothing is known, and how much.
-    pub fn rooms(&self, now: Instant) -> Vec<Room> {
+    pub fn rooms(&self, now: Instant) -> Vec<EndpointCapacity> {
         let usual = self.limits.first_hand();
-        let room = |(endpoint, place): (&EndpointId, &Place<T>)| Room {
+        let room = |(endpoint, place): (&EndpointId, &EndpointSlot<T>)| EndpointCapacity {
             endpoint: *endpoint,
             revision: place.memory.revision(),
             most: place.room(now),
@@ -261,7 +262,7 @@ impl<T> Scheduler<T> {
 
     /// The endpoints for which nothing is to be handed over past the queue.
     pub fn closed(&self, now: Instant) -> Vec<EndpointId> {
-        let closed = |place: &Place<T>| place.more || place.memory.is_failing() || place.room(now) == 0;
+        let closed = |place: &EndpointSlot<T>| place.more || place.memory.is_failing() || place.room(now) == 0;
         self.places.iter().filter(|(_, place)| closed(place)).map(|(endpoint, _)| *endpoint).collect()
     }
 

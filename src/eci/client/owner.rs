@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::post::Asked;
-use super::{Client, Signer};
+use super::post::OutgoingCall;
+use super::{Client, ClientSigner};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::account_id::{ASK_AGAIN, AccountId, knows_keys_of};
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::eci::Action;
 use crate::eci::credentials::Credentials;
 use crate::eci::params::Params;
@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(3);
 
 /// What is known of whose the credentials are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Owner {
+pub enum CredentialOwner {
     /// Nobody has asked yet, or there were no credentials to ask with.
     #[default]
     Unasked,
@@ -44,18 +44,18 @@ pub enum Owner {
 /// What a client knows, and whether somebody asks.
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
-    known: Mutex<Owner>,
+    known: Mutex<CredentialOwner>,
     asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The answer. The rest of it (`Arn`, `IdentityType`, `PrincipalId`, `UserId` or `RoleId`) says nothing to us.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answer {
+struct CallerIdentity {
     account_id: String,
 }
 
-impl Owner {
+impl CredentialOwner {
     /// The number, if it is known.
     pub fn id(&self) -> Option<&AccountId> {
         match self {
@@ -67,24 +67,24 @@ impl Owner {
 
 impl Client {
     /// What is known of whose the credentials are.
-    pub fn owner(&self) -> Owner {
+    pub fn owner(&self) -> CredentialOwner {
         self.known().clone()
     }
 
     /// Asks the STS at that address, unless it was asked before. `told` hears of each answer that is new.
-    pub async fn learn_owner(&self, sts: &str, told: impl FnOnce(&Owner) + Send + 'static) {
+    pub async fn learn_owner(&self, sts: &str, told: impl FnOnce(&CredentialOwner) + Send + 'static) {
         match self.owner() {
-            Owner::Known(_) => {}
-            Owner::Unknown { asked_at, .. } => {
+            CredentialOwner::Known(_) => {}
+            CredentialOwner::Unknown { asked_at, .. } => {
                 if (self.now() - asked_at).abs() >= ASK_AGAIN {
                     self.ask_behind(sts.to_owned(), told);
                 }
             }
-            Owner::Unasked => {
+            CredentialOwner::Unasked => {
                 // Nobody waits for many others, one behind the other.
                 let turn = tokio::time::timeout(LONGEST, self.0.ownership.asking.lock()).await;
                 // Whoever had the turn before may have brought it.
-                if turn.is_ok() && self.owner() == Owner::Unasked {
+                if turn.is_ok() && self.owner() == CredentialOwner::Unasked {
                     told(&self.ask_and_keep(sts).await);
                 }
             }
@@ -95,16 +95,16 @@ impl Client {
     ///
     /// # Errors
     /// If it cannot be asked, or answers with no number.
-    pub async fn ask_owner(&self, sts: &str) -> Result<AccountId, Fault> {
+    pub async fn ask_owner(&self, sts: &str) -> Result<AccountId, CallError> {
         if !knows_keys_of(sts, &self.0.settings.endpoint) {
-            return Err(Fault::NotSent("the API is at another's address, and STS at the cloud's own".to_owned()));
+            return Err(CallError::NotSent("the API is at another's address, and STS at the cloud's own".to_owned()));
         }
-        let late = |_| Fault::Unknown(format!("no answer within {} s", LONGEST.as_secs()));
+        let late = |_| CallError::Unknown(format!("no answer within {} s", LONGEST.as_secs()));
         tokio::time::timeout(LONGEST, self.ask_sts(sts)).await.map_err(late)?
     }
 
     /// Nobody waits for it.
-    fn ask_behind(&self, sts: String, told: impl FnOnce(&Owner) + Send + 'static) {
+    fn ask_behind(&self, sts: String, told: impl FnOnce(&CredentialOwner) + Send + 'static) {
         let Ok(turn) = Arc::clone(&self.0.ownership.asking).try_lock_owned() else { return };
         let client = self.clone();
         tokio::spawn(async move {
@@ -114,37 +114,37 @@ impl Client {
     }
 
     /// Only while one holds the turn.
-    async fn ask_and_keep(&self, sts: &str) -> Owner {
+    async fn ask_and_keep(&self, sts: &str) -> CredentialOwner {
         let owner = match self.ask_owner(sts).await {
-            Ok(id) => Owner::Known(id),
+            Ok(id) => CredentialOwner::Known(id),
             // Without them nothing else can be sent either: whoever has some is the first to ask.
-            Err(_) if !self.has_credentials() => Owner::Unasked,
-            Err(fault) => Owner::Unknown { why: fault.to_string(), asked_at: self.now() },
+            Err(_) if !self.has_credentials() => CredentialOwner::Unasked,
+            Err(fault) => CredentialOwner::Unknown { why: fault.to_string(), asked_at: self.now() },
         };
         self.known().clone_from(&owner);
         owner
     }
 
-    async fn ask_sts(&self, sts: &str) -> Result<AccountId, Fault> {
+    async fn ask_sts(&self, sts: &str) -> Result<AccountId, CallError> {
         match &self.0.signer {
-            Signer::Own(own) => self.ask_with(sts, own, &[]).await,
-            Signer::Session(session) => {
+            ClientSigner::Own(own) => self.ask_with(sts, own, &[]).await,
+            ClientSigner::Session(session) => {
                 let credentials = session.credentials().await?;
                 self.ask_with(sts, &credentials, &session.texts().collect::<Vec<_>>()).await
             }
         }
     }
 
-    async fn ask_with(&self, sts: &str, credentials: &Credentials, secrets: &[&str]) -> Result<AccountId, Fault> {
-        let asked = Asked { url: sts, action: Action::GetCallerIdentity, signed_at: self.now() };
-        let Answer { account_id } = self.0.post.ask(asked, &Params::default(), credentials, secrets).await?;
-        account_id.parse().map_err(|error| Fault::Unknown(format!("AccountId {error}")))
+    async fn ask_with(&self, sts: &str, credentials: &Credentials, secrets: &[&str]) -> Result<AccountId, CallError> {
+        let asked = OutgoingCall { url: sts, action: Action::GetCallerIdentity, signed_at: self.now() };
+        let CallerIdentity { account_id } = self.0.post.ask(asked, &Params::default(), credentials, secrets).await?;
+        account_id.parse().map_err(|error| CallError::Unknown(format!("AccountId {error}")))
     }
 
     fn has_credentials(&self) -> bool {
         match &self.0.signer {
-            Signer::Own(_) => true,
-            Signer::Session(session) => session.has_credentials(),
+            ClientSigner::Own(_) => true,
+            ClientSigner::Session(session) => session.has_credentials(),
         }
     }
 
@@ -152,7 +152,7 @@ impl Client {
         self.0.post.clock.now()
     }
 
-    fn known(&self) -> MutexGuard<'_, Owner> {
+    fn known(&self) -> MutexGuard<'_, CredentialOwner> {
         self.0.ownership.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

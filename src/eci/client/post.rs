@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::domain::clock::{Clock, Instant};
 use crate::domain::entropy::Entropy;
 use crate::domain::explain::{is_of_key, is_of_rights};
-use crate::domain::failure::{CloudError, Fault};
-use crate::domain::quiet::Quiet;
+use crate::domain::failure::{CallError, CloudError};
+use crate::domain::log_limit::LogLimit;
 use crate::eci::Action;
 use crate::eci::credentials::Credentials;
 use crate::eci::params::Params;
@@ -24,7 +24,7 @@ const REASON: usize = 300;
 const TELL_AGAIN: chrono::Duration = chrono::Duration::seconds(10);
 
 /// Which missing rights were told.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 
 /// What sends.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub(super) struct Post {
 
 /// What is asked, of whom.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct OutgoingCall<'a> {
     pub(super) url: &'a str,
     pub(super) action: Action,
     pub(super) signed_at: Instant,
@@ -49,11 +49,11 @@ impl Post {
     /// Asks once. `secrets` are blanked in what is said of a fault, and so is the key that signed.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
-        asked: Asked<'_>,
+        asked: OutgoingCall<'_>,
         params: &Params,
         credentials: &Credentials,
         secrets: &[&str],
-    ) -> Result<T, Fault> {
+    ) -> Result<T, CallError> {
         let request = self
             .http
             .post(asked.url)
@@ -66,7 +66,7 @@ impl Post {
         let body = self.read(answer).await?;
         let secrets: Vec<&str> = secrets.iter().copied().chain(credentials.texts()).collect();
         let answered = understand(status, &body, &secrets);
-        if let Err(Fault::Refused(error)) = &answered {
+        if let Err(CallError::Refused(error)) = &answered {
             if credentials.security_token.is_none() && is_of_key(&error.code) {
                 self.tell(asked.action, &error.code);
             } else if is_of_rights(&error.code) {
@@ -102,7 +102,7 @@ impl Post {
     }
 
     /// The signed form. Signed anew for each attempt: a nonce is good for one.
-    fn form(&self, asked: Asked<'_>, params: &Params, credentials: &Credentials) -> String {
+    fn form(&self, asked: OutgoingCall<'_>, params: &Params, credentials: &Credentials) -> String {
         let nonce = uuid::Builder::from_random_bytes(self.entropy.bytes()).into_uuid();
         let mut all = params.as_slice().to_vec();
         let mut put = |key: &str, value: &str| all.push((key.to_owned(), value.to_owned()));
@@ -122,12 +122,12 @@ impl Post {
         format!("{}&{}={}", sign_v1::canonical(&all), sign_v1::SIGNATURE, sign_v1::encode(&signature))
     }
 
-    async fn read(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, Fault> {
+    async fn read(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, CallError> {
         let most = self.max_answer_bytes;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(transport)? {
             if body.len() + chunk.len() > most {
-                return Err(Fault::Unknown(format!("the response is longer than {most} bytes")));
+                return Err(CallError::Unknown(format!("the response is longer than {most} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
@@ -155,8 +155,8 @@ fn tell_right(action: Action, error: &CloudError) {
     }
 }
 
-fn understand<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<T, Fault> {
-    let unreadable = || Fault::Unknown(format!("HTTP {} with a response that cannot be parsed", status.as_u16()));
+fn understand<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets: &[&str]) -> Result<T, CallError> {
+    let unreadable = || CallError::Unknown(format!("HTTP {} with a response that cannot be parsed", status.as_u16()));
     let Ok(Value::Object(envelope)) = serde_json::from_slice(body) else { return Err(unreadable()) };
     if !status.is_success() || fault::error_code(&envelope).is_some() {
         return Err(fault::classify(status.as_u16(), body, secrets));
@@ -165,7 +165,7 @@ fn understand<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets: &[&
 }
 
 /// A transport error as a fault, without the URL. Only a failed connect proves that nothing was sent.
-fn transport(error: reqwest::Error) -> Fault {
+fn transport(error: reqwest::Error) -> CallError {
     let not_sent = error.is_connect();
     let error = error.without_url();
     let mut reason = error.to_string();
@@ -175,5 +175,5 @@ fn transport(error: reqwest::Error) -> Fault {
         source = cause.source();
     }
     let reason = reason.chars().take(REASON).collect();
-    if not_sent { Fault::NotSent(reason) } else { Fault::Unknown(reason) }
+    if not_sent { CallError::NotSent(reason) } else { CallError::Unknown(reason) }
 }

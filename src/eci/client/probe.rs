@@ -7,27 +7,27 @@
 
 use serde_json::{Map, Value};
 
-use super::{Call, Client, Signer};
-use crate::domain::failure::Fault;
+use super::{Client, ClientSigner, SignedCall};
+use crate::domain::failure::CallError;
 use crate::domain::region::Region;
 use crate::eci::params;
-use crate::eci::ram::{On, Right};
+use crate::eci::ram::{RamResource, Right};
 
 impl Client {
     /// Calls the action of a right in the region, without an effect.
-    pub async fn probe(&self, right: &Right, region: &Region) -> Result<(), Fault> {
-        if right.on == On::Role {
+    pub async fn probe(&self, right: &Right, region: &Region) -> Result<(), CallError> {
+        if right.on == RamResource::Role {
             return self.assume().await;
         }
-        let call = Call { action: right.action, region, signed_at: self.0.post.clock.now(), logins: &[] };
+        let call = SignedCall { action: right.action, region, signed_at: self.0.post.clock.now(), logins: &[] };
         self.call::<Map<String, Value>>(call, params::probe(right.action, region)).await.map(drop)
     }
 
     /// Assumes the role, if there is one.
-    async fn assume(&self) -> Result<(), Fault> {
+    async fn assume(&self) -> Result<(), CallError> {
         match &self.0.signer {
-            Signer::Own(_) => Ok(()),
-            Signer::Session(session) => session.ask().await.map(drop),
+            ClientSigner::Own(_) => Ok(()),
+            ClientSigner::Session(session) => session.ask().await.map(drop),
         }
     }
 }

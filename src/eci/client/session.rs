@@ -13,9 +13,9 @@ use chrono::{DateTime, Duration, Utc};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::post::{Asked, Post};
+use super::post::{OutgoingCall, Post};
 use crate::domain::clock::Instant;
-use crate::domain::failure::Fault;
+use crate::domain::failure::CallError;
 use crate::eci::Action;
 use crate::eci::credentials::{Credentials, Role};
 use crate::eci::params::Params;
@@ -31,13 +31,13 @@ pub(super) struct Session {
     own: Credentials,
     role: Role,
     post: Post,
-    held: Mutex<Held>,
+    held: Mutex<SessionState>,
     fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    now: Option<Temporary>,
+struct SessionState {
+    now: Option<TemporaryCredentials>,
     /// Not before.
     again_at: Option<Instant>,
     /// How many fetches have ended.
@@ -48,7 +48,7 @@ struct Held {
 
 /// Credentials, and for how long.
 #[derive(Debug, Clone)]
-struct Temporary {
+struct TemporaryCredentials {
     credentials: Arc<Credentials>,
     half_at: Instant,
     good_until: Instant,
@@ -58,12 +58,12 @@ struct Temporary {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Assumed {
-    credentials: Given,
+    credentials: AssumedCredentials,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Given {
+struct AssumedCredentials {
     access_key_id: String,
     access_key_secret: SecretString,
     security_token: SecretString,
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Credentials that are good now; fetched if there are none.
-    pub(super) async fn credentials(self: &Arc<Self>) -> Result<Arc<Credentials>, Fault> {
+    pub(super) async fn credentials(self: &Arc<Self>) -> Result<Arc<Credentials>, CallError> {
         let now = self.post.clock.now();
         let Some(held) = self.good(now) else { return self.fetch_unless(None).await };
         if held.half_at <= now && self.may_try(now) {
@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// Others than `refused`, which the cloud no longer takes.
-    pub(super) async fn others_than(&self, refused: &Arc<Credentials>) -> Result<Arc<Credentials>, Fault> {
+    pub(super) async fn others_than(&self, refused: &Arc<Credentials>) -> Result<Arc<Credentials>, CallError> {
         self.fetch_unless(Some(refused)).await
     }
 
@@ -123,7 +123,7 @@ impl Session {
         });
     }
 
-    async fn fetch_unless(&self, refused: Option<&Arc<Credentials>>) -> Result<Arc<Credentials>, Fault> {
+    async fn fetch_unless(&self, refused: Option<&Arc<Credentials>>) -> Result<Arc<Credentials>, CallError> {
         let before = self.held().fetches;
         let _turn = self.fetching.lock().await;
         // Whoever had the turn before may have brought them.
@@ -137,11 +137,11 @@ impl Session {
             Some(why) => Err(why),
             None => self.fetch().await.map_err(|fault| fault.to_string()),
         };
-        fetched.map_err(|why| Fault::NotSent(format!("the role cannot be assumed: {why}")))
+        fetched.map_err(|why| CallError::NotSent(format!("the role cannot be assumed: {why}")))
     }
 
     /// Asks STS, and notes how it went. Only while one holds the turn.
-    async fn fetch(&self) -> Result<Arc<Credentials>, Fault> {
+    async fn fetch(&self) -> Result<Arc<Credentials>, CallError> {
         let fetched = self.ask().await;
         let mut held = self.held();
         held.fetches += 1;
@@ -154,23 +154,23 @@ impl Session {
     }
 
     /// Asks STS, whether there are good credentials or not.
-    pub(super) async fn ask(&self) -> Result<Arc<Credentials>, Fault> {
+    pub(super) async fn ask(&self) -> Result<Arc<Credentials>, CallError> {
         let now = self.post.clock.now();
         self.held().again_at = Some(now + AGAIN);
-        let asked = Asked { url: &self.role.endpoint, action: Action::AssumeRole, signed_at: now };
+        let asked = OutgoingCall { url: &self.role.endpoint, action: Action::AssumeRole, signed_at: now };
         let params = Params::assume_role(&self.role);
         let secrets: Vec<&str> = self.texts().collect();
         let Assumed { credentials: given } = self.post.ask(asked, &params, &self.own, &secrets).await?;
         let lasts = given.expiration - now;
         if lasts <= MARGIN {
-            return Err(Fault::Unknown(format!("the credentials end at {}, which is too soon", given.expiration)));
+            return Err(CallError::Unknown(format!("the credentials end at {}, which is too soon", given.expiration)));
         }
         let credentials = Arc::new(Credentials {
             access_key_id: given.access_key_id,
             access_key_secret: given.access_key_secret,
             security_token: Some(given.security_token),
         });
-        let fresh = Temporary {
+        let fresh = TemporaryCredentials {
             credentials: Arc::clone(&credentials),
             half_at: now + lasts / 2,
             good_until: given.expiration - MARGIN,
@@ -186,7 +186,7 @@ impl Session {
         if held.fetches > before { held.failed.clone() } else { None }
     }
 
-    fn good(&self, now: Instant) -> Option<Temporary> {
+    fn good(&self, now: Instant) -> Option<TemporaryCredentials> {
         self.held().now.clone().filter(|held| now < held.good_until)
     }
 
@@ -194,7 +194,7 @@ impl Session {
         self.held().again_at.is_none_or(|at| at <= now)
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+    fn held(&self) -> std::sync::MutexGuard<'_, SessionState> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

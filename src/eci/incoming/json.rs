@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Pairs, Refusal};
+use super::{FormPairs, RequestRefusal};
 
 /// The most parameters, and the longest name: a name stands in each of its leaves, so that a short body could
 /// become gigabytes.
@@ -10,19 +10,19 @@ const MOST: usize = 10_000;
 const NAME: usize = 128;
 
 /// The pairs of an object; anything else is refused. Nulls are left out.
-pub(super) fn flatten(body: &[u8]) -> Result<Pairs, Refusal> {
+pub(super) fn flatten(body: &[u8]) -> Result<FormPairs, RequestRefusal> {
     match serde_json::from_slice(body) {
         Ok(value @ Value::Object(_)) => {
-            let mut pairs = Pairs::new();
+            let mut pairs = FormPairs::new();
             put("", value, &mut pairs)?;
             Ok(pairs)
         }
-        _ => Err(Refusal::UnsupportedBody),
+        _ => Err(RequestRefusal::UnsupportedBody),
     }
 }
 
 /// The recursion ends: each level makes the name longer.
-fn put(name: &str, value: Value, pairs: &mut Pairs) -> Result<(), Refusal> {
+fn put(name: &str, value: Value, pairs: &mut FormPairs) -> Result<(), RequestRefusal> {
     let text = match value {
         Value::Null => return Ok(()),
         Value::Bool(truth) => truth.to_string(),
@@ -38,15 +38,15 @@ fn put(name: &str, value: Value, pairs: &mut Pairs) -> Result<(), Refusal> {
         }
     };
     if pairs.len() >= MOST {
-        return Err(Refusal::UnsupportedBody);
+        return Err(RequestRefusal::UnsupportedBody);
     }
     pairs.push((name.to_owned(), text));
     Ok(())
 }
 
-fn below(name: &str, field: &str) -> Result<String, Refusal> {
+fn below(name: &str, field: &str) -> Result<String, RequestRefusal> {
     if name.len() + field.len() > NAME {
-        return Err(Refusal::UnsupportedBody);
+        return Err(RequestRefusal::UnsupportedBody);
     }
     Ok(if name.is_empty() { field.to_owned() } else { format!("{name}.{field}") })
 }
@@ -64,7 +64,7 @@ mod tests {
         let many = format!(r#"{{"a":[{}1]}}"#, "1,".repeat(10_000));
         let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(100), "]".repeat(100));
         for body in ["", "[]", "1", "{", long.as_str(), &many, &deep] {
-            assert_eq!(flatten(body.as_bytes()), Err(Refusal::UnsupportedBody));
+            assert_eq!(flatten(body.as_bytes()), Err(RequestRefusal::UnsupportedBody));
         }
     }
 }

@@ -17,7 +17,7 @@ const NOT_MATCHED: &str = "Specified signature is not matched with our calculati
 /// A refusal. The last five are for whoever holds keys, nonces and actions: the reader never says them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}", self.code(), self.message())]
-pub enum Refusal {
+pub enum RequestRefusal {
     /// A method other than GET and POST.
     UnsupportedMethod,
     /// A body that is neither a form nor, under V3, a JSON object.
@@ -69,7 +69,7 @@ pub enum Refusal {
     Version,
 }
 
-impl Refusal {
+impl RequestRefusal {
     /// The HTTP status.
     pub fn http_status(&self) -> u16 {
         match self {

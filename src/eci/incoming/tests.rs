@@ -6,7 +6,7 @@ mod properties;
 
 const SECRET: &str = "testsecret";
 
-fn own(pairs: &[(&str, &str)]) -> Pairs {
+fn own(pairs: &[(&str, &str)]) -> FormPairs {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
@@ -35,12 +35,12 @@ fn v1(method: &str, extra: &[(&str, &str)], without: &str) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-fn get(query: &str) -> Result<Incoming, Refusal> {
-    Incoming::read(&Request { method: "GET", path: "/", query, headers: &[], body: b"" })
+fn get(query: &str) -> Result<Incoming, RequestRefusal> {
+    Incoming::read(&RawRequest { method: "GET", path: "/", query, headers: &[], body: b"" })
 }
 
 /// A describe under V3 with these headers beside the usual ones.
-fn v3(body: &[u8], extra: &[(&str, &str)], unsigned: &str) -> Pairs {
+fn v3(body: &[u8], extra: &[(&str, &str)], unsigned: &str) -> FormPairs {
     let mut headers = own(&[
         ("host", "eci.cn-beijing.aliyuncs.com"),
         ("x-acs-action", "DescribeImageCaches"),
@@ -51,21 +51,22 @@ fn v3(body: &[u8], extra: &[(&str, &str)], unsigned: &str) -> Pairs {
     headers.push(("x-acs-content-sha256".into(), sign_v3::hashed_payload(body)));
     headers.retain(|(name, _)| extra.iter().all(|(other, _)| name != other));
     headers.extend(own(extra).into_iter().filter(|(_, value)| !value.is_empty()));
-    let signed: Pairs = headers.iter().filter(|(name, _)| name != unsigned).cloned().collect();
+    let signed: FormPairs = headers.iter().filter(|(name, _)| name != unsigned).cloned().collect();
     let payload = sign_v3::hashed_payload(body);
     let query = own(&[("RegionId", "cn-beijing")]);
-    let request = sign_v3::Signed { method: "POST", path: "/", query: &query, headers: &signed, payload: &payload };
+    let request =
+        sign_v3::SignedParts { method: "POST", path: "/", query: &query, headers: &signed, payload: &payload };
     let text = sign_v3::string_to_sign(&sign_v3::canonical_request(&request));
     let authorization = sign_v3::authorization("key-id", &signed, &sign_v3::signature(&secret(), &text));
     headers.push(("authorization".into(), authorization));
     headers
 }
 
-fn post(headers: &[(String, String)], body: &[u8]) -> Result<Incoming, Refusal> {
-    Incoming::read(&Request { method: "POST", path: "/", query: "RegionId=cn-beijing", headers, body })
+fn post(headers: &[(String, String)], body: &[u8]) -> Result<Incoming, RequestRefusal> {
+    Incoming::read(&RawRequest { method: "POST", path: "/", query: "RegionId=cn-beijing", headers, body })
 }
 
-fn refused(read: Result<Incoming, Refusal>) -> String {
+fn refused(read: Result<Incoming, RequestRefusal>) -> String {
     read.and_then(|incoming| incoming.verify(&secret())).expect_err("refused").code().into_owned()
 }
 
@@ -74,7 +75,7 @@ fn v1_is_understood_and_verified() {
     let incoming = get(&v1("GET", &[("SecurityToken", "canary-token"), ("Image", "a b+c*~/é")], "")).unwrap();
     assert_eq!(
         (incoming.scheme, incoming.action.as_str(), incoming.format),
-        (Scheme::V1, "DescribeImageCaches", Format::Json)
+        (Scheme::V1, "DescribeImageCaches", AnswerFormat::Json)
     );
     assert_eq!(incoming.params, own(&[("RegionId", "cn-beijing"), ("Image", "a b+c*~/é")]));
     assert_eq!(incoming.verify(&secret()), Ok(()));
@@ -113,7 +114,7 @@ fn what_is_missing_or_odd_under_v1_is_named() {
     assert_eq!(refused(get(&format!("{good}&RegionId=cn-beijing"))), "InvalidParameter");
     assert_eq!(refused(get(&good.replace("cn-beijing", "cn-hangzhou"))), "SignatureDoesNotMatch");
     assert_eq!(refused(get(&v1("POST", &[], ""))), "SignatureDoesNotMatch");
-    let odd = |method, path| Incoming::read(&Request { method, path, query: &good, headers: &[], body: b"" });
+    let odd = |method, path| Incoming::read(&RawRequest { method, path, query: &good, headers: &[], body: b"" });
     assert_eq!(refused(odd("DELETE", "/")), "UnsupportedHTTPMethod");
     assert_eq!(refused(odd("GET", "/x")), "InvalidApi.NotFound");
 }
@@ -122,7 +123,7 @@ fn what_is_missing_or_odd_under_v1_is_named() {
 fn v3_is_understood_and_verified() {
     let sts = [("x-acs-accesskey-id", "key-id"), ("x-acs-security-token", "canary-token"), ("accept", "text/xml")];
     let incoming = post(&v3(b"", &sts, "accept"), b"").unwrap();
-    assert_eq!((incoming.scheme, incoming.format, incoming.nonce.as_str()), (Scheme::V3, Format::Xml, "nonce"));
+    assert_eq!((incoming.scheme, incoming.format, incoming.nonce.as_str()), (Scheme::V3, AnswerFormat::Xml, "nonce"));
     assert_eq!(incoming.verify(&secret()), Ok(()));
     let wrong = incoming.verify(&SecretString::from("other")).unwrap_err();
     assert!(wrong.message().contains("server StringToSign is [ACS3-HMAC-SHA256\n***]"), "{wrong}");

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime};
 
-use super::Refusal;
+use super::RequestRefusal;
 use crate::domain::clock::Instant;
 
 /// Longer than any form that is taken.
@@ -16,11 +16,11 @@ const FORMS: [&str; 5] =
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.fZ", "%Y-%m-%dT%H:%MZ", "%Y%m%dT%H%M%S%.fZ"];
 
 /// Reads a time of signing.
-pub(super) fn instant(text: &str) -> Result<Instant, Refusal> {
+pub(super) fn instant(text: &str) -> Result<Instant, RequestRefusal> {
     let text = text.trim();
     let read = Some(text).filter(|text| text.len() <= LONGEST).and_then(parsed);
     // chrono also reads years of six digits and those before Christ.
-    read.filter(|time| (1970..=9999).contains(&time.year())).ok_or(Refusal::TimestampFormat)
+    read.filter(|time| (1970..=9999).contains(&time.year())).ok_or(RequestRefusal::TimestampFormat)
 }
 
 fn parsed(text: &str) -> Option<Instant> {
@@ -72,7 +72,7 @@ mod tests {
             "2026-03-01T08:00:00Zx",
             "Mon, 01 Mar 2026 08:00:00 GMT",
         ] {
-            assert_eq!(instant(text), Err(Refusal::TimestampFormat), "{text}");
+            assert_eq!(instant(text), Err(RequestRefusal::TimestampFormat), "{text}");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 
-use super::{FORM, Format, Incoming, Pairs, Proof, Refusal, Request, Scheme, json};
-use crate::eci::sign_v3::{self, ALGORITHM, Signed};
+use super::{AnswerFormat, FORM, FormPairs, Incoming, Proof, RawRequest, RequestRefusal, Scheme, json};
+use crate::eci::sign_v3::{self, ALGORITHM, SignedParts};
 
 /// The parts of `Authorization`.
 struct Authorization<'a> {
@@ -16,10 +16,11 @@ struct Authorization<'a> {
 }
 
 /// Understands a request whose `Authorization` begins with `ACS3-`.
-pub(super) fn read(request: &Request<'_>, authorization: &str) -> Result<Incoming, Refusal> {
+pub(super) fn read(request: &RawRequest<'_>, authorization: &str) -> Result<Incoming, RequestRefusal> {
     let Authorization { access_key_id, signed, signature } = parse(authorization)?;
     let query = super::decode(request.query.as_bytes());
-    let system = |name: &str, told| request.header(name)?.filter(|text| !text.is_empty()).ok_or(Refusal::Missing(told));
+    let system =
+        |name: &str, told| request.header(name)?.filter(|text| !text.is_empty()).ok_or(RequestRefusal::Missing(told));
     let action = system("x-acs-action", "Action")?.to_owned();
     let version = system("x-acs-version", "Version")?.to_owned();
     let nonce = super::nonce(system("x-acs-signature-nonce", "SignatureNonce")?)?;
@@ -30,7 +31,7 @@ pub(super) fn read(request: &Request<'_>, authorization: &str) -> Result<Incomin
     let mut params = query.clone();
     params.extend(body(request)?);
     super::refuse_doubled(&params)?;
-    let format: Format = super::format(request, &params)?;
+    let format: AnswerFormat = super::format(request, &params)?;
     Ok(Incoming {
         scheme: Scheme::V3,
         action,
@@ -53,7 +54,7 @@ pub(super) fn read(request: &Request<'_>, authorization: &str) -> Result<Incomin
 }
 
 /// Whether `secret` signed it.
-pub(super) fn verify(secret: &SecretString, signed: &Signed<'_>, signature: &str) -> Result<(), Refusal> {
+pub(super) fn verify(secret: &SecretString, signed: &SignedParts<'_>, signature: &str) -> Result<(), RequestRefusal> {
     let canonical = sign_v3::canonical_request(signed);
     let text = sign_v3::string_to_sign(&canonical);
     if sign_v3::verify(secret, &text, signature) {
@@ -62,10 +63,10 @@ pub(super) fn verify(secret: &SecretString, signed: &Signed<'_>, signature: &str
     let blanked = sign_v3::blanked_canonical_request(signed);
     // The hash of a request that is known but for one password would tell that password to a patient reader.
     let text = if blanked == canonical { text } else { format!("{ALGORITHM}\n***") };
-    Err(Refusal::SignatureV3 { string_to_sign: text, canonical_request: blanked })
+    Err(RequestRefusal::SignatureV3 { string_to_sign: text, canonical_request: blanked })
 }
 
-fn parse(authorization: &str) -> Result<Authorization<'_>, Refusal> {
+fn parse(authorization: &str) -> Result<Authorization<'_>, RequestRefusal> {
     let rest = authorization.trim().strip_prefix(ALGORITHM).filter(|rest| rest.starts_with(' '));
     let rest = rest.ok_or(incomplete("the algorithm must be ACS3-HMAC-SHA256"))?;
     let part = |name: &str| {
@@ -85,7 +86,7 @@ fn parse(authorization: &str) -> Result<Authorization<'_>, Refusal> {
 }
 
 /// With STS the key stands in a header too, and must be the same.
-fn check_identity(request: &Request<'_>, access_key_id: &str) -> Result<(), Refusal> {
+fn check_identity(request: &RawRequest<'_>, access_key_id: &str) -> Result<(), RequestRefusal> {
     match request.header("x-acs-accesskey-id")? {
         Some(other) if other != access_key_id => Err(incomplete("x-acs-accesskey-id is not the Credential")),
         _ => Ok(()),
@@ -93,13 +94,13 @@ fn check_identity(request: &Request<'_>, access_key_id: &str) -> Result<(), Refu
 }
 
 /// The signed headers and their values; what must be signed is.
-fn signed_headers(request: &Request<'_>, signed: &BTreeSet<String>) -> Result<Pairs, Refusal> {
+fn signed_headers(request: &RawRequest<'_>, signed: &BTreeSet<String>) -> Result<FormPairs, RequestRefusal> {
     let ours = |name: &str| name.starts_with("x-acs-") || (name == "content-type" && !request.body.is_empty());
     let names = request.headers.iter().map(|(name, _)| name.as_str()).filter(|name| ours(name));
     for name in names.chain(["host"]) {
         if !signed.contains(name) {
             let name: String = name.chars().take(100).collect();
-            return Err(Refusal::IncompleteSignature(Cow::Owned(format!("the header {name} must be signed"))));
+            return Err(RequestRefusal::IncompleteSignature(Cow::Owned(format!("the header {name} must be signed"))));
         }
     }
     let value = |name: &String| {
@@ -110,23 +111,23 @@ fn signed_headers(request: &Request<'_>, signed: &BTreeSet<String>) -> Result<Pa
 }
 
 /// The hash that was signed, which must be that of the body.
-fn payload(request: &Request<'_>) -> Result<String, Refusal> {
+fn payload(request: &RawRequest<'_>) -> Result<String, RequestRefusal> {
     let given = request.header("x-acs-content-sha256")?.ok_or(incomplete("x-acs-content-sha256 is missing"))?;
-    if given == sign_v3::hashed_payload(request.body) { Ok(given.to_owned()) } else { Err(Refusal::BodyHash) }
+    if given == sign_v3::hashed_payload(request.body) { Ok(given.to_owned()) } else { Err(RequestRefusal::BodyHash) }
 }
 
-fn body(request: &Request<'_>) -> Result<Pairs, Refusal> {
+fn body(request: &RawRequest<'_>) -> Result<FormPairs, RequestRefusal> {
     if request.body.is_empty() {
-        return Ok(Pairs::new());
+        return Ok(FormPairs::new());
     }
     match request.media_type()?.as_deref() {
         Some("application/json") => json::flatten(request.body),
         Some(FORM) => Ok(super::decode(request.body)),
-        Some(_) => Err(Refusal::UnsupportedBody),
+        Some(_) => Err(RequestRefusal::UnsupportedBody),
         None => Err(incomplete("a body needs a signed content-type")),
     }
 }
 
-fn incomplete(why: &'static str) -> Refusal {
-    Refusal::IncompleteSignature(Cow::Borrowed(why))
+fn incomplete(why: &'static str) -> RequestRefusal {
+    RequestRefusal::IncompleteSignature(Cow::Borrowed(why))
 }

@@ -10,15 +10,15 @@
 
 use std::sync::LazyLock;
 
-use super::read::Refused;
+use super::read::ParameterError;
 use crate::domain::image_cache::spec::fields::objects::members_of;
-use crate::domain::image_cache::spec::fields::{ALL, FIELDS, Field, Form};
+use crate::domain::image_cache::spec::fields::{ALL, FIELDS, Field, ValueForm};
 use crate::domain::operation::dry_run;
 use crate::eci::{Action, Product};
 
 /// What an action of ECI takes beside `RegionId`.
 #[derive(Debug)]
-pub struct Parameters {
+pub struct ActionParameters {
     /// Whose parameters these are.
     pub action: Action,
     /// The names that it has, without the numbers of lists.
@@ -47,10 +47,10 @@ pub const HARMLESS: [&str; 12] = [
 
 /// Every action of ECI with its parameters: those of its row, and of the fields of an image cache. Those that change
 /// something come first: a refusal names the first that has a parameter.
-pub static ACTIONS: LazyLock<Vec<Parameters>> = LazyLock::new(|| {
+pub static ACTIONS: LazyLock<Vec<ActionParameters>> = LazyLock::new(|| {
     let mut of_eci: Vec<Action> = Action::ALL.into_iter().filter(|action| action.product() == Product::Eci).collect();
     of_eci.sort_by_key(|action| action.is_look());
-    let parameters = |action| Parameters { action, taken: own(action).chain(of_fields(action)).collect() };
+    let parameters = |action| ActionParameters { action, taken: own(action).chain(of_fields(action)).collect() };
     of_eci.into_iter().map(parameters).collect()
 });
 
@@ -79,9 +79,9 @@ fn parameters_of(field: &Field, in_update: bool) -> Vec<String> {
     let inside = |member: &str| format!("{}.{member}", field.wire);
     match field.form {
         // Each action has it.
-        Form::Region => Vec::new(),
-        Form::Tags { .. } => ["Key", "Value"].map(inside).into(),
-        Form::Objects { .. } => {
+        ValueForm::Region => Vec::new(),
+        ValueForm::Tags { .. } => ["Key", "Value"].map(inside).into(),
+        ValueForm::Objects { .. } => {
             let taken = members_of(field).iter().filter(|member| !in_update || member.in_update);
             taken.map(|member| inside(member.wire)).collect()
         }
@@ -89,7 +89,7 @@ fn parameters_of(field: &Field, in_update: bool) -> Vec<String> {
     }
 }
 
-impl Parameters {
+impl ActionParameters {
     /// Whether it has a parameter of this form.
     pub fn takes(&self, form: &str) -> bool {
         self.taken.iter().any(|taken| taken == form)
@@ -113,19 +113,19 @@ impl Parameters {
         std::iter::once("RegionId").chain(self.taken.iter().map(String::as_str)).find(|known| alike(known))
     }
 
-    fn refusal(&self, name: &str) -> Refused {
+    fn refusal(&self, name: &str) -> ParameterError {
         let elsewhere = ACTIONS.iter().find(|other| other.takes(&form(name))).map(|other| other.action);
         let more = match (self.near(name), elsewhere) {
             (Some(near), _) => format!("; {near} is"),
             (None, Some(other)) => format!(", only of {other}"),
             (None, None) => String::new(),
         };
-        Refused::invalid(name, &format!("it is no parameter of {}{more}. Nothing was done", self.action))
+        ParameterError::invalid(name, &format!("it is no parameter of {}{more}. Nothing was done", self.action))
     }
 }
 
 /// Refuses what the action has not: all else of the request would be done as if it were not there.
-pub fn check(action: &str, params: &[(String, String)]) -> Result<(), Refused> {
+pub fn check(action: &str, params: &[(String, String)]) -> Result<(), ParameterError> {
     let Some(known) = ACTIONS.iter().find(|known| known.action.as_str() == action) else { return Ok(()) };
     let asked = params.iter().filter(|(name, value)| !value.is_empty() && !dry_run::is_meant(name));
     let mut unknown = asked.map(|(name, _)| name).filter(|name| !known.knows(name));
@@ -133,10 +133,10 @@ pub fn check(action: &str, params: &[(String, String)]) -> Result<(), Refused> {
 }
 
 /// Whether a dry run is asked for, in whatever spelling.
-pub fn dry_run(params: &[(String, String)]) -> Result<bool, Refused> {
+pub fn dry_run(params: &[(String, String)]) -> Result<bool, ParameterError> {
     let mut said = false;
     for (name, value) in params.iter().filter(|(name, _)| dry_run::is_meant(name)) {
-        said |= dry_run::says(value).ok_or_else(|| Refused::invalid(name, "it must be true or false"))?;
+        said |= dry_run::says(value).ok_or_else(|| ParameterError::invalid(name, "it must be true or false"))?;
     }
     Ok(said)
 }

@@ -1,7 +1,7 @@
 //! The wire's flat parameters as our words: the reverse of [`super`].
 //!
 //! Structure is checked here (a number is one, a list is numbered), and what an action cannot do without;
-//! limits are `domain::spec`'s, and [`Refused::of_field`] says what it finds in the wire's words. Rules:
+//! limits are `domain::spec`'s, and [`ParameterError::of_field`] says what it finds in the wire's words. Rules:
 //! an empty value counts as absent, except that an empty `EliminationStrategy` says "keep" and a tag's value
 //! may be empty; lists are numbered from 1, a gap is closed and the order of the numbers holds; truth
 //! is read in any case; what an action does not take (hidden parameters of SDKs among it) is ignored.
@@ -22,7 +22,7 @@ use crate::domain::image_cache::spec::{
 };
 use crate::domain::region::Region;
 use fields::Object;
-use flat::Fields;
+use flat::ObjectFields;
 
 mod fields;
 mod flat;
@@ -36,13 +36,13 @@ pub const MAX_MATCH_IMAGES: usize = 100;
 /// The largest page; a larger `Limit` is cut to it.
 pub const MAX_LIMIT: u32 = 20;
 
-pub(in crate::eci) type Pairs = [(String, String)];
-type Token = Option<String>;
+pub(in crate::eci) type RequestPairs = [(String, String)];
+type MaybeClientToken = Option<String>;
 
 /// A parameter that cannot be taken; HTTP 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
-pub struct Refused {
+pub struct ParameterError {
     /// Its name on the wire, such as `Image.3`.
     pub parameter: String,
     /// `MissingParameter` or `InvalidParameter`.
@@ -51,7 +51,7 @@ pub struct Refused {
     pub message: String,
 }
 
-impl Refused {
+impl ParameterError {
     /// A parameter that the action cannot do without.
     pub fn missing(parameter: impl Into<String>) -> Self {
         let parameter = parameter.into();
@@ -75,20 +75,22 @@ impl Refused {
 }
 
 /// `CreateImageCache`: what is wanted, and the `ClientToken`. Limits are not checked yet.
-pub fn read_create(params: &Pairs) -> Result<(NewImageCache, Token), Refused> {
+pub fn read_create(params: &RequestPairs) -> Result<(NewImageCache, MaybeClientToken), ParameterError> {
     let flat = Flat::new(params);
     // Where several things are wrong, the region is told first.
     region(&flat)?;
     let spec = ImageCacheSpec::read(&flat)?;
     if spec.images.is_empty() {
-        return Err(Refused::missing("Image.1"));
+        return Err(ParameterError::missing("Image.1"));
     }
     let new = NewImageCache { cloud_account: None, spec, registry_credentials: logins(&flat)? };
     Ok((new, client_token(&flat)?))
 }
 
 /// `UpdateImageCache`: the cloud's id, the region, what shall be different, and the `ClientToken`.
-pub fn read_update(params: &Pairs) -> Result<(String, Region, ImageCacheChanges, Token), Refused> {
+pub fn read_update(
+    params: &RequestPairs,
+) -> Result<(String, Region, ImageCacheChanges, MaybeClientToken), ParameterError> {
     let flat = Flat::new(params);
     let (id, region) = target(&flat)?;
     let mut changes = ImageCacheChanges::read(&flat)?;
@@ -99,17 +101,17 @@ pub fn read_update(params: &Pairs) -> Result<(String, Region, ImageCacheChanges,
 }
 
 /// `DeleteImageCache`: the cloud's id, the region, and the `ClientToken`.
-pub fn read_delete(params: &Pairs) -> Result<(String, Region, Token), Refused> {
+pub fn read_delete(params: &RequestPairs) -> Result<(String, Region, MaybeClientToken), ParameterError> {
     let flat = Flat::new(params);
     let (id, region) = target(&flat)?;
     Ok((id, region, client_token(&flat)?))
 }
 
 /// `DescribeImageCaches`.
-pub fn read_describe(params: &Pairs) -> Result<DescribeFilter, Refused> {
+pub fn read_describe(params: &RequestPairs) -> Result<DescribeFilter, ParameterError> {
     let flat = Flat::new(params);
     let positive = |name: &str| match flat.number::<u32>(name)? {
-        Some(0) => Err(Refused::invalid(name, "it must be at least 1")),
+        Some(0) => Err(ParameterError::invalid(name, "it must be at least 1")),
         number => Ok(number),
     };
     let tags =
@@ -130,28 +132,28 @@ pub fn read_describe(params: &Pairs) -> Result<DescribeFilter, Refused> {
     })
 }
 
-fn target(flat: &Flat<'_>) -> Result<(String, Region), Refused> {
+fn target(flat: &Flat<'_>) -> Result<(String, Region), ParameterError> {
     let region = region(flat)?;
     Ok((flat.required("ImageCacheId")?.to_owned(), region))
 }
 
 /// `RegionId`.
-pub(in crate::eci) fn region(flat: &Flat<'_>) -> Result<Region, Refused> {
+pub(in crate::eci) fn region(flat: &Flat<'_>) -> Result<Region, ParameterError> {
     let form = "it must be a region id such as cn-hangzhou";
-    flat.required("RegionId")?.parse().map_err(|_| Refused::invalid("RegionId", form))
+    flat.required("RegionId")?.parse().map_err(|_| ParameterError::invalid("RegionId", form))
 }
 
-fn client_token(flat: &Flat<'_>) -> Result<Token, Refused> {
+fn client_token(flat: &Flat<'_>) -> Result<MaybeClientToken, ParameterError> {
     let token = flat.owned("ClientToken");
     if token.as_ref().is_some_and(|token| token.len() > 64 || !token.is_ascii()) {
-        return Err(Refused::invalid("ClientToken", "it must be at most 64 ASCII characters"));
+        return Err(ParameterError::invalid("ClientToken", "it must be at most 64 ASCII characters"));
     }
     Ok(token)
 }
 
-fn logins(flat: &Flat<'_>) -> Result<Vec<RegistryCredential>, Refused> {
+fn logins(flat: &Flat<'_>) -> Result<Vec<RegistryCredential>, ParameterError> {
     let list = &FIELDS.registry_credentials;
-    let read = |(place, fields): (usize, Fields<'_>)| {
+    let read = |(place, fields): (usize, ObjectFields<'_>)| {
         let object = Object { list: list.parameter(), place, fields };
         let password = SecretString::from(object.required(&LOGIN.password)?);
         let (server, user_name) = (object.required(&LOGIN.server)?, object.required(&LOGIN.user_name)?);

@@ -13,7 +13,7 @@ use crate::domain::limits::Party;
 use crate::domain::limits::queue::Class;
 use crate::http::DoorState;
 use crate::http::exchange::Exchange;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
 /// Schemes of `Authorization` that are named where they are sent.
 const SCHEMES: [&str; 8] = ["Basic", "Digest", "Negotiate", "NTLM", "Token", "ApiKey", "JWT", "AWS4-HMAC-SHA256"];
@@ -35,11 +35,13 @@ pub struct Authorized {
 }
 
 impl FromRequestParts<DoorState> for Authorized {
-    type Rejection = Refusal;
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, door: &DoorState) -> Result<Self, Refusal> {
-        let exchange = Exchange::of(parts).ok_or_else(|| Refusal::internal("a route stands outside the wrapper"))?;
-        let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
+    async fn from_request_parts(parts: &mut Parts, door: &DoorState) -> Result<Self, ProblemResponse> {
+        let exchange =
+            Exchange::of(parts).ok_or_else(|| ProblemResponse::internal("a route stands outside the wrapper"))?;
+        let operation =
+            exchange.operation.ok_or_else(|| ProblemResponse::internal("a route is not in the access table"))?;
         let token = bearer(&parts.headers)?;
         let caller =
             door.gateway.identity().authenticate(&exchange.call, &exchange.place, token, team(&parts.headers)).await?;
@@ -59,8 +61,9 @@ impl FromRequestParts<DoorState> for Authorized {
 
 /// Refuses who may not call an operation that is open to operators although it is none of the API: it stands in no line
 /// and has no audit entry, but a flood of bad credentials is bounded as elsewhere.
-pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMap) -> Result<(), Refusal> {
-    let operation = exchange.operation.ok_or_else(|| Refusal::internal("a route is not in the access table"))?;
+pub async fn authorize(door: &DoorState, exchange: &Exchange, headers: &HeaderMap) -> Result<(), ProblemResponse> {
+    let operation =
+        exchange.operation.ok_or_else(|| ProblemResponse::internal("a route is not in the access table"))?;
     let let_in = async {
         let caller = door
             .gateway

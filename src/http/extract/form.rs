@@ -7,9 +7,9 @@ use axum::http::header::CONTENT_TYPE;
 
 use super::json::read_body;
 use crate::app::admission;
-use crate::http::Settings;
+use crate::http::HttpSettings;
 use crate::http::exchange::Exchange;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// The largest form: a token has 8 KiB at most.
@@ -22,40 +22,40 @@ const MAX_PAIRS: usize = 64;
 pub struct Form(pub Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Form {
-    type Rejection = Refusal;
+    type Rejection = ProblemResponse;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ProblemResponse> {
         let (parts, body) = request.into_parts();
         let settings = Exchange::of(&parts).map(|exchange| exchange.settings).unwrap_or_default();
         check_type(&parts.headers)?;
         if parts.uri.query().is_some_and(|query| !query.is_empty()) {
-            return Err(Refusal::malformed_form("all parameters must be in the body, none in the URL"));
+            return Err(ProblemResponse::malformed_form("all parameters must be in the body, none in the URL"));
         }
-        let settings = Settings { max_body_bytes: settings.max_body_bytes.min(MAX_BYTES), ..settings };
+        let settings = HttpSettings { max_body_bytes: settings.max_body_bytes.min(MAX_BYTES), ..settings };
         let raw = admission::without_permit(read_body(&parts.headers, body, settings)).await?;
         pairs(&raw).map(Self)
     }
 }
 
-fn check_type(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_type(headers: &HeaderMap) -> Result<(), ProblemResponse> {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (first, second) = (values.next().and_then(|value| value.to_str().ok()), values.next());
     let essence = first.map(|text| text.split(';').next().unwrap_or_default().trim());
     let good = second.is_none() && essence.is_some_and(|essence| essence.eq_ignore_ascii_case(FORM));
-    if good { Ok(()) } else { Err(Refusal::not_a_form(format!("Content-Type must be {FORM}"))) }
+    if good { Ok(()) } else { Err(ProblemResponse::not_a_form(format!("Content-Type must be {FORM}"))) }
 }
 
-fn pairs(raw: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
+fn pairs(raw: &[u8]) -> Result<Vec<(String, String)>, ProblemResponse> {
     // What is no UTF-8 would be read with replacement characters.
-    let text = std::str::from_utf8(raw).map_err(|_| Refusal::malformed_form("the body must be UTF-8"))?;
+    let text = std::str::from_utf8(raw).map_err(|_| ProblemResponse::malformed_form("the body must be UTF-8"))?;
     let decoded: Vec<u8> = percent_encoding::percent_decode_str(text).collect();
     let hidden = std::str::from_utf8(&decoded).map_or(true, |text| text.contains('\0'));
     if hidden {
-        return Err(Refusal::malformed_form("percent-encoded values must be UTF-8 without NUL"));
+        return Err(ProblemResponse::malformed_form("percent-encoded values must be UTF-8 without NUL"));
     }
     let pairs: Vec<_> = url::form_urlencoded::parse(raw).into_owned().take(MAX_PAIRS + 1).collect();
     if pairs.len() > MAX_PAIRS {
-        return Err(Refusal::malformed_form(format!("there may be at most {MAX_PAIRS} parameters")));
+        return Err(ProblemResponse::malformed_form(format!("there may be at most {MAX_PAIRS} parameters")));
     }
     Ok(pairs)
 }

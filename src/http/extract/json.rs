@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::app::admission;
 use crate::app::input::IdempotencyKey;
 use crate::domain::field::FieldError;
-use crate::http::Settings;
+use crate::http::HttpSettings;
 use crate::http::exchange::Exchange;
 use crate::http::extract::query;
-use crate::http::problem::Refusal;
-use crate::net::{self, body::Unread};
+use crate::http::problem::ProblemResponse;
+use crate::net::{self, body::BodyError};
 
 mod canonical;
 mod fault;
@@ -46,9 +46,9 @@ impl<T> Json<T> {
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
-    type Rejection = Refusal;
+    type Rejection = ProblemResponse;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, ProblemResponse> {
         let (parts, body) = request.into_parts();
         let exchange = Exchange::of(&parts);
         let settings = exchange.as_ref().map(|exchange| exchange.settings).unwrap_or_default();
@@ -70,9 +70,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
 /// A body that may be left out, where all that it can say may be: then there is not a byte of it, whatever its type.
 impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
-    type Rejection = Refusal;
+    type Rejection = ProblemResponse;
 
-    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ProblemResponse> {
         if !request.body().is_end_stream() {
             return <Self as FromRequest<S>>::from_request(request, state).await.map(Some);
         }
@@ -97,45 +97,45 @@ fn fields(meant: &Value) -> Vec<(String, String)> {
 }
 
 /// The whole body, within the limits.
-pub async fn read_body(headers: &HeaderMap, body: Body, settings: Settings) -> Result<Bytes, Refusal> {
+pub async fn read_body(headers: &HeaderMap, body: Body, settings: HttpSettings) -> Result<Bytes, ProblemResponse> {
     let limit = settings.max_body_bytes;
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
-        return Err(Refusal::too_large(limit));
+        return Err(ProblemResponse::too_large(limit));
     }
     net::body::read(body, limit, settings.body_deadline).await.map_err(|unread| match unread {
-        Unread::TooLarge => Refusal::too_large(limit),
-        Unread::BrokenOff => Refusal::broken_body(),
-        Unread::TooSlow => Refusal::body_timeout(),
+        BodyError::TooLarge => ProblemResponse::too_large(limit),
+        BodyError::BrokenOff => ProblemResponse::broken_body(),
+        BodyError::TooSlow => ProblemResponse::body_timeout(),
     })
 }
 
 /// The one value of a text.
-fn read(text: &[u8]) -> Result<Canonical, Refusal> {
+fn read(text: &[u8]) -> Result<Canonical, ProblemResponse> {
     let mut source = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| fault::refusal(&error))?;
-    source.end().map_err(|_| Refusal::malformed_json("there is content after the end of the JSON value"))?;
+    source.end().map_err(|_| ProblemResponse::malformed_json("there is content after the end of the JSON value"))?;
     Ok(value)
 }
 
 /// The value as the object that a route takes, or what is wrong with it: every field that nobody knows, and the first
 /// that is absent or of another type.
-fn typed<T: DeserializeOwned>(mut value: Value) -> Result<T, Refusal> {
+fn typed<T: DeserializeOwned>(mut value: Value) -> Result<T, ProblemResponse> {
     // serde would take a list for an object, its items for the fields in their order.
     if !value.is_object() {
-        return Err(Refusal::invalid(vec![FieldError::new("", "invalid_type", "must be an object")]));
+        return Err(ProblemResponse::invalid(vec![FieldError::new("", "invalid_type", "must be an object")]));
     }
     let mut found = Vec::new();
     loop {
         match serde_path_to_error::deserialize(&value) {
             Ok(typed) if found.is_empty() => return Ok(typed),
-            Ok(_) => return Err(Refusal::invalid(found)),
+            Ok(_) => return Err(ProblemResponse::invalid(found)),
             Err(error) => found.push(fault::field(&error)),
         }
         // serde stops at the first: without what it does not know it reads on.
         let unknown = found.last().filter(|error| error.code == fault::UNKNOWN && found.len() < MOST_FOUND);
         if !unknown.is_some_and(|error| fault::take_out(&mut value, &error.field)) {
-            return Err(Refusal::invalid(found));
+            return Err(ProblemResponse::invalid(found));
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused_declared_or_not() {
-        let settings = Settings { max_body_bytes: 4, ..Settings::default() };
+        let settings = HttpSettings { max_body_bytes: 4, ..HttpSettings::default() };
         let headers = HeaderMap::new();
         assert_eq!(read_body(&headers, Body::from("1234"), settings).await.unwrap(), "1234");
         assert_eq!(read_body(&headers, Body::from("12345"), settings).await.unwrap_err().code(), "body_too_large");

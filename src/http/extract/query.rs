@@ -9,12 +9,12 @@ use axum::http::request::Parts;
 use crate::domain::clock::Instant;
 use crate::domain::field::FieldError;
 use crate::domain::filter::Page;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
 /// Parameters of one route.
 pub trait FromQuery: Sized {
     /// Takes what it knows out of `pairs`; what is left over is unknown.
-    fn read(pairs: &mut Pairs) -> Self;
+    fn read(pairs: &mut QueryPairs) -> Self;
 }
 
 /// The parsed query.
@@ -22,33 +22,33 @@ pub trait FromQuery: Sized {
 pub struct Query<T>(pub T);
 
 impl<S: Send + Sync, T: FromQuery> FromRequestParts<S> for Query<T> {
-    type Rejection = Refusal;
+    type Rejection = ProblemResponse;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ProblemResponse> {
         read(parts).map(Self)
     }
 }
 
 /// No parameter at all.
 impl FromQuery for () {
-    fn read(_: &mut Pairs) -> Self {}
+    fn read(_: &mut QueryPairs) -> Self {}
 }
 
 /// The parameters of a route.
-pub(super) fn read<T: FromQuery>(parts: &Parts) -> Result<T, Refusal> {
-    let mut pairs = Pairs::parse(parts.uri.query().unwrap_or_default());
+pub(super) fn read<T: FromQuery>(parts: &Parts) -> Result<T, ProblemResponse> {
+    let mut pairs = QueryPairs::parse(parts.uri.query().unwrap_or_default());
     let query = T::read(&mut pairs);
-    pairs.finish().map(|()| query).map_err(Refusal::invalid)
+    pairs.finish().map(|()| query).map_err(ProblemResponse::invalid)
 }
 
 /// What stands in a query and has not been taken yet, and what was wrong with what was.
 #[derive(Debug)]
-pub struct Pairs {
+pub struct QueryPairs {
     pairs: Vec<(String, String)>,
     findings: Vec<FieldError>,
 }
 
-impl Pairs {
+impl QueryPairs {
     /// The pairs of a query string.
     pub fn parse(query: &str) -> Self {
         let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -143,14 +143,14 @@ mod tests {
 
     #[test]
     fn a_repeated_key_is_a_list() {
-        let mut pairs = Pairs::parse("status=ready&status=update_failed");
+        let mut pairs = QueryPairs::parse("status=ready&status=update_failed");
         assert_eq!(pairs.many::<Status>("status"), [Status::Ready, Status::UpdateFailed]);
         pairs.finish().unwrap();
     }
 
     #[test]
     fn everything_wrong_is_named_at_once() {
-        let mut pairs = Pairs::parse("status=Ready&name=a&name=b&limit=0&colour=red");
+        let mut pairs = QueryPairs::parse("status=Ready&name=a&name=b&limit=0&colour=red");
         pairs.many::<Status>("status");
         pairs.one::<String>("name");
         pairs.page();
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_page_has_twenty_items_where_nothing_is_asked() {
-        assert_eq!(Pairs::parse("").page(), Page { limit: 20, cursor: None });
-        assert_eq!(Pairs::parse("limit=100&cursor=a%2Bb").page(), Page { limit: 100, cursor: Some("a+b".into()) });
+        assert_eq!(QueryPairs::parse("").page(), Page { limit: 20, cursor: None });
+        assert_eq!(QueryPairs::parse("limit=100&cursor=a%2Bb").page(), Page { limit: 100, cursor: Some("a+b".into()) });
     }
 }

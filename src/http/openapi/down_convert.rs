@@ -17,10 +17,10 @@ pub(super) fn to_3_0(mut document: Value) -> Value {
     }
     if let Some(Value::Object(info)) = document.get_mut("info") {
         info.shift_remove("summary");
-        if let Some(Value::Object(license)) = info.get_mut("license") {
-            if let Some(Value::String(id)) = license.shift_remove("identifier") {
-                license.insert("url".into(), format!("https://spdx.org/licenses/{id}.html").into());
-            }
+        if let Some(Value::Object(license)) = info.get_mut("license")
+            && let Some(Value::String(id)) = license.shift_remove("identifier")
+        {
+            license.insert("url".into(), format!("https://spdx.org/licenses/{id}.html").into());
         }
     }
     walk(&mut document);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::http::header::{ACCEPT_ENCODING, RETRY_AFTER};
 
-use super::Refusal;
+use super::ProblemResponse;
 use crate::domain::field::FieldError;
 
-impl Refusal {
+impl ProblemResponse {
     /// The body is no JSON at all.
     pub fn malformed_json(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "malformed_json", "The body is not JSON", detail)

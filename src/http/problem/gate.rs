@@ -3,14 +3,14 @@
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 
-use super::Refusal;
+use super::ProblemResponse;
 use crate::app::input::GateAnswer;
 use crate::app::view::FailureView;
 use crate::domain::clock::Instant;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::status::Status;
 
-impl Refusal {
+impl ProblemResponse {
     /// Why the gate is shut.
     pub fn gate(answer: GateAnswer) -> Self {
         match answer {
@@ -30,9 +30,9 @@ impl Refusal {
     }
 }
 
-fn not_yet(expected_at: Instant, seconds: u32) -> Refusal {
+fn not_yet(expected_at: Instant, seconds: u32) -> ProblemResponse {
     let detail = "an image cache with these images is being built";
-    let mut refusal = Refusal::new(
+    let mut refusal = ProblemResponse::new(
         StatusCode::TOO_EARLY,
         "image_cache_not_ready",
         "The image cache is not usable \
@@ -46,10 +46,11 @@ fn not_yet(expected_at: Instant, seconds: u32) -> Refusal {
     refusal
 }
 
-fn failed(failure: Option<&FailureView>) -> Refusal {
+fn failed(failure: Option<&FailureView>) -> ProblemResponse {
     let detail = failure.map_or("the build failed", |why| why.message.as_str());
     let hint = failure.map_or("create it again", |why| why.hint.as_str());
-    let mut refusal = Refusal::new(StatusCode::CONFLICT, "image_cache_failed", "The build failed", detail).hint(hint);
+    let mut refusal =
+        ProblemResponse::new(StatusCode::CONFLICT, "image_cache_failed", "The build failed", detail).hint(hint);
     if let Some(why) = failure {
         refusal.0.problem.cause = Some(why.cause.clone());
         refusal.0.problem.explanation = Some(why.explanation.clone());
@@ -59,8 +60,8 @@ fn failed(failure: Option<&FailureView>) -> Refusal {
     refusal
 }
 
-fn nothing() -> Refusal {
+fn nothing() -> ProblemResponse {
     let detail = "no image cache of the team in the region contains all these images";
-    Refusal::new(StatusCode::NOT_FOUND, "nothing_cached", "The images are not cached", detail)
+    ProblemResponse::new(StatusCode::NOT_FOUND, "nothing_cached", "The images are not cached", detail)
         .hint("create an image cache with POST /v1/image-caches; POST /v1/matches shows near misses")
 }

@@ -3,17 +3,18 @@
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 
-use super::Refusal;
-use crate::domain::identity::token_exchange::Fault;
+use super::ProblemResponse;
+use crate::domain::identity::token_exchange::ExchangeError;
 
 /// A token that is not exchanged: 400 whatever was wrong (RFC 6749, 5.2 and RFC 8693, 2.2.2).
-pub(super) fn refused(fault: Fault) -> Refusal {
-    let mut refusal = Refusal::new(StatusCode::BAD_REQUEST, fault.code, "The token was not exchanged", fault.detail);
+pub(super) fn refused(fault: ExchangeError) -> ProblemResponse {
+    let mut refusal =
+        ProblemResponse::new(StatusCode::BAD_REQUEST, fault.code, "The token was not exchanged", fault.detail);
     refusal.0.problem.error = Some(fault.error.to_owned());
     refusal
 }
 
-impl Refusal {
+impl ProblemResponse {
     /// A body that should have been a form.
     pub fn not_a_form(detail: String) -> Self {
         let title = "The media type is not supported";

@@ -2,11 +2,11 @@
 
 use axum::http::StatusCode;
 
-use super::{ProblemField, Refusal};
+use super::{ProblemField, ProblemResponse};
 use crate::domain::policy;
 
 /// Everything that the policy refuses; `contact` can change it.
-pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -> Refusal {
+pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -> ProblemResponse {
     let detail = sentence(&refusals);
     let hint = match &contact {
         Some(contact) => format!("request what the policy allows (GET /v1/policy), or ask {contact} to change it"),
@@ -15,7 +15,7 @@ pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -
         .to_owned(),
     };
     let mut refusal =
-        Refusal::new(StatusCode::FORBIDDEN, "policy_refused", "The team's policy refuses the request", detail)
+        ProblemResponse::new(StatusCode::FORBIDDEN, "policy_refused", "The team's policy refuses the request", detail)
             .hint(hint);
     refusal.0.problem.errors = refusals.into_iter().map(field).collect();
     refusal.0.problem.contact = contact;
@@ -23,9 +23,9 @@ pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -
 }
 
 /// A team whose requests are refused.
-pub(super) fn disabled(contact: Option<String>) -> Refusal {
+pub(super) fn disabled(contact: Option<String>) -> ProblemResponse {
     let detail = "the team is disabled";
-    let mut refusal = Refusal::new(StatusCode::FORBIDDEN, "team_disabled", "The team is disabled", detail);
+    let mut refusal = ProblemResponse::new(StatusCode::FORBIDDEN, "team_disabled", "The team is disabled", detail);
     let who = contact.as_deref().unwrap_or("the gateway's administrators");
     refusal = refusal.hint(format!("{who} can enable it"));
     refusal.0.problem.contact = contact;
@@ -49,7 +49,7 @@ fn sentence(refusals: &[policy::Refusal]) -> String {
         .iter()
         .map(|refusal| {
             let field = if refusal.field.is_empty() { String::new() } else { format!("{} ", refusal.field) };
-            format!("{field}{} ({})", refusal.told(), refusal.rule)
+            format!("{field}{} ({})", refusal.message(), refusal.rule)
         })
         .collect();
     told.join("; ")

@@ -11,7 +11,7 @@ use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::headers::{self, Wait};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 use bodies::{ImageCacheChangesBody, NewImageCacheBody};
 use query::ImageCacheQuery;
@@ -42,10 +42,10 @@ pub(super) async fn create_image_cache(
     who: Authorized,
     request: HeaderMap,
     body: Json<NewImageCacheBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let wait = headers::prefer_wait(&request);
     let key = headers::idempotency_key(&request)?.map(|key| body.key(key));
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let changed = door.gateway.image_caches().create_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
     Ok(answer::changed(StatusCode::CREATED, &changed, wait))
 }
@@ -63,10 +63,10 @@ pub(super) async fn list_image_caches(
     who: Authorized,
     uri: Uri,
     Query(query): Query<ImageCacheQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let (filter, page) = query.split();
     let shown = door.gateway.image_caches().show_image_caches(&who.caller, &filter, &page).await?;
-    Ok(answer::shown_list(&uri, shown))
+    Ok(answer::rendered_list(&uri, shown))
 }
 
 /// Get an image cache
@@ -86,9 +86,12 @@ pub(super) async fn get_image_cache(
     Id(id): Id<CacheId>,
     request: HeaderMap,
     Query(query): Query<WaitForQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let Some(timeout) = query.max_wait() else {
-        return Ok(answer::shown(&request, door.gateway.image_caches().show_image_cache(&who.caller, id).await?));
+        return Ok(answer::rendered_image_cache(
+            &request,
+            door.gateway.image_caches().show_image_cache(&who.caller, id).await?,
+        ));
     };
     let view = door.gateway.image_caches().get_settled_image_cache(&who.caller, &who.call, id, timeout).await?;
     Ok(answer::image_cache(&request, &view))
@@ -111,9 +114,9 @@ pub(super) async fn update_image_cache(
     Id(id): Id<CacheId>,
     request: HeaderMap,
     body: Json<ImageCacheChangesBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let (wait, options) = options(&request)?;
-    let wanted = body.value.try_into().map_err(Refusal::invalid)?;
+    let wanted = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let changed = door.gateway.image_caches().update_image_cache(&who.caller, &who.call, id, wanted, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))
 }
@@ -135,13 +138,13 @@ pub(super) async fn delete_image_cache(
     Id(id): Id<CacheId>,
     _: Query<()>,
     request: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let (wait, options) = options(&request)?;
     let changed = door.gateway.image_caches().delete_image_cache(&who.caller, &who.call, id, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))
 }
 
-fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), Refusal> {
+fn options(request: &HeaderMap) -> Result<(Wait, ChangeOptions), ProblemResponse> {
     let wait = headers::prefer_wait(request);
     Ok((wait, ChangeOptions { precondition: headers::precondition(request)?, wait: wait.time, key: None }))
 }
@@ -159,7 +162,7 @@ pub(super) async fn list_transitions(
     Id(id): Id<CacheId>,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.image_caches().list_transitions(&who.caller, id, &query.page).await?;
     Ok(answer::listed::<_, TransitionList>(&uri, slice))
 }

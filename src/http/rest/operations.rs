@@ -8,10 +8,10 @@ use utoipa::IntoParams;
 use super::lists::list;
 use super::query::PageQuery;
 use crate::app::view::{OperationView, TeamCostView};
-use crate::domain::filter::{Page, Reach};
+use crate::domain::filter::{AuditReach, Page};
 use crate::domain::ids::OperationId;
-use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 list!(
@@ -30,14 +30,14 @@ pub(super) struct OperationQuery {
     /// Only operations of this team; `*` means all teams. A value other than the caller's team requires the scope
     /// `platform:read`. Defaults to the caller's team.
     #[param(value_type = Option<String>, nullable = false)]
-    team: Option<Reach>,
+    team: Option<AuditReach>,
     #[param(ignore)]
     page: Page,
 }
 
 impl FromQuery for OperationQuery {
-    fn read(pairs: &mut Pairs) -> Self {
-        Self { team: pairs.word("team", Reach::from_word, "a team's id, or *"), page: pairs.page() }
+    fn read(pairs: &mut QueryPairs) -> Self {
+        Self { team: pairs.word("team", AuditReach::from_word, "a team's id, or *"), page: pairs.page() }
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn list_operations(
     who: Authorized,
     uri: Uri,
     Query(query): Query<OperationQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.platform().list_operations(&who.caller, query.team, &query.page).await?;
     Ok(answer::listed::<_, OperationList>(&uri, slice))
 }
@@ -70,7 +70,7 @@ pub(super) async fn list_team_costs(
     who: Authorized,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.platform().list_team_costs(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, TeamCostList>(&uri, slice))
 }
@@ -86,7 +86,7 @@ pub(super) async fn get_operation(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<OperationId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.operations().get_operation(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

@@ -17,7 +17,7 @@ use super::identity::token_exchange;
 use crate::app::Gateway;
 use crate::http::exchange::Exchange;
 use crate::http::extract::authorize;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, RenderMetrics, answer};
 
 /// Confirms that the process is running.
@@ -70,16 +70,16 @@ pub(super) async fn healthz() -> Response {
 #[utoipa::path(get, path = "/readyz", tag = "operations-pages",
     responses((status = 200, description = "The gateway is ready.", body = ReadinessView)),
 )]
-pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, Refusal> {
+pub(super) async fn readyz(State(door): State<DoorState>) -> Result<Response, ProblemResponse> {
     // Whoever stands before it sends new requests elsewhere, while these are still answered.
     if door.gateway.base().is_stopping() {
-        return Err(Refusal::not_ready("it is about to stop".to_owned()));
+        return Err(ProblemResponse::not_ready("it is about to stop".to_owned()));
     }
     readiness(&door.gateway).await
 }
 
 /// Whether the gateway can do its work, and if not, what is wrong.
-async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
+async fn readiness(gateway: &Gateway) -> Result<Response, ProblemResponse> {
     let ready = gateway.upkeep().readiness().await;
     let parts = [("database", ready.database), ("migrations", ready.migrations), ("workers", ready.workers)];
     let mut wrong: Vec<String> = parts.iter().filter(|(_, good)| !good).map(|(name, _)| (*name).to_owned()).collect();
@@ -94,7 +94,7 @@ async fn readiness(gateway: &Gateway) -> Result<Response, Refusal> {
         wrong.push(format!("tasks ({})", ready.ailing_tasks.join(", ")));
     }
     if !wrong.is_empty() {
-        return Err(Refusal::not_ready(format!("not in order: {}", wrong.join(", "))));
+        return Err(ProblemResponse::not_ready(format!("not in order: {}", wrong.join(", "))));
     }
     let doubt = gateway.base().clock().doubt();
     let view = ReadinessView {
@@ -140,7 +140,7 @@ pub(super) async fn metrics(
     State(door): State<DoorState>,
     Extension(exchange): Extension<Arc<Exchange>>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     if !door.settings.metrics_here {
         return Ok(StatusCode::NOT_FOUND.into_response());
     }

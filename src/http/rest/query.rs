@@ -4,7 +4,7 @@ use utoipa::IntoParams;
 
 use crate::domain::filter::Page;
 use crate::domain::identity::caller::TeamId;
-use crate::http::extract::{FromQuery, Pairs};
+use crate::http::extract::{FromQuery, QueryPairs};
 use crate::http::headers::MAX_WAIT;
 
 /// A list without filters.
@@ -14,7 +14,7 @@ pub(in crate::http::rest) struct PageQuery {
 }
 
 impl FromQuery for PageQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { page: pairs.page() }
     }
 }
@@ -32,19 +32,19 @@ pub(in crate::http::rest) struct TeamQuery {
 }
 
 impl FromQuery for TeamQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { team: pairs.word("team", |word| word.parse().ok(), "a team's id"), page: pairs.page() }
     }
 }
 
 /// Takes a number of seconds from 0 to 55.
-pub(in crate::http::rest) fn seconds(pairs: &mut Pairs, name: &str, default: u64) -> u64 {
+pub(in crate::http::rest) fn seconds(pairs: &mut QueryPairs, name: &str, default: u64) -> u64 {
     let seconds = pairs.one(name).unwrap_or(default);
     within(pairs, name, seconds)
 }
 
 /// Refuses a number of seconds above 55.
-pub(in crate::http::rest) fn within(pairs: &mut Pairs, name: &str, seconds: u64) -> u64 {
+pub(in crate::http::rest) fn within(pairs: &mut QueryPairs, name: &str, seconds: u64) -> u64 {
     if seconds > MAX_WAIT.as_secs() {
         pairs.refuse(name, "out_of_range", "must be 0 to 55");
     }

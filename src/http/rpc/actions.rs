@@ -17,7 +17,7 @@ use crate::eci::incoming::Incoming;
 use crate::eci::params::read;
 use crate::eci::sign_v1;
 use crate::http::exchange::Rpc;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
 const CREATE_WITHDRAWN: &str = "Nothing was sent to the cloud, and nothing will be: a repeat is safe.";
 const CREATE_GOES_ON: &str = "The request was sent to the cloud, which has not answered; it continues. Repeat it \
@@ -32,11 +32,11 @@ const UPDATE_GOES_ON: &str = "The request was recorded and continues; describe t
                               is refused while the update continues.";
 
 /// The fields of a success, without `RequestId`.
-type Answered = Result<Map<String, Value>, Refusal>;
+type Answered = Result<Map<String, Value>, ProblemResponse>;
 
 /// An action of the cloud that is served here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum RpcAction {
     Create,
     Describe,
     Update,
@@ -44,7 +44,7 @@ pub(super) enum Action {
     Usage,
 }
 
-impl Action {
+impl RpcAction {
     /// The action of that name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match eci::Action::from_name(name)? {
@@ -79,7 +79,7 @@ impl Action {
 }
 
 /// A request whose caller is known.
-pub(super) struct Asked<'a> {
+pub(super) struct AuthenticatedCall<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) caller: &'a Caller,
     pub(super) call: &'a Call,
@@ -93,14 +93,14 @@ pub(super) struct Asked<'a> {
     pub(super) receipt: &'a OnceLock<Receipt>,
 }
 
-impl Asked<'_> {
-    pub(super) async fn answer(&self, action: Action) -> Answered {
+impl AuthenticatedCall<'_> {
+    pub(super) async fn answer(&self, action: RpcAction) -> Answered {
         match action {
-            Action::Create => self.create().await,
-            Action::Describe => self.describe().await,
-            Action::Update => self.update().await,
-            Action::Delete => self.delete().await,
-            Action::Usage => self.usage().await,
+            RpcAction::Create => self.create().await,
+            RpcAction::Describe => self.describe().await,
+            RpcAction::Update => self.update().await,
+            RpcAction::Delete => self.delete().await,
+            RpcAction::Usage => self.usage().await,
         }
     }
 
@@ -146,7 +146,7 @@ impl Asked<'_> {
     }
 
     /// The answer to a change that was asked for before with the same token.
-    async fn repeated(&self, action: Action, key: Option<&IdempotencyKey>) -> Option<Answered> {
+    async fn repeated(&self, action: RpcAction, key: Option<&IdempotencyKey>) -> Option<Answered> {
         let told =
             self.gateway.image_caches().repeated_change(self.caller, action.operation(), key?, self.wait()).await;
         told.map_err(words::of_error).transpose().map(|told| told.and_then(|over| ended(over, action)))
@@ -154,13 +154,13 @@ impl Asked<'_> {
 
     /// The end of a change that was recorded. One that was put off (throttled, or behind another) is waited for as long
     /// as the caller waits; then it goes on by itself, and cannot be called back.
-    async fn changed(&self, action: Action, changed: Result<Changed, Error>) -> Answered {
+    async fn changed(&self, action: RpcAction, changed: Result<Changed, Error>) -> Answered {
         let changed = changed.map_err(words::of_error)?;
         if changed.settled {
             return Ok(Map::new());
         }
         let operation = changed.image_cache.operation_id.parse();
-        let operation = operation.map_err(|_| Refusal::internal("an operation's id that cannot be read"))?;
+        let operation = operation.map_err(|_| ProblemResponse::internal("an operation's id that cannot be read"))?;
         let over = self.gateway.image_caches().await_change(self.caller, operation, self.wait()).await;
         ended(over.map_err(words::of_error)?, action)
     }
@@ -193,7 +193,7 @@ impl Asked<'_> {
             return passed(self.gateway.image_caches().check_update(self.caller, cache, &changes).await);
         }
         let key = token.map(|token| self.key(&token));
-        if let Some(answered) = self.repeated(Action::Update, key.as_ref()).await {
+        if let Some(answered) = self.repeated(RpcAction::Update, key.as_ref()).await {
             return answered;
         }
         let cache =
@@ -201,7 +201,7 @@ impl Asked<'_> {
         let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
         let done =
             self.gateway.image_caches().update_image_cache(self.caller, self.call, cache, changes, options).await;
-        self.changed(Action::Update, done).await
+        self.changed(RpcAction::Update, done).await
     }
 
     async fn delete(&self) -> Answered {
@@ -212,14 +212,14 @@ impl Asked<'_> {
             return passed(self.gateway.image_caches().find_image_cache(self.caller, &region, &id).await.map(drop));
         }
         let key = token.map(|token| self.key(&token));
-        if let Some(answered) = self.repeated(Action::Delete, key.as_ref()).await {
+        if let Some(answered) = self.repeated(RpcAction::Delete, key.as_ref()).await {
             return answered;
         }
         let cache =
             self.gateway.image_caches().find_image_cache(self.caller, &region, &id).await.map_err(words::of_error)?;
         let options = ChangeOptions { precondition: Precondition::default(), wait: self.wait(), key };
         let done = self.gateway.image_caches().delete_image_cache(self.caller, self.call, cache, options).await;
-        self.changed(Action::Delete, done).await
+        self.changed(RpcAction::Delete, done).await
     }
 
     async fn usage(&self) -> Answered {
@@ -247,10 +247,10 @@ fn passed(checked: Result<(), Error>) -> Answered {
 }
 
 /// The answer to an update or delete: done, or why not yet and what remains.
-fn ended(over: bool, action: Action) -> Answered {
+fn ended(over: bool, action: RpcAction) -> Answered {
     match (over, action) {
         (true, _) => Ok(Map::new()),
-        (false, Action::Delete) => Err(words::unavailable(DELETE_GOES_ON)),
+        (false, RpcAction::Delete) => Err(words::unavailable(DELETE_GOES_ON)),
         (false, _) => Err(words::unavailable(UPDATE_GOES_ON)),
     }
 }

@@ -6,22 +6,27 @@ use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::eci::incoming::Format;
+use crate::eci::incoming::AnswerFormat;
 use crate::eci::xml;
 use crate::http::exchange::{NO_HOST, Rpc};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
 use super::words::of_layer;
 
 /// A success of `action` with these fields.
-pub(super) fn success(action: &str, request_id: &str, format: Format, fields: Map<String, Value>) -> Response<Body> {
+pub(super) fn success(
+    action: &str,
+    request_id: &str,
+    format: AnswerFormat,
+    fields: Map<String, Value>,
+) -> Response<Body> {
     let mut body = Map::from_iter([("RequestId".to_owned(), Value::from(request_id))]);
     body.extend(fields);
     write(StatusCode::OK, Some(action), request_id, format, body)
 }
 
 /// An error. `refusal` is in the cloud's words already.
-pub(in crate::http) fn error(refusal: &Refusal, rpc: &Rpc, request_id: &str) -> Response<Body> {
+pub(in crate::http) fn error(refusal: &ProblemResponse, rpc: &Rpc, request_id: &str) -> Response<Body> {
     let format = rpc.format.get().copied().unwrap_or_default();
     let body = error_fields(refusal, &rpc.host, request_id);
     let mut answer = write(refusal.status(), None, request_id, format, body);
@@ -31,11 +36,15 @@ pub(in crate::http) fn error(refusal: &Refusal, rpc: &Rpc, request_id: &str) -> 
 }
 
 /// The media type and body of an error to a request that was not read; `refusal` may be in anyone's words.
-pub(in crate::http) fn unread(refusal: Refusal, format: Format, request_id: &str) -> (&'static str, String) {
+pub(in crate::http) fn unread(
+    refusal: ProblemResponse,
+    format: AnswerFormat,
+    request_id: &str,
+) -> (&'static str, String) {
     text(format, None, error_fields(&of_layer(refusal), NO_HOST, request_id))
 }
 
-fn error_fields(refusal: &Refusal, host: &str, request_id: &str) -> Map<String, Value> {
+fn error_fields(refusal: &ProblemResponse, host: &str, request_id: &str) -> Map<String, Value> {
     let code = refusal.code();
     Map::from_iter([
         ("RequestId".to_owned(), json!(request_id)),
@@ -50,7 +59,7 @@ fn write(
     status: StatusCode,
     action: Option<&str>,
     request_id: &str,
-    format: Format,
+    format: AnswerFormat,
     body: Map<String, Value>,
 ) -> Response<Body> {
     let (kind, text) = text(format, action, body);
@@ -63,9 +72,9 @@ fn write(
     answer
 }
 
-fn text(format: Format, action: Option<&str>, body: Map<String, Value>) -> (&'static str, String) {
+fn text(format: AnswerFormat, action: Option<&str>, body: Map<String, Value>) -> (&'static str, String) {
     match format {
-        Format::Json => ("application/json;charset=utf-8", Value::Object(body).to_string()),
-        Format::Xml => ("text/xml;charset=utf-8", xml::document(action, &body)),
+        AnswerFormat::Json => ("application/json;charset=utf-8", Value::Object(body).to_string()),
+        AnswerFormat::Xml => ("text/xml;charset=utf-8", xml::document(action, &body)),
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     use crate::domain::clock::Instant;
     use crate::domain::entropy::Entropy;
     use crate::domain::ids::{CacheId, OperationId};
-    use crate::domain::image_cache::Evidence;
+    use crate::domain::image_cache::BuildEvidence;
 
     fn cache(provider: Option<Value>) -> ImageCache {
         let (now, entropy) = (Instant::UNIX_EPOCH, Entropy::from_seed(1));
@@ -118,7 +118,7 @@ mod tests {
             updated_at: now,
             ready_at: None,
             expires_at: None,
-            evidence: Evidence::default(),
+            evidence: BuildEvidence::default(),
             last_matched_at: None,
             provider,
             misses: 0,

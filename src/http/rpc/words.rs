@@ -15,9 +15,9 @@ use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::Scope;
 use crate::domain::policy;
-use crate::eci::params::read::Refused;
+use crate::eci::params::read::ParameterError;
 use crate::eci::{incoming, params};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
 /// The one code that may stand with 404.
 const NOT_THERE: &str = "InvalidParameter.NotFound";
@@ -27,22 +27,22 @@ const THROTTLED: &str = "Request was denied due to user flow control.";
 const INTERNAL: &str = "The request processing has failed due to some unknown error, exception or failure.";
 
 /// A refusal in the cloud's words.
-pub(super) fn refusal(status: u16, code: &str, message: impl Into<String>) -> Refusal {
+pub(super) fn refusal(status: u16, code: &str, message: impl Into<String>) -> ProblemResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    Refusal::new(status, code, code, message)
+    ProblemResponse::new(status, code, code, message)
 }
 
 /// A request that was not understood or is not signed.
-pub(super) fn of_incoming(wrong: &incoming::Refusal) -> Refusal {
+pub(super) fn of_incoming(wrong: &incoming::RequestRefusal) -> ProblemResponse {
     let status = match wrong {
-        incoming::Refusal::UnknownKey => 403,
+        incoming::RequestRefusal::UnknownKey => 403,
         other => other.http_status(),
     };
     not_gone(refusal(status, &wrong.code(), wrong.message().into_owned()))
 }
 
 /// The same refusal, without saying that an image cache is not there.
-pub(super) fn not_gone(refusal: Refusal) -> Refusal {
+pub(super) fn not_gone(refusal: ProblemResponse) -> ProblemResponse {
     if refusal.status() != StatusCode::NOT_FOUND {
         return refusal;
     }
@@ -51,23 +51,23 @@ pub(super) fn not_gone(refusal: Refusal) -> Refusal {
 }
 
 /// What nothing was done of, as far as the caller is concerned.
-pub(super) fn unavailable(more: &str) -> Refusal {
+pub(super) fn unavailable(more: &str) -> ProblemResponse {
     refusal(503, "ServiceUnavailable", format!("{UNAVAILABLE} {more}").trim_end())
 }
 
 /// Too much of one user, as the cloud says it.
-fn throttled(detail: &str) -> Refusal {
+fn throttled(detail: &str) -> ProblemResponse {
     refusal(400, "Throttling.User", format!("{THROTTLED} ({detail})"))
 }
 
 /// What `app` refused.
-pub(super) fn of_error(error: Error) -> Refusal {
+pub(super) fn of_error(error: Error) -> ProblemResponse {
     match error {
         Error::Forbidden(scopes) | Error::ForbiddenToAdmin(scopes) => forbidden(scopes),
         Error::KeyHasMore(lacking) => forbidden(&lacking),
         // Tokens have no door here, whose issuers the second and third are about.
         Error::Unauthenticated { .. } | Error::NotAdmitted { .. } | Error::IssuerUnavailable { .. } => {
-            of_incoming(&incoming::Refusal::UnknownKey)
+            of_incoming(&incoming::RequestRefusal::UnknownKey)
         }
         Error::NotFound("image cache") => refusal(404, NOT_THERE, "The specified ImageCacheId does not exist."),
         Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} does not exist.")),
@@ -96,22 +96,22 @@ pub(super) fn of_error(error: Error) -> Refusal {
         }
         Error::Unreadable(_) => unavailable("(The record was written by a different version of the gateway.)"),
         // The wrapper puts it into words and logs the cause.
-        Error::Internal(cause) => Refusal::internal(cause),
+        Error::Internal(cause) => ProblemResponse::internal(cause),
     }
 }
 
-fn forbidden(scopes: &[Scope]) -> Refusal {
+fn forbidden(scopes: &[Scope]) -> ProblemResponse {
     let scopes = Scope::any_of(scopes);
     let message = format!("The specified action is not available for you. (The access key lacks the scope {scopes}.)");
     refusal(403, "Forbidden.SubUser", message)
 }
 
 /// What the team's policy refuses, each under the name of its parameter.
-fn policy_refused(refusals: &[policy::Refusal], contact: Option<&str>) -> Refusal {
+fn policy_refused(refusals: &[policy::Refusal], contact: Option<&str>) -> ProblemResponse {
     let told = refusals.iter().map(|refusal| {
         let parameter = params::read::parameter(&refusal.field);
         let name = if parameter.is_empty() { String::new() } else { format!("{parameter} ") };
-        format!("{name}{} ({})", refusal.told(), refusal.rule)
+        format!("{name}{} ({})", refusal.message(), refusal.rule)
     });
     let told: Vec<String> = told.collect();
     let message = format!("The request is refused by the team's policy: {}. {}", told.join("; "), who_can(contact));
@@ -124,7 +124,7 @@ fn who_can(contact: Option<&str>) -> String {
 
 /// As the cloud said it; its texts are redacted where they come in. What it says of the gateway's own key and of its
 /// rights would be taken for the caller's.
-fn cloud(error: CloudError) -> Refusal {
+fn cloud(error: CloudError) -> ProblemResponse {
     if is_of_key(&error.code) {
         // In the cloud's own words the caller would look for the fault in a key that is good.
         let more = format!(
@@ -148,19 +148,19 @@ fn cloud(error: CloudError) -> Refusal {
 }
 
 /// All fields in one message; the first decides the code.
-fn invalid(fields: &[FieldError]) -> Refusal {
-    let refused: Vec<Refused> = fields.iter().map(of_field).collect();
+fn invalid(fields: &[FieldError]) -> ProblemResponse {
+    let refused: Vec<ParameterError> = fields.iter().map(of_field).collect();
     let code = refused.first().map_or("InvalidParameter", |first| first.code);
     let messages: Vec<&str> = refused.iter().map(|refused| refused.message.as_str()).collect();
     refusal(400, code, messages.join(" "))
 }
 
 /// What is no pointer is a name on the wire already.
-fn of_field(error: &FieldError) -> Refused {
+fn of_field(error: &FieldError) -> ParameterError {
     match error.field.as_str() {
-        "" => Refused { parameter: String::new(), code: "MissingParameter", message: sentence(&error.detail) },
-        "cursor" => Refused::invalid("NextToken", "it must be the NextToken of the same query"),
-        _ => Refused::of_field(error),
+        "" => ParameterError { parameter: String::new(), code: "MissingParameter", message: sentence(&error.detail) },
+        "cursor" => ParameterError::invalid("NextToken", "it must be the NextToken of the same query"),
+        _ => ParameterError::of_field(error),
     }
 }
 
@@ -169,12 +169,12 @@ fn sentence(detail: &str) -> String {
 }
 
 /// A parameter that could not be read.
-pub(super) fn of_refused(refused: &Refused) -> Refusal {
+pub(super) fn of_refused(refused: &ParameterError) -> ProblemResponse {
     refusal(400, refused.code, refused.message.as_str())
 }
 
 /// What a layer refused, in the cloud's words. What is in them already stays as it is.
-pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
+pub(in crate::http) fn of_layer(refusal: ProblemResponse) -> ProblemResponse {
     if refusal.code().starts_with(|first: char| first.is_ascii_uppercase()) || is_own(&refusal) {
         return if refusal.code() == NOT_THERE { refusal } else { not_gone(refusal) };
     }
@@ -205,7 +205,7 @@ pub(in crate::http) fn of_layer(refusal: Refusal) -> Refusal {
 }
 
 /// The cloud has one code that begins small.
-fn is_own(refusal: &Refusal) -> bool {
+fn is_own(refusal: &ProblemResponse) -> bool {
     refusal.code() == "containerRepositoryAuthorizationFailed"
 }
 
@@ -231,12 +231,12 @@ mod tests {
     #[test]
     fn what_layers_made_is_put_into_words() {
         for (made, code, status) in [
-            (Refusal::too_large(1), "RequestEntityTooLarge", 413),
-            (Refusal::body_timeout(), "RequestTimeout", 408),
-            (Refusal::request_timeout(), "ServiceUnavailable", 503),
-            (Refusal::audit_unavailable(), "ServiceUnavailable", 503),
-            (Refusal::internal("secret cause"), "InternalError", 500),
-            (Refusal::broken_body(), "InvalidParameter", 400),
+            (ProblemResponse::too_large(1), "RequestEntityTooLarge", 413),
+            (ProblemResponse::body_timeout(), "RequestTimeout", 408),
+            (ProblemResponse::request_timeout(), "ServiceUnavailable", 503),
+            (ProblemResponse::audit_unavailable(), "ServiceUnavailable", 503),
+            (ProblemResponse::internal("secret cause"), "InternalError", 500),
+            (ProblemResponse::broken_body(), "InvalidParameter", 400),
             (refusal(400, "QuotaExceeded", "x"), "QuotaExceeded", 400),
             (refusal(404, "InvalidVSwitchId.NotFound", "x"), "InvalidVSwitchId.NotFound", 400),
             (refusal(404, NOT_THERE, "x"), NOT_THERE, 404),

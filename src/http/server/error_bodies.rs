@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::framing::Scanner;
 use super::{unread, unread_rpc};
-use crate::eci::incoming::Format;
-use crate::http::problem::Refusal;
+use crate::eci::incoming::AnswerFormat;
+use crate::http::problem::ProblemResponse;
 
 /// What hyper's bare answers are shorter than.
 const BARE: usize = 256;
@@ -68,7 +68,7 @@ impl<S: AsyncWrite + Unpin> ErrorBodies<S> {
     /// Takes `text` in, if it is a bare answer.
     fn takes(&mut self, text: &[u8]) -> bool {
         self.answered = true;
-        let problem = told(text, &self.beginning);
+        let problem = replacement(text, &self.beginning);
         if let Some(problem) = &problem {
             self.instead = (problem.clone(), 0);
         }
@@ -82,17 +82,17 @@ fn is_proxy_protocol(beginning: &[u8]) -> bool {
 }
 
 /// In what a request that begins like this wants its answer, if it is one to the cloud's API.
-pub(super) fn rpc_format(beginning: &[u8]) -> Option<Format> {
+pub(super) fn rpc_format(beginning: &[u8]) -> Option<AnswerFormat> {
     let mut words = beginning.split(|byte| *byte == b' ');
     let (method, target) = (words.next()?, words.next()?);
     // A GET of the bare root is a browser's: a call has its parameters there.
     let is_root = target.starts_with(b"/?") || (target == b"/" && method != b"GET");
     let wants_xml = target.windows(b"format=xml".len()).any(|part| part.eq_ignore_ascii_case(b"format=xml"));
-    is_root.then_some(if wants_xml { Format::Xml } else { Format::Json })
+    is_root.then_some(if wants_xml { AnswerFormat::Xml } else { AnswerFormat::Json })
 }
 
 /// What is said instead of a bare answer to what begins like this.
-fn told(text: &[u8], beginning: &[u8]) -> Option<Vec<u8>> {
+fn replacement(text: &[u8], beginning: &[u8]) -> Option<Vec<u8>> {
     if text.len() >= BARE || !text.starts_with(b"HTTP/1.1 4") || !text.ends_with(b"\r\n\r\n") {
         return None;
     }
@@ -101,10 +101,10 @@ fn told(text: &[u8], beginning: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let refusal = match text.get(9..12)? {
-        "400" if is_proxy_protocol(beginning) => Refusal::bad_head(PROXY_PROTOCOL),
-        "400" => Refusal::malformed_head(),
-        "414" => Refusal::url_too_long(None),
-        "431" => Refusal::head_too_large(),
+        "400" if is_proxy_protocol(beginning) => ProblemResponse::bad_head(PROXY_PROTOCOL),
+        "400" => ProblemResponse::malformed_head(),
+        "414" => ProblemResponse::url_too_long(None),
+        "431" => ProblemResponse::head_too_large(),
         _ => return None,
     };
     Some(match rpc_format(beginning) {
@@ -173,10 +173,10 @@ mod tests {
             ("414 URI Too Long", "url_too_long"),
             ("431 Request Header Fields Too Large", "head_too_large"),
         ] {
-            let text = String::from_utf8(told(bare(status).as_bytes(), b"").unwrap()).unwrap();
+            let text = String::from_utf8(replacement(bare(status).as_bytes(), b"").unwrap()).unwrap();
             assert!(text.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{text}");
             assert!(text.contains(code) && text.contains("application/problem+json"), "{text}");
-            let rpc = String::from_utf8(told(bare(status).as_bytes(), b"POST /?a=b HTTP/1.1").unwrap()).unwrap();
+            let rpc = String::from_utf8(replacement(bare(status).as_bytes(), b"POST /?a=b HTTP/1.1").unwrap()).unwrap();
             assert!(rpc.starts_with(&format!("HTTP/1.1 {status}\r\n")) && rpc.contains("\"HostId\""), "{rpc}");
         }
         for other in [
@@ -185,15 +185,15 @@ mod tests {
             bare("400 Bad Request").replace("connection", "x-request-id"),
             bare("400 Bad Request").replace("length: 0", "length: 2") + "{}",
         ] {
-            assert!(told(other.as_bytes(), b"").is_none(), "{other}");
+            assert!(replacement(other.as_bytes(), b"").is_none(), "{other}");
         }
     }
     #[test]
     fn the_beginning_of_a_head_says_whose_words_are_wanted() {
         for (head, format) in [
-            ("POST /?Action=x&Image.1=aaaa", Some(Format::Json)),
-            ("GET /?Format=XML&Action=x HTTP/1.1\r\n", Some(Format::Xml)),
-            ("POST / HTTP/1.1\r\nx: y", Some(Format::Json)),
+            ("POST /?Action=x&Image.1=aaaa", Some(AnswerFormat::Json)),
+            ("GET /?Format=XML&Action=x HTTP/1.1\r\n", Some(AnswerFormat::Xml)),
+            ("POST / HTTP/1.1\r\nx: y", Some(AnswerFormat::Json)),
             ("GET / HTTP/1.1\r\nx: y", None),
             ("GET /v1/image-caches?x=y HTTP/1.1\r\n", None),
             ("GET //?x HTTP/1.1\r\n", None),

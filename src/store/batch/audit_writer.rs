@@ -4,11 +4,11 @@
 //! What must stay true: an entry is acknowledged only after its commit; entries that were accepted are written even if
 //! nobody waits for them any more. Where the connection breaks they are written once more, those that arrived left out.
 
-use super::{Batches, Work};
+use super::{BatchWork, Batches};
 use crate::domain::audit::AuditEntry;
 use crate::store::database::pool::Pool;
 use crate::store::writes::audit_entries;
-use crate::store::{Error, Stamp};
+use crate::store::{Stamp, StoreError};
 
 /// Most entries that wait. When one commit ends the wait of all who wait for it, their entries come at once.
 const QUEUE: usize = 32_768;
@@ -26,11 +26,11 @@ pub(in crate::store) fn start(pool: Pool, stamp: Stamp) -> AuditWriter {
     Batches::start(Writing { pool, stamp }, 1, QUEUE)
 }
 
-impl Work for Writing {
+impl BatchWork for Writing {
     type Item = AuditEntry;
     type Done = ();
 
-    async fn all(&self, entries: &[AuditEntry]) -> Result<Vec<()>, Error> {
+    async fn all(&self, entries: &[AuditEntry]) -> Result<Vec<()>, StoreError> {
         let write = async |again: bool| {
             let mut connection = self.pool.acquire().await?;
             if again {

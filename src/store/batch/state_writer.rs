@@ -32,7 +32,7 @@ use crate::store::database::pool::Pool;
 use crate::store::failure::is_code_of_connection;
 use crate::store::input::NewCreate;
 use crate::store::input::Settlement;
-use crate::store::{Error, Stamp, Store};
+use crate::store::{Stamp, Store, StoreError};
 use create_batch::CreateBatch;
 use settle_batch::SettleBatch;
 
@@ -76,14 +76,17 @@ impl Store {
     ///
     /// # Errors
     /// `Unavailable` where the queue is full (nothing was written), and where the database is away.
-    pub async fn begin_together(&self, create: &Arc<NewCreate>) -> Result<bool, Error> {
-        Ok(create_batch::goes_along(create) && self.state.creates.ask(Arc::clone(create)).await?)
+    pub async fn begin_together(&self, create: &Arc<NewCreate>) -> Result<bool, StoreError> {
+        Ok(create_batch::can_be_batched(create) && self.state.creates.ask(Arc::clone(create)).await?)
     }
 
     /// The same of an end: whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it.
     /// None: it must go alone.
-    pub(in crate::store) async fn settle_together(&self, settlement: &Arc<Settlement>) -> Result<Option<bool>, Error> {
-        if !settle_batch::goes_along(settlement) {
+    pub(in crate::store) async fn settle_together(
+        &self,
+        settlement: &Arc<Settlement>,
+    ) -> Result<Option<bool>, StoreError> {
+        if !settle_batch::can_be_batched(settlement) {
             return Ok(None);
         }
         self.state.settlements.ask(Arc::clone(settlement)).await
@@ -91,7 +94,7 @@ impl Store {
 }
 
 /// The operations that were written: none where the database itself said that nothing was, so that each goes alone.
-fn unless_rolled_back<T: Default>(written: Result<T, Error>) -> Result<T, Error> {
+fn unless_rolled_back<T: Default>(written: Result<T, StoreError>) -> Result<T, StoreError> {
     match written {
         Err(error) if is_rolled_back(&error) => {
             tracing::info!(
@@ -106,10 +109,10 @@ fn unless_rolled_back<T: Default>(written: Result<T, Error>) -> Result<T, Error>
 
 /// An error of the connection says nothing of that, and that the server stops or only reads, or has no room (53…), says
 /// that it is no use to try at once.
-fn is_rolled_back(error: &Error) -> bool {
+fn is_rolled_back(error: &StoreError) -> bool {
     match error {
-        Error::Constraint { .. } | Error::Other(sqlx::Error::Database(_)) => true,
-        Error::Unavailable(sqlx::Error::Database(error)) => {
+        StoreError::Constraint { .. } | StoreError::Other(sqlx::Error::Database(_)) => true,
+        StoreError::Unavailable(sqlx::Error::Database(error)) => {
             let code = error.code().unwrap_or_default();
             !is_code_of_connection(&code) && !code.starts_with("53")
         }

@@ -7,7 +7,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Postgres, Type};
 
 /// A query with its values.
-type Query = sqlx::query::Query<'static, Postgres, PgArguments>;
+type BoundQuery = sqlx::query::Query<'static, Postgres, PgArguments>;
 
 /// Numbers the parameters of one text.
 #[derive(Debug, Default)]
@@ -28,12 +28,12 @@ impl Numbers {
 
 /// The values of one statement, in the order of their numbers.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Parameters {
+pub(in crate::store) struct StatementParameters {
     values: PgArguments,
     failed: Option<BoxDynError>,
 }
 
-impl Parameters {
+impl StatementParameters {
     /// Adds the next one. That it has no form for the database is told where the statement is run.
     pub(in crate::store) fn add<'q, T: Encode<'q, Postgres> + Type<Postgres>>(&mut self, value: T) {
         let added = self.values.add(value);
@@ -47,7 +47,7 @@ impl Parameters {
     }
 
     /// The query of this text.
-    pub(in crate::store) fn query(self, text: &'static LazyLock<String>) -> Result<Query, sqlx::Error> {
+    pub(in crate::store) fn query(self, text: &'static LazyLock<String>) -> Result<BoundQuery, sqlx::Error> {
         let failed = self.failed.map(sqlx::Error::Encode);
         failed.map_or_else(|| Ok(sqlx::query_with(AssertSqlSafe(text.as_str()), self.values)), Err)
     }

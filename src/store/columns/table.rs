@@ -6,7 +6,7 @@
 //! [`Numbers::one`]: super::Numbers::one
 //! [`Numbers::many`]: super::Numbers::many
 
-use super::{Numbers, Parameters};
+use super::{Numbers, StatementParameters};
 
 /// A column that is read or written.
 pub(in crate::store) struct Column {
@@ -33,7 +33,7 @@ impl Column {
 
 /// Which columns a statement writes.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::store) enum Which {
+pub(in crate::store) enum ColumnSet {
     /// All that are ever written.
     All,
     /// These and no others.
@@ -42,7 +42,7 @@ pub(in crate::store) enum Which {
     But(&'static [&'static str]),
 }
 
-impl Which {
+impl ColumnSet {
     /// Whether this one is among them.
     pub(in crate::store) fn has(self, name: &str) -> bool {
         match self {
@@ -63,11 +63,11 @@ pub(in crate::store) trait Table: Sized {
     type From<'a>;
 
     /// Gives a statement a value for each column.
-    fn give_one(parameters: &mut Parameters, which: Which, new: &Self::From<'_>);
+    fn give_one(parameters: &mut StatementParameters, which: ColumnSet, new: &Self::From<'_>);
 
     /// The columns that are written.
-    fn written(which: Which) -> impl Iterator<Item = &'static Column> {
-        if let Which::Only(names) | Which::But(names) = which {
+    fn written(which: ColumnSet) -> impl Iterator<Item = &'static Column> {
+        if let ColumnSet::Only(names) | ColumnSet::But(names) = which {
             let is_known = |name: &&str| Self::COLUMNS.iter().any(|column| column.name == *name && column.is_written());
             debug_assert!(names.iter().all(is_known), "not all of {names:?} are written columns of {}", Self::NAME);
         }
@@ -75,59 +75,59 @@ pub(in crate::store) trait Table: Sized {
     }
 
     /// `a, b`: where it is written.
-    fn names(which: Which) -> String {
+    fn names(which: ColumnSet) -> String {
         Self::written(which).map(|column| column.name).collect::<Vec<_>>().join(", ")
     }
 
     /// `n.a, n.b`: what is written there.
-    fn values(which: Which) -> String {
+    fn values(which: ColumnSet) -> String {
         Self::written(which).map(Column::value).collect::<Vec<_>>().join(", ")
     }
 
     /// `INSERT INTO t (a, b) SELECT n.a, n.b`, to go on with ` FROM …`.
-    fn insert(which: Which) -> String {
+    fn insert(which: ColumnSet) -> String {
         format!("INSERT INTO {} ({}) SELECT {}", Self::NAME, Self::names(which), Self::values(which))
     }
 
     /// The statement that writes one whole row.
     fn insert_one() -> String {
-        format!("{} FROM {}", Self::insert(Which::All), Numbers::default().one::<Self>(Which::All))
+        format!("{} FROM {}", Self::insert(ColumnSet::All), Numbers::default().one::<Self>(ColumnSet::All))
     }
 
     /// `a = EXCLUDED.a, b = EXCLUDED.b`, for ON CONFLICT with a row that is found by `found_by`.
-    fn overwrite(which: Which, found_by: &[&str]) -> String {
+    fn overwrite(which: ColumnSet, found_by: &[&str]) -> String {
         let changed = Self::written(which).filter(|column| !found_by.contains(&column.name));
         changed.map(|column| format!("{0} = EXCLUDED.{0}", column.name)).collect::<Vec<_>>().join(", ")
     }
 
     /// `a = n.a, b = n.b`, for an UPDATE of rows that are found by `found_by`, which stays as it is.
-    fn set(which: Which, found_by: &[&str]) -> String {
+    fn set(which: ColumnSet, found_by: &[&str]) -> String {
         let changed = Self::written(which).filter(|column| !found_by.contains(&column.name));
         changed.map(|column| format!("{} = {}", column.name, column.value())).collect::<Vec<_>>().join(", ")
     }
 }
 
 /// A table of which one statement writes many rows.
-pub(in crate::store) trait Many: Table {
+pub(in crate::store) trait BatchTable: Table {
     /// Gives a statement an array for each column.
-    fn give_many(parameters: &mut Parameters, which: Which, all: &[Self::From<'_>]);
+    fn give_many(parameters: &mut StatementParameters, which: ColumnSet, all: &[Self::From<'_>]);
 
     /// The statement that writes many whole rows.
     fn insert_many() -> String {
-        format!("{} FROM {}", Self::insert(Which::All), Numbers::default().many::<Self>(Which::All))
+        format!("{} FROM {}", Self::insert(ColumnSet::All), Numbers::default().many::<Self>(ColumnSet::All))
     }
 }
 
 impl Numbers {
     /// One row of values: `(SELECT $1::uuid AS id, …) AS n`.
-    pub(in crate::store) fn one<T: Table>(&mut self, which: Which) -> String {
+    pub(in crate::store) fn one<T: Table>(&mut self, which: ColumnSet) -> String {
         let value = |column: &Column| format!("{}::{} AS {}", self.next(), (column.type_name)(), column.name);
         let values: Vec<_> = T::written(which).filter(|column| column.is_given).map(value).collect();
         format!("(SELECT {}) AS n", values.join(", "))
     }
 
     /// Rows of values, from an array for each column: `unnest($1::uuid[], …) WITH ORDINALITY AS n (id, …, place)`.
-    pub(in crate::store) fn many<T: Many>(&mut self, which: Which) -> String {
+    pub(in crate::store) fn many<T: BatchTable>(&mut self, which: ColumnSet) -> String {
         let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
         let names: Vec<_> = given.iter().map(|column| column.name).collect();
         let arrays: Vec<_> =
@@ -137,7 +137,7 @@ impl Numbers {
 
     /// The same where the planner must not see how many they are. Of 500 it would think that reading the whole table is
     /// cheaper than looking each up, until the table is large; which costs several times the rest.
-    pub(in crate::store) fn few<T: Many>(&mut self, which: Which) -> String {
+    pub(in crate::store) fn few<T: BatchTable>(&mut self, which: ColumnSet) -> String {
         let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
         let names: Vec<_> = given.iter().map(|column| column.name).collect();
         let arrays: Vec<_> = given
@@ -154,15 +154,15 @@ impl Numbers {
     }
 }
 
-impl Parameters {
+impl StatementParameters {
     /// With those of [`Numbers::one`].
-    pub(in crate::store) fn one<T: Table>(mut self, which: Which, new: &T::From<'_>) -> Self {
+    pub(in crate::store) fn one<T: Table>(mut self, which: ColumnSet, new: &T::From<'_>) -> Self {
         T::give_one(&mut self, which, new);
         self
     }
 
     /// With those of [`Numbers::many`].
-    pub(in crate::store) fn many<T: Many>(mut self, which: Which, all: &[T::From<'_>]) -> Self {
+    pub(in crate::store) fn many<T: BatchTable>(mut self, which: ColumnSet, all: &[T::From<'_>]) -> Self {
         T::give_many(&mut self, which, all);
         self
     }
@@ -197,8 +197,8 @@ pub(in crate::store) use made;
 
 /// Defines a [`Table`]: for each column its name and type, `= value` where a value is given with the statement, and
 /// `=> "expression"` where the statement makes it, from the values of `n`. With a struct, a row that is read comes
-/// first; of its fields, those with neither are only read. `written one by one`: it is not [`Many`], for there are no
-/// arrays of arrays.
+/// first; of its fields, those with neither are only read. `written one by one`: it is not [`BatchTable`], for there
+/// are no arrays of arrays.
 macro_rules! table {
     (
         $(#[$meta:meta])* $vis:vis struct $name:ident of $table:literal {
@@ -230,10 +230,10 @@ macro_rules! table {
             }
         }
 
-        impl crate::store::columns::Many for $name {
+        impl crate::store::columns::BatchTable for $name {
             fn give_many(
-                parameters: &mut crate::store::columns::Parameters,
-                which: crate::store::columns::Which,
+                parameters: &mut crate::store::columns::StatementParameters,
+                which: crate::store::columns::ColumnSet,
                 all: &[Self::From<'_>],
             ) {
                 $($(if which.has(stringify!($column)) {
@@ -258,8 +258,8 @@ macro_rules! table {
             type From<'a> = $from;
 
             fn give_one(
-                parameters: &mut crate::store::columns::Parameters,
-                which: crate::store::columns::Which,
+                parameters: &mut crate::store::columns::StatementParameters,
+                which: crate::store::columns::ColumnSet,
                 $new: &Self::From<'_>,
             ) {
                 $($(if which.has(stringify!($column)) {

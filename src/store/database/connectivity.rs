@@ -12,7 +12,7 @@ use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use super::session::EXPECTED;
-use crate::domain::database::fault::{Fault, PoolMode, Target};
+use crate::domain::database::fault::{DatabaseFault, DatabaseTarget, PoolMode};
 use crate::store::Store;
 
 /// The longest wait for a connection and for what is asked on it.
@@ -26,7 +26,7 @@ const ROUNDS: u32 = 2;
 
 /// A setting of the database that is weaker than what the gateway is built on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Weakness {
+pub struct WeakSetting {
     /// Its name, as `SHOW` takes it.
     pub setting: &'static str,
     /// What it is, for sessions that ask for nothing.
@@ -39,19 +39,19 @@ pub struct Weakness {
 
 impl Store {
     /// Which database this is.
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> DatabaseTarget {
         self.sessions.target()
     }
 
     /// Connects once, and says why that does not work. Ends within 5 s.
-    pub async fn reach(&self) -> Result<(), Fault> {
+    pub async fn reach(&self) -> Result<(), DatabaseFault> {
         let looked = timeout(LIMIT, async { self.look().await.map(drop) });
-        looked.await.unwrap_or(Err(Fault::Silent))
+        looked.await.unwrap_or(Err(DatabaseFault::Silent))
     }
 
     /// The same, and looks for a pooler that does not keep sessions together. Ends within 10 s.
-    pub async fn reach_sessions(&self) -> Result<(), Fault> {
-        let mut one = timeout(LIMIT, self.look()).await.unwrap_or(Err(Fault::Silent))?;
+    pub async fn reach_sessions(&self) -> Result<(), DatabaseFault> {
+        let mut one = timeout(LIMIT, self.look()).await.unwrap_or(Err(DatabaseFault::Silent))?;
         let compared = timeout(LIMIT, async {
             let mut two = self.sessions.connect().await.map_err(|error| fault_of(&error))?;
             for _ in 0..ROUNDS {
@@ -60,12 +60,12 @@ impl Store {
             Ok(())
         });
         // The first one was served at once: what is missing is a second connection.
-        compared.await.unwrap_or(Err(Fault::TooMany))
+        compared.await.unwrap_or(Err(DatabaseFault::TooMany))
     }
 
     /// What the server, the database or the role has set, for sessions that ask for nothing, weaker than what the
     /// gateway is built on.
-    pub async fn weaknesses(&self) -> Result<Vec<Weakness>, crate::store::Error> {
+    pub async fn weaknesses(&self) -> Result<Vec<WeakSetting>, crate::store::StoreError> {
         let mut one = self.sessions.connect().await?;
         let names: Vec<&str> = EXPECTED.iter().map(|(name, ..)| *name).collect();
         // What a session would go back to is what it began with.
@@ -76,52 +76,52 @@ impl Store {
                 .await?;
         let weak = |(setting, good, mended): &(&'static str, &'static [&'static str], bool)| {
             let (_, value) = found.iter().find(|(name, value)| name == setting && !good.contains(&value.as_str()))?;
-            Some(Weakness { setting, value: value.clone(), needed: good[0], mended: *mended })
+            Some(WeakSetting { setting, value: value.clone(), needed: good[0], mended: *mended })
         };
         Ok(EXPECTED.iter().filter_map(weak).collect())
     }
 
     /// Whether the role may bring the database to the form that this binary needs.
-    pub(in crate::store) async fn may_create(&self) -> Result<(), Fault> {
-        let mut one = timeout(LIMIT, self.look()).await.unwrap_or(Err(Fault::Silent))?;
+    pub(in crate::store) async fn may_create(&self) -> Result<(), DatabaseFault> {
+        let mut one = timeout(LIMIT, self.look()).await.unwrap_or(Err(DatabaseFault::Silent))?;
         let sql = "SELECT pg_catalog.has_schema_privilege('public', 'CREATE')";
         let row = sqlx::raw_sql(sql).fetch_one(&mut one).await.map_err(|error| fault_of(&error))?;
-        if row.try_get(0).unwrap_or(false) { Ok(()) } else { Err(Fault::MayNotCreate) }
+        if row.try_get(0).unwrap_or(false) { Ok(()) } else { Err(DatabaseFault::MayNotCreate) }
     }
 
     /// Whether the host's name leads anywhere. A name server that is away takes longer than we wait in all.
-    async fn resolve(&self) -> Result<(), Fault> {
-        let Target { host, port, .. } = self.target();
+    async fn resolve(&self) -> Result<(), DatabaseFault> {
+        let DatabaseTarget { host, port, .. } = self.target();
         if host.starts_with('/') {
             return Ok(());
         }
         let found = timeout(RESOLVE, lookup_host((host, port))).await;
-        found.ok().and_then(Result::ok).map(drop).ok_or(Fault::NoSuchHost)
+        found.ok().and_then(Result::ok).map(drop).ok_or(DatabaseFault::NoSuchHost)
     }
 
     /// A connection to a server that will do.
-    async fn look(&self) -> Result<PgConnection, Fault> {
+    async fn look(&self) -> Result<PgConnection, DatabaseFault> {
         self.resolve().await?;
         let mut connection = self.sessions.connect().await.map_err(|error| fault_of(&error))?;
         let sql = "SELECT pg_catalog.current_setting('server_version_num')::int, pg_catalog.current_setting('server_version'),
                           pg_catalog.current_schema()::text,
                           pg_catalog.pg_is_in_recovery() OR pg_catalog.current_setting('transaction_read_only')::bool";
         let row = sqlx::raw_sql(sql).fetch_one(&mut connection).await.map_err(|error| fault_of(&error))?;
-        let unread = |error: sqlx::Error| Fault::Other(error.to_string());
+        let unread = |error: sqlx::Error| DatabaseFault::Other(error.to_string());
         let schema: Option<String> = row.try_get(2).map_err(unread)?;
         if row.try_get::<i32, _>(0).map_err(unread)? < OLDEST {
-            return Err(Fault::TooOld(row.try_get(1).map_err(unread)?));
+            return Err(DatabaseFault::TooOld(row.try_get(1).map_err(unread)?));
         }
         if schema.as_deref() != Some("public") {
-            return Err(Fault::Schema(schema));
+            return Err(DatabaseFault::Schema(schema));
         }
-        if row.try_get(3).map_err(unread)? { Err(Fault::ReadOnly) } else { Ok(connection) }
+        if row.try_get(3).map_err(unread)? { Err(DatabaseFault::ReadOnly) } else { Ok(connection) }
     }
 }
 
 /// Two sessions of one server know nothing of each other's settings. Where a pooler gives each transaction another
 /// connection, either the second meets what the first has left, or the first does not find it again.
-async fn compare(one: &mut PgConnection, two: &mut PgConnection) -> Result<(), Fault> {
+async fn compare(one: &mut PgConnection, two: &mut PgConnection) -> Result<(), DatabaseFault> {
     let told = |error: sqlx::Error| fault_of(&error);
     let sql = "SELECT pg_catalog.set_config('ecg.session', pg_catalog.gen_random_uuid()::text, false)";
     let row = sqlx::raw_sql(sql).fetch_one(&mut *one).await.map_err(told)?;
@@ -129,7 +129,7 @@ async fn compare(one: &mut PgConnection, two: &mut PgConnection) -> Result<(), F
     run(two, "BEGIN").await.map_err(told)?;
     let (met, kept) = (marked(two, &mark).await.map_err(told)?, marked(one, &mark).await.map_err(told)?);
     run(two, "ROLLBACK").await.map_err(told)?;
-    if met || !kept { Err(Fault::Pooler(PoolMode::Transaction)) } else { Ok(()) }
+    if met || !kept { Err(DatabaseFault::Pooler(PoolMode::Transaction)) } else { Ok(()) }
 }
 
 async fn run(connection: &mut PgConnection, sql: &'static str) -> Result<(), sqlx::Error> {
@@ -144,54 +144,54 @@ async fn marked(connection: &mut PgConnection, mark: &str) -> Result<bool, sqlx:
 }
 
 /// What an error on the way to the database means.
-fn fault_of(error: &sqlx::Error) -> Fault {
+fn fault_of(error: &sqlx::Error) -> DatabaseFault {
     match error {
         sqlx::Error::Io(error) => of_system(error),
-        sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS") => Fault::NoTls,
-        sqlx::Error::Tls(error) => Fault::Tls(chain(&**error)),
+        sqlx::Error::Tls(error) if error.to_string().contains("does not support TLS") => DatabaseFault::NoTls,
+        sqlx::Error::Tls(error) => DatabaseFault::Tls(chain(&**error)),
         sqlx::Error::Database(error) => of_server(error.code().as_deref().unwrap_or_default(), error.message()),
-        sqlx::Error::Protocol(_) => Fault::NotPostgres,
-        other => Fault::Other(other.to_string()),
+        sqlx::Error::Protocol(_) => DatabaseFault::NotPostgres,
+        other => DatabaseFault::Other(other.to_string()),
     }
 }
 
-fn of_system(error: &std::io::Error) -> Fault {
+fn of_system(error: &std::io::Error) -> DatabaseFault {
     match error.kind() {
-        ErrorKind::ConnectionRefused => Fault::Refused,
-        ErrorKind::NotFound => Fault::NoSocket,
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Fault::Unreachable,
-        ErrorKind::TimedOut => Fault::Silent,
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Fault::Other(
+        ErrorKind::ConnectionRefused => DatabaseFault::Refused,
+        ErrorKind::NotFound => DatabaseFault::NoSocket,
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => DatabaseFault::Unreachable,
+        ErrorKind::TimedOut => DatabaseFault::Silent,
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => DatabaseFault::Other(
             "the server closed the connection: is it PostgreSQL, and does it accept connections from here?".to_owned(),
         ),
-        _ if error.to_string().contains("failed to lookup address") => Fault::NoSuchHost,
+        _ if error.to_string().contains("failed to lookup address") => DatabaseFault::NoSuchHost,
         // What rustls finds comes as an error of the connection.
-        ErrorKind::InvalidData => Fault::Tls(chain(error)),
-        _ => Fault::Other(chain(error)),
+        ErrorKind::InvalidData => DatabaseFault::Tls(chain(error)),
+        _ => DatabaseFault::Other(chain(error)),
     }
 }
 
 /// By the code; poolers give one code to many things, so there by the words.
-fn of_server(code: &str, said: &str) -> Fault {
+fn of_server(code: &str, said: &str) -> DatabaseFault {
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match code {
-        "28P01" => Fault::Password,
-        "28000" => Fault::RoleRefused(said.to_owned()),
-        "3D000" => Fault::NoDatabase,
-        "42501" => Fault::NoRight(said.to_owned()),
-        "53300" => Fault::TooMany,
-        "57P01" | "57P02" | "57P03" => Fault::Starting,
-        "25006" => Fault::ReadOnly,
-        "22023" | "42704" | "42602" | "55P02" => Fault::Setting(said.to_owned()),
-        _ if has(&["unsupported startup parameter"]) => Fault::Startup(said.to_owned()),
-        _ if has(&["statement pooling"]) => Fault::Pooler(PoolMode::Statement),
-        _ if has(&["no such database"]) => Fault::NoDatabase,
+        "28P01" => DatabaseFault::Password,
+        "28000" => DatabaseFault::RoleRefused(said.to_owned()),
+        "3D000" => DatabaseFault::NoDatabase,
+        "42501" => DatabaseFault::NoRight(said.to_owned()),
+        "53300" => DatabaseFault::TooMany,
+        "57P01" | "57P02" | "57P03" => DatabaseFault::Starting,
+        "25006" => DatabaseFault::ReadOnly,
+        "22023" | "42704" | "42602" | "55P02" => DatabaseFault::Setting(said.to_owned()),
+        _ if has(&["unsupported startup parameter"]) => DatabaseFault::Startup(said.to_owned()),
+        _ if has(&["statement pooling"]) => DatabaseFault::Pooler(PoolMode::Statement),
+        _ if has(&["no such database"]) => DatabaseFault::NoDatabase,
         _ if has(&["no such user", "password authentication failed", "auth failed", "authentication failed"]) => {
-            Fault::Password
+            DatabaseFault::Password
         }
-        _ if has(&["no more connections", "query_wait_timeout", "too many clients"]) => Fault::TooMany,
-        _ if has(&["shutting down", "the database system is"]) => Fault::Starting,
-        _ => Fault::Other(said.to_owned()),
+        _ if has(&["no more connections", "query_wait_timeout", "too many clients"]) => DatabaseFault::TooMany,
+        _ if has(&["shutting down", "the database system is"]) => DatabaseFault::Starting,
+        _ => DatabaseFault::Other(said.to_owned()),
     }
 }
 

@@ -5,8 +5,8 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::domain::database::grants::{self, Held, Kind};
-use crate::store::{Error, Store};
+use crate::domain::database::grants::{self, HeldPrivileges, ObjectKind};
+use crate::store::{Store, StoreError};
 
 /// Every object and what `$1` has of it, however it came to it. Columns alone count, too: as a privilege of its own.
 const HELD: &str = "
@@ -34,14 +34,14 @@ const HELD: &str = "
 
 impl Store {
     /// The role in use.
-    pub async fn role(&self) -> Result<String, Error> {
+    pub async fn role(&self) -> Result<String, StoreError> {
         let mut one = self.sessions.connect().await?;
         Ok(sqlx::query_scalar("SELECT current_user::text").fetch_one(&mut one).await?)
     }
 
     /// What a role has, by object. None: there is no such role. Asked beside the pools, whose sessions need some of it
     /// before they are any.
-    pub async fn held_privileges(&self, role: &str) -> Result<Option<Vec<Held>>, Error> {
+    pub async fn held_privileges(&self, role: &str) -> Result<Option<Vec<HeldPrivileges>>, StoreError> {
         let mut one = self.sessions.connect().await?;
         let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
             .bind(role)
@@ -53,21 +53,21 @@ impl Store {
         // A name without its schema: only what lies in `public` is asked for.
         let rows: Vec<(String, String, Vec<String>)> = sqlx::query_as(HELD).bind(role).fetch_all(&mut one).await?;
         let held = |(kind, name, privileges): (String, String, Vec<String>)| {
-            Some(Held { kind: kind_of(&kind)?, name, privileges })
+            Some(HeldPrivileges { kind: kind_of(&kind)?, name, privileges })
         };
         Ok(Some(rows.into_iter().filter_map(held).collect()))
     }
 
     /// Grants `role` what a gateway needs, and takes from it what it does not, as far as it is granted by name.
     /// `false`: there is no such role. The database itself is left to whoever owns it.
-    pub async fn grant_runtime(&self, role: &str) -> Result<bool, Error> {
+    pub async fn grant_runtime(&self, role: &str) -> Result<bool, StoreError> {
         let Some(held) = self.held_privileges(role).await? else { return Ok(false) };
         let mut statements = Vec::new();
-        for found in grants::compare(&held).iter().filter(|found| found.kind != Kind::Database) {
+        for found in grants::compare(&held).iter().filter(|found| found.kind != ObjectKind::Database) {
             // The schema is left as it is, and so is what another version has made.
             let needed = grants::needed(found.kind, &found.name);
             let part = found.name.starts_with("audit_entries_");
-            if found.kind != Kind::Schema && (needed.is_some() || part) {
+            if found.kind != ObjectKind::Schema && (needed.is_some() || part) {
                 statements.push(format!("REVOKE ALL ON {} FROM {role}", grants::target(found.kind, &found.name)));
             }
             statements.extend(needed.map(|grant| grant.statement("", role)));
@@ -77,13 +77,13 @@ impl Store {
     }
 }
 
-fn kind_of(word: &str) -> Option<Kind> {
+fn kind_of(word: &str) -> Option<ObjectKind> {
     let kinds = [
-        ("database", Kind::Database),
-        ("schema", Kind::Schema),
-        ("table", Kind::Table),
-        ("sequence", Kind::Sequence),
-        ("function", Kind::Function),
+        ("database", ObjectKind::Database),
+        ("schema", ObjectKind::Schema),
+        ("table", ObjectKind::Table),
+        ("sequence", ObjectKind::Sequence),
+        ("function", ObjectKind::Function),
     ];
     kinds.into_iter().find_map(|(name, kind)| (name == word).then_some(kind))
 }

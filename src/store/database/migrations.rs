@@ -8,27 +8,27 @@ use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 
 use super::session;
-use crate::domain::database::fault::Fault;
-use crate::store::{Error, MIGRATIONS, Store};
+use crate::domain::database::fault::DatabaseFault;
+use crate::store::{MIGRATIONS, Store, StoreError};
 
 /// Whoever migrates holds it: the tool's own lock ends before the transaction does. An arbitrary number.
 const LOCK: i64 = 0x0065_6367_6d69;
 
 impl Store {
     /// Why migrations cannot be applied here, as far as that can be told before the first statement.
-    pub async fn may_migrate(&self) -> Result<(), Fault> {
+    pub async fn may_migrate(&self) -> Result<(), DatabaseFault> {
         self.reach_sessions().await?;
         self.may_create().await
     }
 
     /// Applies every migration that is not applied yet.
-    pub async fn migrate(&self) -> Result<(), Error> {
+    pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.workers.acquire_unlimited().await?;
         session::unlimited(&mut connection).await?;
         // With it goes the lock.
         connection.close_on_drop();
         sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await?;
-        let failed = |error: sqlx::migrate::MigrateError| Error::Migration(error.into());
+        let failed = |error: sqlx::migrate::MigrateError| StoreError::Migration(error.into());
         // What a later version applied is none of ours, and no reason to refuse: so the program alone can go back.
         let new = is_new(&mut connection).await?;
         if !new {

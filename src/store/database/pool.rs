@@ -6,11 +6,11 @@
 //!
 //! And whose other end may be another server than before, or one that only reads: a restart, a failover, a proxy that
 //! points at a standby. What must stay true there: a connection is used only if its server could be written to when it
-//! was made; trouble on one connection puts all of this process in [`Doubt`], whichever pool they are of; one that
-//! rested for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no connection
-//! from before it. Who comes during one waits for a connection as long as the pool lets it wait, and what is surely
-//! safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may have
-//! happened.
+//! was made; trouble on one connection puts all of this process in [`ConnectionDoubt`], whichever pool they are of; one
+//! that rested for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no
+//! connection from before it. Who comes during one waits for a connection as long as the pool lets it wait, and what is
+//! surely safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may
+//! have happened.
 //!
 //! Nor may tables that a later version alters under us do harm. Statements name their columns
 //! ([`crate::store::columns`]), so that another column changes nothing; where a plan is stale all the same, every
@@ -33,15 +33,15 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, Executor as _, PgPool, Postgres, SqlSafeStr as _};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::lives;
+use super::feed_position;
 use super::session::Sessions;
-use crate::store::Error;
-pub(in crate::store) use connection::{Connection, Tx};
-use doubt::Waiting;
-pub(in crate::store) use doubt::{Ailment, Doubt};
+use crate::store::StoreError;
+pub(in crate::store) use connection::{PooledConnection, Tx};
+use connection_doubt::PendingWait;
+pub(in crate::store) use connection_doubt::{ConnectionDoubt, UnusableReason};
 
 mod connection;
-mod doubt;
+mod connection_doubt;
 mod statements;
 
 /// The longest wait for one statement, or for a transaction that is waited for as a whole.
@@ -63,14 +63,19 @@ fn silent() -> sqlx::Error {
 pub(in crate::store) struct Pool {
     inner: PgPool,
     sessions: Arc<Sessions>,
-    doubt: Arc<Doubt>,
+    doubt: Arc<ConnectionDoubt>,
     /// How long a connection is waited for.
     max_wait: Duration,
 }
 
 impl Pool {
     /// A pool of at most `most` connections, none made yet. `doubt` is shared by all pools of one database.
-    pub(in crate::store) fn lazy(sessions: &Sessions, most: u32, max_wait: Duration, doubt: &Arc<Doubt>) -> Self {
+    pub(in crate::store) fn lazy(
+        sessions: &Sessions,
+        most: u32,
+        max_wait: Duration,
+        doubt: &Arc<ConnectionDoubt>,
+    ) -> Self {
         let (before, after) = (Arc::clone(doubt), Arc::clone(doubt));
         let inner = PgPoolOptions::new()
             .max_connections(most)
@@ -89,8 +94,8 @@ impl Pool {
     }
 
     /// A connection to a server that can be written to. While there is none, it is waited for.
-    pub(in crate::store) async fn acquire(&self) -> Result<Connection, sqlx::Error> {
-        Ok(Connection::new(self.acquire_unlimited().await?, &self.doubt))
+    pub(in crate::store) async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
+        Ok(PooledConnection::new(self.acquire_unlimited().await?, &self.doubt))
     }
 
     /// The same, on which statements are waited for without a limit.
@@ -122,7 +127,7 @@ impl Pool {
     async fn take_into_use(&self, raw: &mut PoolConnection<Postgres>) -> Result<(), sqlx::Error> {
         self.sessions.begin(raw).await?;
         self.doubt.ask(raw).await?;
-        lives::begin(raw).await?;
+        feed_position::begin(raw).await?;
         raw.prepare(MARK.into_sql_str()).await?;
         Ok(())
     }
@@ -146,26 +151,29 @@ impl Pool {
         }
     }
 
-    async fn try_begin(&self) -> Result<Connection, sqlx::Error> {
+    async fn try_begin(&self) -> Result<PooledConnection, sqlx::Error> {
         let mut connection = self.acquire().await?;
         connection.begin().await?;
         Ok(connection)
     }
 
     /// Runs several statements as one: together they are waited for no longer than [`LIMIT`].
-    pub(in crate::store) async fn limited<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    pub(in crate::store) async fn limited<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let waiting = self.waiting();
         // On the heap: a whole transaction would weigh on every caller's future.
         let Ok(done) = timeout(LIMIT, Box::pin(work)).await else { return Err(silent().into()) };
-        waiting.end(done.as_ref().err().and_then(Error::of_driver));
+        waiting.end(done.as_ref().err().and_then(StoreError::of_driver));
         done
     }
 
     /// Runs work that may be repeated, each time [`Self::limited`], until it does not fail by its connection or the
     /// wait is over. `work` is told whether it was begun before: then some of it may have been done.
-    pub(in crate::store) async fn repeated<T, W>(&self, mut work: impl FnMut(bool) -> W) -> Result<T, Error>
+    pub(in crate::store) async fn repeated<T, W>(&self, mut work: impl FnMut(bool) -> W) -> Result<T, StoreError>
     where
-        W: Future<Output = Result<T, Error>>,
+        W: Future<Output = Result<T, StoreError>>,
     {
         let mut repeats = self.repeats();
         loop {
@@ -177,8 +185,8 @@ impl Pool {
     }
 
     /// The same for work that cannot be put in a closure.
-    pub(in crate::store) fn repeats(&self) -> Repeats {
-        Repeats { again: false, until: Instant::now() + self.max_wait }
+    pub(in crate::store) fn repeats(&self) -> RetryLoop {
+        RetryLoop { again: false, until: Instant::now() + self.max_wait }
     }
 
     /// Asks the database whether it can be written to. A connection that broke says nothing of that: the next one is
@@ -200,8 +208,8 @@ impl Pool {
         self.inner.close().await;
     }
 
-    fn waiting(&self) -> Waiting {
-        Waiting::on(&self.doubt)
+    fn waiting(&self) -> PendingWait {
+        PendingWait::on(&self.doubt)
     }
 }
 
@@ -211,16 +219,16 @@ fn may_repeat(error: &sqlx::Error) -> bool {
 }
 
 /// How often some work is repeated.
-pub(in crate::store) struct Repeats {
+pub(in crate::store) struct RetryLoop {
     /// Whether it was begun before: then some or all of it may have been done.
     pub(in crate::store) again: bool,
     until: Instant,
 }
 
-impl Repeats {
+impl RetryLoop {
     /// Whether it is to be done once more: its connection broke or its plans are stale, and there is time. Then it
     /// waits a little, too.
-    pub(in crate::store) async fn pass<T>(&mut self, done: &Result<T, Error>) -> bool {
+    pub(in crate::store) async fn pass<T>(&mut self, done: &Result<T, StoreError>) -> bool {
         let Err(error) = done else { return false };
         if !error.of_driver().is_some_and(may_repeat) || Instant::now() >= self.until {
             return false;

@@ -9,8 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 use url::Url;
 
-use crate::domain::database::address::Address;
-use crate::domain::database::fault::Target;
+use crate::domain::database::address::DatabaseAddress;
+use crate::domain::database::fault::DatabaseTarget;
 
 /// What is right rests on these, whatever the server, the database or the role has for sessions that ask for nothing:
 /// that a transaction sees what others have committed when it has got its lock (`ensure` makes one image cache so), and
@@ -128,11 +128,11 @@ impl Sessions {
     }
 
     /// Which database it is.
-    pub(in crate::store) fn target(&self) -> Target {
+    pub(in crate::store) fn target(&self) -> DatabaseTarget {
         let options = &self.options;
         let folder = options.get_socket().map(|folder| folder.display().to_string());
         let role = options.get_username().to_owned();
-        Target {
+        DatabaseTarget {
             host: folder.unwrap_or_else(|| options.get_host().to_owned()),
             port: options.get_port(),
             // Postgres takes the role's name where none is said.
@@ -151,7 +151,7 @@ pub(in crate::store) async fn unlimited(connection: &mut PgConnection) -> Result
 }
 
 /// How to connect to an address; what is odd about it is logged.
-pub(in crate::store) fn options_of(address: &Address) -> PgConnectOptions {
+pub(in crate::store) fn options_of(address: &DatabaseAddress) -> PgConnectOptions {
     let mut options = options(address);
     if address.get("application_name").is_none() {
         options = options.application_name("eci-cache-gateway");
@@ -170,7 +170,7 @@ pub(in crate::store) fn options_of(address: &Address) -> PgConnectOptions {
 }
 
 /// By way of an address of the driver's own, whose reader also looks into the password file.
-fn options(address: &Address) -> PgConnectOptions {
+fn options(address: &DatabaseAddress) -> PgConnectOptions {
     let mut url = Url::parse("postgres://").expect("it is an address");
     if address.parameters().next().is_some() {
         url.query_pairs_mut().extend_pairs(address.parameters());
@@ -182,8 +182,8 @@ fn options(address: &Address) -> PgConnectOptions {
 mod tests {
     use super::*;
 
-    fn target(text: &str) -> Target {
-        let address = Address::parse(text).unwrap();
+    fn target(text: &str) -> DatabaseTarget {
+        let address = DatabaseAddress::parse(text).unwrap();
         let (options, settings) = (options_of(&address), address.settings);
         Sessions::new(&options, &settings).target()
     }
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn settings_are_quoted() {
-        let address = Address::parse("postgres://h?options=-c%20a.b=it's\\\\\\\\").unwrap();
+        let address = DatabaseAddress::parse("postgres://h?options=-c%20a.b=it's\\\\\\\\").unwrap();
         let said = Sessions::new(&options_of(&address), &address.settings).settings;
         assert!(said.starts_with(r"SELECT pg_catalog.set_config('a.b', E'it''s\\\\', false);"), "{said}");
         assert!(said.contains("'statement_timeout', E'8s'"), "{said}");

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::identity::access_key::AccessKey;
 use crate::domain::identity::caller::Scope;
-use crate::store::Error;
+use crate::store::StoreError;
 use crate::store::columns::row;
 use crate::store::values::word;
 
@@ -31,9 +31,9 @@ row! {
 }
 
 impl TryFrom<AccessKeyRow> for AccessKey {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: AccessKeyRow) -> Result<Self, Error> {
+    fn try_from(row: AccessKeyRow) -> Result<Self, StoreError> {
         const TABLE: &str = "access_keys";
         Ok(Self {
             id: word(row.id.parse().ok(), TABLE, "id")?,

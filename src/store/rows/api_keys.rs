@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::identity::api_key::ApiKey;
 use crate::domain::identity::caller::Scope;
-use crate::store::Error;
+use crate::store::StoreError;
 use crate::store::columns::row;
 use crate::store::values::word;
 
@@ -32,9 +32,9 @@ row! {
 }
 
 impl TryFrom<ApiKeyRow> for ApiKey {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: ApiKeyRow) -> Result<Self, Error> {
+    fn try_from(row: ApiKeyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.id.into(),
             team: word(row.team.parse().ok(), "api_keys", "team")?,

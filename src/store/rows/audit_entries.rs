@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::domain::audit::record::{AuditBody, AuditRecord};
 use crate::domain::audit::{AuditEntry, Outcome};
 use crate::domain::clock::Instant;
-use crate::store::Error;
+use crate::store::StoreError;
 use crate::store::columns::table;
 use crate::store::values::{json, jsonb, word};
 
@@ -51,9 +51,9 @@ table! {
 }
 
 impl TryFrom<AuditRow> for AuditEntry {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: AuditRow) -> Result<Self, Error> {
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.id.into(),
             at: row.at,
@@ -78,9 +78,9 @@ impl TryFrom<AuditRow> for AuditEntry {
 }
 
 impl TryFrom<AuditRow> for AuditRecord {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: AuditRow) -> Result<Self, Error> {
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
         let body = AuditBody {
             id: row.id,
             at_micros: row.at.timestamp_micros(),
@@ -106,9 +106,9 @@ impl TryFrom<AuditRow> for AuditRecord {
 }
 
 impl TryFrom<AuditRow> for NumberedEntry {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: AuditRow) -> Result<Self, Error> {
+    fn try_from(row: AuditRow) -> Result<Self, StoreError> {
         Ok(Self { number: row.seq, record: row.clone().try_into()?, entry: row.try_into()? })
     }
 }

@@ -8,7 +8,7 @@ use crate::store::columns::table;
 use crate::store::input::{About, NewEvent};
 
 /// What is written of `events`.
-pub(in crate::store) struct Events;
+pub(in crate::store) struct EventsTable;
 
 /// What a row is written from.
 pub(in crate::store) struct EventToWrite<'a> {
@@ -19,7 +19,7 @@ pub(in crate::store) struct EventToWrite<'a> {
 }
 
 table! {
-    impl Events of "events" written from |new: EventToWrite<'a>| {
+    impl EventsTable of "events" written from |new: EventToWrite<'a>| {
         id: Uuid = new.event.id.uuid(),
         team: String = new.about.team(),
         type: String = new.event.kind.as_str(),

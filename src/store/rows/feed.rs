@@ -4,8 +4,8 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::domain::ids::{CacheId, EventId};
-use crate::store::database::lives::Place;
-use crate::store::{Error, unreadable};
+use crate::store::database::feed_position::FeedPosition;
+use crate::store::{StoreError, unreadable};
 
 /// One event as it is read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct StoredEvent {
     /// Its id.
     pub id: EventId,
     /// Its place in the feed.
-    pub place: Place,
+    pub place: FeedPosition,
     /// Its type, in a word.
     pub kind: String,
     /// The image cache that it is about, if it is about one.
@@ -26,7 +26,8 @@ impl StoredEvent {
     /// What was made of its body; none, which is logged once, where that is of a form of another version.
     pub fn unless_unreadable<T>(&self, made: Result<T, serde_json::Error>) -> Option<T> {
         let detail = |error: serde_json::Error| error.to_string();
-        let made = made.map_err(detail).map_err(|detail| Error::Unreadable { table: "events", column: "body", detail });
+        let made =
+            made.map_err(detail).map_err(|detail| StoreError::Unreadable { table: "events", column: "body", detail });
         unreadable::read(self.id.to_string(), made)
     }
 }
@@ -39,9 +40,9 @@ pub struct Stretch {
     /// Whether there were more than could be read at once, or there is a later life of the database to read.
     pub more: bool,
     /// Up to where the feed has been read: nothing before this place is unread.
-    pub read_to: Place,
+    pub read_to: FeedPosition,
     /// Up to where events of the team are no longer kept; none were removed yet: the beginning.
-    pub removed_to: Place,
+    pub removed_to: FeedPosition,
     /// Whether this database has had the life that was asked for. It was restored from another one, or from before,
     /// if not.
     pub known: bool,
@@ -89,24 +90,24 @@ impl EventRow {
     pub(in crate::store) fn event(self) -> Option<StoredEvent> {
         Some(StoredEvent {
             id: self.id?.into(),
-            place: Place { life: self.life?, transaction: self.txid?.unsigned_abs(), number: self.seq? },
+            place: FeedPosition { life: self.life?, transaction: self.txid?.unsigned_abs(), number: self.seq? },
             kind: self.kind?,
             cache: self.image_cache.map(CacheId::from),
             body: self.body?,
         })
     }
 
-    fn removed_to(&self) -> Option<Place> {
+    fn removed_to(&self) -> Option<FeedPosition> {
         let (life, transaction) = (self.removed_life?, self.removed_txid?.unsigned_abs());
-        Some(Place { life, transaction, number: self.removed_seq? })
+        Some(FeedPosition { life, transaction, number: self.removed_seq? })
     }
 }
 
 impl Stretch {
     /// Of rows that were asked for as one more than `limit`. Nothing was read before `place`.
-    pub(in crate::store) fn of(rows: Vec<EventRow>, limit: usize, place: Place) -> Self {
+    pub(in crate::store) fn of(rows: Vec<EventRow>, limit: usize, place: FeedPosition) -> Self {
         let head = rows.first();
-        let removed_to = head.and_then(EventRow::removed_to).unwrap_or(Place::BEGINNING);
+        let removed_to = head.and_then(EventRow::removed_to).unwrap_or(FeedPosition::BEGINNING);
         let known = head.is_some_and(|head| head.life.is_some());
         let next_life = head.and_then(|head| head.next_life);
         let horizon = head.map_or(0, |head| head.horizon.unsigned_abs());
@@ -116,8 +117,8 @@ impl Stretch {
         let last = events.last().map_or(place, |last| last.place);
         let read_to = match next_life {
             _ if cut || !known => last,
-            Some(next) => Place::before(next, 0),
-            None => last.max(Place::before(place.life, horizon)),
+            Some(next) => FeedPosition::before(next, 0),
+            None => last.max(FeedPosition::before(place.life, horizon)),
         };
         Self { events, more: cut || next_life.is_some(), read_to, removed_to, known }
     }
@@ -147,8 +148,8 @@ mod tests {
         }
     }
 
-    fn at(transaction: u64, number: i64) -> Place {
-        Place { life: 0, transaction, number }
+    fn at(transaction: u64, number: i64) -> FeedPosition {
+        FeedPosition { life: 0, transaction, number }
     }
 
     #[test]
@@ -174,14 +175,14 @@ mod tests {
     fn behind_a_life_that_has_ended_comes_the_next() {
         let of_before = |place| EventRow { next_life: Some(500), ..row(9, place) };
         let stretch = Stretch::of(vec![of_before(Some((90, 1)))], 2, at(80, 1));
-        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (1, true, Place::before(500, 0)));
+        assert_eq!((stretch.events.len(), stretch.more, stretch.read_to), (1, true, FeedPosition::before(500, 0)));
         let cut = Stretch::of(vec![of_before(Some((90, 1))), of_before(Some((90, 2)))], 1, at(80, 1));
         assert_eq!((cut.more, cut.read_to), (true, at(90, 1)));
     }
 
     #[test]
     fn of_a_life_that_was_not_here_nothing_is_known() {
-        let stretch = Stretch::of(vec![EventRow { life: None, ..row(9, None) }], 2, Place::before(77, 5));
-        assert_eq!((stretch.known, stretch.read_to), (false, Place::before(77, 5)));
+        let stretch = Stretch::of(vec![EventRow { life: None, ..row(9, None) }], 2, FeedPosition::before(77, 5));
+        assert_eq!((stretch.known, stretch.read_to), (false, FeedPosition::before(77, 5)));
     }
 }

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use crate::domain::image_cache::content::fingerprint;
 use crate::domain::image_cache::drift::Reconciled;
 use crate::domain::image_cache::spec::ImageCacheSpec;
-use crate::domain::image_cache::{Evidence, Failure, ImageCache};
-use crate::store::Error;
-use crate::store::columns::{Which, table};
+use crate::domain::image_cache::{BuildEvidence, Failure, ImageCache};
+use crate::store::StoreError;
+use crate::store::columns::{ColumnSet, table};
 use crate::store::values::{json, jsonb, word};
 
 /// Reads a uuid as JSON has it.
@@ -66,7 +66,7 @@ impl ImageCacheRow {
     /// What a row is found by in the version that was read.
     pub(in crate::store) const FOUND_BY: &'static [&'static str] = &["id", "team", "version"];
     /// What a step may change, and what the row is found by: all but what an image cache keeps for life.
-    pub(in crate::store) const OF_STEP: Which = Which::But(&["account", "region", "created_at", "poll_bucket"]);
+    pub(in crate::store) const OF_STEP: ColumnSet = ColumnSet::But(&["account", "region", "created_at", "poll_bucket"]);
 
     /// Its place in its team's list.
     pub(in crate::store) fn id(&self) -> Uuid {
@@ -75,9 +75,9 @@ impl ImageCacheRow {
 }
 
 impl TryFrom<ImageCacheRow> for ImageCache {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: ImageCacheRow) -> Result<Self, Error> {
+    fn try_from(row: ImageCacheRow) -> Result<Self, StoreError> {
         const TABLE: &str = "image_caches";
         Ok(Self {
             id: row.id.into(),
@@ -96,7 +96,7 @@ impl TryFrom<ImageCacheRow> for ImageCache {
             flash_snapshot_id: row.flash_snapshot_id,
             progress_percent: row.progress_percent,
             failure: row.failure.map(|value| json::<Failure>(value, TABLE, "failure")).transpose()?,
-            evidence: json::<Evidence>(row.evidence, TABLE, "evidence")?,
+            evidence: json::<BuildEvidence>(row.evidence, TABLE, "evidence")?,
             misses: row.misses,
             created_at: row.created_at,
             updated_at: row.updated_at,

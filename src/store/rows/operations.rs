@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::domain::operation::{Held, Operation, OperationKind, OperationState, Progress};
-use crate::store::Error;
+use crate::domain::operation::{HoldReason, Operation, OperationKind, OperationState, Progress};
+use crate::store::StoreError;
 use crate::store::columns::table;
 use crate::store::input::NewOperation;
 use crate::store::input::Settlement;
@@ -118,9 +118,9 @@ impl OperationRow {
 }
 
 impl TryFrom<OperationRow> for Operation {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: OperationRow) -> Result<Self, Error> {
+    fn try_from(row: OperationRow) -> Result<Self, StoreError> {
         const TABLE: &str = "operations";
         Ok(Self {
             id: row.id.into(),
@@ -133,7 +133,7 @@ impl TryFrom<OperationRow> for Operation {
                 last_signed_at: row.last_signed_at,
                 attempts: row.attempts,
                 in_doubt: row.in_doubt,
-                held: row.held.map(|held| word(Held::from_word(&held), TABLE, "held")).transpose()?,
+                held: row.held.map(|held| word(HoldReason::from_word(&held), TABLE, "held")).transpose()?,
                 unseen_since: row.unseen_since,
             },
             state: word(OperationState::from_word(&row.state), TABLE, "state")?,

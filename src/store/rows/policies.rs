@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use crate::domain::policy::team::Team;
 use crate::domain::policy::{ProfileId, RegionProfile};
-use crate::store::Error;
+use crate::store::StoreError;
 use crate::store::columns::row;
 use crate::store::values::{json, word};
 use serde::Deserialize;
@@ -43,9 +43,9 @@ row! {
 }
 
 impl TryFrom<TeamRow> for Team {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: TeamRow) -> Result<Self, Error> {
+    fn try_from(row: TeamRow) -> Result<Self, StoreError> {
         const TABLE: &str = "teams";
         Ok(Self {
             id: word(row.id.parse().ok(), TABLE, "id")?,
@@ -63,9 +63,9 @@ impl TryFrom<TeamRow> for Team {
 }
 
 impl TryFrom<ProfileRow> for RegionProfile {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: ProfileRow) -> Result<Self, Error> {
+    fn try_from(row: ProfileRow) -> Result<Self, StoreError> {
         let region = word(row.region.parse().ok(), "region_profiles", "region")?;
         Ok(Self {
             id: ProfileId { account: row.account, region },

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::image_cache::Transition;
 use crate::domain::image_cache::status::Status;
-use crate::store::Error;
+use crate::store::StoreError;
 use crate::store::columns::table;
 use crate::store::values::word;
 
@@ -46,9 +46,9 @@ impl TransitionRow {
 }
 
 impl TryFrom<TransitionRow> for Transition {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: TransitionRow) -> Result<Self, Error> {
+    fn try_from(row: TransitionRow) -> Result<Self, StoreError> {
         const TABLE: &str = "transitions";
         let from = row.from_status.map(|status| word(status.parse().ok(), TABLE, "from_status")).transpose()?;
         Ok(Self {

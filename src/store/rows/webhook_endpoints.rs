@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::event::EventType;
 use crate::domain::webhooks::endpoint::Endpoint;
-use crate::store::columns::{Which, table};
+use crate::store::columns::{ColumnSet, table};
 
 /// What a row is written from. What is encrypted is none where it stays as it is.
 pub(in crate::store) struct EndpointToWrite<'a> {
@@ -61,11 +61,11 @@ table! {
 
 impl EndpointRow {
     /// What a new row has: its version is the table's to begin with, and the placeholder no column.
-    pub(in crate::store) const NEW: Which = Which::But(&["placeholder", "version"]);
+    pub(in crate::store) const NEW: ColumnSet = ColumnSet::But(&["placeholder", "version"]);
     /// What a row is found by in the version that was read.
     pub(in crate::store) const FOUND_BY: &'static [&'static str] = &["id", "team", "version"];
     /// What a change writes just as it is said.
-    pub(in crate::store) const PLAIN: Which = Which::But(&[
+    pub(in crate::store) const PLAIN: ColumnSet = ColumnSet::But(&[
         "placeholder",
         "url",
         "url_sealed",

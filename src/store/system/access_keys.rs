@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use crate::domain::clock::Instant;
 use crate::domain::identity::access_key::{AccessKey, AccessKeyId};
 use crate::store::rows::access_keys::{AccessKeyRow, words};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// A key with its encrypted secret.
 #[derive(Debug, Clone)]
@@ -27,14 +27,14 @@ struct SealedRow {
 }
 
 impl SealedRow {
-    fn read(self) -> Result<SealedKey, Error> {
+    fn read(self) -> Result<SealedKey, StoreError> {
         Ok(SealedKey { key: self.key.try_into()?, secret: self.secret, previous_secret: self.previous_secret })
     }
 }
 
 impl Store {
     /// The key of this id, whichever team's.
-    pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<SealedKey>, Error> {
+    pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<SealedKey>, StoreError> {
         let columns = AccessKeyRow::columns("k");
         let sql = format!("SELECT {columns}, k.secret, k.previous_secret FROM access_keys k WHERE id = $1");
         let row: Option<SealedRow> =
@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// Up to `most` keys that are not revoked, the newest first.
-    pub async fn usable_access_keys(&self, most: i64) -> Result<Vec<SealedKey>, Error> {
+    pub async fn usable_access_keys(&self, most: i64) -> Result<Vec<SealedKey>, StoreError> {
         let columns = AccessKeyRow::columns("k");
         let sql = format!(
             "SELECT {columns}, k.secret, k.previous_secret FROM access_keys k WHERE revoked_at IS NULL
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Makes a key what it is said to be, whatever it was: for `dev`, whose keys stand in a file.
-    pub async fn put_access_key(&self, key: &AccessKey, secret: &[u8]) -> Result<(), Error> {
+    pub async fn put_access_key(&self, key: &AccessKey, secret: &[u8]) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO access_keys (id, team, secret, scopes, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO UPDATE SET team = EXCLUDED.team, secret = EXCLUDED.secret, scopes = EXCLUDED.scopes,
@@ -73,7 +73,7 @@ impl Store {
     }
 
     /// Spends a nonce of a key. `false`: it was spent before, at whichever gateway.
-    pub async fn spend_nonce(&self, id: &AccessKeyId, nonce: &str, now: Instant) -> Result<bool, Error> {
+    pub async fn spend_nonce(&self, id: &AccessKeyId, nonce: &str, now: Instant) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO access_key_nonces (access_key, nonce, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         )
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// Wipes the secrets from before a rotation whose time is over. Returns how many.
-    pub async fn forget_previous_secrets(&self, now: Instant) -> Result<u64, Error> {
+    pub async fn forget_previous_secrets(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE access_keys SET previous_secret = NULL, previous_until = NULL WHERE previous_until <= $1",
         )
@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// Forgets nonces that were spent before `before`. Returns how many.
-    pub async fn forget_nonces(&self, before: Instant) -> Result<u64, Error> {
+    pub async fn forget_nonces(&self, before: Instant) -> Result<u64, StoreError> {
         let done =
             sqlx::query("DELETE FROM access_key_nonces WHERE used_at < $1").bind(before).execute(&self.workers).await?;
         Ok(done.rows_affected())

@@ -13,7 +13,7 @@ use crate::domain::cloud_account::account_id::AccountId;
 use crate::store::values::word;
 use crate::store::writes::audit_entries;
 use crate::store::writes::platform_events;
-use crate::store::{Error, PlatformEvent, Store};
+use crate::store::{PlatformEvent, Store, StoreError};
 
 const TABLE: &str = "account_ids";
 
@@ -22,7 +22,7 @@ pub type PinnedIds = BTreeMap<String, AccountId>;
 
 impl Store {
     /// All that is pinned: a row for each account, few.
-    pub async fn pinned_ids(&self) -> Result<PinnedIds, Error> {
+    pub async fn pinned_ids(&self) -> Result<PinnedIds, StoreError> {
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT account, account_id FROM account_ids ORDER BY account")
                 .fetch_all(&self.requests)
@@ -31,7 +31,7 @@ impl Store {
     }
 
     /// Pins an account, unless it is pinned already, or too much of it is missing. What it is pinned to then.
-    pub async fn pin_id(&self, account: &str, id: &AccountId, now: Instant) -> Result<Option<AccountId>, Error> {
+    pub async fn pin_id(&self, account: &str, id: &AccountId, now: Instant) -> Result<Option<AccountId>, StoreError> {
         sqlx::query(
             "INSERT INTO account_ids (account, account_id, pinned_at) SELECT $1, $2, $3
              WHERE NOT EXISTS (SELECT FROM mass_vanishings WHERE account = $1 AND accepted_missing IS NULL)
@@ -57,7 +57,7 @@ impl Store {
         now: Instant,
         told: &[PlatformEvent],
         entry: &AuditEntry,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let mut transaction = self.requests.begin().await?;
         sqlx::query(
             "INSERT INTO account_ids (account, account_id, pinned_at) VALUES ($1, $2, $3)
@@ -76,6 +76,6 @@ impl Store {
     }
 }
 
-fn read(id: &str) -> Result<AccountId, Error> {
+fn read(id: &str) -> Result<AccountId, StoreError> {
     word(id.parse().ok(), TABLE, "account_id")
 }

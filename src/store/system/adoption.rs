@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use crate::domain::region::Region;
 use crate::store::columns::sql;
 use crate::store::words::ENDED;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// What may not be taken over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct TakenRow {
 impl Store {
     /// What of these ids of the cloud has a row already, and what is being created. Ask it after the cloud was
     /// read: a cache of ours that was listed is either still being created or has its id in its row.
-    pub async fn taken_caches(&self, account: &str, region: &Region, ids: &[String]) -> Result<Taken, Error> {
+    pub async fn taken_caches(&self, account: &str, region: &Region, ids: &[String]) -> Result<Taken, StoreError> {
         let rows: Vec<TakenRow> = sqlx::query_as(sql!(
             "SELECT eci_cache_id, name,
                  status IN ({ENDED}) OR gone_at IS NOT NULL AS ended

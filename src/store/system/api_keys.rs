@@ -6,7 +6,7 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::api_key::ApiKey;
 use crate::domain::ids::ApiKeyId;
 use crate::store::rows::api_keys::ApiKeyRow;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// A key with the hashes of its secrets.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ struct HashedRow {
 
 impl Store {
     /// The key of this id, whichever team's.
-    pub async fn hashed_key(&self, id: ApiKeyId) -> Result<Option<HashedKey>, Error> {
+    pub async fn hashed_key(&self, id: ApiKeyId) -> Result<Option<HashedKey>, StoreError> {
         let columns = ApiKeyRow::columns("k");
         let sql = format!("SELECT {columns}, k.hash, k.previous_hash, k.retired_hashes FROM api_keys k WHERE id = $1");
         let row: Option<HashedRow> =
@@ -46,7 +46,7 @@ impl Store {
     }
 
     /// Up to `most` keys that are good at `now`, the newest first.
-    pub async fn usable_api_keys(&self, now: Instant, most: i64) -> Result<Vec<ApiKeyId>, Error> {
+    pub async fn usable_api_keys(&self, now: Instant, most: i64) -> Result<Vec<ApiKeyId>, StoreError> {
         let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
             "SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
              ORDER BY id DESC LIMIT $2",
@@ -59,7 +59,12 @@ impl Store {
     }
 
     /// Up to `most` keys that are good at `now` and have a scope that is none of `known`, the newest first.
-    pub async fn keys_of_other_scopes(&self, known: &[&str], now: Instant, most: i64) -> Result<Vec<ApiKeyId>, Error> {
+    pub async fn keys_of_other_scopes(
+        &self,
+        known: &[&str],
+        now: Instant,
+        most: i64,
+    ) -> Result<Vec<ApiKeyId>, StoreError> {
         let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
             "SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
                  AND NOT scopes <@ $2 ORDER BY id DESC LIMIT $3",
@@ -74,7 +79,7 @@ impl Store {
 
     /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates
     /// meanwhile wins.
-    pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), Error> {
+    pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE api_keys SET hash = CASE WHEN hash = $2 THEN $3 ELSE hash END,
                  previous_hash = CASE WHEN previous_hash = $2 THEN $3 ELSE previous_hash END
@@ -89,7 +94,7 @@ impl Store {
     }
 
     /// Notes that a key was used at `now`, unless a use since `before` is noted already.
-    pub async fn note_api_key_use(&self, id: ApiKeyId, now: Instant, before: Instant) -> Result<(), Error> {
+    pub async fn note_api_key_use(&self, id: ApiKeyId, now: Instant, before: Instant) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)",
         )

@@ -7,7 +7,7 @@ use crate::domain::audit::retention::{LEAVES, Leaves};
 use crate::domain::clock::Instant;
 use crate::store::system::check;
 use crate::store::writes::audit_entries;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// A month of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct DroppedMonth {
 impl Store {
     /// In which ways the role in use could alter or remove audit entries, each as a phrase; empty for a good runtime
     /// role. None while there are no audit tables yet.
-    pub async fn powers_over_audit(&self) -> Result<Option<Vec<String>>, Error> {
+    pub async fn powers_over_audit(&self) -> Result<Option<Vec<String>>, StoreError> {
         let sql = "SELECT to_regclass('public.audit_checkpoints') IS NOT NULL";
         if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&self.workers).await? {
             return Ok(None);
@@ -51,13 +51,13 @@ impl Store {
     }
 
     /// Makes the coming months' parts, where they are not there yet.
-    pub async fn make_audit_months(&self) -> Result<(), Error> {
+    pub async fn make_audit_months(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT audit_make_months()").execute(&self.workers).await?;
         Ok(())
     }
 
     /// The months that end at or before `before`, oldest first, of which all entries are sealed.
-    pub async fn audit_months_before(&self, before: Instant) -> Result<Vec<DroppedMonth>, Error> {
+    pub async fn audit_months_before(&self, before: Instant) -> Result<Vec<DroppedMonth>, StoreError> {
         let names: Vec<String> = sqlx::query_scalar(
             "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
              WHERE i.inhparent = 'audit_entries'::regclass AND c.relname ~ '^audit_entries_[0-9]{4}_[0-9]{2}$'
@@ -83,7 +83,7 @@ impl Store {
     /// Drops months. `entry` tells of it, in the same transaction; the leaves that lose their entries, now and ever
     /// before, are added to it. What was dropped before is taken from the newest sealed entry about it: so that is to
     /// be verified first.
-    pub async fn drop_audit_months(&self, months: &[DroppedMonth], mut entry: AuditEntry) -> Result<(), Error> {
+    pub async fn drop_audit_months(&self, months: &[DroppedMonth], mut entry: AuditEntry) -> Result<(), StoreError> {
         let mut transaction = self.workers.begin().await?;
         let told = check::dropped(&mut transaction).await?;
         let mut leaves: Leaves = told.and_then(|text| text.parse().ok()).unwrap_or_default();

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 
 use crate::domain::poll::budget::Budget;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// A budget and the version that a write must still find.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct KeptBudget {
+pub struct StoredBudget {
     /// The budget.
     pub budget: Budget,
     /// Counts the writes; 0 is a budget that is not kept yet.
@@ -27,7 +27,7 @@ struct BudgetRow {
 
 impl Store {
     /// The account's budget; none before its first draw.
-    pub async fn budget(&self, account: &str) -> Result<Option<KeptBudget>, Error> {
+    pub async fn budget(&self, account: &str) -> Result<Option<StoredBudget>, StoreError> {
         let row: Option<BudgetRow> = sqlx::query_as(
             "SELECT version, rate, common, reserve, refilled_at, throttled_at FROM cloud_budgets WHERE account = $1",
         )
@@ -36,12 +36,12 @@ impl Store {
         .await?;
         Ok(row.map(|row| {
             let BudgetRow { version, rate, common, reserve, refilled_at, throttled_at } = row;
-            KeptBudget { version, budget: Budget { rate, common, reserve, refilled_at, throttled_at } }
+            StoredBudget { version, budget: Budget { rate, common, reserve, refilled_at, throttled_at } }
         }))
     }
 
     /// Writes the account's budget over the version that was read. `false`: another gateway was faster.
-    pub async fn put_budget(&self, account: &str, next: &KeptBudget) -> Result<bool, Error> {
+    pub async fn put_budget(&self, account: &str, next: &StoredBudget) -> Result<bool, StoreError> {
         let budget = &next.budget;
         // A crash may lose the last draws: that costs a few calls too many, and a commit to disk for each draw
         // would cost every create a millisecond.

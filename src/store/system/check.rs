@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
 use crate::domain::audit::retention::{DROPPED, LEAVES};
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::database::pool::Tx;
 use crate::store::rows::audit_entries::AuditRow;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// One view of the whole audit.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct AuditView(Tx);
 
 /// A row as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundRow {
+pub struct CheckedRow {
     /// Its id.
     pub id: Uuid,
     /// Transaction and number.
@@ -28,7 +28,7 @@ pub struct FoundRow {
     pub record: Option<AuditRecord>,
 }
 
-impl From<AuditRow> for FoundRow {
+impl From<AuditRow> for CheckedRow {
     fn from(row: AuditRow) -> Self {
         Self { id: row.id, position: (row.txid, row.seq), record: row.try_into().ok() }
     }
@@ -44,7 +44,7 @@ pub struct FoundLeaf {
     /// Its hash.
     pub hash: Vec<u8>,
     /// The rows with that id: one, unless something was removed or added.
-    pub rows: Vec<FoundRow>,
+    pub rows: Vec<CheckedRow>,
 }
 
 /// A part of the audit, in order.
@@ -60,7 +60,7 @@ pub struct AuditPage {
 
 impl Store {
     /// A view of the audit as it is now; nothing in it moves while it is read.
-    pub async fn audit_view(&self) -> Result<AuditView, Error> {
+    pub async fn audit_view(&self) -> Result<AuditView, StoreError> {
         let mut transaction = self.workers.begin().await?;
         // A page is read while the one before is looked at; a large audit takes longer than a request may.
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *transaction).await?;
@@ -73,13 +73,13 @@ impl Store {
 
 impl AuditView {
     /// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
-    pub async fn dropped(&mut self) -> Result<Option<String>, Error> {
+    pub async fn dropped(&mut self) -> Result<Option<String>, StoreError> {
         dropped(&mut self.0).await
     }
 
     /// The part from leaf `from` on: up to `limit` leaves, and what ends with them. Without leaves, it is what lies
     /// beyond the last.
-    pub async fn page(&mut self, from: i64, limit: i64) -> Result<AuditPage, Error> {
+    pub async fn page(&mut self, from: i64, limit: i64) -> Result<AuditPage, StoreError> {
         let leaves = self.leaves(from, limit).await?;
         let to = leaves.last().map_or(i64::MAX, |last| last.leaf + 1);
         let nodes = sqlx::query_as("SELECT leaf, level, hash FROM audit_nodes WHERE leaf >= $1 AND leaf < $2 LIMIT $3");
@@ -92,7 +92,7 @@ impl AuditView {
         Ok(AuditPage { leaves, nodes: Some(nodes), checkpoints })
     }
 
-    async fn leaves(&mut self, from: i64, limit: i64) -> Result<Vec<FoundLeaf>, Error> {
+    async fn leaves(&mut self, from: i64, limit: i64) -> Result<Vec<FoundLeaf>, StoreError> {
         let sql = format!(
             "SELECT l.leaf, l.entry, l.hash, {}
              FROM (SELECT leaf, entry, hash FROM audit_leaves WHERE leaf >= $1 ORDER BY leaf LIMIT $2) l
@@ -121,7 +121,7 @@ impl AuditView {
     }
 
     /// Up to `limit` rows that have no leaf, by transaction and number.
-    pub async fn unsealed(&mut self, limit: i64) -> Result<Vec<FoundRow>, Error> {
+    pub async fn unsealed(&mut self, limit: i64) -> Result<Vec<CheckedRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
              ORDER BY txid, seq LIMIT $1",
@@ -133,7 +133,7 @@ impl AuditView {
 }
 
 /// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
-pub(in crate::store) async fn dropped(connection: &mut Connection) -> Result<Option<String>, Error> {
+pub(in crate::store) async fn dropped(connection: &mut PooledConnection) -> Result<Option<String>, StoreError> {
     let sql = "SELECT e.parameters ->> $2 FROM audit_entries e JOIN audit_leaves l ON l.entry = e.id
                WHERE e.action = $1 AND e.outcome = 'succeeded' ORDER BY l.leaf DESC LIMIT 1";
     let found: Option<Option<String>> =

@@ -12,14 +12,14 @@ use sqlx::{AssertSqlSafe, FromRow};
 use crate::domain::audit::AuditEntry;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::region::Region;
-use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql, table};
-use crate::store::database::pool::Connection;
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _, sql, table};
+use crate::store::database::pool::PooledConnection;
 use crate::store::unreadable::readable;
 use crate::store::values::word;
 use crate::store::words::{ENDED, OPEN};
 use crate::store::writes::audit_entries;
 use crate::store::writes::platform_events;
-use crate::store::{Error, PlatformEvent, Store};
+use crate::store::{PlatformEvent, Store, StoreError};
 
 const TABLE: &str = "cloud_accounts";
 
@@ -66,9 +66,9 @@ table! {
 }
 
 impl TryFrom<AccountRow> for SealedAccount {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: AccountRow) -> Result<Self, Error> {
+    fn try_from(row: AccountRow) -> Result<Self, StoreError> {
         let role = match (row.role_arn, row.role_session, row.role_seconds) {
             (Some(arn), Some(session), Some(seconds)) => Some(AccountRole { arn, session, seconds }),
             _ => None,
@@ -95,23 +95,23 @@ static PUT: LazyLock<String> = LazyLock::new(|| {
          -- One that was changed meanwhile may be gone by now: it is not made anew.
          WHERE n.version = 0 OR EXISTS (SELECT FROM cloud_accounts c WHERE c.name = n.name)
          ON CONFLICT (name) DO UPDATE SET {} WHERE a.version = EXCLUDED.version - 1",
-        AccountRow::names(Which::All),
-        AccountRow::values(Which::All),
-        Numbers::default().one::<AccountRow>(Which::All),
-        AccountRow::overwrite(Which::All, &["name", "created_at"]),
+        AccountRow::names(ColumnSet::All),
+        AccountRow::values(ColumnSet::All),
+        Numbers::default().one::<AccountRow>(ColumnSet::All),
+        AccountRow::overwrite(ColumnSet::All, &["name", "created_at"]),
     )
 });
 
 impl Store {
     /// Every account, by name: few.
-    pub async fn cloud_accounts(&self) -> Result<Vec<SealedAccount>, Error> {
+    pub async fn cloud_accounts(&self) -> Result<Vec<SealedAccount>, StoreError> {
         let sql = format!("SELECT {} FROM cloud_accounts a ORDER BY name", AccountRow::columns("a"));
         let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.requests).await?;
         Ok(readable(rows))
     }
 
     /// One account.
-    pub async fn cloud_account(&self, name: &AccountName) -> Result<Option<SealedAccount>, Error> {
+    pub async fn cloud_account(&self, name: &AccountName) -> Result<Option<SealedAccount>, StoreError> {
         let sql = format!("SELECT {} FROM cloud_accounts a WHERE name = $1", AccountRow::columns("a"));
         let row: Option<AccountRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(name.as_str()).fetch_optional(&self.requests).await?;
@@ -124,11 +124,11 @@ impl Store {
         sealed: &SealedAccount,
         told: &[PlatformEvent],
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
-        let parameters = Parameters::default().one::<AccountRow>(Which::All, &sealed);
+        let parameters = StatementParameters::default().one::<AccountRow>(ColumnSet::All, &sealed);
         let done = parameters.query(&PUT)?.execute(&mut *transaction).await?;
-        self.end_told(transaction, &done, told, entry).await
+        self.end_announced(transaction, &done, told, entry).await
     }
 
     /// Removes an account that nothing is in, with its groups and what was found in it.
@@ -137,7 +137,7 @@ impl Store {
         name: &AccountName,
         told: &[PlatformEvent],
         entry: &AuditEntry,
-    ) -> Result<AccountRemoval, Error> {
+    ) -> Result<AccountRemoval, StoreError> {
         let mut transaction = self.requests.begin().await?;
         // Waits for creates that hold the row; those that come later find it gone.
         let locked: Option<i32> = sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 FOR UPDATE")
@@ -170,7 +170,7 @@ impl Store {
 
 /// Whether the cloud may have an image cache in the account, or an operation has work there: one that has ended is
 /// looked after while a copy of it may still be carried out, too.
-async fn is_used(connection: &mut Connection, name: &AccountName) -> Result<bool, Error> {
+async fn is_used(connection: &mut PooledConnection, name: &AccountName) -> Result<bool, StoreError> {
     let used = sqlx::query_scalar(sql!(
         "SELECT EXISTS (SELECT FROM image_caches WHERE account = $1
                  AND status NOT IN ({ENDED})

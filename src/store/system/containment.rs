@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::domain::identity::access_key::AccessKeyId;
 use crate::domain::identity::caller::TeamId;
-use crate::domain::identity::revocation::{Revocation, Target};
+use crate::domain::identity::revocation::{Revocation, RevocationTarget};
 use crate::domain::ids::ApiKeyId;
-use crate::store::Error;
-use crate::store::database::pool::Connection;
+use crate::store::StoreError;
+use crate::store::database::pool::PooledConnection;
 use crate::store::values::word;
 
 /// The keys that went.
@@ -40,11 +40,11 @@ struct Makers {
 }
 
 impl Makers {
-    fn of(target: &Target) -> Self {
+    fn of(target: &RevocationTarget) -> Self {
         let mut makers = Self::default();
         match target {
-            Target::Token(jti) => makers.credentials.push(jti.clone()),
-            Target::Subject { subject, .. } => {
+            RevocationTarget::Token(jti) => makers.credentials.push(jti.clone()),
+            RevocationTarget::Subject { subject, .. } => {
                 let api_key = subject.strip_prefix("api_key:").and_then(|id| id.parse::<ApiKeyId>().ok());
                 makers.api_keys.extend(api_key.map(ApiKeyId::uuid));
                 makers.access_keys.extend(subject.strip_prefix("access_key:").map(str::to_owned));
@@ -61,7 +61,7 @@ impl Makers {
 }
 
 /// Revokes them. What was made with a key that is revoked already goes, too: the chain is followed through it.
-pub(super) async fn take(connection: &mut Connection, revocation: &Revocation) -> Result<TakenKeys, Error> {
+pub(super) async fn take(connection: &mut PooledConnection, revocation: &Revocation) -> Result<TakenKeys, StoreError> {
     let (mut taken, mut makers) = (TakenKeys::default(), Makers::of(&revocation.target));
     let mut met = HashSet::new();
     loop {
@@ -81,10 +81,10 @@ pub(super) async fn take(connection: &mut Connection, revocation: &Revocation) -
 
 /// The API keys of these makers, and whether each is revoked already.
 async fn api_keys_of(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     makers: &Makers,
     team: Option<&TeamId>,
-) -> Result<Vec<(Uuid, bool)>, Error> {
+) -> Result<Vec<(Uuid, bool)>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT id, revoked_at IS NOT NULL FROM api_keys
          WHERE ($1::text IS NULL OR team = $1)
@@ -99,7 +99,7 @@ async fn api_keys_of(
     Ok(rows)
 }
 
-async fn revoke_api_keys(connection: &mut Connection, ids: &[Uuid], with: &Revocation) -> Result<(), Error> {
+async fn revoke_api_keys(connection: &mut PooledConnection, ids: &[Uuid], with: &Revocation) -> Result<(), StoreError> {
     sqlx::query("UPDATE api_keys SET revoked_at = $1, revoked_with = $3 WHERE id = ANY($2) AND revoked_at IS NULL")
         .bind(with.created_at)
         .bind(ids)
@@ -110,10 +110,10 @@ async fn revoke_api_keys(connection: &mut Connection, ids: &[Uuid], with: &Revoc
 }
 
 async fn take_access_keys(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     makers: &Makers,
     with: &Revocation,
-) -> Result<Vec<AccessKeyId>, Error> {
+) -> Result<Vec<AccessKeyId>, StoreError> {
     let rows: Vec<String> = sqlx::query_scalar(
         "UPDATE access_keys SET revoked_at = $1, revoked_with = $6, secret = '', previous_secret = NULL,
              previous_until = NULL

@@ -10,7 +10,7 @@ mod workers;
 
 use chrono::{DateTime, Utc};
 pub use claims::Bounds;
-pub use results::{Ailing, Finished};
+pub use results::{FailingEndpoint, Finished};
 
 /// An instant of the database.
-type Stamp = DateTime<Utc>;
+type DatabaseTime = DateTime<Utc>;

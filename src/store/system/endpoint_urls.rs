@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use crate::domain::ids::EndpointId;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// A URL that stands in plain text where none has to.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -35,7 +35,7 @@ impl PlainUrl {
 
 impl Store {
     /// Up to `limit` endpoints whose URL is not encrypted, or stands in plain text beside without need.
-    pub async fn plain_urls(&self, limit: i64) -> Result<Vec<PlainUrl>, Error> {
+    pub async fn plain_urls(&self, limit: i64) -> Result<Vec<PlainUrl>, StoreError> {
         let found = sqlx::query_as(
             "SELECT id, url, url_sealed FROM webhook_endpoints WHERE NOT deleted AND url NOT LIKE 'sealed:%' AND (url_sealed IS NULL
                  OR NOT (SELECT plain_beside FROM webhook_url_storage))
@@ -49,7 +49,7 @@ impl Store {
 
     /// Writes the encrypted URL of an endpoint, and the placeholder in place of the plain one where no version of
     /// before has to read it. `false`: it was changed meanwhile.
-    pub async fn seal_url(&self, was: &PlainUrl, sealed: &[u8], placeholder: &str) -> Result<bool, Error> {
+    pub async fn seal_url(&self, was: &PlainUrl, sealed: &[u8], placeholder: &str) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET url_sealed = $4,
                  url = CASE WHEN (SELECT plain_beside FROM webhook_url_storage) THEN url ELSE $5 END
@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// From now on no URL is kept in plain text: no version that reads nothing else may run on this database any more.
-    pub async fn end_plain_urls(&self) -> Result<(), Error> {
+    pub async fn end_plain_urls(&self) -> Result<(), StoreError> {
         sqlx::query("UPDATE webhook_url_storage SET plain_beside = false WHERE plain_beside")
             .execute(&self.workers)
             .await?;
@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Wipes what a version of before left of the URLs of endpoints that it removed. Returns how many.
-    pub async fn wipe_removed_urls(&self) -> Result<u64, Error> {
+    pub async fn wipe_removed_urls(&self) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET url = COALESCE(substring(url FROM '^[^/]*//[^/?#]*'), ''), url_sealed = NULL,
                  verified_networks = NULL
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// Notes in which networks an endpoint is verified, unless it was moved or removed since they were `was`.
-    pub async fn note_networks(&self, endpoint: EndpointId, was: &[String], are: &[String]) -> Result<(), Error> {
+    pub async fn note_networks(&self, endpoint: EndpointId, was: &[String], are: &[String]) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE webhook_endpoints SET verified_networks = $3 WHERE id = $1 AND verified_networks = $2 AND NOT deleted",
         )

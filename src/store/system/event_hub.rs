@@ -14,7 +14,7 @@ use crate::store::rows::feed::{COLUMNS, EventRow, LIVES, NOW, SETTLED, Stretch};
 use crate::store::unreadable::readable;
 use crate::store::values::word;
 use crate::store::writes::platform_events::UNTOLD;
-use crate::store::{Error, Place, Store};
+use crate::store::{FeedPosition, Store, StoreError};
 
 #[derive(FromRow)]
 struct FeedRow {
@@ -25,7 +25,11 @@ struct FeedRow {
 
 impl Store {
     /// The feeds of these teams, each after its place, up to `limit` events of each.
-    pub async fn feeds_after(&self, places: &[(TeamId, Place)], limit: usize) -> Result<Vec<(TeamId, Stretch)>, Error> {
+    pub async fn feeds_after(
+        &self,
+        places: &[(TeamId, FeedPosition)],
+        limit: usize,
+    ) -> Result<Vec<(TeamId, Stretch)>, StoreError> {
         let untold = format!("{}w.team{}", UNTOLD.0, UNTOLD.1);
         let sql = format!(
             "{NOW} SELECT w.team, {COLUMNS}
@@ -58,14 +62,15 @@ impl Store {
             while let Some(row) = rows.next_if(|row| row.team == team.as_str()) {
                 of_team.push(row.event);
             }
-            let place = places.iter().find(|(known, _)| *known == team).map_or(Place::BEGINNING, |(_, place)| *place);
+            let place =
+                places.iter().find(|(known, _)| *known == team).map_or(FeedPosition::BEGINNING, |(_, place)| *place);
             found.push((team, Stretch::of(of_team, limit, place)));
         }
         Ok(found)
     }
 
     /// Those of these image caches that have a higher version than the one named.
-    pub async fn moved_caches(&self, known: &[(CacheId, i64)]) -> Result<Vec<ImageCache>, Error> {
+    pub async fn moved_caches(&self, known: &[(CacheId, i64)]) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM UNNEST($1::uuid[], $2::bigint[]) AS w (id, version)
              JOIN image_caches c ON c.id = w.id AND c.version > w.version",

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
 use crate::domain::webhooks::retry::LONGEST_PAUSE;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// So many image caches are looked at by one statement: to read all of a large table takes longer than one may.
 const PIECE: i64 = 1_000;
@@ -27,7 +27,7 @@ pub struct Farthest {
 
 impl Store {
     /// Shortens the leases that end later than any lease may. Returns how many.
-    pub async fn shorten_leases(&self) -> Result<u64, Error> {
+    pub async fn shorten_leases(&self) -> Result<u64, StoreError> {
         let mut shortened = 0;
         for sql in [
             "UPDATE operations SET lease_until = clock_timestamp() + make_interval(secs => $1)
@@ -52,7 +52,7 @@ impl Store {
     /// Makes present what image caches have further ahead than anything is put off, so that they are compared with the
     /// cloud and their builds are judged: of the next so many after `after`, by their ids. Returns how many it was, and
     /// after which to go on.
-    pub async fn void_far_caches(&self, now: Instant, after: Uuid) -> Result<(u64, Option<Uuid>), Error> {
+    pub async fn void_far_caches(&self, now: Instant, after: Uuid) -> Result<(u64, Option<Uuid>), StoreError> {
         let (far, next): (Vec<Uuid>, Option<Uuid>) = sqlx::query_as(
             "WITH piece AS (
                  SELECT id, updated_at > $2 OR (evidence ->> 'accepted_at')::timestamptz > $2 AS far
@@ -81,7 +81,7 @@ impl Store {
 
     /// The same of operations that have not come to rest, and of the answers that are owed: what was left behind is
     /// removed from now on. Returns how many.
-    pub async fn void_far_progress(&self, now: Instant) -> Result<u64, Error> {
+    pub async fn void_far_progress(&self, now: Instant) -> Result<u64, StoreError> {
         let running = "UPDATE operations SET created_at = LEAST(created_at, $1),
                 last_signed_at = LEAST(last_signed_at, $1), window_opened_at = LEAST(window_opened_at, $1)
             WHERE state = 'running' AND (created_at > $2 OR last_signed_at > $2)";
@@ -94,7 +94,7 @@ impl Store {
     }
 
     /// Makes due the operations that are due further ahead than they may be. Returns how many.
-    pub async fn void_far_operations(&self, now: Instant, farthest: Farthest) -> Result<u64, Error> {
+    pub async fn void_far_operations(&self, now: Instant, farthest: Farthest) -> Result<u64, StoreError> {
         let operation = now + farthest.operation.max(FARTHEST_DUE);
         // A time of signing that is ahead would have the look for what was done wait until then. What was signed was
         // signed by now.
@@ -108,7 +108,7 @@ impl Store {
 
     /// Makes due the looks, comparisons and deliveries that are due further ahead than they may be, which may be done
     /// early by any clock. Returns how many.
-    pub async fn void_far_looks(&self, now: Instant, farthest: Farthest) -> Result<u64, Error> {
+    pub async fn void_far_looks(&self, now: Instant, farthest: Farthest) -> Result<u64, StoreError> {
         let comparison = now + farthest.comparison.max(FARTHEST_DUE);
         let groups = "UPDATE tracker_groups SET due_at = $1 WHERE due_at > $2";
         let comparisons = "UPDATE reconcile_groups SET due_at = $1, list_at = LEAST(list_at, $1)
@@ -125,7 +125,7 @@ impl Store {
         &self,
         now: Instant,
         all: [(&'static str, Instant); N],
-    ) -> Result<u64, Error> {
+    ) -> Result<u64, StoreError> {
         let mut made_present = 0;
         for (sql, limit) in all {
             let done = sqlx::query(sql).bind(now).bind(limit).execute(&self.workers).await?;

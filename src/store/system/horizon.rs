@@ -4,7 +4,7 @@ use std::fmt;
 
 use sqlx::FromRow;
 
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// The oldest transaction that runs, in whichever database of the server.
 #[derive(Debug, Clone, PartialEq, FromRow)]
@@ -38,7 +38,7 @@ impl fmt::Display for OldestTransaction {
 
 impl Store {
     /// The oldest transaction that runs, if any does that others could be behind.
-    pub async fn oldest_transaction(&self) -> Result<Option<OldestTransaction>, Error> {
+    pub async fn oldest_transaction(&self) -> Result<Option<OldestTransaction>, StoreError> {
         // Whoever is asked sees process and number of every transaction; what else there is, only of its own role.
         let oldest = sqlx::query_as(
             "WITH now AS MATERIALIZED (SELECT pg_current_snapshot() AS seen)

@@ -13,10 +13,10 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
 use crate::store::columns::row;
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::unreadable::{self, readable};
 use crate::store::values::jsonb;
-use crate::store::{Error, PlatformEvent, Store};
+use crate::store::{PlatformEvent, Store, StoreError};
 
 const TABLE: &str = "issuers";
 /// Two issuers with one `iss`.
@@ -60,10 +60,10 @@ row! {
 }
 
 impl TryFrom<IssuerRow> for StoredIssuer {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: IssuerRow) -> Result<Self, Error> {
-        let unknown = |detail: String| Error::Unreadable { table: TABLE, column: "document", detail };
+    fn try_from(row: IssuerRow) -> Result<Self, StoreError> {
+        let unknown = |detail: String| StoreError::Unreadable { table: TABLE, column: "document", detail };
         let issuer: Issuer = serde_json::from_value(row.document.0).map_err(|error| unknown(error.to_string()))?;
         if issuer.name != row.name {
             return Err(unknown("it has another name".to_owned()));
@@ -77,14 +77,14 @@ impl TryFrom<IssuerRow> for StoredIssuer {
 
 impl Store {
     /// Every issuer that this version knows all of, by name: few.
-    pub async fn issuers(&self) -> Result<Vec<StoredIssuer>, Error> {
+    pub async fn issuers(&self) -> Result<Vec<StoredIssuer>, StoreError> {
         let sql = format!("SELECT {} FROM issuers i ORDER BY name", IssuerRow::columns("i"));
         let rows: Vec<IssuerRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.requests).await?;
         Ok(readable(rows))
     }
 
     /// One issuer. Fails where it holds what this version does not know.
-    pub async fn issuer(&self, name: &str) -> Result<Option<StoredIssuer>, Error> {
+    pub async fn issuer(&self, name: &str) -> Result<Option<StoredIssuer>, StoreError> {
         let sql = format!("SELECT {} FROM issuers i WHERE name = $1", IssuerRow::columns("i"));
         let row: Option<IssuerRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(name).fetch_optional(&self.requests).await?;
@@ -93,7 +93,7 @@ impl Store {
 
     /// The version of an issuer, 0 where there is none: also of one that this version does not know all of, so that it
     /// can be replaced and removed.
-    pub async fn issuer_version(&self, name: &str) -> Result<i64, Error> {
+    pub async fn issuer_version(&self, name: &str) -> Result<i64, StoreError> {
         let found: Option<i64> = sqlx::query_scalar("SELECT version FROM issuers WHERE name = $1")
             .bind(name)
             .fetch_optional(&self.requests)
@@ -107,7 +107,7 @@ impl Store {
         stored: &StoredIssuer,
         told: &[PlatformEvent],
         entry: &AuditEntry,
-    ) -> Result<IssuerChange, Error> {
+    ) -> Result<IssuerChange, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let number = count(&mut transaction).await?;
         if stored.version == 0 && number >= MAX_ISSUERS {
@@ -128,12 +128,12 @@ impl Store {
         .bind(stored.updated_at)
         .execute(&mut *transaction)
         .await
-        .map_err(Error::from);
+        .map_err(StoreError::from);
         let done = match done {
             Err(error) if error.is_constraint(SAME_ISS) => return Ok(IssuerChange::SameIss),
             done => done?,
         };
-        let written = self.end_told(transaction, &done, told, entry).await?;
+        let written = self.end_announced(transaction, &done, told, entry).await?;
         Ok(if written { IssuerChange::Done } else { IssuerChange::Moved })
     }
 
@@ -144,19 +144,19 @@ impl Store {
         version: i64,
         told: &[PlatformEvent],
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query("DELETE FROM issuers WHERE name = $1 AND version = $2")
             .bind(name)
             .bind(version)
             .execute(&mut *transaction)
             .await?;
-        self.end_told(transaction, &done, told, entry).await
+        self.end_announced(transaction, &done, told, entry).await
     }
 }
 
 /// How many there are. Additions queue up, so that two at once cannot both be the last that fits.
-async fn count(connection: &mut Connection) -> Result<usize, Error> {
+async fn count(connection: &mut PooledConnection) -> Result<usize, StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('issuers', 0))").execute(&mut *connection).await?;
     let found: i64 = sqlx::query_scalar("SELECT count(*) FROM issuers").fetch_one(connection).await?;
     Ok(usize::try_from(found).unwrap_or(usize::MAX))

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use crate::domain::clock::Instant;
-use crate::domain::database::heartbeats::{MISSED_AFTER, Signs};
+use crate::domain::database::heartbeats::{Heartbeats, MISSED_AFTER};
 use crate::domain::image_cache::ImageCache;
 use crate::store::columns::sql;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
 use crate::store::words::{AT_REST, OVER};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Forgets idempotency keys made before `before` whose operation has ended. Returns how many.
-    pub async fn forget_keys(&self, before: Instant) -> Result<u64, Error> {
+    pub async fn forget_keys(&self, before: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "DELETE FROM idempotency_keys k USING operations o
              WHERE k.created_at < $1 AND o.id = k.operation AND o.state <> 'running'",
@@ -27,7 +27,7 @@ impl Store {
     /// Makes the days of attempts that are coming and forgets those that are older than `keep` by the database's clock,
     /// as whole tables; and what an earlier form of the database kept of them. None: nothing is forgotten. The
     /// deliveries themselves stay. Returns how many days went.
-    pub async fn forget_attempts(&self, keep: Option<Duration>) -> Result<i32, Error> {
+    pub async fn forget_attempts(&self, keep: Option<Duration>) -> Result<i32, StoreError> {
         let seconds = keep.map(|keep| keep.as_secs_f64());
         let days = sqlx::query_scalar("SELECT delivery_attempts_upkeep(make_interval(secs => $1))")
             .bind(seconds)
@@ -42,7 +42,7 @@ impl Store {
 
     /// Cancels what has come to wait for an endpoint since it was removed: an attempt that was under way and
     /// failed, an event of the same moment. Returns how many.
-    pub async fn cancel_orphans(&self, now: Instant) -> Result<u64, Error> {
+    pub async fn cancel_orphans(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries d SET state = 4, finished_at = $1 FROM webhook_endpoints w
              WHERE w.deleted AND d.endpoint = w.id AND d.state = 0",
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Makes every group due that holds a cache whose retention has ended, so that the tracker looks.
-    pub async fn wake_expired(&self, now: Instant) -> Result<u64, Error> {
+    pub async fn wake_expired(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(sql!(
             "INSERT INTO tracker_groups AS g (account, region, due_at)
              SELECT DISTINCT account, region, $1::timestamptz FROM image_caches
@@ -68,7 +68,7 @@ impl Store {
     }
 
     /// Up to `limit` caches whose delete has ended, that have not changed since `before`, and that looks still find.
-    pub async fn undone_deletes(&self, before: Instant, limit: i64) -> Result<Vec<ImageCache>, Error> {
+    pub async fn undone_deletes(&self, before: Instant, limit: i64) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM image_caches c
              WHERE c.status = 'deleting' AND c.eci_cache_id IS NOT NULL AND c.misses = 0 AND c.updated_at <= $1
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Shows that `worker` is alive.
-    pub async fn beat(&self, worker: &str) -> Result<(), Error> {
+    pub async fn beat(&self, worker: &str) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO worker_heartbeats (worker, beat_at) VALUES ($1, clock_timestamp())
              ON CONFLICT (worker) DO UPDATE SET beat_at = EXCLUDED.beat_at",
@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// The signs of life of all workers.
-    pub async fn heartbeats(&self) -> Result<Signs, Error> {
+    pub async fn heartbeats(&self) -> Result<Heartbeats, StoreError> {
         let (fresh, print) = sqlx::query_as(
             // One that is ahead was shown before the clock leapt back, and says nothing.
             "SELECT COALESCE(bool_or(beat_at > clock_timestamp() - make_interval(secs => $1)
@@ -106,6 +106,6 @@ impl Store {
         .bind(MISSED_AFTER.as_secs_f64())
         .fetch_one(&self.requests)
         .await?;
-        Ok(Signs { fresh, print })
+        Ok(Heartbeats { fresh, print })
     }
 }

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::domain::ids::{EndpointId, OperationId};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// A column that holds envelopes. Names of this file alone: they stand in statements as they are.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +86,7 @@ impl Store {
         header: &[u8],
         after: &str,
         limit: i64,
-    ) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let Sealed { table, id, column, .. } = place;
         let sql = format!(
             "SELECT {id}::text, {column} FROM {table} WHERE octet_length({column}) > 0
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// A few envelopes that begin with `header` and a few that do not: row and envelope.
-    pub async fn sealed_samples(&self, place: &Sealed, header: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    pub async fn sealed_samples(&self, place: &Sealed, header: &[u8]) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let Sealed { table, id, column, .. } = place;
         let one = |sign: &str| {
             format!(
@@ -111,7 +111,7 @@ impl Store {
     }
 
     /// Writes an envelope in place of the one that was read. `false`: the row has another by now, or none.
-    pub async fn reseal(&self, place: &Sealed, row: &str, was: &[u8], is: &[u8]) -> Result<bool, Error> {
+    pub async fn reseal(&self, place: &Sealed, row: &str, was: &[u8], is: &[u8]) -> Result<bool, StoreError> {
         let Sealed { table, id, column, .. } = place;
         let sql = format!("UPDATE {table} SET {column} = $3 WHERE {id}::text = $1 AND {column} = $2");
         let done = sqlx::query(AssertSqlSafe(sql)).bind(row).bind(was).bind(is).execute(&self.workers).await?;
@@ -119,7 +119,7 @@ impl Store {
     }
 
     /// Which keys sealed what stands there now.
-    pub async fn sealed_by(&self, place: &Sealed) -> Result<Vec<SealedBy>, Error> {
+    pub async fn sealed_by(&self, place: &Sealed) -> Result<Vec<SealedBy>, StoreError> {
         let Sealed { table, column, .. } = place;
         // The second byte of an envelope tells how long the key's id is, which follows.
         let sql = format!(

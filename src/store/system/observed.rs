@@ -12,18 +12,18 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::domain::ids::CacheId;
-use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
-use crate::store::database::pool::Connection;
-use crate::store::rows::{Events, ImageCacheRow, TransitionRow};
+use crate::store::columns::{BatchTable as _, ColumnSet, Numbers, StatementParameters, Table as _};
+use crate::store::database::pool::PooledConnection;
+use crate::store::rows::{EventsTable, ImageCacheRow, TransitionRow};
 use crate::store::words::OPEN;
 use crate::store::writes::audit_entries;
 use crate::store::writes::changes::is_vanishing;
 use crate::store::writes::dispatch;
-use crate::store::{CacheWrite, Error, Store};
+use crate::store::{CacheWrite, Store, StoreError};
 
 impl Store {
     /// Writes what was observed, and returns which caches were written: the rows of all others have moved on.
-    pub async fn write_observed(&self, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+    pub async fn write_observed(&self, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, StoreError> {
         if writes.is_empty() {
             return Ok(HashSet::new());
         }
@@ -43,7 +43,7 @@ impl Store {
 }
 
 /// What an observation may change, and what a row is found by.
-const SEEN: Which = Which::Only(&[
+const SEEN: ColumnSet = ColumnSet::Only(&[
     "id",
     "team",
     "version",
@@ -86,9 +86,9 @@ static STEPS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-async fn update_rows(connection: &mut Connection, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, Error> {
+async fn update_rows(connection: &mut PooledConnection, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, StoreError> {
     let vanishing = writes.iter().filter(|write| write.transition.as_ref().is_some_and(is_vanishing));
-    let parameters = Parameters::default()
+    let parameters = StatementParameters::default()
         .with(vanishing.map(|write| write.next.id.uuid()).collect::<Vec<_>>())
         .many::<ImageCacheRow>(SEEN, &writes.iter().map(|write| &write.next).collect::<Vec<_>>());
     let written = parameters.query(&STEPS)?.fetch_all(connection).await?;
@@ -98,21 +98,21 @@ async fn update_rows(connection: &mut Connection, writes: &[CacheWrite]) -> Resu
 
 static TRANSITIONS: LazyLock<String> = LazyLock::new(TransitionRow::insert_many);
 
-async fn insert_transitions(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
+async fn insert_transitions(connection: &mut PooledConnection, writes: &[&CacheWrite]) -> Result<(), StoreError> {
     let rows: Vec<_> = writes.iter().filter_map(|write| write.transition()).collect();
-    let parameters = Parameters::default().many::<TransitionRow>(Which::All, &rows);
+    let parameters = StatementParameters::default().many::<TransitionRow>(ColumnSet::All, &rows);
     parameters.query(&TRANSITIONS)?.execute(connection).await?;
     Ok(())
 }
 
 static EVENTS: LazyLock<String> =
-    LazyLock::new(|| format!("{} ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq", Events::insert_many()));
+    LazyLock::new(|| format!("{} ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq", EventsTable::insert_many()));
 
 /// Events, each once, and one delivery for each endpoint that wants it. All of them go the way of the first.
-async fn insert_events(connection: &mut Connection, writes: &[&CacheWrite]) -> Result<(), Error> {
+async fn insert_events(connection: &mut PooledConnection, writes: &[&CacheWrite]) -> Result<(), StoreError> {
     let rows: Vec<_> = writes.iter().filter_map(|write| write.event()).collect();
     let Some(first) = rows.first().map(|row| row.event) else { return Ok(()) };
-    let parameters = Parameters::default().many::<Events>(Which::All, &rows);
+    let parameters = StatementParameters::default().many::<EventsTable>(ColumnSet::All, &rows);
     let told = parameters.query(&EVENTS)?.fetch_all(&mut *connection).await?;
     let told: Vec<i64> = told.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
     dispatch::enqueue(connection, &told, first.at, &first.dispatch).await

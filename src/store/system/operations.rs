@@ -12,13 +12,13 @@ use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::ImageCache;
-use crate::domain::operation::{Held, Operation, Progress};
+use crate::domain::operation::{HoldReason, Operation, Progress};
 use crate::store::columns::sql;
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::values::jsonb;
 use crate::store::words::ENDED;
-use crate::store::{Error, Store, Waiter};
+use crate::store::{Store, StoreError, Waiter};
 
 /// An operation in this worker's hands.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ fn of_account(account: Option<&str>, place: u8) -> String {
 impl Store {
     /// How many operations are due and in nobody's hands, counted up to `limit`; of one account only where one is
     /// given.
-    pub async fn operations_due(&self, account: Option<&str>, now: Instant, limit: i64) -> Result<i64, Error> {
+    pub async fn operations_due(&self, account: Option<&str>, now: Instant, limit: i64) -> Result<i64, StoreError> {
         let sql = format!(
             "SELECT count(*) FROM (SELECT FROM operations
                  WHERE state = 'running' AND (in_doubt OR NOT abandoned) AND due_at <= $1
@@ -104,7 +104,7 @@ impl Store {
         lease_seconds: f64,
         limit: i64,
         taken: Uptime,
-    ) -> Result<Vec<LeasedOperation>, Error> {
+    ) -> Result<Vec<LeasedOperation>, StoreError> {
         let sql = format!(
             "WITH RECURSIVE teams AS (
                  -- One step through the index for each team that has any, however many operations it has.
@@ -144,7 +144,12 @@ impl Store {
     }
 
     /// Makes the lease of an operation last from now on. `false`: it is not held any more, or the operation has ended.
-    pub async fn renew_operation(&self, id: OperationId, lease_token: Uuid, lease_seconds: f64) -> Result<bool, Error> {
+    pub async fn renew_operation(
+        &self,
+        id: OperationId,
+        lease_token: Uuid,
+        lease_seconds: f64,
+    ) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE operations SET lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id = $1 AND lease_token = $2 AND state = 'running' AND lease_until > clock_timestamp()",
@@ -164,7 +169,7 @@ impl Store {
         lease_token: Uuid,
         lease_seconds: f64,
         taken: Uptime,
-    ) -> Result<Option<LeasedOperation>, Error> {
+    ) -> Result<Option<LeasedOperation>, StoreError> {
         let sql = format!(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id = $1 AND state = 'running' AND NOT in_doubt AND (lease_until IS NULL OR lease_until < clock_timestamp())
@@ -185,7 +190,7 @@ impl Store {
     }
 
     /// The operation that runs on a cache.
-    pub async fn running_on(&self, team: &TeamId, cache: CacheId) -> Result<Option<Operation>, Error> {
+    pub async fn running_on(&self, team: &TeamId, cache: CacheId) -> Result<Option<Operation>, StoreError> {
         let sql = format!(
             "SELECT {} FROM operations o WHERE team = $1 AND image_cache = $2 AND state = 'running'",
             OperationRow::columns("o")
@@ -206,7 +211,7 @@ impl Store {
         lease_token: Uuid,
         signed: &Progress,
         lease_seconds: f64,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let noted: i64 = sqlx::query_scalar(
             "WITH noted AS (
                  UPDATE operations SET attempts = $5, last_signed_at = $3, window_opened_at = $6, in_doubt = true,
@@ -238,7 +243,7 @@ impl Store {
         number: Option<i32>,
         now: Instant,
         how: &Postponed,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let ended = sqlx::query(
             "WITH put_back AS (
                  UPDATE operations SET in_doubt = $3, due_at = $4, lease_token = NULL, lease_until = NULL,
@@ -256,7 +261,7 @@ impl Store {
         .bind(now)
         .bind(how.outcome)
         .bind(&how.detail)
-        .bind(how.progress.held.map(Held::as_str))
+        .bind(how.progress.held.map(HoldReason::as_str))
         .bind(how.error.as_ref().map(jsonb))
         .bind(how.progress.unseen_since)
         .bind(how.progress.window_opened_at)
@@ -266,7 +271,7 @@ impl Store {
     }
 
     /// Abandoned creates of which nothing was done so far, and nothing may be any more.
-    pub async fn abandoned_unsent(&self, limit: i64) -> Result<Vec<Operation>, Error> {
+    pub async fn abandoned_unsent(&self, limit: i64) -> Result<Vec<Operation>, StoreError> {
         let sql = format!(
             "SELECT {} FROM operations o WHERE abandoned AND state = 'running' AND NOT in_doubt ORDER BY id LIMIT $1",
             OperationRow::columns("o")
@@ -283,7 +288,7 @@ impl Store {
         now: Instant,
         rests: (Duration, Duration),
         limit: i64,
-    ) -> Result<Vec<(Operation, ImageCache)>, Error> {
+    ) -> Result<Vec<(Operation, ImageCache)>, StoreError> {
         let sql = format!(
             "SELECT {} FROM operations o JOIN image_caches c ON c.team = o.team AND c.id = o.image_cache
              WHERE o.abandoned AND o.state = 'succeeded' AND c.status NOT IN ('deleting', {ENDED})
@@ -309,7 +314,7 @@ impl Store {
     }
 
     /// How many image caches of abandoned creates stand because the cloud refused to remove them.
-    pub async fn abandoned_unremoved(&self) -> Result<i64, Error> {
+    pub async fn abandoned_unremoved(&self) -> Result<i64, StoreError> {
         let unremoved = sqlx::query_scalar(
             "SELECT count(*) FROM operations o WHERE o.abandoned AND o.state = 'succeeded' AND EXISTS (
                  SELECT FROM operations r
@@ -319,7 +324,7 @@ impl Store {
     }
 
     /// Forgets the mark of abandoned creates whose caches are gone, or never were, and what is owed for such.
-    pub async fn forget_abandoned(&self) -> Result<u64, Error> {
+    pub async fn forget_abandoned(&self) -> Result<u64, StoreError> {
         let done = sqlx::query(sql!(
             "UPDATE operations o SET abandoned = false FROM image_caches c
              WHERE o.abandoned AND o.state <> 'running' AND c.team = o.team AND c.id = o.image_cache

@@ -5,14 +5,14 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::domain::clock::Instant;
-use crate::domain::filter::Reach;
+use crate::domain::filter::AuditReach;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::domain::operation::Operation;
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::values::word;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Where a list of operations goes on: when the last one was asked for, and its id.
 pub type OperationPlace = (Instant, OperationId);
@@ -21,10 +21,10 @@ impl Store {
     /// Up to `limit` operations in `reach` that have not ended, those first that were asked for first.
     pub async fn open_operations(
         &self,
-        reach: &Reach,
+        reach: &AuditReach,
         place: Option<OperationPlace>,
         limit: i64,
-    ) -> Result<Vec<Operation>, Error> {
+    ) -> Result<Vec<Operation>, StoreError> {
         let place = place.map(|(at, id)| (at, id.uuid()));
         let read = |last: Option<(DateTime<Utc>, Uuid)>, wanted: i64| {
             self.open_operation_rows(reach.team(), last.or(place), wanted)
@@ -38,7 +38,7 @@ impl Store {
         team: Option<&TeamId>,
         place: Option<(DateTime<Utc>, Uuid)>,
         limit: i64,
-    ) -> Result<Vec<OperationRow>, Error> {
+    ) -> Result<Vec<OperationRow>, StoreError> {
         let (at, id) = place.unzip();
         // One that waits does so for one that runs on the same image cache: of these there are few, and an index.
         let sql = format!(
@@ -63,7 +63,7 @@ impl Store {
 
     /// Up to `limit` teams that are registered or have, or had, image caches, by id, after `after`; each with whether
     /// it is registered.
-    pub async fn known_teams(&self, after: Option<&TeamId>, limit: i64) -> Result<Vec<(TeamId, bool)>, Error> {
+    pub async fn known_teams(&self, after: Option<&TeamId>, limit: i64) -> Result<Vec<(TeamId, bool)>, StoreError> {
         // From one team to the next by the index: there are many more image caches than teams.
         let rows: Vec<(String, bool)> = sqlx::query_as(
             "WITH RECURSIVE next AS (

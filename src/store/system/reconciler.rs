@@ -21,7 +21,7 @@ use crate::store::unreadable::readable;
 use crate::store::words::{AT_REST, ENDED, OVER};
 use crate::store::writes::changes;
 use crate::store::writes::tracker_wake;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::verdict::Facts::is_at_rest`], and nobody changes them
 /// now.
@@ -67,7 +67,7 @@ impl Store {
         now: Instant,
         lease_token: Uuid,
         lease_seconds: f64,
-    ) -> Result<Option<ReconcileLease>, Error> {
+    ) -> Result<Option<ReconcileLease>, StoreError> {
         let (accounts, regions): (Vec<&str>, Vec<&str>) =
             known.iter().map(|(account, region)| (account.as_str(), region.as_str())).unzip();
         sqlx::query(
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Holds the group for longer. `false`: it is somebody else's by now.
-    pub async fn hold_reconciliation(&self, lease: &ReconcileLease, lease_seconds: f64) -> Result<bool, Error> {
+    pub async fn hold_reconciliation(&self, lease: &ReconcileLease, lease_seconds: f64) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE reconcile_groups SET lease_until = clock_timestamp() + make_interval(secs => $4)
              WHERE account = $1 AND region = $2 AND lease_token = $3 AND lease_until > clock_timestamp()",
@@ -119,7 +119,7 @@ impl Store {
         lease: &ReconcileLease,
         due_at: Instant,
         list: Option<ComparedList>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE reconcile_groups SET lease_token = NULL, lease_until = NULL, due_at = $4,
                  completed_at = COALESCE($5, completed_at), listed = COALESCE($6, listed), list_at = COALESCE($7, list_at)
@@ -139,14 +139,14 @@ impl Store {
 
     /// When the group was last compared whole whose turn is longest ago, counted from its joining where it never was;
     /// `None` while there is no group.
-    pub async fn oldest_reconciliation(&self) -> Result<Option<Instant>, Error> {
+    pub async fn oldest_reconciliation(&self) -> Result<Option<Instant>, StoreError> {
         let oldest = sqlx::query_scalar("SELECT min(COALESCE(completed_at, since)) FROM reconcile_groups");
         Ok(oldest.fetch_one(&self.workers).await?)
     }
 
     /// The group's rows at rest that may differ from what the cloud shows: `seen` is a list of objects, as
     /// `app::reconciling` makes them.
-    pub async fn differing(&self, group: &TrackerGroup, seen: &Value) -> Result<Vec<ImageCache>, Error> {
+    pub async fn differing(&self, group: &TrackerGroup, seen: &Value) -> Result<Vec<ImageCache>, StoreError> {
         let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         // A usual row costs a join and a dozen comparisons; what was noted before is judged again every time.
         let sql = format!(
@@ -178,7 +178,7 @@ impl Store {
         ids: &[String],
         before: Instant,
         limit: i64,
-    ) -> Result<Vec<ImageCache>, Error> {
+    ) -> Result<Vec<ImageCache>, StoreError> {
         let columns = ImageCacheRow::columns("c");
         let sql = format!(
             "SELECT {columns} FROM unnest($3::text[]) AS s(id)
@@ -198,7 +198,7 @@ impl Store {
         ids: &[String],
         before: Instant,
         limit: i64,
-    ) -> Result<Vec<ImageCache>, Error> {
+    ) -> Result<Vec<ImageCache>, StoreError> {
         let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         let sql = format!(
             "WITH absent AS MATERIALIZED (
@@ -218,7 +218,7 @@ impl Store {
         group: &TrackerGroup,
         before: Instant,
         limit: i64,
-    ) -> Result<Vec<ImageCache>, Error> {
+    ) -> Result<Vec<ImageCache>, StoreError> {
         let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         let sql = format!(
             "SELECT {columns} FROM image_caches c WHERE {resting} AND c.misses > 0 AND c.updated_at <= $3
@@ -228,14 +228,19 @@ impl Store {
     }
 
     /// Whether a row at rest of the group waits for its second look.
-    pub async fn any_missed(&self, group: &TrackerGroup) -> Result<bool, Error> {
+    pub async fn any_missed(&self, group: &TrackerGroup) -> Result<bool, StoreError> {
         let sql = format!("SELECT EXISTS (SELECT FROM image_caches c WHERE {} AND c.misses > 0)", *RESTING);
         let any = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(&group.account).bind(&group.region);
         Ok(any.fetch_one(&self.workers).await?)
     }
 
     /// The group's rows whose retention ends after `now` and not after `until`, and of which nobody was told.
-    pub async fn expiring(&self, group: &TrackerGroup, now: Instant, until: Instant) -> Result<Vec<ImageCache>, Error> {
+    pub async fn expiring(
+        &self,
+        group: &TrackerGroup,
+        now: Instant,
+        until: Instant,
+    ) -> Result<Vec<ImageCache>, StoreError> {
         let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
         let sql = format!(
             "SELECT {columns} FROM image_caches c WHERE {resting} AND c.expires_at > $3 AND c.expires_at <= $4
@@ -248,8 +253,8 @@ impl Store {
         &self,
         sql: String,
         group: &'q TrackerGroup,
-        bind: impl FnOnce(Query<'q>) -> Query<'q>,
-    ) -> Result<Vec<ImageCache>, Error> {
+        bind: impl FnOnce(RowQuery<'q>) -> RowQuery<'q>,
+    ) -> Result<Vec<ImageCache>, StoreError> {
         let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(&group.account).bind(&group.region);
         let rows: Vec<ImageCacheRow> = bind(query).fetch_all(&self.workers).await?;
         Ok(readable(rows))
@@ -257,7 +262,7 @@ impl Store {
 
     /// Writes a finding; `follow` says when the tracker shall look, if there is something to follow. `false`: the row
     /// has moved on, nothing was written.
-    pub async fn write_finding(&self, write: &CacheWrite, follow: Option<Instant>) -> Result<bool, Error> {
+    pub async fn write_finding(&self, write: &CacheWrite, follow: Option<Instant>) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !changes::apply(&mut transaction, &self.stamp, write).await? {
             return Ok(false);
@@ -271,4 +276,4 @@ impl Store {
     }
 }
 
-type Query<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, ImageCacheRow, sqlx::postgres::PgArguments>;
+type RowQuery<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, ImageCacheRow, sqlx::postgres::PgArguments>;

@@ -5,11 +5,15 @@ use sqlx::AssertSqlSafe;
 use crate::domain::audit::AuditEntry;
 use crate::domain::policy::{ProfileId, RegionProfile};
 use crate::store::rows::policies::ProfileRow;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Up to `limit` profiles by account and region, after `after`.
-    pub async fn region_profiles(&self, after: Option<&ProfileId>, limit: i64) -> Result<Vec<RegionProfile>, Error> {
+    pub async fn region_profiles(
+        &self,
+        after: Option<&ProfileId>,
+        limit: i64,
+    ) -> Result<Vec<RegionProfile>, StoreError> {
         let sql = format!(
             "SELECT {} FROM region_profiles p WHERE $1::text IS NULL OR (account, region) > ($1, $2)
              ORDER BY account, region LIMIT $3",
@@ -25,7 +29,7 @@ impl Store {
     }
 
     /// One profile.
-    pub async fn region_profile(&self, id: &ProfileId) -> Result<Option<RegionProfile>, Error> {
+    pub async fn region_profile(&self, id: &ProfileId) -> Result<Option<RegionProfile>, StoreError> {
         let sql =
             format!("SELECT {} FROM region_profiles p WHERE account = $1 AND region = $2", ProfileRow::columns("p"));
         let row: Option<ProfileRow> = sqlx::query_as(AssertSqlSafe(sql))
@@ -37,7 +41,7 @@ impl Store {
     }
 
     /// Writes a profile over the version in it, 0 where there was none. `false`: it has changed meanwhile.
-    pub async fn put_region_profile(&self, profile: &RegionProfile, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn put_region_profile(&self, profile: &RegionProfile, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "INSERT INTO region_profiles AS p (account, region, vswitch_ids, security_group_id, eip_instance_id,
@@ -64,7 +68,7 @@ impl Store {
     }
 
     /// Removes a profile. `false`: there is none.
-    pub async fn remove_region_profile(&self, id: &ProfileId, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn remove_region_profile(&self, id: &ProfileId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query("DELETE FROM region_profiles WHERE account = $1 AND region = $2")
             .bind(&id.account)

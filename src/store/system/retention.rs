@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use crate::domain::clock::Instant;
 use crate::store::columns::sql;
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::words::{ENDED, OPEN};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Rows that one statement looks at.
 const PART: i64 = 200;
@@ -29,7 +29,7 @@ impl Store {
     /// Removes the oldest events if they happened before `before`, with their deliveries, and notes for each team up to
     /// where. What they were told under stays as long as their image cache, so that none is told again. One whose
     /// delivery is just being sent stays until that is over.
-    pub async fn forget_events(&self, before: Instant) -> Result<Forgotten, Error> {
+    pub async fn forget_events(&self, before: Instant) -> Result<Forgotten, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "events").await? {
             return Ok(Forgotten::default());
@@ -66,7 +66,7 @@ impl Store {
 
     /// Removes what became of deliveries whose event happened before `before`; what still waits stays until the event
     /// goes.
-    pub async fn forget_deliveries(&self, before: Instant) -> Result<Forgotten, Error> {
+    pub async fn forget_deliveries(&self, before: Instant) -> Result<Forgotten, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "deliveries").await? {
             return Ok(Forgotten::default());
@@ -97,7 +97,7 @@ impl Store {
     /// Removes image caches that ended before `before`, with their transitions, operations and attempts. One that is
     /// named by anything that still lives stays: an operation that is not over, or whose caller was not told, an event,
     /// an idempotency key, something that was found in the cloud.
-    pub async fn forget_image_caches(&self, before: Instant) -> Result<Forgotten, Error> {
+    pub async fn forget_image_caches(&self, before: Instant) -> Result<Forgotten, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "image_caches").await? {
             return Ok(Forgotten::default());
@@ -138,7 +138,7 @@ impl Store {
     }
 
     /// Removes API keys and access keys that were revoked, or ended, before `before`.
-    pub async fn forget_credentials(&self, before: Instant) -> Result<u64, Error> {
+    pub async fn forget_credentials(&self, before: Instant) -> Result<u64, StoreError> {
         let mut gone = 0;
         for sql in [
             "DELETE FROM api_keys WHERE id IN (SELECT id FROM api_keys WHERE revoked_at < $1 OR expires_at < $1 LIMIT $2)",
@@ -150,7 +150,7 @@ impl Store {
     }
 
     /// Removes what is left of endpoints that were deleted before `before` and to which no delivery is known any more.
-    pub async fn forget_endpoints(&self, before: Instant) -> Result<u64, Error> {
+    pub async fn forget_endpoints(&self, before: Instant) -> Result<u64, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "endpoints").await? {
             return Ok(0);
@@ -175,7 +175,7 @@ impl Store {
 }
 
 /// Takes a kind of upkeep in hand until the end of the transaction. `false`: another process does it.
-async fn hold(connection: &mut Connection, part: &str) -> Result<bool, Error> {
+async fn hold(connection: &mut PooledConnection, part: &str) -> Result<bool, StoreError> {
     let held: Option<i32> =
         sqlx::query_scalar("SELECT 1 FROM retention_progress WHERE part = $1 FOR UPDATE SKIP LOCKED")
             .bind(part)

@@ -8,13 +8,13 @@ use super::containment::{self, TakenKeys};
 use crate::domain::audit::AuditEntry;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
-use crate::domain::identity::revocation::{MAX_OF_A_TEAM, MAX_REVOCATIONS, Revocation, Target};
+use crate::domain::identity::revocation::{MAX_OF_A_TEAM, MAX_REVOCATIONS, Revocation, RevocationTarget};
 use crate::domain::ids::RevocationId;
 use crate::store::columns::row;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::values::word;
 use crate::store::writes::makers;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 row! {
     #[derive(FromRow)]
@@ -40,7 +40,7 @@ struct TargetRow {
     team: Option<String>,
 }
 
-fn read_team(team: Option<String>) -> Result<Option<TeamId>, Error> {
+fn read_team(team: Option<String>) -> Result<Option<TeamId>, StoreError> {
     team.map(|team| word(team.parse().ok(), "revocations", "team")).transpose()
 }
 
@@ -53,22 +53,26 @@ fn note(entry: &mut AuditEntry, taken: &TakenKeys) {
     }
 }
 
-impl TryFrom<TargetRow> for Target {
-    type Error = Error;
+impl TryFrom<TargetRow> for RevocationTarget {
+    type Error = StoreError;
 
-    fn try_from(row: TargetRow) -> Result<Self, Error> {
+    fn try_from(row: TargetRow) -> Result<Self, StoreError> {
         match (row.jti, row.subject, row.issued_before) {
             (Some(jti), None, None) => Ok(Self::Token(jti)),
             (None, Some(subject), Some(issued_before)) => Ok(Self::Subject { subject, issued_before }),
-            _ => Err(Error::Unreadable { table: "revocations", column: "jti", detail: "of nothing, or of two".into() }),
+            _ => Err(StoreError::Unreadable {
+                table: "revocations",
+                column: "jti",
+                detail: "of nothing, or of two".into(),
+            }),
         }
     }
 }
 
 impl TryFrom<RevocationRow> for Revocation {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(row: RevocationRow) -> Result<Self, Error> {
+    fn try_from(row: RevocationRow) -> Result<Self, StoreError> {
         let target = TargetRow { jti: row.jti, subject: row.subject, issued_before: row.issued_before, team: None };
         Ok(Self {
             id: row.id.into(),
@@ -91,10 +95,10 @@ impl Store {
         new: &Revocation,
         keep_keys: bool,
         entry: &mut AuditEntry,
-    ) -> Result<Option<TakenKeys>, Error> {
+    ) -> Result<Option<TakenKeys>, StoreError> {
         let (jti, subject) = match &new.target {
-            Target::Token(jti) => (Some(jti), None),
-            Target::Subject { subject, issued_before } => (None, Some((subject, issued_before))),
+            RevocationTarget::Token(jti) => (Some(jti), None),
+            RevocationTarget::Subject { subject, issued_before } => (None, Some((subject, issued_before))),
         };
         let mut transaction = self.requests.begin().await?;
         // Additions queue up, so that two at once cannot both be the last that fits.
@@ -140,7 +144,7 @@ impl Store {
         team: Option<&TeamId>,
         asked: &[String],
         since: Instant,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.requests.begin().await?;
         sqlx::raw_sql("SET LOCAL statement_timeout = '2s'").execute(&mut *transaction).await?;
         let found: Vec<String> = sqlx::query_scalar(
@@ -170,7 +174,7 @@ impl Store {
         now: Instant,
         place: Option<RevocationId>,
         limit: i64,
-    ) -> Result<Vec<Revocation>, Error> {
+    ) -> Result<Vec<Revocation>, StoreError> {
         let read = |last: Option<RevocationId>, wanted: i64| self.revocation_rows(team, now, last.or(place), wanted);
         let convert = |row: RevocationRow| unreadable::read(row.key(), row.try_into());
         unreadable::filled(limit, read, |row| row.id.into(), convert).await
@@ -182,7 +186,7 @@ impl Store {
         now: Instant,
         place: Option<RevocationId>,
         limit: i64,
-    ) -> Result<Vec<RevocationRow>, Error> {
+    ) -> Result<Vec<RevocationRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM revocations r WHERE kept_until > $1 AND ($2::uuid IS NULL OR id < $2)
                AND ($4::text IS NULL OR team = $4)
@@ -201,7 +205,7 @@ impl Store {
 
     /// Everything that is revoked, and for which team. Fails where one cannot be read: a token that it revokes would be
     /// let in.
-    pub async fn revoked(&self, now: Instant) -> Result<Vec<(Option<TeamId>, Target)>, Error> {
+    pub async fn revoked(&self, now: Instant) -> Result<Vec<(Option<TeamId>, RevocationTarget)>, StoreError> {
         let rows: Vec<TargetRow> =
             sqlx::query_as("SELECT jti, subject, issued_before, team FROM revocations WHERE kept_until > $1")
                 .bind(now)
@@ -216,7 +220,7 @@ impl Store {
         team: Option<&TeamId>,
         id: RevocationId,
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "DELETE FROM revocations WHERE id = $1 AND ($2::text IS NULL OR (team = $2 AND NOT by_platform))",
@@ -229,7 +233,7 @@ impl Store {
     }
 
     /// Forgets revocations that are no longer in force. Returns how many.
-    pub async fn forget_revocations(&self, now: Instant) -> Result<u64, Error> {
+    pub async fn forget_revocations(&self, now: Instant) -> Result<u64, StoreError> {
         let done =
             sqlx::query("DELETE FROM revocations WHERE kept_until <= $1").bind(now).execute(&self.workers).await?;
         Ok(done.rows_affected())

@@ -7,10 +7,10 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::domain::audit::record::AuditRecord;
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::database::pool::Tx;
 use crate::store::rows::audit_entries::AuditRow;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// One lock for all gateways on a database. An arbitrary number.
 const LOCK: i64 = 0x0065_6367_5ea1;
@@ -53,7 +53,7 @@ impl From<AuditRow> for Unsealed {
 
 impl Store {
     /// The right to seal, unless another gateway has it at this moment.
-    pub async fn begin_sealing(&self) -> Result<Option<Sealing>, Error> {
+    pub async fn begin_sealing(&self) -> Result<Option<Sealing>, StoreError> {
         let mut transaction = self.workers.begin().await?;
         // A gateway that falls silent must not keep the others from sealing.
         sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '5s'").execute(&mut *transaction).await?;
@@ -65,30 +65,30 @@ impl Store {
 
 impl Sealing {
     /// Sizes and notes of up to `limit` checkpoints, the newest first, before that of size `before`.
-    pub async fn checkpoints(&mut self, before: i64, limit: i64) -> Result<Vec<(i64, String)>, Error> {
+    pub async fn checkpoints(&mut self, before: i64, limit: i64) -> Result<Vec<(i64, String)>, StoreError> {
         super::tree::checkpoints(&mut self.0, before, limit).await
     }
 
     /// Whether this leaf is there.
-    pub async fn has_leaf(&mut self, leaf: i64) -> Result<bool, Error> {
+    pub async fn has_leaf(&mut self, leaf: i64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT FROM audit_leaves WHERE leaf = $1)";
         Ok(sqlx::query_scalar(sql).bind(leaf).fetch_one(&mut *self.0).await?)
     }
 
     /// The hashes of complete subtrees: last leaf and level of each. Fewer come back where some are missing.
-    pub async fn hashes(&mut self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, Error> {
+    pub async fn hashes(&mut self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, StoreError> {
         super::tree::hashes(&mut self.0, wanted).await
     }
 
     /// Whether the entry of this leaf has a stamp; none if it is not there any more.
-    pub async fn is_stamped(&mut self, leaf: i64) -> Result<Option<bool>, Error> {
+    pub async fn is_stamped(&mut self, leaf: i64) -> Result<Option<bool>, StoreError> {
         let sql =
             "SELECT e.stamp IS NOT NULL FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry WHERE l.leaf = $1";
         Ok(sqlx::query_scalar(sql).bind(leaf).fetch_optional(&mut *self.0).await?)
     }
 
     /// Up to `limit` rows behind `position` that can be sealed now.
-    pub async fn unsealed(&mut self, position: (i64, i64), limit: i64) -> Result<Vec<Unsealed>, Error> {
+    pub async fn unsealed(&mut self, position: (i64, i64), limit: i64) -> Result<Vec<Unsealed>, StoreError> {
         let rows: Vec<AuditRow> = if self.is_of_this_life(position.0).await? {
             let sql = format!(
                 "SELECT {} FROM audit_entries e
@@ -107,13 +107,13 @@ impl Sealing {
 
     /// Whether this server has given out that transaction number. If not, the database was restored from a dump:
     /// the numbers began anew.
-    async fn is_of_this_life(&mut self, transaction: i64) -> Result<bool, Error> {
+    async fn is_of_this_life(&mut self, transaction: i64) -> Result<bool, StoreError> {
         let sql = "SELECT $1 < pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
         Ok(sqlx::query_scalar(sql).bind(transaction).fetch_one(&mut *self.0).await?)
     }
 
     /// Rows of the life before have committed, whatever their transaction; they come first.
-    async fn after_a_restore(&mut self, number: i64, limit: i64) -> Result<Vec<AuditRow>, Error> {
+    async fn after_a_restore(&mut self, number: i64, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM audit_entries e, (SELECT pg_current_snapshot() AS now) s
              WHERE seq > $1 AND (txid < pg_snapshot_xmin(now)::text::bigint OR txid >= pg_snapshot_xmax(now)::text::bigint)
@@ -126,7 +126,7 @@ impl Sealing {
     }
 
     /// Adds a batch to the tree, and gives the right to seal back.
-    pub async fn finish(mut self, batch: &SealedBatch) -> Result<(), Error> {
+    pub async fn finish(mut self, batch: &SealedBatch) -> Result<(), StoreError> {
         insert_leaves(&mut self.0, batch).await?;
         insert_nodes(&mut self.0, batch).await?;
         sqlx::query("INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)")
@@ -139,7 +139,7 @@ impl Sealing {
     }
 }
 
-async fn insert_leaves(connection: &mut Connection, batch: &SealedBatch) -> Result<(), Error> {
+async fn insert_leaves(connection: &mut PooledConnection, batch: &SealedBatch) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO audit_leaves (leaf, entry, hash) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bytea[])",
     )
@@ -151,7 +151,7 @@ async fn insert_leaves(connection: &mut Connection, batch: &SealedBatch) -> Resu
     Ok(())
 }
 
-async fn insert_nodes(connection: &mut Connection, batch: &SealedBatch) -> Result<(), Error> {
+async fn insert_nodes(connection: &mut PooledConnection, batch: &SealedBatch) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO audit_nodes (leaf, level, hash) SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[])",
     )

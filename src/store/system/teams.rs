@@ -13,18 +13,18 @@ use crate::store::unreadable::{self, Keyed as _};
 use crate::store::values::{json, jsonb};
 use crate::store::writes::audit_entries;
 use crate::store::writes::platform_events;
-use crate::store::{Error, PlatformEvent, Store};
+use crate::store::{PlatformEvent, Store, StoreError};
 
 impl Store {
     /// Up to `limit` teams by id, after `after`.
-    pub async fn teams(&self, after: Option<&TeamId>, limit: i64) -> Result<Vec<Team>, Error> {
+    pub async fn teams(&self, after: Option<&TeamId>, limit: i64) -> Result<Vec<Team>, StoreError> {
         let first = after.map(TeamId::to_string);
         let read = |place: Option<String>, wanted: i64| self.team_rows(place.or_else(|| first.clone()), wanted);
         let convert = |row: TeamRow| unreadable::read(row.key(), row.try_into());
         unreadable::filled(limit, read, TeamRow::key, convert).await
     }
 
-    async fn team_rows(&self, after: Option<String>, limit: i64) -> Result<Vec<TeamRow>, Error> {
+    async fn team_rows(&self, after: Option<String>, limit: i64) -> Result<Vec<TeamRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM teams t WHERE $1::text IS NULL OR id > $1 ORDER BY id LIMIT $2",
             TeamRow::columns("t")
@@ -33,7 +33,7 @@ impl Store {
     }
 
     /// Registers a team. `false`: it is registered already.
-    pub async fn add_team(&self, team: &Team, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn add_team(&self, team: &Team, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "INSERT INTO teams (id, display_name, contacts, cost_centre, policy, disabled_at, version, created_at, updated_at)
@@ -53,7 +53,7 @@ impl Store {
     }
 
     /// Whether anything of a team was ever here, whether or not somebody registered it.
-    pub async fn has_met_team(&self, id: &TeamId) -> Result<bool, Error> {
+    pub async fn has_met_team(&self, id: &TeamId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT FROM audit_entries WHERE team = $1)
             OR EXISTS (SELECT FROM api_keys WHERE team = $1) OR EXISTS (SELECT FROM access_keys WHERE team = $1)
             OR EXISTS (SELECT FROM image_caches WHERE team = $1)";
@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// Writes a team over the version in it. `false`: it has changed meanwhile.
-    pub async fn change_team(&self, team: &Team, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn change_team(&self, team: &Team, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE teams SET display_name = $3, contacts = $4, cost_centre = $5, policy = $6, disabled_at = $7,
@@ -82,14 +82,14 @@ impl Store {
     }
 
     /// The teams whose requests are refused: few.
-    pub async fn disabled_teams(&self) -> Result<Vec<TeamId>, Error> {
+    pub async fn disabled_teams(&self) -> Result<Vec<TeamId>, StoreError> {
         let ids: Vec<String> =
             sqlx::query_scalar("SELECT id FROM teams WHERE disabled_at IS NOT NULL").fetch_all(&self.requests).await?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     /// The default policy and its version, if somebody wrote one.
-    pub async fn default_policy(&self) -> Result<Option<(Policy, i64)>, Error> {
+    pub async fn default_policy(&self) -> Result<Option<(Policy, i64)>, StoreError> {
         let row: Option<(serde_json::Value, i64)> =
             sqlx::query_as("SELECT policy, version FROM default_policy").fetch_optional(&self.requests).await?;
         row.map(|(policy, version)| Ok((json(policy, "default_policy", "policy")?, version))).transpose()
@@ -103,7 +103,7 @@ impl Store {
         at: Instant,
         told: &[PlatformEvent],
         entry: Option<&AuditEntry>,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "INSERT INTO default_policy AS d (policy, version, updated_at) SELECT $1, 1, $3 WHERE $2 = 0

@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::poll::hazard::History;
-use crate::domain::poll::worth::PROGRESS_STEP;
+use crate::domain::poll::write_threshold::PROGRESS_STEP;
 use crate::store::columns::sql;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
 use crate::store::words::{AT_REST, ENDED, IN_MOTION};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// An account's caches in one region.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -47,7 +47,7 @@ pub struct GroupLease {
 
 /// How a group is given back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rest {
+pub struct GroupRelease {
     /// When it is due again; none if nothing is in motion.
     pub due_at: Option<Instant>,
     /// When the last whole round began.
@@ -60,7 +60,7 @@ pub struct Rest {
 
 /// A cache that is followed: no more of its row than decides when and how it is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Followed {
+pub struct TrackedCache {
     /// The cloud's id.
     pub eci_cache_id: String,
     /// Its status.
@@ -85,7 +85,7 @@ impl Store {
         now: Instant,
         lease_token: Uuid,
         lease_seconds: f64,
-    ) -> Result<Option<GroupLease>, Error> {
+    ) -> Result<Option<GroupLease>, StoreError> {
         let lease = sqlx::query_as(
             "WITH due AS (
                  SELECT account, region, CASE WHEN lease_token IS NULL THEN due_at END AS due_at FROM tracker_groups
@@ -105,7 +105,7 @@ impl Store {
     }
 
     /// What is followed in the group: caches in motion, and those whose retention has ended.
-    pub async fn followed(&self, group: &TrackerGroup, now: Instant) -> Result<Vec<Followed>, Error> {
+    pub async fn followed(&self, group: &TrackerGroup, now: Instant) -> Result<Vec<TrackedCache>, StoreError> {
         let found = sqlx::query_as(sql!(
             "SELECT eci_cache_id, status, cardinality(images) AS images,
                  COALESCE((spec ->> 'flash')::boolean, false) AS flash,
@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// How many caches of the group the cloud may list: what a full list would cost.
-    pub async fn caches_known(&self, group: &TrackerGroup) -> Result<i64, Error> {
+    pub async fn caches_known(&self, group: &TrackerGroup) -> Result<i64, StoreError> {
         let known = sqlx::query_scalar(sql!(
             "SELECT count(*) FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
                AND gone_at IS NULL AND status NOT IN ({ENDED})"
@@ -140,7 +140,11 @@ impl Store {
     }
 
     /// How many caches of the group the cloud may list under each of these buckets.
-    pub async fn bucket_sizes(&self, group: &TrackerGroup, buckets: &[&str]) -> Result<BTreeMap<String, usize>, Error> {
+    pub async fn bucket_sizes(
+        &self,
+        group: &TrackerGroup,
+        buckets: &[&str],
+    ) -> Result<BTreeMap<String, usize>, StoreError> {
         let sizes: Vec<(String, i64)> = sqlx::query_as(sql!(
             "SELECT poll_bucket, count(*) FROM image_caches WHERE account = $1 AND region = $2
                AND poll_bucket = ANY ($3)
@@ -156,7 +160,7 @@ impl Store {
 
     /// Those of the seen caches whose rows differ from what was seen in anything that is worth a write, as they
     /// are now. Reads no more than what is compared of all others, and writes nothing.
-    pub async fn moved_on(&self, group: &TrackerGroup, seen: &[&Seen]) -> Result<Vec<ImageCache>, Error> {
+    pub async fn moved_on(&self, group: &TrackerGroup, seen: &[&Observation]) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM UNNEST($3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
                      $9::timestamptz[], $10::timestamptz[])
@@ -193,7 +197,7 @@ impl Store {
     }
 
     /// The group's caches with these ids of the cloud, whole.
-    pub async fn caches_of_group(&self, group: &TrackerGroup, ids: &[&str]) -> Result<Vec<ImageCache>, Error> {
+    pub async fn caches_of_group(&self, group: &TrackerGroup, ids: &[&str]) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM image_caches c WHERE account = $1 AND region = $2 AND eci_cache_id = ANY ($3) ORDER BY id",
             ImageCacheRow::columns("c")
@@ -204,7 +208,7 @@ impl Store {
     }
 
     /// How long builds of each class took in the group.
-    pub async fn histories(&self, group: &TrackerGroup) -> Result<BTreeMap<String, History>, Error> {
+    pub async fn histories(&self, group: &TrackerGroup) -> Result<BTreeMap<String, History>, StoreError> {
         let rows: Vec<(String, Vec<i32>)> =
             sqlx::query_as("SELECT class, counts FROM build_history WHERE account = $1 AND region = $2")
                 .bind(&group.account)
@@ -215,7 +219,7 @@ impl Store {
     }
 
     /// Keeps a class's history. The group's holder alone writes it, so what it read is what it adds to.
-    pub async fn put_history(&self, group: &TrackerGroup, class: &str, history: &History) -> Result<(), Error> {
+    pub async fn put_history(&self, group: &TrackerGroup, class: &str, history: &History) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO build_history (account, region, class, counts) VALUES ($1, $2, $3, $4)
              ON CONFLICT (account, region, class) DO UPDATE SET counts = EXCLUDED.counts",
@@ -230,7 +234,7 @@ impl Store {
     }
 
     /// Makes the lease of a group last from now on. `false`: it is not held any more.
-    pub async fn renew_group(&self, lease: &GroupLease, lease_seconds: f64) -> Result<bool, Error> {
+    pub async fn renew_group(&self, lease: &GroupLease, lease_seconds: f64) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE tracker_groups SET lease_until = clock_timestamp() + make_interval(secs => $4)
              WHERE account = $1 AND region = $2 AND lease_token = $3 AND lease_until > clock_timestamp()",
@@ -246,7 +250,7 @@ impl Store {
 
     /// Gives the group back, due again at `rest.due_at` or at the earlier time for which somebody woke it
     /// meanwhile.
-    pub async fn release_group(&self, lease: &GroupLease, rest: &Rest) -> Result<(), Error> {
+    pub async fn release_group(&self, lease: &GroupLease, rest: &GroupRelease) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE tracker_groups SET lease_token = NULL, lease_until = NULL, due_at = LEAST(due_at, $4),
                  looked_at = $5, round_at = $6, cursor = $7

@@ -5,45 +5,45 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use crate::domain::ids::AuditId;
-use crate::store::database::pool::Connection;
-use crate::store::{Error, Store};
+use crate::store::database::pool::PooledConnection;
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// The leaf of an entry; none while it is not sealed.
-    pub async fn audit_leaf(&self, id: AuditId) -> Result<Option<i64>, Error> {
+    pub async fn audit_leaf(&self, id: AuditId) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT leaf FROM audit_leaves WHERE entry = $1";
         Ok(sqlx::query_scalar(sql).bind(id.uuid()).fetch_optional(&self.requests).await?)
     }
 
     /// The hashes of complete subtrees: last leaf and level of each, in that order. Fewer come back where some are
     /// missing.
-    pub async fn audit_hashes(&self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, Error> {
+    pub async fn audit_hashes(&self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, StoreError> {
         let mut connection = self.requests.acquire().await?;
         hashes(&mut connection, wanted).await
     }
 
     /// The note of the checkpoint of this size, or of the newest one.
-    pub async fn audit_checkpoint(&self, size: Option<i64>) -> Result<Option<String>, Error> {
+    pub async fn audit_checkpoint(&self, size: Option<i64>) -> Result<Option<String>, StoreError> {
         let sql = "SELECT note FROM audit_checkpoints WHERE $1::bigint IS NULL OR size = $1 ORDER BY size DESC LIMIT 1";
         Ok(sqlx::query_scalar(sql).bind(size).fetch_optional(&self.requests).await?)
     }
 
     /// Sizes and notes of up to `limit` checkpoints, the newest first, before that of size `before`.
-    pub async fn audit_checkpoints(&self, before: Option<i64>, limit: i64) -> Result<Vec<(i64, String)>, Error> {
+    pub async fn audit_checkpoints(&self, before: Option<i64>, limit: i64) -> Result<Vec<(i64, String)>, StoreError> {
         let mut connection = self.requests.acquire().await?;
         checkpoints(&mut connection, before.unwrap_or(i64::MAX), limit).await
     }
 
     /// Whether there is a leaf where the next one belongs behind a tree of this size, and no checkpoint beyond it but
     /// those.
-    pub async fn is_audit_leaf_stray(&self, size: i64, passed_over: &[i64]) -> Result<bool, Error> {
+    pub async fn is_audit_leaf_stray(&self, size: i64, passed_over: &[i64]) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT FROM audit_leaves WHERE leaf = $1)
             AND NOT EXISTS (SELECT FROM audit_checkpoints WHERE size > $1 AND size <> ALL ($2))";
         Ok(sqlx::query_scalar(sql).bind(size).bind(passed_over).fetch_one(&self.requests).await?)
     }
 
     /// The leaves of those of the entries that are sealed, each with its hash.
-    pub async fn audit_leaves_of(&self, ids: &[AuditId]) -> Result<HashMap<AuditId, (i64, Vec<u8>)>, Error> {
+    pub async fn audit_leaves_of(&self, ids: &[AuditId]) -> Result<HashMap<AuditId, (i64, Vec<u8>)>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let sql = "SELECT entry, leaf, hash FROM audit_leaves WHERE entry = ANY ($1)";
         let found: Vec<(Uuid, i64, Vec<u8>)> = sqlx::query_as(sql).bind(ids).fetch_all(&self.requests).await?;
@@ -53,16 +53,19 @@ impl Store {
 
 /// Sizes and notes of checkpoints, the newest first, before that of size `before`.
 pub(super) async fn checkpoints(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     before: i64,
     limit: i64,
-) -> Result<Vec<(i64, String)>, Error> {
+) -> Result<Vec<(i64, String)>, StoreError> {
     let sql = "SELECT size, note FROM audit_checkpoints WHERE size < $1 ORDER BY size DESC LIMIT $2";
     Ok(sqlx::query_as(sql).bind(before).bind(limit).fetch_all(connection).await?)
 }
 
 /// The hashes of subtrees, level 0 being leaves, in the order asked.
-pub(super) async fn hashes(connection: &mut Connection, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, Error> {
+pub(super) async fn hashes(
+    connection: &mut PooledConnection,
+    wanted: &[(i64, i16)],
+) -> Result<Vec<[u8; 32]>, StoreError> {
     let found: Vec<Vec<u8>> = sqlx::query_scalar(
         "SELECT coalesce(n.hash, l.hash) FROM unnest($1::bigint[], $2::smallint[]) WITH ORDINALITY AS w (leaf, level, place)
              LEFT JOIN audit_nodes n ON n.leaf = w.leaf AND n.level = w.level

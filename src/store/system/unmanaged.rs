@@ -18,12 +18,12 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
 use crate::domain::region::Region;
-use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _, table};
 use crate::store::input::{About, NewEvent};
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::writes::audit_entries;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 table! {
     /// A cache of the cloud that no row knows.
@@ -63,16 +63,16 @@ static KEEP: LazyLock<String> = LazyLock::new(|| {
          -- One that was away, or taken over, and is nobody's again, is found anew.
          ON CONFLICT (account, region, eci_cache_id) DO UPDATE SET {}, ended_at = NULL, removing_until = NULL
          WHERE f.ended_at IS NOT NULL",
-        FoundCache::names(Which::All),
-        FoundCache::values(Which::All),
-        Numbers::default().one::<FoundCache>(Which::All),
-        FoundCache::overwrite(Which::All, &["account", "region", "eci_cache_id", "created_at"]),
+        FoundCache::names(ColumnSet::All),
+        FoundCache::values(ColumnSet::All),
+        Numbers::default().one::<FoundCache>(ColumnSet::All),
+        FoundCache::overwrite(ColumnSet::All, &["account", "region", "eci_cache_id", "created_at"]),
     )
 });
 
 impl Store {
     /// Which of the cloud's `ids` no row of the group has, and no finding either that still stands.
-    pub async fn unmanaged(&self, group: &TrackerGroup, ids: &[String]) -> Result<Vec<String>, Error> {
+    pub async fn unmanaged(&self, group: &TrackerGroup, ids: &[String]) -> Result<Vec<String>, StoreError> {
         let ids = sqlx::query_scalar(
             "SELECT s.id FROM unnest($3::text[]) AS s(id)
              WHERE NOT EXISTS (SELECT FROM image_caches c WHERE (c.account, c.region, c.eci_cache_id) = ($1, $2, s.id))
@@ -88,7 +88,10 @@ impl Store {
     }
 
     /// Those of these operations that this database has; none in place of one that cannot be read.
-    pub async fn operations_with(&self, ids: &[OperationId]) -> Result<HashMap<OperationId, Option<Operation>>, Error> {
+    pub async fn operations_with(
+        &self,
+        ids: &[OperationId],
+    ) -> Result<HashMap<OperationId, Option<Operation>>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let sql = format!("SELECT {} FROM operations o WHERE id = ANY ($1)", OperationRow::columns("o"));
         let rows: Vec<OperationRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(ids).fetch_all(&self.workers).await?;
@@ -97,9 +100,9 @@ impl Store {
     }
 
     /// Keeps a finding and its audit entry. `false`: it is known already, nothing was written.
-    pub async fn keep_found(&self, found: &FoundCache, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn keep_found(&self, found: &FoundCache, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
-        let parameters = Parameters::default().one::<FoundCache>(Which::All, &found);
+        let parameters = StatementParameters::default().one::<FoundCache>(ColumnSet::All, &found);
         let done = parameters.query(&KEEP)?.execute(&mut *transaction).await?;
         self.end_audited(transaction, &done, entry).await
     }
@@ -112,7 +115,7 @@ impl Store {
         ids: &[String],
         before: Instant,
         now: Instant,
-    ) -> Result<u64, Error> {
+    ) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE found_caches f SET ended_at = $4
              WHERE f.account = $1 AND f.region = $2 AND f.ended_at IS NULL
@@ -132,7 +135,7 @@ impl Store {
 
     /// Claims an orphan for its removal, which may be carried out until then: nobody takes it over before. `false`: it
     /// was taken over, or is gone.
-    pub async fn claim_orphan(&self, orphan: &FoundCache, until: Instant) -> Result<bool, Error> {
+    pub async fn claim_orphan(&self, orphan: &FoundCache, until: Instant) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         holds::cloud_cache(&mut transaction, [&orphan.account, &orphan.region, &orphan.eci_cache_id]).await?;
         let done = sqlx::query(
@@ -149,7 +152,7 @@ impl Store {
     }
 
     /// The removal was surely not carried out. What an earlier one may still do stays: `until` is the end of this one.
-    pub async fn release_orphan(&self, orphan: &FoundCache, before: Option<Instant>) -> Result<(), Error> {
+    pub async fn release_orphan(&self, orphan: &FoundCache, before: Option<Instant>) -> Result<(), StoreError> {
         sqlx::query("UPDATE found_caches SET removing_until = $2 WHERE id = $1")
             .bind(orphan.id)
             .bind(before)
@@ -159,7 +162,7 @@ impl Store {
     }
 
     /// What is left behind in the group and not removed yet.
-    pub async fn orphans(&self, group: &TrackerGroup, limit: i64) -> Result<Vec<FoundCache>, Error> {
+    pub async fn orphans(&self, group: &TrackerGroup, limit: i64) -> Result<Vec<FoundCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM found_caches f
              WHERE account = $1 AND region = $2 AND ended_at IS NULL AND orphan_of IS NOT NULL
@@ -178,7 +181,7 @@ impl Store {
         cache: &ImageCache,
         event: &NewEvent,
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query("UPDATE found_caches SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL")
             .bind(orphan.id)
@@ -201,7 +204,7 @@ impl Store {
         filter: &FoundFilter,
         before: Option<Uuid>,
         limit: i64,
-    ) -> Result<Vec<FoundCache>, Error> {
+    ) -> Result<Vec<FoundCache>, StoreError> {
         let columns = FoundCache::columns("f");
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(format!(
             "SELECT {columns} FROM found_caches f WHERE ended_at IS NULL AND orphan_of IS NULL"

@@ -14,7 +14,7 @@ use crate::domain::ids::{CacheId, OperationId};
 use crate::store::rows::OperationRow;
 use crate::store::unreadable::readable;
 use crate::store::writes::audit_entries;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Claims up to `limit` ended operations of which no copy can be carried out any more.
@@ -25,7 +25,7 @@ impl Store {
         lease_seconds: f64,
         limit: i64,
         taken: Uptime,
-    ) -> Result<Vec<LeasedOperation>, Error> {
+    ) -> Result<Vec<LeasedOperation>, StoreError> {
         let sql = format!(
             "UPDATE operations SET lease_token = $2, lease_until = clock_timestamp() + make_interval(secs => $3)
              WHERE id IN (SELECT id FROM operations
@@ -49,7 +49,7 @@ impl Store {
         until: Option<Instant>,
         keep_lease: bool,
         entries: &[AuditEntry],
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query(
             "UPDATE operations SET unsettled_until = $3, lease_token = CASE WHEN $4 THEN lease_token END,
@@ -76,7 +76,7 @@ impl Store {
         team: &TeamId,
         cache: CacheId,
         operation: OperationId,
-    ) -> Result<Option<Instant>, Error> {
+    ) -> Result<Option<Instant>, StoreError> {
         let until = sqlx::query_scalar(
             "SELECT max(unsettled_until) FROM operations
              WHERE team = $1 AND image_cache = $2 AND id <> $3 AND kind = 'update'",

@@ -17,7 +17,7 @@ use crate::domain::reconcile::{Census, FAILED_KEPT};
 use crate::store::words::{OVER, SHOWN};
 use crate::store::writes::audit_entries;
 use crate::store::writes::platform_events;
-use crate::store::{Error, PlatformEvent, Store};
+use crate::store::{PlatformEvent, Store, StoreError};
 
 /// Rows that the cloud should show: it has them, nobody has asked to remove them, and their time is not over. `$3` is
 /// now, `$4` the last moment from which a list knows everything, `$5` how long the cloud keeps what failed, in seconds.
@@ -63,7 +63,7 @@ impl Store {
         ids: &[String],
         before: Instant,
         now: Instant,
-    ) -> Result<Census, Error> {
+    ) -> Result<Census, StoreError> {
         let sql = format!(
             "SELECT count(*), count(*) FILTER (WHERE c.eci_cache_id NOT IN (SELECT unnest($6::text[])))
              FROM image_caches c WHERE {}",
@@ -89,7 +89,7 @@ impl Store {
         lag: Duration,
         now: Instant,
         limit: i64,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<String>, StoreError> {
         let sql = format!(
             "SELECT c.eci_cache_id FROM image_caches c WHERE {} AND c.misses = 0
                AND c.provider_status IS NOT NULL AND c.eci_cache_id <> ALL ($6) ORDER BY c.eci_cache_id LIMIT $7",
@@ -109,14 +109,14 @@ impl Store {
     }
 
     /// Whether the group is not judged, and since when.
-    pub async fn mass_vanishing(&self, group: &TrackerGroup) -> Result<Option<MassVanishing>, Error> {
+    pub async fn mass_vanishing(&self, group: &TrackerGroup) -> Result<Option<MassVanishing>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM mass_vanishings WHERE account = $1 AND region = $2");
         let found = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(&group.account).bind(&group.region);
         Ok(found.fetch_optional(&self.workers).await?)
     }
 
     /// All groups that are not judged, and of which no operator has said that it is so.
-    pub async fn mass_vanishings(&self) -> Result<Vec<MassVanishing>, Error> {
+    pub async fn mass_vanishings(&self) -> Result<Vec<MassVanishing>, StoreError> {
         let sql =
             format!("SELECT {COLUMNS} FROM mass_vanishings WHERE accepted_missing IS NULL ORDER BY account, region");
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.workers).await?)
@@ -131,7 +131,7 @@ impl Store {
         now: Instant,
         told: &[PlatformEvent],
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let begins: bool = sqlx::query_scalar(
             "INSERT INTO mass_vanishings AS m (account, region, since, seen_at, known, missing, listed)
@@ -162,7 +162,7 @@ impl Store {
     }
 
     /// The caches are shown again, or are gone: the group is judged. `false`: it was judged already.
-    pub async fn end_mass_vanishing(&self, group: &TrackerGroup, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn end_mass_vanishing(&self, group: &TrackerGroup, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query("DELETE FROM mass_vanishings WHERE account = $1 AND region = $2")
             .bind(&group.account)
@@ -178,7 +178,7 @@ impl Store {
         group: &TrackerGroup,
         now: Instant,
         entry: &AuditEntry,
-    ) -> Result<Option<MassVanishing>, Error> {
+    ) -> Result<Option<MassVanishing>, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let sql = format!(
             "UPDATE mass_vanishings SET accepted_missing = missing WHERE account = $1 AND region = $2
@@ -197,10 +197,10 @@ impl Store {
 
 /// The whole list is to be read now.
 async fn wake(
-    connection: &mut crate::store::database::pool::Connection,
+    connection: &mut crate::store::database::pool::PooledConnection,
     group: &TrackerGroup,
     now: Instant,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO reconcile_groups AS g (account, region, due_at, list_at, since) VALUES ($1, $2, $3, $3, $3)
          ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at),

@@ -9,8 +9,8 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::access_key::{AccessKey, AccessKeyId, MAX_ACCESS_KEYS};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::store::writes::audit_entries;
-use crate::store::writes::makers::{self, Added, Turned};
-use crate::store::{Error, Store};
+use crate::store::writes::makers::{self, Added, RotationOutcome};
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Adds a key of `maker`'s with its encrypted secret; [`Added::Full`]: the team has [`MAX_ACCESS_KEYS`] already.
@@ -20,7 +20,7 @@ impl Store {
         maker: &Caller,
         secret: &[u8],
         entry: &AuditEntry,
-    ) -> Result<Added, Error> {
+    ) -> Result<Added, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if !makers::hold(&mut transaction, maker, entry.at).await? {
             return Ok(Added::MakerRevoked);
@@ -58,7 +58,7 @@ impl Store {
         team: &TeamId,
         place: Option<(Instant, String)>,
         limit: i64,
-    ) -> Result<Vec<AccessKey>, Error> {
+    ) -> Result<Vec<AccessKey>, StoreError> {
         let (at, id) = place.unzip();
         let sql = format!(
             "SELECT {} FROM access_keys k
@@ -77,7 +77,7 @@ impl Store {
     }
 
     /// A key of the team.
-    pub async fn access_key_of(&self, team: &TeamId, id: &AccessKeyId) -> Result<Option<AccessKey>, Error> {
+    pub async fn access_key_of(&self, team: &TeamId, id: &AccessKeyId) -> Result<Option<AccessKey>, StoreError> {
         let sql = format!("SELECT {} FROM access_keys k WHERE team = $1 AND id = $2", AccessKeyRow::columns("k"));
         let row: Option<AccessKeyRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(team.as_str())
@@ -96,10 +96,10 @@ impl Store {
         secret: &[u8],
         previous_until: Instant,
         entry: &AuditEntry,
-    ) -> Result<Turned<AccessKey>, Error> {
+    ) -> Result<RotationOutcome<AccessKey>, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if !makers::hold(&mut transaction, maker, entry.at).await? {
-            return Ok(Turned::MakerRevoked);
+            return Ok(RotationOutcome::MakerRevoked);
         }
         let sql = format!(
             "UPDATE access_keys SET secret = $3, rotated_at = $4, rotated_by = $6,
@@ -119,10 +119,10 @@ impl Store {
             .bind(maker.known_as())
             .fetch_optional(&mut *transaction)
             .await?;
-        let Some(row) = row else { return Ok(Turned::Absent) };
+        let Some(row) = row else { return Ok(RotationOutcome::Absent) };
         audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
-        row.try_into().map(Turned::Turned)
+        row.try_into().map(RotationOutcome::Turned)
     }
 
     /// Revokes a key of the team, or of whichever where none is named, and wipes its secret. The row stays: audit
@@ -132,7 +132,7 @@ impl Store {
         team: Option<&TeamId>,
         id: &AccessKeyId,
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE access_keys SET revoked_at = COALESCE(revoked_at, $3), secret = '', previous_secret = NULL,

@@ -5,15 +5,15 @@ use super::image_caches;
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Operation;
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::input::CacheWrite;
 use crate::store::rows::OperationToWrite;
 use crate::store::writes::changes;
 use crate::store::writes::holds;
 use crate::store::writes::operations;
-use crate::store::writes::quota::{self, Quota};
+use crate::store::writes::quota::{self, QuotaCheck};
 use crate::store::writes::tracker_wake;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// The unique index that lets one cloud cache belong to one row.
 pub(in crate::store) const ONE_ROW: &str = "image_caches_provider";
@@ -48,14 +48,14 @@ pub enum Adopted {
 
 impl Store {
     /// Takes over a cache of the cloud.
-    pub async fn adopt(&self, new: &NewAdoption, quota: Option<Quota<'_>>) -> Result<Adopted, Error> {
+    pub async fn adopt(&self, new: &NewAdoption, quota: Option<QuotaCheck<'_>>) -> Result<Adopted, StoreError> {
         match self.write_adoption(new, quota).await {
             Err(error) if error.is_constraint(ONE_ROW) => Ok(Adopted::Taken),
             done => done,
         }
     }
 
-    async fn write_adoption(&self, new: &NewAdoption, quota: Option<Quota<'_>>) -> Result<Adopted, Error> {
+    async fn write_adoption(&self, new: &NewAdoption, quota: Option<QuotaCheck<'_>>) -> Result<Adopted, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if !quota::admits(&mut transaction, &new.operation.team, quota).await? {
             return Ok(Adopted::OverQuota);
@@ -81,7 +81,7 @@ impl Store {
 
 /// Ends what was found of it, under the lock that whoever removes an orphan takes, too. `false`: its removal may be
 /// under way.
-async fn end_finding(connection: &mut Connection, cache: &ImageCache, now: Instant) -> Result<bool, Error> {
+async fn end_finding(connection: &mut PooledConnection, cache: &ImageCache, now: Instant) -> Result<bool, StoreError> {
     let id = cache.eci_cache_id.as_deref().unwrap_or_default();
     holds::cloud_cache(connection, [&cache.account, cache.spec.region.as_str(), id]).await?;
     let removing: Option<bool> = sqlx::query_scalar(

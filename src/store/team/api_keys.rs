@@ -10,8 +10,8 @@ use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::ApiKeyId;
 use crate::store::rows::access_keys::words;
 use crate::store::writes::audit_entries;
-use crate::store::writes::makers::{self, Added, Turned};
-use crate::store::{Error, Store};
+use crate::store::writes::makers::{self, Added, RotationOutcome};
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Adds a key of `maker`'s with the hash of its secret; [`Added::Full`]: the team has [`MAX_API_KEYS`] already.
@@ -21,7 +21,7 @@ impl Store {
         maker: &Caller,
         hash: &[u8],
         entry: &AuditEntry,
-    ) -> Result<Added, Error> {
+    ) -> Result<Added, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if !makers::hold(&mut transaction, maker, entry.at).await? {
             return Ok(Added::MakerRevoked);
@@ -53,7 +53,12 @@ impl Store {
     }
 
     /// Up to `limit` keys of the team, newest first, after `place`.
-    pub async fn api_keys(&self, team: &TeamId, place: Option<ApiKeyId>, limit: i64) -> Result<Vec<ApiKey>, Error> {
+    pub async fn api_keys(
+        &self,
+        team: &TeamId,
+        place: Option<ApiKeyId>,
+        limit: i64,
+    ) -> Result<Vec<ApiKey>, StoreError> {
         let sql = format!(
             "SELECT {} FROM api_keys k WHERE team = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
             ApiKeyRow::columns("k")
@@ -64,7 +69,7 @@ impl Store {
     }
 
     /// A key of the team, or of whichever where none is named.
-    pub async fn api_key(&self, team: Option<&TeamId>, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
+    pub async fn api_key(&self, team: Option<&TeamId>, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let sql = format!(
             "SELECT {} FROM api_keys k WHERE ($1::text IS NULL OR team = $1) AND id = $2",
             ApiKeyRow::columns("k")
@@ -87,10 +92,10 @@ impl Store {
         hash: &[u8],
         previous_until: Instant,
         entry: &AuditEntry,
-    ) -> Result<Turned<ApiKey>, Error> {
+    ) -> Result<RotationOutcome<ApiKey>, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if !makers::hold(&mut transaction, maker, entry.at).await? {
-            return Ok(Turned::MakerRevoked);
+            return Ok(RotationOutcome::MakerRevoked);
         }
         let sql = format!(
             "UPDATE api_keys SET hash = $3, rotated_at = $4, rotated_by = $6,
@@ -112,15 +117,20 @@ impl Store {
             .bind(RETIRED_SECRETS)
             .fetch_optional(&mut *transaction)
             .await?;
-        let Some(row) = row else { return Ok(Turned::Absent) };
+        let Some(row) = row else { return Ok(RotationOutcome::Absent) };
         audit_entries::insert(&mut transaction, &self.stamp, std::slice::from_ref(entry)).await?;
         transaction.commit().await?;
-        row.try_into().map(Turned::Turned)
+        row.try_into().map(RotationOutcome::Turned)
     }
 
     /// Revokes a key of the team, or of whichever where none is named. The row stays: audit entries name it. `false`:
     /// there is no such key.
-    pub async fn revoke_api_key(&self, team: Option<&TeamId>, id: ApiKeyId, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn revoke_api_key(
+        &self,
+        team: Option<&TeamId>,
+        id: ApiKeyId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, $3)

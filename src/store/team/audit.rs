@@ -7,18 +7,18 @@ use crate::store::rows::audit_entries::NumberedEntry;
 use sqlx::{AssertSqlSafe, Postgres, QueryBuilder};
 
 use crate::domain::audit::record::AuditRecord;
-use crate::domain::filter::{AuditFilter, Reach};
+use crate::domain::filter::{AuditFilter, AuditReach};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::AuditId;
 use crate::store::unreadable::{self, Keyed as _};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// The entries in `reach` that `filter` lets through, without order and end.
-fn select(reach: &Reach, filter: &AuditFilter) -> QueryBuilder<Postgres> {
+fn select(reach: &AuditReach, filter: &AuditFilter) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {} FROM audit_entries e WHERE ", AuditRow::columns("e")));
     match reach {
-        Reach::Team(team) => query.push("team = ").push_bind(team.to_string()),
-        Reach::All => query.push("true"),
+        AuditReach::Team(team) => query.push("team = ").push_bind(team.to_string()),
+        AuditReach::All => query.push("true"),
     };
     // All of them: one that is not asked for here does not compile. The team is `reach`.
     let AuditFilter { team: _, subject, action, resource, outcome, request_id, recorded_after, recorded_before } =
@@ -50,16 +50,16 @@ fn numbered(row: AuditRow) -> Option<NumberedEntry> {
 
 impl Store {
     /// One entry in `reach`.
-    pub async fn audit_entry(&self, reach: &Reach, id: AuditId) -> Result<Option<NumberedEntry>, Error> {
+    pub async fn audit_entry(&self, reach: &AuditReach, id: AuditId) -> Result<Option<NumberedEntry>, StoreError> {
         self.audit_row(reach, id).await?.map(TryInto::try_into).transpose()
     }
 
     /// The same, as its row holds it: what its leaf was made of.
-    pub async fn audit_record(&self, reach: &Reach, id: AuditId) -> Result<Option<AuditRecord>, Error> {
+    pub async fn audit_record(&self, reach: &AuditReach, id: AuditId) -> Result<Option<AuditRecord>, StoreError> {
         self.audit_row(reach, id).await?.map(TryInto::try_into).transpose()
     }
 
-    async fn audit_row(&self, reach: &Reach, id: AuditId) -> Result<Option<AuditRow>, Error> {
+    async fn audit_row(&self, reach: &AuditReach, id: AuditId) -> Result<Option<AuditRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM audit_entries e WHERE ($1::text IS NULL OR team = $1) AND id = $2",
             AuditRow::columns("e")
@@ -74,11 +74,11 @@ impl Store {
     /// Up to `limit` entries in `reach`, each with its number, newest first, before number `before`.
     pub async fn audit_entries(
         &self,
-        reach: &Reach,
+        reach: &AuditReach,
         filter: &AuditFilter,
         before: Option<i64>,
         limit: i64,
-    ) -> Result<Vec<NumberedEntry>, Error> {
+    ) -> Result<Vec<NumberedEntry>, StoreError> {
         let read = |place: Option<i64>, wanted: i64| {
             let mut query = select(reach, filter);
             if let Some(before) = place.or(before) {
@@ -90,18 +90,18 @@ impl Store {
         unreadable::filled(limit, read, |row| row.seq, numbered).await
     }
 
-    async fn audit_rows(&self, mut query: QueryBuilder<Postgres>) -> Result<Vec<AuditRow>, Error> {
+    async fn audit_rows(&self, mut query: QueryBuilder<Postgres>) -> Result<Vec<AuditRow>, StoreError> {
         Ok(query.build_query_as().fetch_all(&self.requests).await?)
     }
 
     /// Up to `limit` entries in `reach`, oldest first, after number `after` and up to number `through`.
     pub async fn audit_entries_after(
         &self,
-        reach: &Reach,
+        reach: &AuditReach,
         filter: &AuditFilter,
         (after, through): (i64, i64),
         limit: i64,
-    ) -> Result<Vec<NumberedEntry>, Error> {
+    ) -> Result<Vec<NumberedEntry>, StoreError> {
         let read = |place: Option<i64>, wanted: i64| {
             let mut query = select(reach, filter);
             query.push(" AND seq > ").push_bind(place.unwrap_or(after));
@@ -113,10 +113,10 @@ impl Store {
     }
 
     /// The number of the newest entry in `reach`: where an export that begins now ends. 0 for none.
-    pub async fn newest_audit_number(&self, reach: &Reach) -> Result<i64, Error> {
+    pub async fn newest_audit_number(&self, reach: &AuditReach) -> Result<i64, StoreError> {
         let sql = match reach {
-            Reach::Team(_) => "SELECT max(seq) FROM audit_entries WHERE team = $1",
-            Reach::All => "SELECT max(seq) FROM audit_entries WHERE $1::text IS NULL",
+            AuditReach::Team(_) => "SELECT max(seq) FROM audit_entries WHERE team = $1",
+            AuditReach::All => "SELECT max(seq) FROM audit_entries WHERE $1::text IS NULL",
         };
         let team = reach.team().map(TeamId::as_str);
         let newest: Option<i64> = sqlx::query_scalar(sql).bind(team).fetch_one(&self.requests).await?;

@@ -10,8 +10,8 @@
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::EndpointId;
-use crate::store::database::pool::Connection;
-use crate::store::{Error, Store};
+use crate::store::database::pool::PooledConnection;
+use crate::store::{Store, StoreError};
 
 /// Endpoints that one pass of the janitor counts anew.
 const COUNTED: i64 = 50;
@@ -24,7 +24,11 @@ const BOUND: &str = "$1 - (
         SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 0 LIMIT $1) waiting)";
 
 /// Counts what waits for an endpoint that is switched off just now, of which at most `most` may.
-pub(in crate::store) async fn bound(connection: &mut Connection, id: EndpointId, most: i64) -> Result<(), Error> {
+pub(in crate::store) async fn bound(
+    connection: &mut PooledConnection,
+    id: EndpointId,
+    most: i64,
+) -> Result<(), StoreError> {
     let sql = format!(
         "UPDATE webhook_endpoint_state s SET queue_until = {LAST} + {BOUND} FROM webhook_endpoints w
          WHERE s.endpoint = $2 AND w.id = s.endpoint"
@@ -35,10 +39,10 @@ pub(in crate::store) async fn bound(connection: &mut Connection, id: EndpointId,
 
 /// Forgets what was passed over since `since`, if that is all of it.
 pub(in crate::store) async fn forget_passed_over(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     id: EndpointId,
     since: Instant,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     sqlx::query(
         "WITH gone AS (DELETE FROM webhook_passed_over WHERE endpoint = $1 AND since >= $2)
          UPDATE webhook_endpoint_state SET passed_over = 0, passed_over_since = NULL
@@ -53,7 +57,7 @@ pub(in crate::store) async fn forget_passed_over(
 
 impl Store {
     /// How many more may be queued for an endpoint, of `most` that may wait while it is not enabled; none: it is.
-    pub async fn backlog_room(&self, id: EndpointId, most: i64) -> Result<Option<i64>, Error> {
+    pub async fn backlog_room(&self, id: EndpointId, most: i64) -> Result<Option<i64>, StoreError> {
         let room: Option<Option<i64>> = sqlx::query_scalar(
             "SELECT CASE WHEN NOT w.enabled THEN GREATEST($2 - (
                  SELECT count(*) FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 0), 0) END
@@ -68,7 +72,7 @@ impl Store {
 
     /// Counts anew what waits for endpoints that are not enabled and have used up half of their bound; for some of
     /// them, by chance, where they are many. Adds up what was passed over.
-    pub async fn count_backlogs(&self, most: i64) -> Result<(), Error> {
+    pub async fn count_backlogs(&self, most: i64) -> Result<(), StoreError> {
         let sql = format!(
             "WITH due AS MATERIALIZED (
                  SELECT s.endpoint FROM webhook_endpoint_state s JOIN webhook_endpoints w ON w.id = s.endpoint

@@ -9,7 +9,7 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::DeliveryId;
 use crate::domain::webhooks::{Delivery, DeliveryState};
 use crate::store::values::word;
-use crate::store::{Error, Store, unreadable};
+use crate::store::{Store, StoreError, unreadable};
 
 #[derive(FromRow)]
 struct DeliveryRow {
@@ -37,7 +37,7 @@ pub struct PlacedDelivery {
 }
 
 impl DeliveryRow {
-    fn read(self) -> Result<PlacedDelivery, Error> {
+    fn read(self) -> Result<PlacedDelivery, StoreError> {
         let state = word(DeliveryState::from_number(self.state), "webhook_deliveries", "state")?;
         let place = (self.seq, self.id);
         let delivery = Delivery {
@@ -71,7 +71,7 @@ impl Store {
         filter: &DeliveryFilter,
         place: Option<(i64, Uuid)>,
         limit: i64,
-    ) -> Result<Vec<PlacedDelivery>, Error> {
+    ) -> Result<Vec<PlacedDelivery>, StoreError> {
         let read = |last: Option<(i64, Uuid)>, wanted: i64| self.delivery_rows(team, filter, last.or(place), wanted);
         let convert = |row: DeliveryRow| unreadable::read(row.id.to_string(), row.read());
         unreadable::filled(limit, read, |row| (row.seq, row.id), convert).await
@@ -83,7 +83,7 @@ impl Store {
         filter: &DeliveryFilter,
         place: Option<(i64, Uuid)>,
         limit: i64,
-    ) -> Result<Vec<DeliveryRow>, Error> {
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
         // All of them: one that is not asked for here does not compile.
         let DeliveryFilter { endpoint, state, event, event_type, created_after, created_before } = filter;
         let (seq, id) = place.map_or((None, None), |(seq, id)| (Some(seq), Some(id)));
@@ -115,7 +115,7 @@ impl Store {
         &self,
         team: &TeamId,
         id: DeliveryId,
-    ) -> Result<Option<PlacedDelivery>, Error> {
+    ) -> Result<Option<PlacedDelivery>, StoreError> {
         let row: Option<DeliveryRow> = sqlx::query_as(AssertSqlSafe(format!("{READ} WHERE d.team = $1 AND d.id = $2")))
             .bind(team.as_str())
             .bind(id.uuid())

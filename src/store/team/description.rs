@@ -12,7 +12,7 @@ use crate::domain::region::Region;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::words::ENDED;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// What the cloud may still list, by our statuses: it has no word for the others.
 static LISTED: LazyLock<String> = LazyLock::new(|| {
@@ -37,7 +37,7 @@ impl Store {
         filter: &DescribeFilter,
         before: Option<Uuid>,
         limit: i64,
-    ) -> Result<(Vec<ImageCache>, i64), Error> {
+    ) -> Result<(Vec<ImageCache>, i64), StoreError> {
         let read = |place: Option<Uuid>, wanted: i64| self.described_rows(team, filter, place.or(before), wanted);
         let convert = |row: ImageCacheRow| unreadable::read(row.key(), row.try_into());
         let caches = unreadable::filled(limit, read, ImageCacheRow::id, convert).await?;
@@ -52,7 +52,7 @@ impl Store {
         filter: &DescribeFilter,
         before: Option<Uuid>,
         limit: i64,
-    ) -> Result<Vec<ImageCacheRow>, Error> {
+    ) -> Result<Vec<ImageCacheRow>, StoreError> {
         let mut page = narrowed(&format!("SELECT {}", ImageCacheRow::columns("image_caches")), team, filter);
         if let Some(before) = before {
             page.push(" AND id < ").push_bind(before);
@@ -67,7 +67,7 @@ impl Store {
         team: &TeamId,
         region: &Region,
         eci_cache_id: &str,
-    ) -> Result<Option<ImageCache>, Error> {
+    ) -> Result<Option<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM image_caches c WHERE {} AND team = $1 AND region = $2 AND eci_cache_id = $3",
             ImageCacheRow::columns("c"),
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// What the team has in a region of an account.
-    pub async fn team_usage(&self, team: &TeamId, account: &str, region: &Region) -> Result<TeamUsage, Error> {
+    pub async fn team_usage(&self, team: &TeamId, account: &str, region: &Region) -> Result<TeamUsage, StoreError> {
         let sql = format!(
             "SELECT count(*) AS used, count(*) FILTER (WHERE status = 'ready') AS ready FROM image_caches
              WHERE {} AND team = $1 AND region = $2 AND account = $3",

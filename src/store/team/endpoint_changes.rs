@@ -12,12 +12,12 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 use crate::domain::webhooks::endpoint::{Endpoint, PENDING};
-use crate::store::columns::{Numbers, Parameters, Table as _, Which};
-use crate::store::database::pool::Connection;
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _};
+use crate::store::database::pool::PooledConnection;
 use crate::store::input::{About, NewEvent};
 use crate::store::rows::{EndpointRow, EndpointToWrite};
 use crate::store::writes::audit_entries;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// How an endpoint shall be.
 #[derive(Debug, Clone)]
@@ -57,10 +57,10 @@ pub(in crate::store) enum Failures {
 
 /// Ends every rest of an endpoint, and tells all deliverers that what they remember of it no longer holds.
 pub(in crate::store) async fn end_rest(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     id: EndpointId,
     failures: Failures,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE webhook_endpoint_state SET epoch = epoch + 1, paused_until = NULL, free_at = NULL,
              consecutive_failures = CASE WHEN $2 THEN 0 ELSE consecutive_failures END,
@@ -76,7 +76,7 @@ pub(in crate::store) async fn end_rest(
 }
 
 /// Makes everything due that waits for an endpoint.
-async fn make_due(connection: &mut Connection, id: EndpointId, now: Instant) -> Result<(), Error> {
+async fn make_due(connection: &mut PooledConnection, id: EndpointId, now: Instant) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE webhook_deliveries SET next_attempt_at = $2 WHERE endpoint = $1 AND state = 0 AND next_attempt_at > $2",
     )
@@ -89,7 +89,7 @@ async fn make_due(connection: &mut Connection, id: EndpointId, now: Instant) -> 
 
 impl Store {
     /// Writes an endpoint as a person wants it. `false`: it is gone, or was changed meanwhile.
-    pub async fn change_endpoint(&self, write: &EndpointWrite, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn change_endpoint(&self, write: &EndpointWrite, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if !update(&mut transaction, write).await? {
             return Ok(false);
@@ -110,7 +110,7 @@ impl Store {
 
     /// Enables an endpoint that was pending, verified in its networks. `false`: it is gone, or was changed or verified
     /// meanwhile.
-    pub async fn verify_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn verify_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET enabled = true, disabled_reason = NULL, version = version + 1,
@@ -140,7 +140,7 @@ impl Store {
         id: EndpointId,
         enabling: Enabling,
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let enabled = enabling == Enabling::On;
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
@@ -168,7 +168,7 @@ impl Store {
     }
 
     /// Tells that an endpoint fails, once for each row of failures.
-    pub async fn warn_of_endpoint(&self, team: &TeamId, id: EndpointId, event: &NewEvent) -> Result<bool, Error> {
+    pub async fn warn_of_endpoint(&self, team: &TeamId, id: EndpointId, event: &NewEvent) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoint_state SET warned_at = $2
@@ -196,7 +196,7 @@ impl Store {
         (reason, most_waiting): (&'static str, i64),
         event: &NewEvent,
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET enabled = false, disabled_reason = $3, version = version + 1
@@ -227,7 +227,7 @@ impl Store {
         team: &TeamId,
         id: EndpointId,
         now: Instant,
-    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>)>, Error> {
+    ) -> Result<Option<(Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>)>, StoreError> {
         let row = sqlx::query_as(
             "SELECT secret, CASE WHEN old_secret_until > $3 THEN old_secret END, headers FROM webhook_endpoints
              WHERE team = $1 AND id = $2 AND NOT deleted",
@@ -243,7 +243,7 @@ impl Store {
 
 /// $1: whether the secret that it has becomes the old one.
 static CHANGE: LazyLock<String> = LazyLock::new(|| {
-    let change = Numbers::beginning_after(1).one::<EndpointRow>(Which::All);
+    let change = Numbers::beginning_after(1).one::<EndpointRow>(ColumnSet::All);
     let set = EndpointRow::set(EndpointRow::PLAIN, EndpointRow::FOUND_BY);
     format!(
         "UPDATE webhook_endpoints w SET version = w.version + 1, {set},
@@ -258,19 +258,23 @@ static CHANGE: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-async fn update(connection: &mut Connection, write: &EndpointWrite) -> Result<bool, Error> {
+async fn update(connection: &mut PooledConnection, write: &EndpointWrite) -> Result<bool, StoreError> {
     let change = EndpointToWrite {
         endpoint: &write.endpoint,
         url: write.moved.as_deref(),
         secret: write.secret.as_deref(),
         headers: write.headers.as_deref(),
     };
-    let parameters = Parameters::default().with(write.rotate).one::<EndpointRow>(Which::All, &change);
+    let parameters = StatementParameters::default().with(write.rotate).one::<EndpointRow>(ColumnSet::All, &change);
     Ok(parameters.query(&CHANGE)?.execute(connection).await?.rows_affected() == 1)
 }
 
 /// What waits of the platform's events goes to nobody who may not see them.
-async fn cancel_platform(connection: &mut Connection, endpoint: EndpointId, at: Instant) -> Result<(), Error> {
+async fn cancel_platform(
+    connection: &mut PooledConnection,
+    endpoint: EndpointId,
+    at: Instant,
+) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE webhook_deliveries d SET state = 4, finished_at = $2 FROM events e
          WHERE d.endpoint = $1 AND d.state = 0 AND e.seq = d.event AND e.type LIKE 'platform.%'",
@@ -283,7 +287,7 @@ async fn cancel_platform(connection: &mut Connection, endpoint: EndpointId, at: 
 }
 
 /// What waits is put into lanes, or taken out of them, as the endpoint wants it from now on.
-async fn set_lanes(connection: &mut Connection, endpoint: &Endpoint) -> Result<(), Error> {
+async fn set_lanes(connection: &mut PooledConnection, endpoint: &Endpoint) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE webhook_deliveries d SET lane = CASE WHEN $2 THEN e.image_cache END FROM events e
          WHERE d.endpoint = $1 AND d.state = 0 AND e.seq = d.event

@@ -7,7 +7,7 @@ use super::endpoint_changes::{Failures, end_rest};
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Whether a test may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Store {
         id: EndpointId,
         now: Instant,
         most: i64,
-    ) -> Result<Option<Trial>, Error> {
+    ) -> Result<Option<Trial>, StoreError> {
         let found: Option<(Option<i32>, i64)> = sqlx::query_as(
             "SELECT w.rate_per_second,
                  (SELECT count(*) FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 1 AND w.rate_per_second IS NULL)
@@ -48,7 +48,7 @@ impl Store {
     }
 
     /// What deliverers remember of the rate no longer holds, which the epoch tells them.
-    async fn take_of_rate(&self, id: EndpointId, now: Instant, rate: i32) -> Result<Trial, Error> {
+    async fn take_of_rate(&self, id: EndpointId, now: Instant, rate: i32) -> Result<Trial, StoreError> {
         let free_at = now + Duration::microseconds(1_000_000 / i64::from(rate.max(1)));
         // A time that lies further ahead than any rate reaches was written by a clock that leapt.
         let done = sqlx::query(
@@ -71,7 +71,7 @@ impl Store {
         id: EndpointId,
         now: Instant,
         free_at: Option<Instant>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoint_state SET last_success_at = $3 WHERE endpoint = $2

@@ -13,14 +13,14 @@ use crate::domain::event::EventType;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 use crate::domain::webhooks::endpoint::{Endpoint, EndpointHealth, EndpointOptions, EventFormat};
-use crate::store::columns::{Numbers, Parameters, Table as _, Which};
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _};
 use crate::store::rows::{EndpointRow, EndpointToWrite};
 use crate::store::unreadable::{self, Keyed};
 use crate::store::writes::audit_entries;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 #[derive(FromRow)]
-struct KeptRow {
+struct StoredEndpointRow {
     #[sqlx(flatten)]
     own: EndpointRow,
     consecutive_failures: i32,
@@ -31,7 +31,7 @@ struct KeptRow {
     passed_over_since: Option<DateTime<Utc>>,
 }
 
-impl Keyed for KeptRow {
+impl Keyed for StoredEndpointRow {
     fn key(&self) -> String {
         self.own.key()
     }
@@ -39,17 +39,17 @@ impl Keyed for KeptRow {
 
 /// An endpoint as it is kept.
 #[derive(Debug, Clone)]
-pub struct KeptEndpoint {
+pub struct StoredEndpoint {
     /// The endpoint; its URL counts only where there is no encrypted one.
     pub endpoint: Endpoint,
     /// Its URL, encrypted.
     pub sealed_url: Option<Vec<u8>>,
 }
 
-impl TryFrom<KeptRow> for KeptEndpoint {
-    type Error = Error;
+impl TryFrom<StoredEndpointRow> for StoredEndpoint {
+    type Error = StoreError;
 
-    fn try_from(kept: KeptRow) -> Result<Self, Error> {
+    fn try_from(kept: StoredEndpointRow) -> Result<Self, StoreError> {
         let row = kept.own;
         let options = EndpointOptions {
             // A type that a later version knows is not this binary's to refuse.
@@ -116,7 +116,7 @@ static READ: LazyLock<String> = LazyLock::new(|| {
 
 /// $1: so many a team may have.
 static ADD: LazyLock<String> = LazyLock::new(|| {
-    let new = Numbers::beginning_after(1).one::<EndpointRow>(Which::All);
+    let new = Numbers::beginning_after(1).one::<EndpointRow>(ColumnSet::All);
     format!(
         "{} FROM {new} WHERE (SELECT count(*) FROM webhook_endpoints w WHERE w.team = n.team AND NOT w.deleted) < $1",
         EndpointRow::insert(EndpointRow::NEW)
@@ -131,7 +131,7 @@ impl Store {
         secrets: &EndpointSecrets,
         most: i64,
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         // One team's additions queue up, so that two at once cannot both be the last that fits.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoints:' || $1, 0))")
@@ -144,7 +144,7 @@ impl Store {
             secret: Some(&secrets.secret),
             headers: secrets.headers.as_deref(),
         };
-        let parameters = Parameters::default().with(most).one::<EndpointRow>(Which::All, &new);
+        let parameters = StatementParameters::default().with(most).one::<EndpointRow>(ColumnSet::All, &new);
         let done = parameters.query(&ADD)?.execute(&mut *transaction).await?;
         if done.rows_affected() == 0 {
             return Ok(false);
@@ -159,8 +159,8 @@ impl Store {
     }
 
     /// One endpoint of the team.
-    pub async fn endpoint(&self, team: &TeamId, id: EndpointId) -> Result<Option<KeptEndpoint>, Error> {
-        let row: Option<KeptRow> = sqlx::query_as(AssertSqlSafe(format!("{} AND w.id = $2", *READ)))
+    pub async fn endpoint(&self, team: &TeamId, id: EndpointId) -> Result<Option<StoredEndpoint>, StoreError> {
+        let row: Option<StoredEndpointRow> = sqlx::query_as(AssertSqlSafe(format!("{} AND w.id = $2", *READ)))
             .bind(team.as_str())
             .bind(id.uuid())
             .fetch_optional(&self.requests)
@@ -169,13 +169,23 @@ impl Store {
     }
 
     /// Up to `limit` endpoints of the team, newest first, older than `before`.
-    pub async fn endpoints(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<KeptEndpoint>, Error> {
+    pub async fn endpoints(
+        &self,
+        team: &TeamId,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<StoredEndpoint>, StoreError> {
         let read = |place: Option<Uuid>, wanted: i64| self.endpoint_rows(team, place.or(before), wanted);
-        let convert = |row: KeptRow| unreadable::read(row.key(), row.try_into());
+        let convert = |row: StoredEndpointRow| unreadable::read(row.key(), row.try_into());
         unreadable::filled(limit, read, |row| row.own.id(), convert).await
     }
 
-    async fn endpoint_rows(&self, team: &TeamId, before: Option<Uuid>, limit: i64) -> Result<Vec<KeptRow>, Error> {
+    async fn endpoint_rows(
+        &self,
+        team: &TeamId,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<StoredEndpointRow>, StoreError> {
         let sql = format!("{} AND ($2::uuid IS NULL OR w.id < $2) ORDER BY w.id DESC LIMIT $3", *READ);
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(team.as_str()).bind(before).bind(limit);
         Ok(query.fetch_all(&self.requests).await?)
@@ -183,7 +193,7 @@ impl Store {
 
     /// Removes an endpoint: its secrets, its URL among them, are wiped and what waits for it is cancelled. `false`:
     /// there is none.
-    pub async fn remove_endpoint(&self, team: &TeamId, id: EndpointId, entry: &AuditEntry) -> Result<bool, Error> {
+    pub async fn remove_endpoint(&self, team: &TeamId, id: EndpointId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET deleted = true, enabled = false, secret = '', old_secret = NULL, headers = NULL,

@@ -17,22 +17,22 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::content::fingerprint;
 use crate::domain::image_cache::{ImageCache, Transition};
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::rows::{ImageCacheRow, OperationToWrite};
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::words::{OVER, PROMISING};
 use crate::store::writes::audit_entries;
 use crate::store::writes::changes;
 use crate::store::writes::idempotency::{self, Claimed};
-use crate::store::writes::quota::{self, Quota};
-use crate::store::{Error, NewOperation, Store};
+use crate::store::writes::quota::{self, QuotaCheck};
+use crate::store::{NewOperation, Store, StoreError};
 
 /// The most caches of one content that are weighed: the oldest.
 const MOST: i64 = 20;
 
 /// A cache that will do.
 #[derive(Debug, Clone)]
-pub struct Chosen {
+pub struct ChosenCache {
     /// The cache that was found.
     pub cache: CacheId,
     /// Its newest operation: what a key then stands for.
@@ -55,7 +55,7 @@ pub enum EnsureBegun {
 impl Store {
     /// The team's caches of the content of `cache` that are usable or in the making, not about to be changed, and owed
     /// to nobody: such a one is joined by [`Store::begin_ensure`], which records it.
-    pub async fn same_content(&self, cache: &ImageCache) -> Result<Vec<ImageCache>, Error> {
+    pub async fn same_content(&self, cache: &ImageCache) -> Result<Vec<ImageCache>, StoreError> {
         let found = search(&self.requests, cache).await?;
         Ok(found.into_iter().filter(|(_, owed)| !owed).map(|(cache, _)| cache).collect())
     }
@@ -66,9 +66,9 @@ impl Store {
         new: &NewOperation,
         cache: &ImageCache,
         first: &Transition,
-        quota: Option<Quota<'_>>,
-        choose: impl FnMut(&[ImageCache]) -> Option<Chosen>,
-    ) -> Result<EnsureBegun, Error> {
+        quota: Option<QuotaCheck<'_>>,
+        choose: impl FnMut(&[ImageCache]) -> Option<ChosenCache>,
+    ) -> Result<EnsureBegun, StoreError> {
         match self.write_ensure(new, cache, first, quota, choose).await {
             Err(error) => operations::unless_taken(Err(error)).map(EnsureBegun::Create),
             begun => begun,
@@ -80,9 +80,9 @@ impl Store {
         new: &NewOperation,
         cache: &ImageCache,
         first: &Transition,
-        quota: Option<Quota<'_>>,
-        mut choose: impl FnMut(&[ImageCache]) -> Option<Chosen>,
-    ) -> Result<EnsureBegun, Error> {
+        quota: Option<QuotaCheck<'_>>,
+        mut choose: impl FnMut(&[ImageCache]) -> Option<ChosenCache>,
+    ) -> Result<EnsureBegun, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if let Some(key) = &new.key {
             let claimed =
@@ -119,7 +119,7 @@ impl Store {
 }
 
 /// Taken until the transaction has ended. Two contents of one number only wait for each other.
-async fn lock(connection: &mut Connection, cache: &ImageCache) -> Result<(), Error> {
+async fn lock(connection: &mut PooledConnection, cache: &ImageCache) -> Result<(), StoreError> {
     sqlx::query(
         "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'ensure', $1, $2, $3, encode($4, 'hex')), 0))",
     )
@@ -134,10 +134,10 @@ async fn lock(connection: &mut Connection, cache: &ImageCache) -> Result<(), Err
 
 /// A cache that `choose` takes, which nobody gives up from now on.
 async fn find(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     cache: &ImageCache,
-    choose: &mut impl FnMut(&[ImageCache]) -> Option<Chosen>,
-) -> Result<Option<Chosen>, Error> {
+    choose: &mut impl FnMut(&[ImageCache]) -> Option<ChosenCache>,
+) -> Result<Option<ChosenCache>, StoreError> {
     loop {
         let (caches, owed): (Vec<_>, Vec<_>) = search(&mut *connection, cache).await?.into_iter().unzip();
         let Some(chosen) = choose(&caches) else { return Ok(None) };
@@ -150,14 +150,14 @@ async fn find(
 }
 
 #[derive(FromRow)]
-struct FoundRow {
+struct EnsuredRow {
     #[sqlx(flatten)]
     cache: ImageCacheRow,
     owed: bool,
 }
 
 /// The caches, and of each whether its create's caller is owed its ids.
-async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec<(ImageCache, bool)>, Error> {
+async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec<(ImageCache, bool)>, StoreError> {
     let sql = format!(
         "SELECT {}, EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id) AS owed
          FROM image_caches c WHERE c.team = $1 AND c.region = $2 AND c.content = $3 AND c.account = $4
@@ -168,7 +168,7 @@ async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec
          ORDER BY c.id LIMIT $5",
         ImageCacheRow::columns("c")
     );
-    let rows: Vec<FoundRow> = sqlx::query_as(AssertSqlSafe(sql))
+    let rows: Vec<EnsuredRow> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(cache.team.as_str())
         .bind(cache.spec.region.as_str())
         .bind(fingerprint(&cache.spec))
@@ -176,12 +176,16 @@ async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec
         .bind(MOST)
         .fetch_all(executor)
         .await?;
-    let read = |row: FoundRow| Some((unreadable::read(row.cache.key(), row.cache.try_into())?, row.owed));
+    let read = |row: EnsuredRow| Some((unreadable::read(row.cache.key(), row.cache.try_into())?, row.owed));
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// The key that was claimed for a create stands for what was found instead.
-async fn stand_for(connection: &mut Connection, new: &NewOperation, chosen: &Chosen) -> Result<(), Error> {
+async fn stand_for(
+    connection: &mut PooledConnection,
+    new: &NewOperation,
+    chosen: &ChosenCache,
+) -> Result<(), StoreError> {
     let Some(key) = &new.key else { return Ok(()) };
     sqlx::query("UPDATE idempotency_keys SET operation = $4, answer = $5 WHERE team = $1 AND action = $2 AND key = $3")
         .bind(new.operation.team.as_str())

@@ -17,7 +17,7 @@ use crate::domain::filter::EventFilter;
 use crate::domain::identity::caller::TeamId;
 use crate::store::input::NOBODYS;
 use crate::store::writes::platform_events::UNTOLD;
-use crate::store::{Error, Place, Store};
+use crate::store::{FeedPosition, Store, StoreError};
 
 /// Up to where events of the team, and of no team, are no longer kept.
 fn push_removed(query: &mut QueryBuilder<Postgres>, team: &TeamId, nobodys: bool) {
@@ -27,7 +27,7 @@ fn push_removed(query: &mut QueryBuilder<Postgres>, team: &TeamId, nobodys: bool
 }
 
 /// Begins to read the events of a team, or of none, after `place`, that pass the filter.
-fn push_those_of(query: &mut QueryBuilder<Postgres>, team: &str, filter: &EventFilter, place: Place) {
+fn push_those_of(query: &mut QueryBuilder<Postgres>, team: &str, filter: &EventFilter, place: FeedPosition) {
     query.push("SELECT id, txid, seq, type, image_cache, body FROM events p WHERE team = ").push_bind(team.to_owned());
     query.push(" AND (txid, seq) > (").push_bind(place.transaction.to_string());
     query.push("::text::xid8, ").push_bind(place.number).push(") AND ").push(SETTLED);
@@ -47,13 +47,13 @@ fn push_those_of(query: &mut QueryBuilder<Postgres>, team: &str, filter: &EventF
 
 impl Store {
     /// The place before everything that cannot be read yet.
-    pub async fn feed_end(&self) -> Result<Place, Error> {
+    pub async fn feed_end(&self) -> Result<FeedPosition, StoreError> {
         let (life, horizon): (i64, i64) = sqlx::query_as(
             "SELECT max(first_seq), pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM feed_lives",
         )
         .fetch_one(&self.requests)
         .await?;
-        Ok(Place::before(life, horizon.unsigned_abs()))
+        Ok(FeedPosition::before(life, horizon.unsigned_abs()))
     }
 
     /// Up to `limit` events after `place` that pass `filter`, oldest first, gap-free.
@@ -61,9 +61,9 @@ impl Store {
         &self,
         team: &TeamId,
         filter: &EventFilter,
-        place: Place,
+        place: FeedPosition,
         limit: usize,
-    ) -> Result<Stretch, Error> {
+    ) -> Result<Stretch, StoreError> {
         // What is of no team is about no image cache.
         let nobodys = filter.platform && filter.cache.is_none();
         let limited = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);

@@ -9,7 +9,7 @@ use crate::domain::region::Region;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::readable;
 use crate::store::words::ENDED;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// The fewest builds that say how long one usually takes.
 const FEWEST_BUILDS: i64 = 3;
@@ -25,7 +25,7 @@ impl Store {
         region: &Region,
         text: &str,
         limit: i64,
-    ) -> Result<Vec<ImageCache>, Error> {
+    ) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM image_caches c WHERE team = $1 AND region = $2 AND status NOT IN ({ENDED})
                  AND status <> 'deleting'
@@ -44,7 +44,7 @@ impl Store {
     }
 
     /// How long the team's newest builds in the region took, in the middle of them; nothing where they are few.
-    pub async fn usual_build(&self, team: &TeamId, region: &Region) -> Result<Option<Duration>, Error> {
+    pub async fn usual_build(&self, team: &TeamId, region: &Region) -> Result<Option<Duration>, StoreError> {
         let seconds: Option<f64> = sqlx::query_scalar(
             "SELECT CASE WHEN count(*) >= $3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY took) END
              FROM (SELECT extract(epoch FROM ready_at - COALESCE((evidence ->> 'accepted_at')::timestamptz, created_at))

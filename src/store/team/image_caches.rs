@@ -11,19 +11,19 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::spec::DEFAULT_SIZE_GIB;
-use crate::domain::matching::Weighed;
+use crate::domain::matching::WeighedCache;
 use crate::domain::region::Region;
-use crate::store::columns::{Parameters, Table as _, Which};
-use crate::store::database::pool::Connection;
+use crate::store::columns::{ColumnSet, StatementParameters, Table as _};
+use crate::store::database::pool::PooledConnection;
 use crate::store::rows::ImageCacheRow;
 use crate::store::unreadable::{Keyed, alone, readable};
 use crate::store::values::word;
 use crate::store::words::ENDED;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// One image cache of the team.
-    pub async fn image_cache(&self, team: &TeamId, id: CacheId) -> Result<Option<ImageCache>, Error> {
+    pub async fn image_cache(&self, team: &TeamId, id: CacheId) -> Result<Option<ImageCache>, StoreError> {
         let sql = format!("SELECT {} FROM image_caches c WHERE team = $1 AND id = $2", ImageCacheRow::columns("c"));
         let row: Option<ImageCacheRow> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(team.as_str())
@@ -35,7 +35,12 @@ impl Store {
 
     /// Up to `limit` image caches of the team that still exist, as far as they are weighed: those of `region` first,
     /// then the newest.
-    pub async fn matchable_caches(&self, team: &TeamId, region: &Region, limit: i64) -> Result<Vec<Weighed>, Error> {
+    pub async fn matchable_caches(
+        &self,
+        team: &TeamId,
+        region: &Region,
+        limit: i64,
+    ) -> Result<Vec<WeighedCache>, StoreError> {
         // In two parts, each in the order of its index: nothing is sorted, and the second is read only where the first
         // was not enough.
         let part = |of: &str| {
@@ -76,10 +81,10 @@ impl Keyed for WeighedRow {
     }
 }
 
-impl TryFrom<WeighedRow> for Weighed {
-    type Error = Error;
+impl TryFrom<WeighedRow> for WeighedCache {
+    type Error = StoreError;
 
-    fn try_from(row: WeighedRow) -> Result<Self, Error> {
+    fn try_from(row: WeighedRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.id.into(),
             eci_cache_id: row.eci_cache_id,
@@ -88,7 +93,7 @@ impl TryFrom<WeighedRow> for Weighed {
             region: word(row.region.parse().ok(), "image_caches", "region")?,
             status: word(row.status.parse().ok(), "image_caches", "status")?,
             size_gib: row.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
-            images: Weighed::held(&row.images),
+            images: WeighedCache::held(&row.images),
             created_at: row.created_at,
         })
     }
@@ -192,8 +197,8 @@ fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
 static INSERT: LazyLock<String> = LazyLock::new(ImageCacheRow::insert_one);
 
 /// Writes a new image cache.
-pub(in crate::store) async fn insert(connection: &mut Connection, cache: &ImageCache) -> Result<(), Error> {
-    let parameters = Parameters::default().one::<ImageCacheRow>(Which::All, &cache);
+pub(in crate::store) async fn insert(connection: &mut PooledConnection, cache: &ImageCache) -> Result<(), StoreError> {
+    let parameters = StatementParameters::default().one::<ImageCacheRow>(ColumnSet::All, &cache);
     parameters.query(&INSERT)?.execute(connection).await?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::domain::failure::CloudError;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::domain::operation::{Operation, OperationKind};
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::input::CacheWrite;
 use crate::store::rows::{OperationRow, OperationToWrite};
 use crate::store::unreadable::alone;
@@ -24,8 +24,8 @@ use crate::store::values::jsonb;
 use crate::store::writes::audit_entries;
 use crate::store::writes::changes;
 use crate::store::writes::idempotency::{self, Claimed};
-use crate::store::writes::quota::{self, Quota};
-use crate::store::{Error, Store};
+use crate::store::writes::quota::{self, QuotaCheck};
+use crate::store::{Store, StoreError};
 
 /// What became of an intent to change a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,22 +42,26 @@ pub enum Begun {
 
 impl Store {
     /// Records a create: idempotency key, image cache, its first transition, operation, audit entry.
-    pub async fn begin_create(&self, create: &NewCreate, mut quota: Option<Quota<'_>>) -> Result<Claimed, Error> {
+    pub async fn begin_create(
+        &self,
+        create: &NewCreate,
+        mut quota: Option<QuotaCheck<'_>>,
+    ) -> Result<Claimed, StoreError> {
         let mut repeats = self.requests.repeats();
         loop {
-            let work = self.write_create(create, quota.as_mut().map(Quota::lent), repeats.again);
+            let work = self.write_create(create, quota.as_mut().map(QuotaCheck::lent), repeats.again);
             let done = self.requests.limited(work).await;
             if !repeats.pass(&done).await {
-                return if self.met_itself(create, &done).await? { Ok(Claimed::Fresh) } else { unless_taken(done) };
+                return if self.is_own_retry(create, &done).await? { Ok(Claimed::Fresh) } else { unless_taken(done) };
             }
         }
     }
 
     /// Whether it met itself: a statement whose answer was lost went on, and was committed in this moment.
-    async fn met_itself(&self, create: &NewCreate, done: &Result<Claimed, Error>) -> Result<bool, Error> {
+    async fn is_own_retry(&self, create: &NewCreate, done: &Result<Claimed, StoreError>) -> Result<bool, StoreError> {
         let id = create.new.operation.id;
         let taken =
-            |error: &Error| ["image_caches_pkey", "operations_pkey"].iter().any(|name| error.is_constraint(name));
+            |error: &StoreError| ["image_caches_pkey", "operations_pkey"].iter().any(|name| error.is_constraint(name));
         let may_be = match done {
             Ok(Claimed::Earlier { operation, .. }) => *operation == id,
             Err(error) => taken(error),
@@ -67,7 +71,12 @@ impl Store {
         Ok(may_be && state_of(&mut self.requests.acquire().await?, &create.new.operation).await?.is_some())
     }
 
-    async fn write_create(&self, create: &NewCreate, quota: Option<Quota<'_>>, again: bool) -> Result<Claimed, Error> {
+    async fn write_create(
+        &self,
+        create: &NewCreate,
+        quota: Option<QuotaCheck<'_>>,
+        again: bool,
+    ) -> Result<Claimed, StoreError> {
         let NewCreate { new, cache, first } = create;
         let mut transaction = self.requests.begin().await?;
         if again && state_of(&mut transaction, &new.operation).await?.is_some() {
@@ -102,11 +111,11 @@ impl Store {
         &self,
         new: &NewOperation,
         version: i64,
-        mut quota: Option<Quota<'_>>,
-    ) -> Result<Begun, Error> {
+        mut quota: Option<QuotaCheck<'_>>,
+    ) -> Result<Begun, StoreError> {
         let mut repeats = self.requests.repeats();
         loop {
-            let work = self.write_intent(new, version, quota.as_mut().map(Quota::lent), repeats.again);
+            let work = self.write_intent(new, version, quota.as_mut().map(QuotaCheck::lent), repeats.again);
             let done = self.requests.limited(work).await;
             if !repeats.pass(&done).await {
                 return done;
@@ -118,9 +127,9 @@ impl Store {
         &self,
         new: &NewOperation,
         version: i64,
-        quota: Option<Quota<'_>>,
+        quota: Option<QuotaCheck<'_>>,
         again: bool,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Begun, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if again && let Some(state) = state_of(&mut transaction, &new.operation).await? {
             return Ok(if state == "waiting" { Begun::Waiting } else { Begun::Running });
@@ -161,7 +170,7 @@ impl Store {
     }
 
     /// Which of these ids no operation has: the first. None: all are taken.
-    pub async fn free_operation(&self, ids: &[OperationId]) -> Result<Option<OperationId>, Error> {
+    pub async fn free_operation(&self, ids: &[OperationId]) -> Result<Option<OperationId>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let free: Option<Uuid> = sqlx::query_scalar(
             "SELECT u.id FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, place)
@@ -174,7 +183,7 @@ impl Store {
     }
 
     /// One operation of the team, or of whichever where none is named.
-    pub async fn operation(&self, team: Option<&TeamId>, id: OperationId) -> Result<Option<Operation>, Error> {
+    pub async fn operation(&self, team: Option<&TeamId>, id: OperationId) -> Result<Option<Operation>, StoreError> {
         let columns = OperationRow::columns("o");
         let sql = format!("SELECT {columns} FROM operations o WHERE ($1::text IS NULL OR team = $1) AND id = $2");
         let row: Option<OperationRow> = sqlx::query_as(AssertSqlSafe(sql))
@@ -186,7 +195,7 @@ impl Store {
     }
 
     /// Keeps what a request was told that did not wait for the end. `false`: the end came first.
-    pub async fn answer_early(&self, operation: OperationId, answer: &serde_json::Value) -> Result<bool, Error> {
+    pub async fn answer_early(&self, operation: OperationId, answer: &serde_json::Value) -> Result<bool, StoreError> {
         let mut connection = self.requests.acquire().await?;
         idempotency::answer(&mut connection, operation, answer).await
     }
@@ -202,7 +211,7 @@ impl Store {
         error: &CloudError,
         at: Instant,
         write: &CacheWrite,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let abandoned: Option<bool> = sqlx::query_scalar(
             "SELECT abandoned FROM operations WHERE id = $1 AND kind = 'create' AND state = 'running' AND NOT in_doubt
@@ -242,7 +251,7 @@ impl Store {
 }
 
 /// The state of an operation whose commit may have been lost; none: it was not committed.
-async fn state_of(connection: &mut Connection, operation: &Operation) -> Result<Option<String>, Error> {
+async fn state_of(connection: &mut PooledConnection, operation: &Operation) -> Result<Option<String>, StoreError> {
     let state = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1 AND image_cache = $2")
         .bind(operation.id.uuid())
         .bind(operation.cache.uuid());

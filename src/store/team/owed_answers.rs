@@ -15,11 +15,11 @@ use uuid::Uuid;
 use crate::domain::clock::Instant;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::operation::{OperationState, Owed};
-use crate::store::batch::{Batches, Work};
-use crate::store::database::pool::{Connection, Pool};
+use crate::store::batch::{BatchWork, Batches};
+use crate::store::database::pool::{Pool, PooledConnection};
 use crate::store::unreadable::{self, Keyed};
 use crate::store::values::word;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Most answers that wait to be cleared.
 const QUEUE: usize = 8_192;
@@ -27,7 +27,11 @@ const QUEUE: usize = 8_192;
 const UNKNOWN: i64 = 100;
 
 /// Those of up to so many rows with another word, or of the one of this operation: told of here.
-async fn unknown(connection: &mut Connection, of: Option<OperationId>, limit: i64) -> Result<Option<Error>, Error> {
+async fn unknown(
+    connection: &mut PooledConnection,
+    of: Option<OperationId>,
+    limit: i64,
+) -> Result<Option<StoreError>, StoreError> {
     let rows: Vec<Uuid> = sqlx::query_scalar(
         "SELECT operation FROM owed_answers WHERE state <> ALL($1) AND operation = COALESCE($2, operation) LIMIT $3",
     )
@@ -51,16 +55,16 @@ impl Keyed for Unknown {
 }
 
 impl TryFrom<Unknown> for Owed {
-    type Error = Error;
+    type Error = StoreError;
 
-    fn try_from(_: Unknown) -> Result<Self, Error> {
+    fn try_from(_: Unknown) -> Result<Self, StoreError> {
         word(None, "owed_answers", "state")
     }
 }
 
 impl Store {
     /// Makes it durable that the ids may be told. `false`: the create was given up.
-    pub async fn begin_answer(&self, id: OperationId) -> Result<bool, Error> {
+    pub async fn begin_answer(&self, id: OperationId) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let may: Option<bool> = sqlx::query_scalar(
             "SELECT o.state = 'succeeded' AND NOT o.abandoned AND NOT EXISTS (
@@ -83,24 +87,24 @@ impl Store {
     }
 
     /// The answer was written. Together with others that were.
-    pub async fn answered(&self, id: OperationId) -> Result<(), Error> {
+    pub async fn answered(&self, id: OperationId) -> Result<(), StoreError> {
         self.told.ask(id.uuid()).await
     }
 
     /// Gives up a create whose caller will never be told: nothing is done of it that was not done yet, and what came
     /// about is removed. Not where nothing is owed: somebody relies on it, or it was given up before.
-    pub async fn abandon(&self, id: OperationId) -> Result<(), Error> {
+    pub async fn abandon(&self, id: OperationId) -> Result<(), StoreError> {
         self.abandon_if(id, |_| true).await?;
         Ok(())
     }
 
     /// The same of one that runs, as its caller is told that nothing was done. `false`: it has ended, nothing was
     /// written.
-    pub async fn abandon_running(&self, id: OperationId) -> Result<bool, Error> {
+    pub async fn abandon_running(&self, id: OperationId) -> Result<bool, StoreError> {
         self.abandon_if(id, |state| state == OperationState::Running.as_str()).await
     }
 
-    async fn abandon_if(&self, id: OperationId, fits: impl FnOnce(&str) -> bool) -> Result<bool, Error> {
+    async fn abandon_if(&self, id: OperationId, fits: impl FnOnce(&str) -> bool) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let state: Option<String> = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1 FOR UPDATE")
             .bind(id.uuid())
@@ -115,7 +119,7 @@ impl Store {
     }
 
     /// Gives up creates that were recorded before `before` and whose callers surely were not told. Returns how many.
-    pub async fn abandon_untold(&self, before: Instant, limit: i64) -> Result<u64, Error> {
+    pub async fn abandon_untold(&self, before: Instant, limit: i64) -> Result<u64, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let late: Vec<Uuid> = sqlx::query_scalar(
             "SELECT o.id FROM owed_answers w JOIN operations o ON o.id = w.operation
@@ -134,14 +138,14 @@ impl Store {
     }
 
     /// Tells of what is owed by a word of another version, which is left as it is.
-    pub async fn tell_unknown_owed(&self) -> Result<(), Error> {
+    pub async fn tell_unknown_owed(&self) -> Result<(), StoreError> {
         unknown(&mut self.workers.acquire().await?, None, UNKNOWN).await?;
         Ok(())
     }
 
     /// Creates recorded before `before` of which nobody knows whether the caller was told; each is named once. They
     /// stay.
-    pub async fn perhaps_untold(&self, before: Instant) -> Result<Vec<(OperationId, CacheId)>, Error> {
+    pub async fn perhaps_untold(&self, before: Instant) -> Result<Vec<(OperationId, CacheId)>, StoreError> {
         let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
             "UPDATE owed_answers SET reported = true WHERE state = 'sending' AND NOT reported AND created_at < $1
              RETURNING operation, image_cache",
@@ -155,7 +159,11 @@ impl Store {
 
 /// Gives up those of these operations, which are locked, for which something known is owed, or this. A key stands for
 /// those that have one.
-async fn abandon_owed(connection: &mut Connection, operations: &[Uuid], what: Option<Owed>) -> Result<u64, Error> {
+async fn abandon_owed(
+    connection: &mut PooledConnection,
+    operations: &[Uuid],
+    what: Option<Owed>,
+) -> Result<u64, StoreError> {
     let done = sqlx::query(
         "WITH owed AS (
              DELETE FROM owed_answers WHERE operation = ANY($1) AND state = ANY($2) RETURNING operation)
@@ -180,11 +188,11 @@ pub(in crate::store) fn start(pool: Pool) -> Batches<Clearing> {
     Batches::start(Clearing { pool }, 1, QUEUE)
 }
 
-impl Work for Clearing {
+impl BatchWork for Clearing {
     type Item = Uuid;
     type Done = ();
 
-    async fn all(&self, told: &[Uuid]) -> Result<Vec<()>, Error> {
+    async fn all(&self, told: &[Uuid]) -> Result<Vec<()>, StoreError> {
         let clear = async {
             sqlx::query(
                 "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))

@@ -10,15 +10,15 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::policy::team::Team;
 use crate::domain::policy::{Policy, RegionProfile};
 use crate::domain::region::Region;
-use crate::store::batch::{Batches, Work};
+use crate::store::batch::{BatchWork, Batches};
 use crate::store::database::pool::Pool;
 use crate::store::unreadable::alone;
 use crate::store::values::json;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// What holds for a team in a region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
+pub struct TeamRules {
     /// Its row, if somebody registered it.
     pub team: Option<Team>,
     /// The default policy, if somebody wrote one.
@@ -30,26 +30,26 @@ pub struct Rules {
 /// Most questions that wait. More than any number of requests that are worked for at once.
 const QUEUE: usize = 16_384;
 /// The handle of whoever reads rules.
-pub(in crate::store) type RuleReads = Batches<Reading>;
+pub(in crate::store) type RuleReads = Batches<RulesWork>;
 
-pub(in crate::store) struct Reading(Pool);
+pub(in crate::store) struct RulesWork(Pool);
 
 /// For whom, and where.
-pub(in crate::store) struct Wanted {
+pub(in crate::store) struct RulesKey {
     team: TeamId,
     region: Option<Region>,
 }
 
 /// Starts reading, on a pool of one connection: while one answer is on its way, the next question gathers.
 pub(in crate::store) fn start(pool: Pool) -> RuleReads {
-    Batches::start(Reading(pool), 1, QUEUE)
+    Batches::start(RulesWork(pool), 1, QUEUE)
 }
 
-impl Work for Reading {
-    type Item = Wanted;
-    type Done = Rules;
+impl BatchWork for RulesWork {
+    type Item = RulesKey;
+    type Done = TeamRules;
 
-    async fn all(&self, wanted: &[Wanted]) -> Result<Vec<Rules>, Error> {
+    async fn all(&self, wanted: &[RulesKey]) -> Result<Vec<TeamRules>, StoreError> {
         // Rows as JSON: three tables in one answer, each of which may have none. What is of all teams is told once.
         let rows = sqlx::query(
             "SELECT (SELECT to_jsonb(t) FROM teams t WHERE t.id = w.team) AS team,
@@ -68,26 +68,26 @@ impl Work for Reading {
     }
 }
 
-fn default_of(row: &PgRow) -> Result<Option<Policy>, Error> {
+fn default_of(row: &PgRow) -> Result<Option<Policy>, StoreError> {
     let policy: Option<serde_json::Value> = row.try_get("policy")?;
     policy.map(|policy| json(policy, "default_policy", "policy")).transpose()
 }
 
-fn profiles_of(row: &PgRow) -> Result<Vec<RegionProfile>, Error> {
+fn profiles_of(row: &PgRow) -> Result<Vec<RegionProfile>, StoreError> {
     let Some(profiles) = row.try_get::<Option<serde_json::Value>, _>("profiles")? else { return Ok(Vec::new()) };
     let profiles: Vec<ProfileRow> = json(profiles, "region_profiles", "account")?;
     profiles.into_iter().map(TryInto::try_into).collect()
 }
 
 fn rules_of(
-    wanted: &Wanted,
+    wanted: &RulesKey,
     row: &PgRow,
     default: Option<&Policy>,
     profiles: &[RegionProfile],
-) -> Result<Rules, Error> {
+) -> Result<TeamRules, StoreError> {
     let team: Option<serde_json::Value> = row.try_get("team")?;
     let there = |profile: &&RegionProfile| wanted.region.as_ref() == Some(&profile.id.region);
-    Ok(Rules {
+    Ok(TeamRules {
         team: team.map(|team| json::<TeamRow>(team, "teams", "id")?.try_into()).transpose()?,
         default: default.cloned(),
         profiles: profiles.iter().filter(there).cloned().collect(),
@@ -97,12 +97,12 @@ fn rules_of(
 impl Store {
     /// What holds for the team in the region, asked after now, with all who ask at the same time; without a region,
     /// everywhere.
-    pub async fn rules(&self, team: &TeamId, region: Option<&Region>) -> Result<Rules, Error> {
-        self.rules.ask(Wanted { team: team.clone(), region: region.cloned() }).await
+    pub async fn rules(&self, team: &TeamId, region: Option<&Region>) -> Result<TeamRules, StoreError> {
+        self.rules.ask(RulesKey { team: team.clone(), region: region.cloned() }).await
     }
 
     /// The team's row.
-    pub async fn team(&self, team: &TeamId) -> Result<Option<Team>, Error> {
+    pub async fn team(&self, team: &TeamId) -> Result<Option<Team>, StoreError> {
         let sql = format!("SELECT {} FROM teams t WHERE id = $1", TeamRow::columns("t"));
         let row: Option<TeamRow> =
             sqlx::query_as(AssertSqlSafe(sql)).bind(team.as_str()).fetch_optional(&self.requests).await?;

@@ -13,7 +13,7 @@ use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::webhooks::DeliveryAttempt;
 use crate::store::writes::audit_entries;
 use crate::store::writes::dispatch::{TOLD, WANTS};
-use crate::store::{Error, PlacedDelivery, Store};
+use crate::store::{PlacedDelivery, Store, StoreError};
 
 /// What became of the wish to send a delivery again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Resent {
 
 /// Which events are replayed.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct ReplaySpan {
     /// From then on.
     pub since: Instant,
     /// Until then; none: until now.
@@ -67,7 +67,7 @@ impl From<AttemptRow> for DeliveryAttempt {
 
 impl Store {
     /// One delivery of the team.
-    pub async fn delivery(&self, team: &TeamId, id: DeliveryId) -> Result<Option<PlacedDelivery>, Error> {
+    pub async fn delivery(&self, team: &TeamId, id: DeliveryId) -> Result<Option<PlacedDelivery>, StoreError> {
         self.one_delivery(team, id).await
     }
 
@@ -78,7 +78,7 @@ impl Store {
         id: DeliveryId,
         skip: i64,
         limit: i64,
-    ) -> Result<Vec<DeliveryAttempt>, Error> {
+    ) -> Result<Vec<DeliveryAttempt>, StoreError> {
         let rows: Vec<AttemptRow> = sqlx::query_as(
             "SELECT a.number, a.outcome, a.http_status, a.duration_ms, a.response_excerpt, a.error, a.at FROM (
                  SELECT number, outcome, http_status, duration_ms, response_excerpt, error, at FROM delivery_attempts WHERE delivery = $2
@@ -103,7 +103,7 @@ impl Store {
         id: DeliveryId,
         now: Instant,
         entry: &AuditEntry,
-    ) -> Result<Resent, Error> {
+    ) -> Result<Resent, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let found: Option<(i16, bool, Uuid)> = sqlx::query_as(
             "SELECT d.state, w.deleted, w.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
@@ -145,7 +145,7 @@ impl Store {
         now: Instant,
         most: i64,
         entry: &AuditEntry,
-    ) -> Result<u64, Error> {
+    ) -> Result<u64, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = 0, next_attempt_at = $4, finished_at = NULL
@@ -174,10 +174,10 @@ impl Store {
         &self,
         team: &TeamId,
         endpoint: EndpointId,
-        span: &Span,
+        span: &ReplaySpan,
         now: Instant,
         entry: &AuditEntry,
-    ) -> Result<u64, Error> {
+    ) -> Result<u64, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let sql = format!(
             "WITH told AS ({TOLD} WHERE e.team = $1 AND e.occurred_at >= $3 AND e.occurred_at <= $4)

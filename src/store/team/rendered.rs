@@ -16,17 +16,17 @@ use crate::domain::filter::CacheFilter;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
-use crate::store::batch::{Batches, Work};
+use crate::store::batch::{BatchWork, Batches};
 use crate::store::database::pool::Pool;
 use crate::store::rows::ImageCacheRow;
-use crate::store::{Error, Store, unreadable};
+use crate::store::{Store, StoreError, unreadable};
 
 /// Most reads that wait. More than any number of requests that are worked for at once.
 const QUEUE: usize = 16_384;
 
 /// One image cache.
 #[derive(Debug, Clone)]
-pub enum Rendered {
+pub enum RenderedCache {
     /// As it was rendered.
     Kept {
         /// Ours.
@@ -54,13 +54,13 @@ pub struct Rendering {
 }
 
 /// The handle of the hot reads.
-pub(in crate::store) type HotReads = Batches<Reading>;
+pub(in crate::store) type HotReads = Batches<RenderedWork>;
 
 /// Reads image caches by team and id.
-pub(in crate::store) struct Reading(Pool);
+pub(in crate::store) struct RenderedWork(Pool);
 
 /// One of them, and in which form it is wanted.
-pub(in crate::store) struct Wanted {
+pub(in crate::store) struct RenderedKey {
     team: TeamId,
     id: CacheId,
     form: i32,
@@ -68,16 +68,16 @@ pub(in crate::store) struct Wanted {
 
 /// Starts the hot reads on a pool of their own, with a worker for each connection.
 pub(in crate::store) fn start(pool: Pool, connections: u32) -> HotReads {
-    Batches::start(Reading(pool), connections as usize, QUEUE)
+    Batches::start(RenderedWork(pool), connections as usize, QUEUE)
 }
 
-impl Work for Reading {
-    type Item = Wanted;
-    type Done = Option<Rendered>;
+impl BatchWork for RenderedWork {
+    type Item = RenderedKey;
+    type Done = Option<RenderedCache>;
 
-    async fn all(&self, wanted: &[Wanted]) -> Result<Vec<Option<Rendered>>, Error> {
+    async fn all(&self, wanted: &[RenderedKey]) -> Result<Vec<Option<RenderedCache>>, StoreError> {
         let rows = self.0.repeated(|_| self.rows(wanted)).await?;
-        let mut found: Vec<Option<Rendered>> = wanted.iter().map(|_| None).collect();
+        let mut found: Vec<Option<RenderedCache>> = wanted.iter().map(|_| None).collect();
         for row in rows {
             let place: i64 = row.try_get(4)?;
             let place = usize::try_from(place - 1).ok().and_then(|place| found.get_mut(place));
@@ -88,8 +88,8 @@ impl Work for Reading {
     }
 }
 
-impl Reading {
-    async fn rows(&self, wanted: &[Wanted]) -> Result<Vec<PgRow>, Error> {
+impl RenderedWork {
+    async fn rows(&self, wanted: &[RenderedKey]) -> Result<Vec<PgRow>, StoreError> {
         // Of one process all are in the same form.
         let mut query = select(wanted.first().map_or(0, |wanted| wanted.form));
         let teams: Vec<&str> = wanted.iter().map(|wanted| wanted.team.as_str()).collect();
@@ -116,20 +116,20 @@ fn select(form: i32) -> QueryBuilder<Postgres> {
     query
 }
 
-fn rendered(row: &PgRow) -> Result<Rendered, Error> {
+fn rendered(row: &PgRow) -> Result<RenderedCache, StoreError> {
     let whole: Option<Json<ImageCacheRow>> = row.try_get(3)?;
     if let Some(Json(whole)) = whole {
-        return Ok(Rendered::Row(Box::new(whole.try_into()?)));
+        return Ok(RenderedCache::Row(Box::new(whole.try_into()?)));
     }
     let id: Uuid = row.try_get(0)?;
-    Ok(Rendered::Kept { id: id.into(), version: row.try_get(1)?, text: row.try_get(2)? })
+    Ok(RenderedCache::Kept { id: id.into(), version: row.try_get(1)?, text: row.try_get(2)? })
 }
 
-fn not_asked_for() -> Error {
-    Error::Unreadable { table: "image_caches", column: "place", detail: "a row that was not asked for".into() }
+fn not_asked_for() -> StoreError {
+    StoreError::Unreadable { table: "image_caches", column: "place", detail: "a row that was not asked for".into() }
 }
 
-impl Rendered {
+impl RenderedCache {
     /// Ours.
     pub fn id(&self) -> CacheId {
         match self {
@@ -141,8 +141,13 @@ impl Rendered {
 
 impl Store {
     /// One image cache of the team, in `form` where it is kept in that.
-    pub async fn rendered_image_cache(&self, team: &TeamId, id: CacheId, form: i32) -> Result<Option<Rendered>, Error> {
-        self.hot.ask(Wanted { team: team.clone(), id, form }).await
+    pub async fn rendered_image_cache(
+        &self,
+        team: &TeamId,
+        id: CacheId,
+        form: i32,
+    ) -> Result<Option<RenderedCache>, StoreError> {
+        self.hot.ask(RenderedKey { team: team.clone(), id, form }).await
     }
 
     /// Up to `limit` image caches of the team, newest first, older than `before`.
@@ -153,7 +158,7 @@ impl Store {
         before: Option<Uuid>,
         limit: i64,
         form: i32,
-    ) -> Result<Vec<Rendered>, Error> {
+    ) -> Result<Vec<RenderedCache>, StoreError> {
         let read = |place: Option<Uuid>, wanted: i64| async move {
             let before = place.or(before);
             self.requests.repeated(|_| self.listed(team, filter, before, wanted, form)).await
@@ -169,7 +174,7 @@ impl Store {
         before: Option<Uuid>,
         limit: i64,
         form: i32,
-    ) -> Result<Vec<(Uuid, PgRow)>, Error> {
+    ) -> Result<Vec<(Uuid, PgRow)>, StoreError> {
         let mut query = select(form);
         query.push(" FROM image_caches c");
         narrow_list(&mut query, team, filter, before, limit);
@@ -179,7 +184,7 @@ impl Store {
     }
 
     /// Keeps what was rendered, for those that have not changed since and that nobody is changing.
-    pub async fn keep_renderings(&self, rendered: &[Rendering], form: i32) -> Result<(), Error> {
+    pub async fn keep_renderings(&self, rendered: &[Rendering], form: i32) -> Result<(), StoreError> {
         let teams: Vec<&str> = rendered.iter().map(|one| one.team.as_str()).collect();
         let ids: Vec<Uuid> = rendered.iter().map(|one| one.id.uuid()).collect();
         let versions: Vec<i64> = rendered.iter().map(|one| one.version).collect();

@@ -11,15 +11,15 @@ use crate::store::writes::owed_answers;
 use std::sync::{Arc, LazyLock};
 
 use super::adoption;
-use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql};
-use crate::store::database::pool::Connection;
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _, sql};
+use crate::store::database::pool::PooledConnection;
 use crate::store::rows::{EndedOperation, NOTE_END};
 use crate::store::words::ENDED;
 use crate::store::writes::changes;
 use crate::store::writes::idempotency;
 use crate::store::writes::operations::begin_waiting;
 use crate::store::writes::tracker_wake;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// What became of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Settled {
 impl Store {
     /// Ends an operation, with everything that follows from it: together with others where it can
     /// ([`crate::store::batch::state_writer`]), else alone.
-    pub async fn settle(&self, settlement: &Arc<Settlement>) -> Result<Settled, Error> {
+    pub async fn settle(&self, settlement: &Arc<Settlement>) -> Result<Settled, StoreError> {
         if let Some(sending) = self.settle_together(settlement).await? {
             return Ok(Settled::Done { sending });
         }
@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// An image cache that has ended gives up its id: the cloud uses it again, or shows anew what was thought gone.
-    async fn settle_in_place_of_another(&self, settlement: &Settlement) -> Result<Settled, Error> {
+    async fn settle_in_place_of_another(&self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let next = &settlement.write.next;
         let freed = sqlx::query(sql!(
             "UPDATE image_caches SET eci_cache_id = NULL, version = version + 1
@@ -71,7 +71,7 @@ impl Store {
         self.workers.limited(self.write_settlement(settlement)).await
     }
 
-    async fn write_settlement(&self, settlement: &Settlement) -> Result<Settled, Error> {
+    async fn write_settlement(&self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !end(&mut transaction, settlement).await? {
             return Ok(Settled::LeaseLost);
@@ -98,8 +98,8 @@ impl Store {
 
 /// Guarded by the lease: a worker that woke too late ends nothing.
 static END: LazyLock<String> = LazyLock::new(|| {
-    let end = Numbers::default().one::<EndedOperation>(Which::All);
-    let set = EndedOperation::set(Which::All, EndedOperation::FOUND_BY);
+    let end = Numbers::default().one::<EndedOperation>(ColumnSet::All);
+    let set = EndedOperation::set(ColumnSet::All, EndedOperation::FOUND_BY);
     format!(
         "WITH ended AS (
             UPDATE operations o SET {set} FROM {end}
@@ -111,7 +111,7 @@ static END: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-async fn end(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
-    let parameters = Parameters::default().one::<EndedOperation>(Which::All, &settlement);
+async fn end(connection: &mut PooledConnection, settlement: &Settlement) -> Result<bool, StoreError> {
+    let parameters = StatementParameters::default().one::<EndedOperation>(ColumnSet::All, &settlement);
     Ok(parameters.query(&END)?.fetch_optional(connection).await?.is_some())
 }

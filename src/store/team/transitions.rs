@@ -7,7 +7,7 @@ use crate::domain::ids::CacheId;
 use crate::domain::image_cache::Transition;
 use crate::store::rows::TransitionRow;
 use crate::store::unreadable::{self, Keyed as _};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 impl Store {
     /// Up to `limit` transitions of one image cache, oldest first, after number `after`.
@@ -17,7 +17,7 @@ impl Store {
         cache: CacheId,
         after: i64,
         limit: i64,
-    ) -> Result<Vec<Transition>, Error> {
+    ) -> Result<Vec<Transition>, StoreError> {
         let read = |place: Option<i64>, wanted: i64| self.transition_rows(team, cache, place.unwrap_or(after), wanted);
         let key = |row: &TransitionRow| row.sequence();
         unreadable::filled(limit, read, key, |row| unreadable::read(row.key(), row.try_into())).await
@@ -29,7 +29,7 @@ impl Store {
         cache: CacheId,
         after: i64,
         limit: i64,
-    ) -> Result<Vec<TransitionRow>, Error> {
+    ) -> Result<Vec<TransitionRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM transitions t WHERE team = $1 AND image_cache = $2 AND sequence > $3
              ORDER BY sequence LIMIT $4",

@@ -11,10 +11,10 @@ use sqlx::postgres::PgQueryResult;
 use super::platform_events;
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;
-use crate::store::columns::{Many as _, Numbers, Parameters, Table as _, Which};
-use crate::store::database::pool::{Connection, Tx};
+use crate::store::columns::{BatchTable as _, ColumnSet, Numbers, StatementParameters, Table as _};
+use crate::store::database::pool::{PooledConnection, Tx};
 use crate::store::rows::audit_entries::AuditRow;
-use crate::store::{Error, PlatformEvent, Store};
+use crate::store::{PlatformEvent, Store, StoreError};
 
 type MakeStamp = dyn Fn(&[u8]) -> [u8; 32] + Send + Sync;
 
@@ -47,7 +47,7 @@ impl Stamp {
 impl Store {
     /// Writes the entry of a request that changes nothing, together with all others that wait (group
     /// commit), and returns when it is durable.
-    pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), Error> {
+    pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.audit.ask(entry).await
     }
 
@@ -58,7 +58,7 @@ impl Store {
         mut transaction: Tx,
         done: &PgQueryResult,
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
@@ -70,13 +70,13 @@ impl Store {
 
 impl Store {
     /// The same, with what the platform tells of it.
-    pub(in crate::store) async fn end_told(
+    pub(in crate::store) async fn end_announced(
         &self,
         mut transaction: Tx,
         done: &PgQueryResult,
         told: &[PlatformEvent],
         entry: &AuditEntry,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, StoreError> {
         if done.rows_affected() > 0 {
             platform_events::tell(&mut transaction, told).await?;
         }
@@ -107,12 +107,16 @@ impl Stamp {
 
 /// Adds, within another statement, the entry of each that has its `place` (from 1) in that statement's `fit`.
 pub(in crate::store) fn of_those_that_fit(numbers: &mut Numbers) -> String {
-    let (insert, entries) = (AuditRow::insert(Which::All), numbers.many::<AuditRow>(Which::All));
+    let (insert, entries) = (AuditRow::insert(ColumnSet::All), numbers.many::<AuditRow>(ColumnSet::All));
     format!("{insert} FROM {entries} WHERE n.place IN (SELECT place FROM fit)")
 }
 
 /// Adds entries, all in one statement.
-pub(in crate::store) async fn insert<E>(connection: &mut Connection, stamp: &Stamp, entries: &[E]) -> Result<(), Error>
+pub(in crate::store) async fn insert<E>(
+    connection: &mut PooledConnection,
+    stamp: &Stamp,
+    entries: &[E],
+) -> Result<(), StoreError>
 where
     E: Borrow<AuditEntry> + Sync,
 {
@@ -121,10 +125,10 @@ where
 
 /// Adds those entries that are not there yet.
 pub(in crate::store) async fn insert_missing<E>(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     stamp: &Stamp,
     entries: &[E],
-) -> Result<(), Error>
+) -> Result<(), StoreError>
 where
     E: Borrow<AuditEntry> + Sync,
 {
@@ -133,14 +137,14 @@ where
 
 async fn run<E>(
     text: &'static LazyLock<String>,
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     stamp: &Stamp,
     entries: &[E],
-) -> Result<(), Error>
+) -> Result<(), StoreError>
 where
     E: Borrow<AuditEntry> + Sync,
 {
-    let parameters = Parameters::default().many::<AuditRow>(Which::All, &stamp.all(entries));
+    let parameters = StatementParameters::default().many::<AuditRow>(ColumnSet::All, &stamp.all(entries));
     parameters.query(text)?.execute(connection).await?;
     Ok(())
 }

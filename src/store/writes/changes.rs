@@ -11,12 +11,12 @@ use super::audit_entries;
 use super::tracker_wake;
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{ImageCache, Transition};
-use crate::store::columns::{Numbers, Parameters, Table as _, Which, sql};
-use crate::store::database::pool::Connection;
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _, sql};
+use crate::store::database::pool::PooledConnection;
 use crate::store::input::About;
 use crate::store::rows::{EventToWrite, ImageCacheRow, TransitionRow, TransitionToWrite};
 use crate::store::words::OPEN;
-use crate::store::{Error, Stamp, Store};
+use crate::store::{Stamp, Store, StoreError};
 
 impl CacheWrite {
     /// The row of the transition, if there is one.
@@ -32,11 +32,11 @@ impl CacheWrite {
 
 impl Store {
     /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
-    pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, Error> {
+    pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, StoreError> {
         self.workers.limited(self.write_step(write)).await
     }
 
-    async fn write_step(&self, write: &CacheWrite) -> Result<bool, Error> {
+    async fn write_step(&self, write: &CacheWrite) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !apply(&mut transaction, &self.stamp, write).await? {
             return Ok(false);
@@ -61,7 +61,7 @@ pub(in crate::store) fn is_vanishing(transition: &Transition) -> bool {
 }
 
 /// A delete that begins in this moment raises the row's version, and this step then fails by that.
-async fn delete_runs(connection: &mut Connection, cache: &ImageCache) -> Result<bool, Error> {
+async fn delete_runs(connection: &mut PooledConnection, cache: &ImageCache) -> Result<bool, StoreError> {
     let runs = sqlx::query_scalar(sql!(
         "SELECT EXISTS (SELECT FROM operations
              WHERE image_cache = $1 AND kind = 'delete' AND state IN ({OPEN}))"
@@ -77,10 +77,10 @@ async fn delete_runs(connection: &mut Connection, cache: &ImageCache) -> Result<
 /// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end says
 /// `deleting`, and the looks after it `deleted`.
 pub(in crate::store) async fn apply(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     stamp: &Stamp,
     write: &CacheWrite,
-) -> Result<bool, Error> {
+) -> Result<bool, StoreError> {
     if write.transition.as_ref().is_some_and(is_vanishing) && delete_runs(connection, &write.next).await? {
         return Ok(false);
     }
@@ -108,8 +108,8 @@ static STEP: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-async fn update_row(connection: &mut Connection, next: &ImageCache) -> Result<bool, Error> {
-    let parameters = Parameters::default().one::<ImageCacheRow>(ImageCacheRow::OF_STEP, &next);
+async fn update_row(connection: &mut PooledConnection, next: &ImageCache) -> Result<bool, StoreError> {
+    let parameters = StatementParameters::default().one::<ImageCacheRow>(ImageCacheRow::OF_STEP, &next);
     Ok(parameters.query(&STEP)?.execute(connection).await?.rows_affected() == 1)
 }
 
@@ -117,12 +117,12 @@ static TRANSITION: LazyLock<String> = LazyLock::new(TransitionRow::insert_one);
 
 /// Writes one transition.
 pub(in crate::store) async fn insert_transition(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     cache: &ImageCache,
     transition: &Transition,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     let new = TransitionToWrite { team: &cache.team, transition };
-    let parameters = Parameters::default().one::<TransitionRow>(Which::All, &new);
+    let parameters = StatementParameters::default().one::<TransitionRow>(ColumnSet::All, &new);
     parameters.query(&TRANSITION)?.execute(connection).await?;
     Ok(())
 }

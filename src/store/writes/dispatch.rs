@@ -7,26 +7,26 @@
 //! whose answer was lost) is found by its worker, which compares what it holds with the database.
 
 use crate::store::dispatch::Dispatch;
-use crate::store::dispatch::Put;
+use crate::store::dispatch::WrittenDelivery;
 use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 
 use crate::domain::clock::Instant;
 use crate::domain::webhooks::endpoint::PENDING;
-use crate::store::Error;
+use crate::store::StoreError;
 use crate::store::claims::{AWAKE, COLUMNS, forms};
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 
 /// Writes the deliveries of the events with these numbers, which share a way to the deliverer. A disabled endpoint's
 /// wait, too: they are kept, and not claimed until it is enabled again.
 pub(in crate::store) async fn enqueue(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     events: &[i64],
     now: Instant,
     dispatch: &Dispatch,
-) -> Result<(), Error> {
-    let rows: Vec<Put> = sqlx::query_as(AssertSqlSafe(ENQUEUE.as_str()))
+) -> Result<(), StoreError> {
+    let rows: Vec<WrittenDelivery> = sqlx::query_as(AssertSqlSafe(ENQUEUE.as_str()))
         .bind(events)
         .bind(now)
         .bind(dispatch.worker())

@@ -8,10 +8,10 @@ use sqlx::Row;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
-use crate::store::columns::{Parameters, Table as _, Which};
-use crate::store::database::pool::Connection;
+use crate::store::columns::{ColumnSet, StatementParameters, Table as _};
+use crate::store::database::pool::PooledConnection;
 use crate::store::rows::{IdempotencyKeys, KeyToWrite};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// What a claim found.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ impl Store {
         team: &TeamId,
         action: &str,
         key: &str,
-    ) -> Result<Option<(OperationId, Vec<u8>)>, Error> {
+    ) -> Result<Option<(OperationId, Vec<u8>)>, StoreError> {
         let row: Option<(uuid::Uuid, Vec<u8>)> = sqlx::query_as(
             "SELECT operation, fingerprint FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3",
         )
@@ -59,19 +59,19 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOT
 
 /// Claims the key for `operation`; waits for a racing request with the same key to end its transaction.
 pub(in crate::store) async fn claim(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     team: &TeamId,
     key: &NewKey,
     operation: OperationId,
     now: Instant,
-) -> Result<Claimed, Error> {
+) -> Result<Claimed, StoreError> {
     let new = KeyToWrite { team, key, operation, at: now };
-    let parameters = Parameters::default().one::<IdempotencyKeys>(Which::All, &new);
+    let parameters = StatementParameters::default().one::<IdempotencyKeys>(ColumnSet::All, &new);
     let done = parameters.query(&CLAIM)?.execute(&mut *connection).await?;
     if done.rows_affected() == 1 { Ok(Claimed::Fresh) } else { earlier(connection, team, key).await }
 }
 
-async fn earlier(connection: &mut Connection, team: &TeamId, key: &NewKey) -> Result<Claimed, Error> {
+async fn earlier(connection: &mut PooledConnection, team: &TeamId, key: &NewKey) -> Result<Claimed, StoreError> {
     let row = sqlx::query(
         "SELECT fingerprint, operation, answer FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3",
     )
@@ -89,10 +89,10 @@ async fn earlier(connection: &mut Connection, team: &TeamId, key: &NewKey) -> Re
 
 /// Keeps what the first request was told. The first telling counts: `false` means that it is not this one.
 pub(in crate::store) async fn answer(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     operation: OperationId,
     answer: &serde_json::Value,
-) -> Result<bool, Error> {
+) -> Result<bool, StoreError> {
     let done = sqlx::query("UPDATE idempotency_keys SET answer = $2 WHERE operation = $1 AND answer IS NULL")
         .bind(operation.uuid())
         .bind(answer)

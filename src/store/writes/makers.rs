@@ -7,8 +7,8 @@
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::{Caller, CredentialKind};
 use crate::domain::ids::ApiKeyId;
-use crate::store::Error;
-use crate::store::database::pool::Connection;
+use crate::store::StoreError;
+use crate::store::database::pool::PooledConnection;
 
 /// What became of a key that was to be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Added {
 
 /// What became of a key that was to get another secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turned<Key> {
+pub enum RotationOutcome<Key> {
     /// It has it.
     Turned(Key),
     /// The team has no such key that is not revoked.
@@ -34,7 +34,11 @@ pub enum Turned<Key> {
 
 /// Waits for revocations that are being made, and holds off others until the transaction ends. Whether `maker` is let
 /// in still.
-pub(in crate::store) async fn hold(connection: &mut Connection, maker: &Caller, now: Instant) -> Result<bool, Error> {
+pub(in crate::store) async fn hold(
+    connection: &mut PooledConnection,
+    maker: &Caller,
+    now: Instant,
+) -> Result<bool, StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock_shared(hashtextextended('makers of keys', 0))")
         .execute(&mut *connection)
         .await?;
@@ -58,13 +62,13 @@ pub(in crate::store) async fn hold(connection: &mut Connection, maker: &Caller, 
     Ok(holds)
 }
 
-async fn key_holds(connection: &mut Connection, id: ApiKeyId) -> Result<bool, Error> {
+async fn key_holds(connection: &mut PooledConnection, id: ApiKeyId) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT FROM api_keys WHERE id = $1 AND revoked_at IS NULL)";
     Ok(sqlx::query_scalar(sql).bind(id.uuid()).fetch_one(connection).await?)
 }
 
 /// Waits for keys that are being made, and holds off others until the transaction ends.
-pub(in crate::store) async fn hold_off(connection: &mut Connection) -> Result<(), Error> {
+pub(in crate::store) async fn hold_off(connection: &mut PooledConnection) -> Result<(), StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('makers of keys', 0))").execute(connection).await?;
     Ok(())
 }

@@ -7,13 +7,13 @@ use sqlx::Row as _;
 use super::idempotency::Claimed;
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
-use crate::store::Error;
-use crate::store::columns::{Parameters, Table as _, Which};
-use crate::store::database::pool::Connection;
+use crate::store::StoreError;
+use crate::store::columns::{ColumnSet, StatementParameters, Table as _};
+use crate::store::database::pool::PooledConnection;
 use crate::store::rows::{OperationRow, OperationToWrite};
 
 /// An operation's id that an earlier create has is an answer, not an error.
-pub(in crate::store) fn unless_taken(done: Result<Claimed, Error>) -> Result<Claimed, Error> {
+pub(in crate::store) fn unless_taken(done: Result<Claimed, StoreError>) -> Result<Claimed, StoreError> {
     match done {
         Err(error) if error.is_constraint("operations_pkey") => Ok(Claimed::IdTaken),
         done => done,
@@ -22,10 +22,10 @@ pub(in crate::store) fn unless_taken(done: Result<Claimed, Error>) -> Result<Cla
 
 /// Lets the delete begin that waited for this operation's end.
 pub(in crate::store) async fn begin_waiting(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     cache: &ImageCache,
     at: Instant,
-) -> Result<(), Error> {
+) -> Result<(), StoreError> {
     // In nobody's hands: who recorded it has long answered its caller.
     sqlx::query(
         "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
@@ -51,7 +51,10 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Writes a new operation. `true`: it waits for the operation that runs.
-pub(in crate::store) async fn insert(connection: &mut Connection, new: &OperationToWrite<'_>) -> Result<bool, Error> {
-    let parameters = Parameters::default().one::<OperationRow>(Which::All, new);
+pub(in crate::store) async fn insert(
+    connection: &mut PooledConnection,
+    new: &OperationToWrite<'_>,
+) -> Result<bool, StoreError> {
+    let parameters = StatementParameters::default().one::<OperationRow>(ColumnSet::All, new);
     Ok(parameters.query(&INSERT)?.fetch_one(connection).await?.try_get(0)?)
 }

@@ -2,12 +2,12 @@
 
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::operation::Owed;
-use crate::store::Error;
-use crate::store::database::pool::Connection;
+use crate::store::StoreError;
+use crate::store::database::pool::PooledConnection;
 use crate::store::input::{NewCreate, OwedAnswer, Settlement};
 
 /// Records what is owed for a create that is recorded in the same transaction.
-pub(in crate::store) async fn insert(connection: &mut Connection, create: &NewCreate) -> Result<(), Error> {
+pub(in crate::store) async fn insert(connection: &mut PooledConnection, create: &NewCreate) -> Result<(), StoreError> {
     if create.new.waiter.is_none() {
         return Ok(());
     }
@@ -22,7 +22,10 @@ pub(in crate::store) async fn insert(connection: &mut Connection, create: &NewCr
 }
 
 /// Records what is owed after an end, in its transaction. Whether it is [`Owed::Sending`] now.
-pub(in crate::store) async fn settle(connection: &mut Connection, settlement: &Settlement) -> Result<bool, Error> {
+pub(in crate::store) async fn settle(
+    connection: &mut PooledConnection,
+    settlement: &Settlement,
+) -> Result<bool, StoreError> {
     match settlement.owed {
         OwedAnswer::Untouched | OwedAnswer::Now(Some(Owed::Unsent)) => Ok(false),
         OwedAnswer::Now(Some(Owed::Sending)) => set_sending(connection, settlement.operation).await,
@@ -30,7 +33,10 @@ pub(in crate::store) async fn settle(connection: &mut Connection, settlement: &S
     }
 }
 
-pub(in crate::store) async fn set_sending(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
+pub(in crate::store) async fn set_sending(
+    connection: &mut PooledConnection,
+    id: OperationId,
+) -> Result<bool, StoreError> {
     let done = sqlx::query("UPDATE owed_answers SET state = 'sending' WHERE operation = $1 AND state = ANY($2)")
         .bind(id.uuid())
         .bind(known());
@@ -38,7 +44,7 @@ pub(in crate::store) async fn set_sending(connection: &mut Connection, id: Opera
 }
 
 /// Somebody relies on the cache from now on: nobody gives it up. `false`: its create was given up before.
-pub(in crate::store) async fn rely_on(connection: &mut Connection, cache: CacheId) -> Result<bool, Error> {
+pub(in crate::store) async fn rely_on(connection: &mut PooledConnection, cache: CacheId) -> Result<bool, StoreError> {
     let stands: Option<bool> = sqlx::query_scalar(
         "SELECT NOT abandoned AND state <> 'refused' FROM operations
          WHERE image_cache = $1 AND kind = 'create' FOR UPDATE",
@@ -51,7 +57,7 @@ pub(in crate::store) async fn rely_on(connection: &mut Connection, cache: CacheI
 }
 
 /// The same of somebody who changes the cache by its name, whatever became of its create's caller.
-pub(in crate::store) async fn claim(connection: &mut Connection, cache: CacheId) -> Result<(), Error> {
+pub(in crate::store) async fn claim(connection: &mut PooledConnection, cache: CacheId) -> Result<(), StoreError> {
     if !rely_on(connection, cache).await? {
         sqlx::query("UPDATE operations SET abandoned = false WHERE image_cache = $1 AND kind = 'create'")
             .bind(cache.uuid())
@@ -62,7 +68,7 @@ pub(in crate::store) async fn claim(connection: &mut Connection, cache: CacheId)
 }
 
 /// Forgets what is owed for an operation; whether anything was.
-pub(in crate::store) async fn forget(connection: &mut Connection, id: OperationId) -> Result<bool, Error> {
+pub(in crate::store) async fn forget(connection: &mut PooledConnection, id: OperationId) -> Result<bool, StoreError> {
     let done = sqlx::query("DELETE FROM owed_answers WHERE operation = $1").bind(id.uuid()).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }

@@ -7,10 +7,10 @@ use std::fmt::Display;
 
 use crate::domain::event::EventType;
 use crate::domain::identity::caller::TeamId;
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::input::{About, NewEvent};
 use crate::store::values::word;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Whether an event `p` of no team was not told the team that stands between these as well.
 pub(in crate::store) const UNTOLD: (&str, &str) =
@@ -34,7 +34,7 @@ impl PlatformEvent {
 
 impl Store {
     /// The teams that keep an endpoint for what the platform tells.
-    pub async fn platform_teams(&self) -> Result<Vec<TeamId>, Error> {
+    pub async fn platform_teams(&self) -> Result<Vec<TeamId>, StoreError> {
         let sql = "SELECT DISTINCT team FROM webhook_endpoints WHERE platform AND NOT deleted ORDER BY team";
         let teams: Vec<String> = sqlx::query_scalar(sql).fetch_all(&self.requests).await?;
         teams.into_iter().map(|team| word(team.parse().ok(), "webhook_endpoints", "team")).collect()
@@ -42,7 +42,10 @@ impl Store {
 }
 
 /// Tells them, with the change that they are about.
-pub(in crate::store) async fn tell(connection: &mut Connection, told: &[PlatformEvent]) -> Result<(), Error> {
+pub(in crate::store) async fn tell(
+    connection: &mut PooledConnection,
+    told: &[PlatformEvent],
+) -> Result<(), StoreError> {
     for one in told {
         events::insert(connection, About::Platform(one.team.as_ref()), &one.event).await?;
     }

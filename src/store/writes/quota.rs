@@ -11,26 +11,26 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::image_cache::spec::DEFAULT_SIZE_GIB;
 use crate::domain::policy::{Holdings, Shape};
 use crate::store::columns::sql;
-use crate::store::database::pool::Connection;
+use crate::store::database::pool::PooledConnection;
 use crate::store::words::COUNTED;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// Who judges what the team has, within the transaction.
-pub struct Quota<'a> {
+pub struct QuotaCheck<'a> {
     /// Since when builds count.
     pub since: Instant,
     /// Whether the request may go on; called with what the team has before it, once in each transaction that is tried.
     pub admits: &'a mut (dyn FnMut(&Holdings) -> bool + Send),
 }
 
-impl Quota<'_> {
+impl QuotaCheck<'_> {
     /// For one try of several.
-    pub(in crate::store) fn lent(&mut self) -> Quota<'_> {
-        Quota { since: self.since, admits: &mut *self.admits }
+    pub(in crate::store) fn lent(&mut self) -> QuotaCheck<'_> {
+        QuotaCheck { since: self.since, admits: &mut *self.admits }
     }
 }
 
-impl std::fmt::Debug for Quota<'_> {
+impl std::fmt::Debug for QuotaCheck<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Quota").field("since", &self.since).finish_non_exhaustive()
     }
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Quota<'_> {
 
 impl Store {
     /// What the team has at this moment; builds since `since`.
-    pub async fn holdings(&self, team: &TeamId, since: Instant) -> Result<Holdings, Error> {
+    pub async fn holdings(&self, team: &TeamId, since: Instant) -> Result<Holdings, StoreError> {
         let mut connection = self.requests.acquire().await?;
         count(&mut connection, team, since).await
     }
@@ -46,10 +46,10 @@ impl Store {
 
 /// Whether the request may go on. Without a quota it may, and nothing is locked or counted.
 pub(in crate::store) async fn admits(
-    connection: &mut Connection,
+    connection: &mut PooledConnection,
     team: &TeamId,
-    quota: Option<Quota<'_>>,
-) -> Result<bool, Error> {
+    quota: Option<QuotaCheck<'_>>,
+) -> Result<bool, StoreError> {
     let Some(quota) = quota else { return Ok(true) };
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('quota:' || $1, 0))")
         .bind(team.as_str())
@@ -59,7 +59,7 @@ pub(in crate::store) async fn admits(
     Ok((quota.admits)(&holdings))
 }
 
-async fn count(connection: &mut Connection, team: &TeamId, since: Instant) -> Result<Holdings, Error> {
+async fn count(connection: &mut PooledConnection, team: &TeamId, since: Instant) -> Result<Holdings, StoreError> {
     let shapes: Vec<(String, i32, i32, i32, i64)> = sqlx::query_as(
         sql!("SELECT region, size, standard, flash, count(*) FROM (
              SELECT c.region,
@@ -96,5 +96,8 @@ async fn count(connection: &mut Connection, team: &TeamId, since: Instant) -> Re
         Ok((crate::store::values::word(region.parse().ok(), "operations", "spec")?, count))
     };
     let (shapes, builds) = (shapes.into_iter().map(shape), builds.into_iter().map(build));
-    Ok(Holdings { shapes: shapes.collect::<Result<_, Error>>()?, builds: builds.collect::<Result<_, Error>>()? })
+    Ok(Holdings {
+        shapes: shapes.collect::<Result<_, StoreError>>()?,
+        builds: builds.collect::<Result<_, StoreError>>()?,
+    })
 }

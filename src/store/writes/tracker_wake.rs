@@ -2,11 +2,15 @@
 
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;
-use crate::store::Error;
-use crate::store::database::pool::Connection;
+use crate::store::StoreError;
+use crate::store::database::pool::PooledConnection;
 
 /// Makes the cache's group due at `at`, unless it is due earlier.
-pub(in crate::store) async fn wake(connection: &mut Connection, cache: &ImageCache, at: Instant) -> Result<(), Error> {
+pub(in crate::store) async fn wake(
+    connection: &mut PooledConnection,
+    cache: &ImageCache,
+    at: Instant,
+) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO tracker_groups AS g (account, region, due_at) VALUES ($1, $2, $3)
          ON CONFLICT (account, region) DO UPDATE SET due_at = LEAST(g.due_at, EXCLUDED.due_at)",

@@ -20,7 +20,7 @@ pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
 
 /// What the cloud carried out for an operation, and what the audit says that it carried out, are the same.
 pub(super) fn carried_out(evidence: &Evidence) -> Vec<String> {
-    let token = |act: &super::evidence::Act| Some(act.client_token.as_ref()?.split_once('.')?.0.to_owned());
+    let token = |act: &super::evidence::JournalAct| Some(act.client_token.as_ref()?.split_once('.')?.0.to_owned());
     let acted: BTreeSet<String> = evidence.acts.iter().filter_map(token).collect();
     let succeeded = evidence.audit.iter().filter(|entry| entry.outcome == "succeeded");
     let told: BTreeMap<&str, &str> = succeeded.map(|entry| (entry.operation.as_str(), entry.action.as_str())).collect();

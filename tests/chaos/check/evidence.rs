@@ -82,7 +82,7 @@ pub(crate) enum ClientFact {
 
 /// A line of the stand-in's journal: an act that was carried out.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Act {
+pub(crate) struct JournalAct {
     /// `CreateImageCache`, …
     pub(crate) action: String,
     /// On which cache.
@@ -97,7 +97,7 @@ pub(crate) struct Act {
 
 /// A line of the receiver's ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Hook {
+pub(crate) struct HookFact {
     pub(crate) at: DateTime<Utc>,
     /// `webhook-id`.
     pub(crate) id: String,
@@ -134,7 +134,7 @@ impl CacheRow {
 
 /// A row of `operations`.
 #[derive(Debug, Clone)]
-pub(crate) struct OperationRow {
+pub(crate) struct OperationFact {
     /// `op_…`.
     pub(crate) id: String,
     /// `ic_…`: on which cache.
@@ -150,7 +150,7 @@ pub(crate) struct OperationRow {
 
 /// A row of `events`.
 #[derive(Debug, Clone)]
-pub(crate) struct EventRow {
+pub(crate) struct EventFact {
     /// `evt_…`: the `webhook-id`.
     pub(crate) id: String,
     /// Whose feed it is in.
@@ -165,7 +165,7 @@ pub(crate) struct EventRow {
 
 /// A row of `transitions`.
 #[derive(Debug, Clone)]
-pub(crate) struct TransitionRow {
+pub(crate) struct TransitionFact {
     pub(crate) image_cache: String,
     /// Its number, from 1.
     pub(crate) sequence: i64,
@@ -176,7 +176,7 @@ pub(crate) struct TransitionRow {
 
 /// An audit entry that tells of an operation.
 #[derive(Debug, Clone)]
-pub(crate) struct AuditRow {
+pub(crate) struct AuditFact {
     /// `op_…`.
     pub(crate) operation: String,
     /// `create_image_cache`, …
@@ -187,7 +187,7 @@ pub(crate) struct AuditRow {
 
 /// How long it took, after a fault, until a create went through.
 #[derive(Debug, Clone)]
-pub(crate) struct Recovery {
+pub(crate) struct RecoveryTime {
     /// The fault, in words.
     pub(crate) fault: String,
     /// From the fault to the create's success; none if it never came.
@@ -199,24 +199,24 @@ pub(crate) struct Evidence {
     /// What clients asked and heard.
     pub(crate) clients: Vec<ClientFact>,
     /// What the stand-in did.
-    pub(crate) acts: Vec<Act>,
+    pub(crate) acts: Vec<JournalAct>,
     /// What the receiver heard.
-    pub(crate) hooks: Vec<Hook>,
+    pub(crate) hooks: Vec<HookFact>,
     pub(crate) caches: Vec<CacheRow>,
-    pub(crate) operations: Vec<OperationRow>,
-    pub(crate) events: Vec<EventRow>,
+    pub(crate) operations: Vec<OperationFact>,
+    pub(crate) events: Vec<EventFact>,
     /// The rows, in any order.
-    pub(crate) transitions: Vec<TransitionRow>,
+    pub(crate) transitions: Vec<TransitionFact>,
     /// The request ids of all audit entries.
     pub(crate) audited: BTreeSet<String>,
     /// The audit entries that tell of operations.
-    pub(crate) audit: Vec<AuditRow>,
+    pub(crate) audit: Vec<AuditFact>,
     /// What `audit verify` found.
     pub(crate) audit_findings: Vec<String>,
     /// Deliveries that have not ended.
     pub(crate) waiting_deliveries: i64,
     /// How long recoveries took.
-    pub(crate) recoveries: Vec<Recovery>,
+    pub(crate) recoveries: Vec<RecoveryTime>,
     /// What the cloud has at the end, by its ids.
     pub(crate) held: BTreeSet<String>,
     /// Of those, what is found and not ended, as the database says.

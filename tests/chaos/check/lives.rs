@@ -6,7 +6,7 @@ use std::time::Duration;
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::transition::reason::SHOWN_AGAIN;
 
-use super::evidence::{Evidence, TransitionRow};
+use super::evidence::{Evidence, TransitionFact};
 
 /// The longest recovery.
 const RECOVERY: Duration = Duration::from_secs(20);
@@ -26,7 +26,7 @@ pub(super) fn stuck(evidence: &Evidence) -> Vec<String> {
 
 /// Numbered without a gap, each from where the last one led, along the graph; the last one is the row's status.
 pub(super) fn transitions(evidence: &Evidence) -> Vec<String> {
-    let mut lives: BTreeMap<&str, Vec<&TransitionRow>> = BTreeMap::new();
+    let mut lives: BTreeMap<&str, Vec<&TransitionFact>> = BTreeMap::new();
     for row in &evidence.transitions {
         lives.entry(&row.image_cache).or_default().push(row);
     }
@@ -42,7 +42,7 @@ pub(super) fn transitions(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-fn faults(life: &[&TransitionRow], lied: bool) -> Vec<String> {
+fn faults(life: &[&TransitionFact], lied: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut before: Option<&str> = None;
     for (number, row) in (1..).zip(life) {
@@ -61,7 +61,7 @@ fn faults(life: &[&TransitionRow], lied: bool) -> Vec<String> {
 
 /// What has ended goes on only where the cloud had lied, and with that reason: a look that shows nothing may be
 /// believed at the edge of a lie.
-fn may_become(from: &str, row: &TransitionRow, lied: bool) -> bool {
+fn may_become(from: &str, row: &TransitionFact, lied: bool) -> bool {
     let (Ok(from), Ok(to)) = (from.parse::<Status>(), row.to.parse::<Status>()) else { return false };
     from.may_become(to) || (lied && row.reason == SHOWN_AGAIN && from.may_come_back_as(to))
 }

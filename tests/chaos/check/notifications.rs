@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::evidence::{EventRow, Evidence, Hook};
+use super::evidence::{EventFact, Evidence, HookFact};
 
 /// How far the clocks of a gateway and of the stand-in may be apart.
 const CLOCKS: Duration = Duration::milliseconds(500);
@@ -40,11 +40,11 @@ pub(super) fn ready_once(evidence: &Evidence) -> Vec<String> {
 pub(super) fn ready_early(evidence: &Evidence) -> Vec<String> {
     let done = builds(evidence);
     let when = |cache: &str, generation: i64| done.get(&(cache.to_owned(), generation)).copied().flatten();
-    let early_event = |event: &&EventRow| {
+    let early_event = |event: &&EventFact| {
         is_ready(&event.kind)
             && when(&event.image_cache, event.generation).is_none_or(|done| event.occurred_at + CLOCKS < done)
     };
-    let early_hook = |hook: &&Hook| {
+    let early_hook = |hook: &&HookFact| {
         is_ready(&hook.kind) && when(&hook.image_cache, hook.generation).is_none_or(|done| hook.at < done)
     };
     let events = evidence.events.iter().filter(early_event).map(|event| format!("{event:?}"));
@@ -77,7 +77,7 @@ pub(super) fn delivered(evidence: &Evidence) -> Vec<String> {
     let mut found: Vec<_> = missing.map(|event| format!("never received: {event:?}")).collect();
     let mut ids: BTreeMap<(&str, i64, &str), BTreeSet<&str>> = BTreeMap::new();
     let again =
-        |hook: &&Hook| OFTEN.contains(&hook.kind.as_str()) || (evidence.lied && hook.kind == "image_cache.deleted");
+        |hook: &&HookFact| OFTEN.contains(&hook.kind.as_str()) || (evidence.lied && hook.kind == "image_cache.deleted");
     for hook in evidence.hooks.iter().filter(|hook| !again(hook)) {
         ids.entry((&hook.image_cache, hook.generation, &hook.kind)).or_default().insert(&hook.id);
     }

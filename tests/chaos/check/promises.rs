@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 
-use super::evidence::{CacheRow, ClientFact, Evidence, OperationRow};
+use super::evidence::{CacheRow, ClientFact, Evidence, OperationFact};
 
 /// A create that was acknowledged has its row, with the cloud's id that was told.
 pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
@@ -101,7 +101,7 @@ pub(super) fn refusals(evidence: &Evidence) -> Vec<String> {
     let deleted = |cache: &str| evidence.operations.iter().any(|it| it.kind == "delete" && it.image_cache == cache);
     let asked = |cache: &str| evidence.caches.iter().any(|row| row.id == cache && row.is_asked());
     let ended = |cache: &str| deleted(cache) || asked(cache);
-    let withdrawn = |it: &OperationRow| it.code.as_deref() == Some("withdrawn") && ended(&it.image_cache);
+    let withdrawn = |it: &OperationFact| it.code.as_deref() == Some("withdrawn") && ended(&it.image_cache);
     let refused = evidence.operations.iter().filter(|it| it.state == "refused" && !withdrawn(it));
     refused.map(|it| format!("{} of {} with {:?}", it.kind, it.id, it.code)).collect()
 }

@@ -7,23 +7,23 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::postgres::{Answers, Commit};
-use super::{Shot, State, Target};
+use super::postgres::{Commit, PostgresAnswers};
+use super::{ProxyState, ProxyTarget, Shot};
 
 /// The most bytes that pass in one piece.
 const PIECE: usize = 1 << 16;
 
-type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type ByteReader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Direction {
     Up,
     Down,
 }
 
 /// Why a pump stopped.
-enum End {
+enum PumpEnd {
     /// One side has nothing more to say, or is gone.
     Closed,
     /// Both directions break.
@@ -31,7 +31,7 @@ enum End {
 }
 
 /// Carries one connection to its end.
-pub(super) async fn carry(mut client: TcpStream, target: Target, state: Arc<State>) {
+pub(super) async fn carry(mut client: TcpStream, target: ProxyTarget, state: Arc<ProxyState>) {
     let far = if state.sky.borrow().refused { None } else { reach(&target).await };
     let Some((from_far, to_far)) = far else { return reset(&client) };
     let broken = CancellationToken::new();
@@ -39,9 +39,9 @@ pub(super) async fn carry(mut client: TcpStream, target: Target, state: Arc<Stat
     let mut storms = state.storms.subscribe();
     {
         let (from_client, to_client) = client.split();
-        let up = Pump { way: Way::Up, state: &state, broken: &broken, answers: None, left: None };
-        let answers = matches!(target, Target::Postgres(_)).then(Answers::default);
-        let down = Pump { way: Way::Down, state: &state, broken: &broken, answers, left: None };
+        let up = Pump { way: Direction::Up, state: &state, broken: &broken, answers: None, left: None };
+        let answers = matches!(target, ProxyTarget::Postgres(_)).then(PostgresAnswers::default);
+        let down = Pump { way: Direction::Down, state: &state, broken: &broken, answers, left: None };
         let both = async { tokio::join!(up.run(from_client, to_far), down.run(from_far, to_client)) };
         tokio::select! {
             _ = both => {}
@@ -54,13 +54,13 @@ pub(super) async fn carry(mut client: TcpStream, target: Target, state: Arc<Stat
     }
 }
 
-async fn reach(target: &Target) -> Option<(Reader, Writer)> {
+async fn reach(target: &ProxyTarget) -> Option<(ByteReader, Writer)> {
     match target {
-        Target::Tcp(address) => {
+        ProxyTarget::Tcp(address) => {
             let (reader, writer) = TcpStream::connect(address).await.ok()?.into_split();
             Some((Box::new(reader), Box::new(writer)))
         }
-        Target::Postgres(socket) => {
+        ProxyTarget::Postgres(socket) => {
             let (reader, writer) = UnixStream::connect(socket).await.ok()?.into_split();
             Some((Box::new(reader), Box::new(writer)))
         }
@@ -74,10 +74,10 @@ fn reset(client: &TcpStream) {
 }
 
 struct Pump<'a> {
-    way: Way,
-    state: &'a State,
+    way: Direction,
+    state: &'a ProxyState,
     broken: &'a CancellationToken,
-    answers: Option<Answers>,
+    answers: Option<PostgresAnswers>,
     /// How many bytes may still pass, once a cut was taken.
     left: Option<usize>,
 }
@@ -88,25 +88,25 @@ impl Pump<'_> {
         tokio::select! {
             end = self.pump(&mut from, &mut to) => match end {
                 // The other direction goes on: what was sent before still arrives.
-                End::Closed => drop(to.shutdown().await),
-                End::Broken => broken.cancel(),
+                PumpEnd::Closed => drop(to.shutdown().await),
+                PumpEnd::Broken => broken.cancel(),
             },
             () = broken.cancelled() => {}
         }
     }
 
-    async fn pump(&mut self, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> End {
+    async fn pump(&mut self, from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> PumpEnd {
         let mut bytes = vec![0; PIECE];
         loop {
-            let Ok(read @ 1..) = from.read(&mut bytes).await else { return End::Closed };
+            let Ok(read @ 1..) = from.read(&mut bytes).await else { return PumpEnd::Closed };
             self.weather().await;
             let (pass, end) = self.judge(&bytes[..read]);
             if to.write_all(&bytes[..pass]).await.is_err() {
-                return End::Closed;
+                return PumpEnd::Closed;
             }
             if end {
                 drop(to.flush().await);
-                return End::Broken;
+                return PumpEnd::Broken;
             }
         }
     }
@@ -115,7 +115,7 @@ impl Pump<'_> {
     async fn weather(&self) {
         let mut sky = self.state.sky.subscribe();
         let now = *sky.borrow_and_update();
-        let delay = if self.way == Way::Up { now.up } else { now.down };
+        let delay = if self.way == Direction::Up { now.up } else { now.down };
         if delay > Duration::ZERO {
             tokio::time::sleep(delay).await;
         }
@@ -138,7 +138,7 @@ impl Pump<'_> {
         let way = self.way;
         if self.left.is_none() {
             self.left = self.state.take(|shot| match (shot, way) {
-                (Shot::CutUp(left), Way::Up) | (Shot::CutDown(left), Way::Down) => Some(*left),
+                (Shot::CutUp(left), Direction::Up) | (Shot::CutDown(left), Direction::Down) => Some(*left),
                 _ => None,
             });
         }

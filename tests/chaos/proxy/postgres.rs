@@ -14,7 +14,7 @@ pub(crate) enum Commit {
 
 /// The answers of one connection so far.
 #[derive(Debug, Default)]
-pub(crate) struct Answers {
+pub(crate) struct PostgresAnswers {
     /// The message that is being read: type, length, and as much of the body as matters.
     header: Vec<u8>,
     body: Vec<u8>,
@@ -27,7 +27,7 @@ pub(crate) struct Answers {
 /// As much of a body is kept: a command's tag is short.
 const KEPT: usize = 64;
 
-impl Answers {
+impl PostgresAnswers {
     /// Reads a piece. `lose` is asked at each commit whether its answer shall be lost. None: the piece may pass; else
     /// how many bytes of it may, and whether the connection is to be reset now.
     pub(crate) fn read(&mut self, piece: &[u8], lose: impl Fn(Commit) -> bool) -> Option<(usize, bool)> {

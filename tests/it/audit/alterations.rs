@@ -6,7 +6,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::forgery::{Alteration, Dice, Ground, TABLES, alteration, freely};
+use super::forgery::{Alteration, Dice, ForgeryTargets, TABLES, alteration, freely};
 use super::{newest, verified};
 use crate::support::gateway::TestGateway;
 
@@ -50,7 +50,7 @@ async fn restore(app: &TestGateway, done: &Alteration) {
 async fn every_alteration_is_found_and_named() {
     let app = sealed().await;
     let store = app.store(true);
-    let (ground, saved) = (Ground::of(&store).await, newest(&store).await);
+    let (ground, saved) = (ForgeryTargets::of(&store).await, newest(&store).await);
     assert!(verified(&store, Some(saved.clone())).await.is_clean());
     let mut dice = Dice(number("ECG_SEED", 1));
     for number in 0..number("ECG_ALTERATIONS", 200) {

@@ -44,7 +44,7 @@ const COLUMNS: [(&str, &str); 21] = [
 ];
 
 /// What is there to alter.
-pub(crate) struct Ground {
+pub(crate) struct ForgeryTargets {
     pub(crate) size: i64,
     pub(crate) entries: Vec<Uuid>,
     pub(crate) nodes: Vec<(i64, i16)>,
@@ -52,7 +52,7 @@ pub(crate) struct Ground {
     pub(crate) records: Vec<AuditRecord>,
 }
 
-impl Ground {
+impl ForgeryTargets {
     pub(crate) async fn of(store: &Store) -> Self {
         let page = store.audit_view().await.unwrap().page(0, 100_000).await.unwrap();
         Self {
@@ -95,7 +95,7 @@ fn name(id: Uuid) -> String {
 }
 
 /// One of all the things that an owner can do.
-pub(crate) fn alteration(ground: &Ground, dice: &mut Dice) -> Alteration {
+pub(crate) fn alteration(ground: &ForgeryTargets, dice: &mut Dice) -> Alteration {
     let at = dice.roll(ground.entries.len());
     let (leaf, entry) = (i64::try_from(at).unwrap(), ground.entries[at]);
     let other = (at + 1 + dice.roll(ground.entries.len() - 1)) % ground.entries.len();
@@ -204,7 +204,7 @@ fn moved_checkpoint(size: i64, last: i64, dice: &mut Dice) -> Alteration {
 }
 
 /// A row altered, and everything that follows from it made anew, but for the signature.
-fn rewritten(ground: &Ground, at: usize) -> Alteration {
+fn rewritten(ground: &ForgeryTargets, at: usize) -> Alteration {
     let mut edge = Edge::default();
     let mut sql = vec![format!("UPDATE audit_entries SET subject = 'mallory' WHERE id = '{}'", ground.entries[at])];
     for (leaf, record) in ground.records.iter().enumerate() {
@@ -225,7 +225,7 @@ fn rewritten(ground: &Ground, at: usize) -> Alteration {
 }
 
 /// The newest part gone from every table: as if it had never been.
-fn truncated(ground: &Ground, dice: &mut Dice) -> Alteration {
+fn truncated(ground: &ForgeryTargets, dice: &mut Dice) -> Alteration {
     let keep = ground.sizes[dice.roll(ground.sizes.len() - 1)];
     let gone: Vec<String> =
         ground.entries[usize::try_from(keep).unwrap()..].iter().map(|id| format!("'{id}'")).collect();

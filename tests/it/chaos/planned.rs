@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::outages::Outages;
-use super::plan::{Fault, Lane, Restore, halves, schedule};
+use super::plan::{FaultLane, PlannedFault, Restore, halves, schedule};
 
 const LENGTH: Duration = Duration::from_mins(5);
 
@@ -21,7 +21,7 @@ fn one_seed_is_one_schedule() {
 #[test]
 fn every_kind_comes_in_five_minutes_and_in_each_lane() {
     let lanes: Vec<_> = schedule(7, LENGTH).iter().map(|(_, fault)| fault.lane()).collect();
-    assert!(Lane::ALL.iter().all(|lane| lanes.contains(lane)));
+    assert!(FaultLane::ALL.iter().all(|lane| lanes.contains(lane)));
     let always = names(7);
     assert!(always.len() >= 18, "{always:?}");
     let all: BTreeSet<_> = (0..10).flat_map(names).collect();
@@ -36,11 +36,13 @@ fn no_lie_lasts_until_it_must_be_believed() {
         for (at, fault) in schedule(seed, LENGTH) {
             match fault {
                 // Of a create of which nothing is shown so long, the gateways believe that it never came.
-                Fault::Hide(percent, pause) => assert!(pause < Duration::from_secs(45) && (1..=100).contains(&percent)),
+                PlannedFault::Hide(percent, pause) => {
+                    assert!(pause < Duration::from_secs(45) && (1..=100).contains(&percent));
+                }
                 // A leap that lasts is believed after two minutes.
-                Fault::Leap(seconds, pause) => assert!(seconds.abs() > 10 && pause < Duration::from_mins(1)),
+                PlannedFault::Leap(seconds, pause) => assert!(seconds.abs() > 10 && pause < Duration::from_mins(1)),
                 // Sent again after five minutes.
-                Fault::Pretend => assert!(at < LENGTH / 2),
+                PlannedFault::Pretend => assert!(at < LENGTH / 2),
                 _ => {}
             }
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::proxy::postgres::{Answers, Commit};
-use super::proxy::{Proxy, Shot, Sky, Target};
+use super::proxy::postgres::{Commit, PostgresAnswers};
+use super::proxy::{FaultProxy, ProxyTarget, Shot, Sky};
 
 /// A server that answers each byte with the same byte.
 async fn echo() -> SocketAddr {
@@ -36,7 +36,7 @@ async fn heard(address: SocketAddr, text: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_clear_sky_lets_everything_pass_and_each_shot_hits_once() {
-    let proxy = Proxy::before(Target::Tcp(echo().await)).await;
+    let proxy = FaultProxy::before(ProxyTarget::Tcp(echo().await)).await;
     assert_eq!(heard(proxy.address, b"hello").await, b"hello");
     for shot in [Shot::CutUp(3), Shot::CutDown(3)] {
         proxy.shoot(shot);
@@ -53,7 +53,7 @@ async fn a_clear_sky_lets_everything_pass_and_each_shot_hits_once() {
 
 #[tokio::test]
 async fn silence_keeps_what_was_sent_and_a_storm_breaks_what_is_open() {
-    let proxy = Proxy::before(Target::Tcp(echo().await)).await;
+    let proxy = FaultProxy::before(ProxyTarget::Tcp(echo().await)).await;
     proxy.set(Sky { silent: true, ..Sky::default() });
     let mut stream = TcpStream::connect(proxy.address).await.unwrap();
     stream.write_all(b"late").await.unwrap();
@@ -83,21 +83,21 @@ fn only_what_was_committed_is_lost_and_only_once_it_is_over() {
     let begun = [message(b'C', b"BEGIN\0"), ready(b'T'), update.clone(), ready(b'T')].concat();
     let commit = message(b'C', b"COMMIT\0");
     let any = |_| true;
-    let mut answers = Answers::default();
+    let mut answers = PostgresAnswers::default();
     assert_eq!(answers.read(&begun, any), None, "within a transaction nothing is committed");
     assert_eq!(answers.read(&commit, any), Some((0, false)), "withheld, but not over yet");
     assert_eq!(answers.read(&ready(b'I'), any), Some((0, true)));
 
-    let mut answers = Answers::default();
+    let mut answers = PostgresAnswers::default();
     let row = message(b'D', b"C COMMIT Z");
     let whole = [ready(b'I'), row.clone(), update, ready(b'I')].concat();
     let first = ready(b'I').len() + row.len();
     assert_eq!(answers.read(&whole, |commit| commit == Commit::Statement), Some((first, true)));
 
-    let mut answers = Answers::default();
+    let mut answers = PostgresAnswers::default();
     let nothing = [message(b'C', b"UPDATE 0\0"), ready(b'I'), message(b'C', b"SELECT 1\0"), ready(b'I')].concat();
     assert_eq!(nothing.iter().filter_map(|byte| answers.read(&[*byte], any)).count(), 0, "nothing was written");
-    let mut answers = Answers::default();
+    let mut answers = PostgresAnswers::default();
     let pieces: Vec<_> = [commit, ready(b'I')].concat();
     let lost: Vec<_> = pieces.iter().filter_map(|byte| answers.read(&[*byte], any)).collect();
     assert_eq!(lost.last(), Some(&(0, true)), "byte by byte as well");

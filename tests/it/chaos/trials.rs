@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::check::evidence::{
-    Act, AuditRow, CacheRow, ClientFact, EventRow, Evidence, Hook, OperationRow, Recovery, TransitionRow,
+    AuditFact, CacheRow, ClientFact, EventFact, Evidence, HookFact, JournalAct, OperationFact, RecoveryTime,
+    TransitionFact,
 };
 use super::check::{RULES, forget, judge};
 
@@ -24,8 +25,8 @@ fn answered(action: &str, request: &str) -> ClientFact {
     }
 }
 
-fn act(action: &str, token: &str, ready: Option<i64>) -> Act {
-    Act {
+fn act(action: &str, token: &str, ready: Option<i64>) -> JournalAct {
+    JournalAct {
         action: action.into(),
         image_cache_id: "imc-1".into(),
         client_token: Some(token.into()),
@@ -34,8 +35,8 @@ fn act(action: &str, token: &str, ready: Option<i64>) -> Act {
     }
 }
 
-fn event(kind: &str, generation: i64, second: i64) -> EventRow {
-    EventRow {
+fn event(kind: &str, generation: i64, second: i64) -> EventFact {
+    EventFact {
         id: format!("evt_{kind}_{generation}"),
         team: "red".into(),
         kind: format!("image_cache.{kind}"),
@@ -45,8 +46,8 @@ fn event(kind: &str, generation: i64, second: i64) -> EventRow {
     }
 }
 
-fn hook(event: &EventRow, second: i64) -> Hook {
-    Hook {
+fn hook(event: &EventFact, second: i64) -> HookFact {
+    HookFact {
         at: at(second),
         id: event.id.clone(),
         kind: event.kind.clone(),
@@ -57,7 +58,7 @@ fn hook(event: &EventRow, second: i64) -> Hook {
 }
 
 /// A page of the feed.
-fn heard(events: &[EventRow]) -> ClientFact {
+fn heard(events: &[EventFact]) -> ClientFact {
     ClientFact::Heard { team: "red".into(), events: events.iter().map(|event| event.id.clone()).collect() }
 }
 
@@ -65,8 +66,8 @@ fn anew() -> ClientFact {
     ClientFact::Anew { team: "red".into() }
 }
 
-fn operation(id: &str, kind: &str) -> OperationRow {
-    OperationRow {
+fn operation(id: &str, kind: &str) -> OperationFact {
+    OperationFact {
         id: id.into(),
         image_cache: "ic_1".into(),
         kind: kind.into(),
@@ -76,10 +77,10 @@ fn operation(id: &str, kind: &str) -> OperationRow {
     }
 }
 
-fn steps(words: &[&str]) -> Vec<TransitionRow> {
+fn steps(words: &[&str]) -> Vec<TransitionFact> {
     let from = std::iter::once(None).chain(words.iter().map(|word| Some((*word).to_owned())));
     let steps = (1..).zip(from.zip(words));
-    let row = |(sequence, (from, to)): (i64, (Option<String>, &&str))| TransitionRow {
+    let row = |(sequence, (from, to)): (i64, (Option<String>, &&str))| TransitionFact {
         image_cache: "ic_1".into(),
         sequence,
         from,
@@ -90,9 +91,9 @@ fn steps(words: &[&str]) -> Vec<TransitionRow> {
 }
 
 /// The beginning and the end of an operation.
-fn audited(operation: &str, kind: &str) -> [AuditRow; 2] {
+fn audited(operation: &str, kind: &str) -> [AuditFact; 2] {
     let action = format!("{kind}_image_cache");
-    ["accepted", "succeeded"].map(|outcome| AuditRow {
+    ["accepted", "succeeded"].map(|outcome| AuditFact {
         operation: operation.into(),
         action: action.clone(),
         outcome: outcome.into(),
@@ -122,7 +123,7 @@ fn good() -> Evidence {
         audit: [audited("op_1", "create"), audited("op_2", "update")].concat(),
         audit_findings: Vec::new(),
         waiting_deliveries: 0,
-        recoveries: vec![Recovery { fault: "kill".into(), took: Some(Duration::from_secs(19)) }],
+        recoveries: vec![RecoveryTime { fault: "kill".into(), took: Some(Duration::from_secs(19)) }],
         held: ["imc-1".to_owned()].into(),
         findings: [].into(),
         lied: false,
@@ -184,13 +185,13 @@ const BROKEN: [(&str, Break); 50] = [
     (FEED, |e| e.clients.push(anew())),
     (FEED, |e| e.events[0].team = "blue".into()),
     ("no operation is carried out twice", |e| {
-        let again = Act { client_token: Some("op_1.other".into()), ..e.acts[0].clone() };
+        let again = JournalAct { client_token: Some("op_1.other".into()), ..e.acts[0].clone() };
         e.acts.push(again);
     }),
     ("no operation is carried out twice", |e| e.acts.push(e.acts[1].clone())),
     ("no orphan at the stand-in", |e| {
         let other =
-            Act { image_cache_id: "imc-9".into(), operation_tag: None, client_token: None, ..e.acts[0].clone() };
+            JournalAct { image_cache_id: "imc-9".into(), operation_tag: None, client_token: None, ..e.acts[0].clone() };
         e.acts.push(other);
     }),
     ("nothing is refused that should not be", |e| e.operations[1].state = "refused".into()),
@@ -223,7 +224,7 @@ const BROKEN: [(&str, Break); 50] = [
     ("no Ready before the stand-in's", |e| e.hooks[1].at = at(9)),
     ("each event is delivered, with one id", |e| e.hooks.retain(|hook| hook.kind != "image_cache.updated")),
     ("each event is delivered, with one id", |e| {
-        let again = Hook { id: "evt_other".into(), ..e.hooks[1].clone() };
+        let again = HookFact { id: "evt_other".into(), ..e.hooks[1].clone() };
         e.hooks.push(again);
     }),
 ];
@@ -273,11 +274,11 @@ fn what_is_adopted_or_left_as_it_was_found_is_in_order() {
     (evidence.transitions[0].from, evidence.transitions[0].reason) = (None, "adopted".into());
     evidence.transitions.iter_mut().for_each(|row| row.sequence -= 1);
     let adoption =
-        AuditRow { operation: "op_1".into(), action: "adopt_image_caches".into(), outcome: "succeeded".into() };
+        AuditFact { operation: "op_1".into(), action: "adopt_image_caches".into(), outcome: "succeeded".into() };
     evidence.audit.splice(..2, [adoption]);
     assert_eq!(judge(&evidence), []);
     // Adopted when it was ready: its readiness is no news.
-    let of_first = |event: &EventRow| event.kind != "image_cache.ready";
+    let of_first = |event: &EventFact| event.kind != "image_cache.ready";
     evidence.events.retain(of_first);
     evidence.clients.push(anew());
     evidence.clients.push(heard(&evidence.events.clone()));

@@ -8,7 +8,7 @@ mod database;
 mod grants;
 
 use eci_cache_gateway::app;
-use eci_cache_gateway::app::cloud_accounts::doctor::{AccountReport, Verdict};
+use eci_cache_gateway::app::cloud_accounts::doctor::{AccountReport, RightVerdict};
 use eci_cache_gateway::eci::ram::Right;
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ const ROLE: &str = "acs:ram::1:role/caches";
 /// A gateway for one region, whose key signs by itself or assumes a role.
 async fn start(role: Option<&'static str>) -> TestGateway {
     let regions = vec!["cn-beijing".parse().unwrap()];
-    let settings = app::Settings { regions, ..Setup::default().settings };
+    let settings = app::GatewaySettings { regions, ..Setup::default().settings };
     TestGateway::with(Setup { settings, role, ..Setup::default() }).await
 }
 
@@ -57,6 +57,6 @@ async fn give_printed(app: &TestGateway, without: Option<&Right>) {
 
 /// The rights that a report says are missing.
 fn missing(report: &AccountReport) -> Vec<String> {
-    let missing = report.checks.iter().filter(|check| check.verdict == Verdict::Missing);
+    let missing = report.checks.iter().filter(|check| check.verdict == RightVerdict::Missing);
     missing.map(|check| check.right.clone()).collect()
 }

@@ -34,9 +34,9 @@ fn serve_on(database: &TestDatabase, cloud: &str) -> Command {
 }
 
 /// Ends with the test.
-struct Running(Child);
+struct RunningProcess(Child);
 
-impl Running {
+impl RunningProcess {
     /// The first line in which `field` is a text; and what reads the rest.
     fn told(&mut self, field: &str) -> (String, impl std::io::BufRead + use<>) {
         let mut lines = BufReader::new(self.0.stderr.take().unwrap());
@@ -65,7 +65,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ended = self.0.kill();
@@ -77,7 +77,7 @@ impl Drop for Running {
 async fn goes_through_life<R>(unread: impl FnOnce(Box<dyn std::io::BufRead>) -> R) -> String {
     let (database, cloud, hook) = (TestDatabase::create().await, stand_in().await, Hook::start().await);
     database.with_open_policy(1).await.close().await;
-    let mut process = Running(serve_on(&database, &cloud.url()).spawn().unwrap());
+    let mut process = RunningProcess(serve_on(&database, &cloud.url()).spawn().unwrap());
     let (address, lines) = process.told("address");
     let unread = unread(Box::new(lines));
     let (url, http, token) =
@@ -126,7 +126,7 @@ async fn a_worker_serves_health_readiness_and_metrics() {
     let database = TestDatabase::create().await;
     let mut command = worker_on(&database.as_runtime());
     command.env("ECG_METRICS_LISTEN", "127.0.0.1:0").stderr(Stdio::piped());
-    let mut process = Running(command.spawn().unwrap());
+    let mut process = RunningProcess(command.spawn().unwrap());
     let (address, _lines) = process.told("health");
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let get = async |path: &str| http.get(format!("http://{address}{path}")).send().await.unwrap();

@@ -9,15 +9,15 @@ use chrono::DateTime;
 use eci_cache_gateway::domain::clock::ManualClock;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::eci::{self, Client, Credentials, DescribeQuery};
-use eci_cache_gateway::webhook::address::Policy;
-use eci_cache_gateway::webhook::outcome::Outcome;
+use eci_cache_gateway::webhook::address::AddressPolicy;
+use eci_cache_gateway::webhook::outcome::DeliveryOutcome;
 use eci_cache_gateway::webhook::sender::{Attempted, MAX_EXCERPT_BYTES, Outgoing, Sender, SenderSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::support::cloud::settings;
-use crate::support::receiver::{Manner, Receiver};
+use crate::support::receiver::{Manner, RawReceiver};
 
 const FINE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
@@ -132,7 +132,7 @@ fn is_whole(message: &str) -> bool {
 }
 
 fn sender_with(settings: SenderSettings) -> Sender {
-    let policy = Policy { allow_http: true, allow_loopback: true, ..Policy::default() };
+    let policy = AddressPolicy { allow_http: true, allow_loopback: true, ..AddressPolicy::default() };
     let clock = ManualClock::at(DateTime::UNIX_EPOCH);
     Sender::new(policy, settings, Arc::new(clock)).unwrap()
 }
@@ -146,11 +146,11 @@ fn message(url: &str, header: &str) -> Outgoing {
     Outgoing { url: url.into(), headers, body: "{}".into(), timeout: Duration::from_secs(30) }
 }
 
-fn ending(attempted: &Attempted) -> (Outcome, Option<u16>, Option<&'static str>) {
+fn ending(attempted: &Attempted) -> (DeliveryOutcome, Option<u16>, Option<&'static str>) {
     (attempted.outcome, attempted.http_status, attempted.error)
 }
 
-const DELIVERED: (Outcome, Option<u16>, Option<&'static str>) = (Outcome::Delivered, Some(204), None);
+const DELIVERED: (DeliveryOutcome, Option<u16>, Option<&'static str>) = (DeliveryOutcome::Delivered, Some(204), None);
 
 #[tokio::test]
 async fn messages_to_one_origin_share_a_connection_and_nothing_else() {
@@ -160,7 +160,7 @@ async fn messages_to_one_origin_share_a_connection_and_nothing_else() {
     let (sender, sent) = (sender(), [("/a", "first"), ("/b", "second"), ("/c", "third"), ("/d", "fourth")]);
     for (path, header) in sent {
         let attempted = sender.send(message(&format!("http://{}{path}", receiver.address), header)).await;
-        assert_eq!(attempted.outcome, Outcome::Delivered, "{path}: {attempted:?}");
+        assert_eq!(attempted.outcome, DeliveryOutcome::Delivered, "{path}: {attempted:?}");
     }
     assert_eq!(receiver.connections(), [0, 0, 0, 0]);
     for ((_, heard), (path, header)) in receiver.heard().iter().zip(sent) {
@@ -196,7 +196,7 @@ async fn so_is_one_to_the_cloud() {
     let page = "HTTP/1.1 200 OK\r\ncontent-length: 36\r\n\r\n{\"RequestId\":\"r-1\",\"ImageCaches\":[]}";
     let mut cloud = Scripted::start(vec![vec![Answers(page), SeesTheEnd], vec![Answers(page)]]).await;
     let usual = settings(format!("http://{}", cloud.address), Duration::from_secs(10));
-    let settings = eci::Settings { keep_idle: Duration::from_millis(1), ..usual };
+    let settings = eci::ClientSettings { keep_idle: Duration::from_millis(1), ..usual };
     let credentials = Credentials {
         access_key_id: "key".into(),
         access_key_secret: "secret".to_owned().into(),
@@ -217,7 +217,7 @@ async fn a_message_that_may_have_been_received_is_not_repeated() {
     let sender = sender();
     assert_eq!(ending(&sender.send(message(&receiver.url(), "a")).await), DELIVERED);
     let swallowed = sender.send(message(&receiver.url(), "b")).await;
-    assert_eq!(ending(&swallowed), (Outcome::Failed, None, Some("broken_connection")));
+    assert_eq!(ending(&swallowed), (DeliveryOutcome::Failed, None, Some("broken_connection")));
     assert_eq!(receiver.connections(), [0, 0]);
     assert_eq!(ending(&sender.send(message(&receiver.url(), "c")).await), DELIVERED);
     assert_eq!(receiver.connections(), [0, 0, 1]);
@@ -241,7 +241,7 @@ async fn a_connection_with_a_body_that_was_not_read_to_its_end_is_not_used_again
     let receiver = Scripted::start(vec![vec![Answers(long.leak())], vec![Answers(FINE)]]).await;
     let sender = sender();
     let attempted = sender.send(message(&receiver.url(), "a")).await;
-    assert_eq!((attempted.outcome, attempted.response_excerpt.len()), (Outcome::Delivered, MAX_EXCERPT_BYTES));
+    assert_eq!((attempted.outcome, attempted.response_excerpt.len()), (DeliveryOutcome::Delivered, MAX_EXCERPT_BYTES));
     assert_eq!(ending(&sender.send(message(&receiver.url(), "b")).await), DELIVERED);
     assert_eq!(receiver.connections(), [0, 1]);
 }
@@ -261,14 +261,17 @@ async fn an_answer_before_the_message_was_read_counts_and_ends_the_connection() 
 #[tokio::test]
 async fn interim_answers_are_passed_over() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nretry-after: 5\r\n\r\n";
-    let receiver = Receiver::start(Manner::Says(format!("{interim}{FINE}"))).await;
+    let receiver = RawReceiver::start(Manner::Says(format!("{interim}{FINE}"))).await;
     assert_eq!(ending(&sender().send(message(&receiver.url(), "a")).await), DELIVERED);
     let fails = format!("{interim}HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n");
-    let receiver = Receiver::start(Manner::Says(fails)).await;
+    let receiver = RawReceiver::start(Manner::Says(fails)).await;
     let attempted = sender().send(message(&receiver.url(), "a")).await;
-    assert_eq!((ending(&attempted), attempted.retry_after), ((Outcome::Failed, Some(500), Some("status")), None));
+    assert_eq!(
+        (ending(&attempted), attempted.retry_after),
+        ((DeliveryOutcome::Failed, Some(500), Some("status")), None)
+    );
     let switches = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n";
-    let receiver = Receiver::start(Manner::SaysAndHangs(switches.into())).await;
+    let receiver = RawReceiver::start(Manner::SaysAndHangs(switches.into())).await;
     let attempted = sender().send(message(&receiver.url(), "a")).await;
-    assert_eq!(attempted.outcome, Outcome::Failed, "{attempted:?}");
+    assert_eq!(attempted.outcome, DeliveryOutcome::Failed, "{attempted:?}");
 }

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use crate::rpc::client::{Key, error};
+use crate::rpc::client::{RpcKey, error};
 use crate::support::gateway::TestGateway;
 
 const CODES: [(u16, &str); 4] = [
@@ -32,7 +32,7 @@ async fn the_team_hears_that_it_is_not_theirs_to_mend() {
 #[tokio::test]
 async fn through_the_clouds_own_api_it_is_not_taken_for_the_callers_key() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for (http, code) in CODES {
         app.fault(&json!({"action": "CreateImageCache", "kind": "error", "http": http, "code": code})).await;
         let refused = error(&key.post(&app, "CreateImageCache", &NEW).await, 503, "ServiceUnavailable");

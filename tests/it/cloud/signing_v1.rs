@@ -6,22 +6,22 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
-struct File {
+struct V1Vectors {
     count: usize,
-    vectors: Vec<Vector>,
+    vectors: Vec<V1Vector>,
 }
 
 #[derive(Deserialize)]
-struct Vector {
+struct V1Vector {
     id: String,
     method: String,
     access_key_secret: SecretString,
     params: BTreeMap<String, String>,
-    expected: Expected,
+    expected: V1Expected,
 }
 
 #[derive(Deserialize)]
-struct Expected {
+struct V1Expected {
     canonical_query_string: String,
     string_to_sign: String,
     signature: String,
@@ -29,8 +29,9 @@ struct Expected {
     request_body: String,
 }
 
-fn vectors() -> Vec<Vector> {
-    let file: File = serde_json::from_str(include_str!("../../vectors/signing_v1.json")).expect("the vectors are JSON");
+fn vectors() -> Vec<V1Vector> {
+    let file: V1Vectors =
+        serde_json::from_str(include_str!("../../vectors/signing_v1.json")).expect("the vectors are JSON");
     assert_eq!((file.count, file.vectors.len()), (14, 14));
     file.vectors
 }

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use eci_cache_gateway::eci::incoming::{Incoming, Request, Scheme};
-use eci_cache_gateway::eci::sign_v3::{self, Signed};
+use eci_cache_gateway::eci::incoming::{Incoming, RawRequest, Scheme};
+use eci_cache_gateway::eci::sign_v3::{self, SignedParts};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-struct File {
+struct V3Vectors {
     count: usize,
-    vectors: Vec<Vector>,
+    vectors: Vec<V3Vector>,
 }
 
 #[derive(Deserialize)]
-struct Vector {
+struct V3Vector {
     id: String,
     method: String,
     path: String,
@@ -23,11 +23,11 @@ struct Vector {
     query: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
     body: String,
-    expected: Expected,
+    expected: V3Expected,
 }
 
 #[derive(Deserialize)]
-struct Expected {
+struct V3Expected {
     hashed_payload: String,
     signed_headers: String,
     canonical_request: String,
@@ -38,22 +38,23 @@ struct Expected {
     request_headers: BTreeMap<String, String>,
 }
 
-fn vectors() -> Vec<Vector> {
-    let file: File = serde_json::from_str(include_str!("../../vectors/signing_v3.json")).expect("the vectors are JSON");
+fn vectors() -> Vec<V3Vector> {
+    let file: V3Vectors =
+        serde_json::from_str(include_str!("../../vectors/signing_v3.json")).expect("the vectors are JSON");
     assert_eq!((file.count, file.vectors.len()), (14, 14));
     file.vectors
 }
 
 #[test]
 fn every_vector_is_signed_as_the_sdks_sign_it() {
-    for Vector { id, method, path, access_key_id, access_key_secret, query, headers, body, expected } in vectors() {
+    for V3Vector { id, method, path, access_key_id, access_key_secret, query, headers, body, expected } in vectors() {
         // Backwards, so that the sorting is ours.
         let query: Vec<_> = query.into_iter().rev().collect();
         let signed = |name: &str| expected.signed_headers.split(';').any(|other| other == name);
         let headers: Vec<_> = headers.into_iter().rev().filter(|(name, _)| signed(name)).collect();
         let payload = sign_v3::hashed_payload(body.as_bytes());
         assert_eq!(payload, expected.hashed_payload, "{id}");
-        let signed = Signed { method: &method, path: &path, query: &query, headers: &headers, payload: &payload };
+        let signed = SignedParts { method: &method, path: &path, query: &query, headers: &headers, payload: &payload };
         let canonical = sign_v3::canonical_request(&signed);
         assert_eq!(canonical, expected.canonical_request, "{id}");
         let text = sign_v3::string_to_sign(&canonical);
@@ -76,7 +77,7 @@ fn every_request_verifies_as_it_came_over_the_wire() {
             .collect();
         let query = vector.expected.request_target.split_once('?').map_or("", |(_, query)| query);
         let read = |query: &str, body: &[u8]| {
-            Incoming::read(&Request { method: &vector.method, path: &vector.path, query, headers: &headers, body })
+            Incoming::read(&RawRequest { method: &vector.method, path: &vector.path, query, headers: &headers, body })
         };
         let incoming = read(query, vector.body.as_bytes()).expect(id);
         assert_eq!(incoming.verify(&vector.access_key_secret), Ok(()), "{id}");

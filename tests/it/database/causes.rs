@@ -10,7 +10,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{NO_CLOUD, ended, run, told};
 use crate::support::database::TestDatabase;
-use crate::support::process::{Gateway, command, server, stand_in};
+use crate::support::process::{ServeProcess, command, server, stand_in};
 
 /// A port at which nothing listens.
 fn closed_port() -> u16 {
@@ -68,7 +68,7 @@ async fn what_may_pass_is_told_at_once_and_waited_for() {
         ("postgres://u:hush@db.invalid/d".to_owned(), "the name db.invalid does not resolve".to_owned()),
         ("postgres://u:hush@/d?host=/nowhere".to_owned(), "there is no socket .s.PGSQL.5432 in /nowhere".to_owned()),
     ] {
-        let mut gateway = Gateway::start(&address, &cloud.url());
+        let mut gateway = ServeProcess::start(&address, &cloud.url());
         let lines = told(&gateway, &words).await;
         assert!(lines[0].contains("\"WARN\"") && lines[0].contains("\"role\":\"u\""), "{lines:?}");
         // It lives and says that it is not ready, and serves nobody.
@@ -114,7 +114,7 @@ async fn an_issuer_that_cannot_be_reached_is_told_at_once() {
     let port = closed_port();
     let mut serve = command("serve", &super::address(&database, "eci_runtime").await, NO_CLOUD);
     serve.env("ECG_AUTH_HS256_SECRET", "").env("ECG_AUTH_JWKS_URL", format!("http://127.0.0.1:{port}/keys?token=hush"));
-    let mut gateway = Gateway::of(serve);
+    let mut gateway = ServeProcess::of(serve);
     let lines = told(&gateway, "the issuer's keys could not be fetched").await;
     assert!(lines[0].contains("\"host\":\"127.0.0.1\"") && lines[0].contains("onnection refused"), "{lines:?}");
     let ready = format!("{}/readyz", gateway.address().await);

@@ -245,7 +245,7 @@ async fn after_a_pause_the_time_is_right_at_once_and_nothing_is_believed_that_wa
 #[tokio::test]
 async fn after_a_pause_nobody_is_told_anything_whose_credential_was_not_looked_at() {
     let first = TestGateway::start().await;
-    let settings = app::Settings { credential_look: Seconds::from_mins(5), ..app::Settings::default() };
+    let settings = app::GatewaySettings { credential_look: Seconds::from_mins(5), ..app::GatewaySettings::default() };
     let (app, machine, _) = on_a_laptop(&first, Setup { settings, ..Setup::default() }).await;
     let token = first.token_of_teams(&[TEAM, "zoo"], &[Scope::Read]);
     let stream = app.bare(Method::GET, "/v1/events/stream").bearer_auth(&token).header("x-team", TEAM);

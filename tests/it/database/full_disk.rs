@@ -8,7 +8,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::database::address;
 use crate::support::database::TestDatabase;
 use crate::support::gateway::TestGateway;
-use crate::support::process::{Gateway, stand_in};
+use crate::support::process::{ServeProcess, stand_in};
 
 /// The server's own words, wherever a row needs room.
 const FULL: &str = "
@@ -37,7 +37,7 @@ async fn a_full_disk_fills_no_log() {
     let database = TestDatabase::create().await;
     database.with_open_policy(1).await.close().await;
     let (url, cloud) = (address(&database, "eci_runtime").await, stand_in().await);
-    let mut gateway = Gateway::start(&url, &cloud.url());
+    let mut gateway = ServeProcess::start(&url, &cloud.url());
     let door = gateway.address().await;
     gateway.until(&format!("{door}/readyz"), 200).await;
     let mut owner = PgConnection::connect_with(&database.options).await.unwrap();

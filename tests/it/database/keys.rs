@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{DEADLINE, NO_CLOUD, address, count, ended, run, told};
 use crate::support::database::TestDatabase;
 use crate::support::hook::Hook;
-use crate::support::process::{Gateway, command, stand_in};
+use crate::support::process::{ServeProcess, command, stand_in};
 
 const OTHER: &str = "5b7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
 const ENTRIES: &str = "SELECT count(*) FROM audit_entries";
@@ -20,7 +20,7 @@ async fn used() -> (TestDatabase, String, String) {
     let database = TestDatabase::create().await;
     database.with_open_policy(1).await.close().await;
     let (address, cloud, hook) = (address(&database, "eci_runtime").await, stand_in().await, Hook::start().await);
-    let mut gateway = Gateway::start(&address, &cloud.url());
+    let mut gateway = ServeProcess::start(&address, &cloud.url());
     let door = gateway.address().await;
     gateway.until(&format!("{door}/readyz"), 200).await;
     let endpoint = json!({"url": hook.url(), "event_types": ["image_cache.created"]});
@@ -67,7 +67,7 @@ async fn another_audit_key_ends_the_process_before_anything_is_written() {
     let old = first.get_envs().find(|(name, _)| *name == "ECG_KEYS_AUDIT").unwrap().1.unwrap().to_owned();
     let mut changed = command("serve", &address, &cloud);
     changed.env("ECG_KEYS_AUDIT", OTHER).env("ECG_KEYS_AUDIT_PREVIOUS", old);
-    let mut gateway = Gateway::of(changed);
+    let mut gateway = ServeProcess::of(changed);
     let door = gateway.address().await;
     gateway.until(&format!("{door}/readyz"), 200).await;
 }
@@ -95,7 +95,7 @@ async fn another_master_key_ends_the_process() {
     let mut rotating = command("serve", &address, &cloud);
     rotating.env("ECG_KEYS_MASTER", OTHER).env("ECG_KEYS_MASTER_ID", "new");
     rotating.env("ECG_KEYS_MASTER_PREVIOUS", old).env("ECG_KEYS_MASTER_PREVIOUS_ID", "k1");
-    let mut gateway = Gateway::of(rotating);
+    let mut gateway = ServeProcess::of(rotating);
     let door = gateway.address().await;
     gateway.until(&format!("{door}/readyz"), 200).await;
 }
@@ -115,7 +115,7 @@ async fn keys_with_a_scope_that_is_gone_are_named_at_the_start() {
     run(&mut owner, "UPDATE api_keys SET revoked_at = now() WHERE team = 'ended'").await;
     let id = |id: uuid::Uuid| ApiKeyId::from(id).to_string();
     let old = id(sqlx::query_scalar("SELECT id FROM api_keys WHERE team = 'old'").fetch_one(&mut owner).await.unwrap());
-    let gateway = Gateway::start(&address, NO_CLOUD);
+    let gateway = ServeProcess::start(&address, NO_CLOUD);
     let lines = told(&gateway, "scopes that this version does not know").await;
     let line: Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!((&line["keys"], &line["level"]), (&json!(old), &json!("WARN")), "{line}");

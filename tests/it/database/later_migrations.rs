@@ -4,7 +4,7 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::{NO_CLOUD, address, ended, run};
 use crate::support::database::TestDatabase;
-use crate::support::process::{Gateway, command, stand_in};
+use crate::support::process::{ServeProcess, command, stand_in};
 
 /// Every table with its columns, and every migration.
 const EVERYTHING: &str = "SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM (
@@ -44,7 +44,7 @@ async fn what_a_later_version_has_migrated_is_left_as_it_is() {
     }
     // And the program that went back serves.
     let cloud = stand_in().await;
-    let mut gateway = Gateway::start(&address(&database, "eci_runtime").await, &cloud.url());
+    let mut gateway = ServeProcess::start(&address(&database, "eci_runtime").await, &cloud.url());
     let door = gateway.address().await;
     gateway.until(&format!("{door}/readyz"), 200).await;
 }

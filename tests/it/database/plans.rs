@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::support::gateway::{Setup, TestGateway};
-use log::{Plan, plans};
+use log::{StatementPlan, plans};
 
 /// The most rows that are sorted: a few pages.
 const SORTED: f64 = 200.0;
@@ -26,7 +26,7 @@ const MAY_SORT: [(&str, &str); 1] =
     [("spec -> 'tags'", "a team's list by tag: how many have it, the planner cannot know")];
 
 /// What is wrong with a plan, if anything is.
-fn fault(plan: &Plan, large: &[String]) -> Option<String> {
+fn fault(plan: &StatementPlan, large: &[String]) -> Option<String> {
     let mut nodes = vec![&plan.root];
     while let Some(node) = nodes.pop() {
         let (kind, table) = (node["Node Type"].as_str().unwrap_or(""), node["Relation Name"].as_str().unwrap_or(""));
@@ -65,7 +65,7 @@ async fn no_statement_reads_a_whole_table_or_sorts_at_a_million_image_caches() {
     log::explained(&app, bad).await;
     let (plans, large) = (plans(&first).await, seed::large_tables(&first).await);
     assert!(large.contains(&"image_caches".to_owned()), "{large:?}");
-    let fault = |plan: &Plan| Some((plan.statement.clone(), fault(plan, &large)?));
+    let fault = |plan: &StatementPlan| Some((plan.statement.clone(), fault(plan, &large)?));
     let mut faults: BTreeMap<String, String> = plans.iter().filter_map(fault).collect();
     assert!(faults.remove(bad).is_some(), "a bad plan is told from a good one, among {}", plans.len());
     for needed in

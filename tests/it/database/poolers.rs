@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{DEADLINE, NO_CLOUD, address, ended};
 use crate::support::database::TestDatabase;
 use crate::support::folder::TempFolder;
-use crate::support::process::{Gateway, command, stand_in};
+use crate::support::process::{ServeProcess, command, stand_in};
 
 /// A running pgbouncer in front of a test's database.
 struct Bouncer {
@@ -95,7 +95,7 @@ async fn in_session_mode_everything_works() {
     let (bouncer, cloud) = (Bouncer::start(&database, "session").await, stand_in().await);
     let (code, said) = ended(command("migrate", &bouncer.address(&database, "eci"), NO_CLOUD)).await;
     assert_eq!(code, Some(0), "{said}");
-    let mut gateway = Gateway::start(&bouncer.address(&database, "eci_runtime"), &cloud.url());
+    let mut gateway = ServeProcess::start(&bouncer.address(&database, "eci_runtime"), &cloud.url());
     let address = gateway.address().await;
     gateway.until(&format!("{address}/readyz"), 200).await;
     let cache = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]});
@@ -105,7 +105,7 @@ async fn in_session_mode_everything_works() {
 }
 
 /// Waits until it is so of the database.
-async fn comes_true(database: &TestDatabase, condition: &str, gateway: &Gateway) {
+async fn comes_true(database: &TestDatabase, condition: &str, gateway: &ServeProcess) {
     let mut admin = PgConnection::connect_with(&database.options).await.unwrap();
     let (question, deadline) = (format!("SELECT {condition}"), Instant::now() + DEADLINE);
     while !sqlx::query_scalar::<_, bool>(AssertSqlSafe(&*question)).fetch_one(&mut admin).await.unwrap() {
@@ -119,7 +119,7 @@ async fn a_mode_that_kept_no_session_for_a_while_is_told_and_leaves_nothing_behi
     let database = TestDatabase::create().await;
     database.with_open_policy(1).await.close().await;
     let (bouncer, cloud) = (Bouncer::start(&database, "session").await, stand_in().await);
-    let mut gateway = Gateway::start(&bouncer.address(&database, "eci_runtime"), &cloud.url());
+    let mut gateway = ServeProcess::start(&bouncer.address(&database, "eci_runtime"), &cloud.url());
     let address = gateway.address().await;
     gateway.until(&format!("{address}/readyz"), 200).await;
     let (url, cache) = (
@@ -129,7 +129,7 @@ async fn a_mode_that_kept_no_session_for_a_while_is_told_and_leaves_nothing_behi
     let burst = || join_all((0..20).map(|_| gateway.post(&url, &cache)));
     assert_eq!(burst().await, [201; 20]);
     bouncer.switch("session", "transaction");
-    let told = |gateway: &Gateway| gateway.said().iter().any(|line| line.contains("a session was not preserved"));
+    let told = |gateway: &ServeProcess| gateway.said().iter().any(|line| line.contains("a session was not preserved"));
     let deadline = Instant::now() + DEADLINE;
     while !told(&gateway) {
         assert!(Instant::now() < deadline, "{:#?}", gateway.said());

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::support::hook::Hook;
-use crate::support::process::{Gateway, database, server, stand_in};
+use crate::support::process::{ServeProcess, database, server, stand_in};
 
 /// Of a minute; here of the whole life of the process.
 const FEW: usize = 100;
@@ -14,7 +14,7 @@ async fn a_database_that_restarts_is_found_again_and_its_absence_fills_no_log() 
     let (postgres, options) = server(None).await;
     let socket = postgres.socket_dir().to_owned();
     let (url, cloud, hook) = (database(&postgres).await, stand_in().await, Hook::start().await);
-    let mut gateway = Gateway::start(&url, &cloud.url());
+    let mut gateway = ServeProcess::start(&url, &cloud.url());
     let address = gateway.address().await;
     let (ready, caches) = (format!("{address}/readyz"), format!("{address}/v1/image-caches"));
     gateway.until(&ready, 200).await;

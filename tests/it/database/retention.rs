@@ -17,7 +17,7 @@ const DAY: i64 = 86_400;
 const CREATED: &str = "image_cache.created";
 const AUDITED: &str = "SELECT count(*) FROM audit_entries";
 
-async fn with(change: impl FnOnce(&mut app::Settings)) -> TestGateway {
+async fn with(change: impl FnOnce(&mut app::GatewaySettings)) -> TestGateway {
     let mut setup = Setup::default();
     change(&mut setup.settings);
     TestGateway::with(setup).await
@@ -254,5 +254,5 @@ async fn a_team_has_no_more_endpoints_than_the_operator_allows() {
     assert!(problem["detail"].as_str().unwrap().contains('2'), "{problem}");
     Answer::of(app.request(Method::DELETE, &first)).await;
     endpoint(&app, &hook).await;
-    assert_eq!(app::Settings::default().webhook.endpoints_per_team, 50);
+    assert_eq!(app::GatewaySettings::default().webhook.endpoints_per_team, 50);
 }

@@ -9,7 +9,7 @@ use super::{NO_CLOUD, address, run, told};
 use crate::support::database::TestDatabase;
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 use crate::support::hook::Hook;
-use crate::support::process::{Gateway, command};
+use crate::support::process::{ServeProcess, command};
 
 /// None of these is what the gateway would choose.
 const ODD: [(&str, &str); 21] = [
@@ -98,7 +98,7 @@ async fn what_is_weaker_than_needed_is_named_at_the_start() {
     for (setting, value) in [("synchronous_commit", "off"), ("default_transaction_isolation", "serializable")] {
         run(&mut owner, &format!("ALTER DATABASE {} SET {setting} = '{value}'", database.name)).await;
     }
-    let gateway = Gateway::of(command("serve", &address(&database, "eci_runtime").await, NO_CLOUD));
+    let gateway = ServeProcess::of(command("serve", &address(&database, "eci_runtime").await, NO_CLOUD));
     let lines = told(&gateway, "a setting of the database is weaker than needed").await;
     for (setting, value) in [("synchronous_commit", "off"), ("default_transaction_isolation", "serializable")] {
         let named = |line: &&String| line.contains(setting) && line.contains(&format!("\"value\":\"{value}\""));

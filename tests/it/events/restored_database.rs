@@ -11,21 +11,21 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::support::folder::TempFolder;
-use crate::support::process::{self, Gateway, stand_in};
+use crate::support::process::{self, ServeProcess, stand_in};
 use crate::support::server::options_for;
 
 /// More transactions than a new server has had.
 const MANY: &str = "DO $$ BEGIN FOR i IN 1..3000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$";
 
 /// A server with the gateway's database, perhaps with a gateway.
-struct House {
+struct RestoredSetup {
     folder: TempFolder,
     server: Server,
     cloud: String,
-    gateway: Option<(Gateway, String)>,
+    gateway: Option<(ServeProcess, String)>,
 }
 
-impl House {
+impl RestoredSetup {
     async fn build(cloud: &str) -> Self {
         let folder = TempFolder::new("lives");
         let options = options_for(folder.path(), Durability::Throwaway);
@@ -52,13 +52,13 @@ impl House {
 
     async fn serve(&mut self) {
         let url = self.url().replacen("user=eci&", "user=eci_runtime&", 1);
-        let mut gateway = Gateway::start(&url, &self.cloud);
+        let mut gateway = ServeProcess::start(&url, &self.cloud);
         let address = gateway.address().await;
         gateway.until(&format!("{address}/readyz"), 200).await;
         self.gateway = Some((gateway, address));
     }
 
-    fn gateway(&self) -> &(Gateway, String) {
+    fn gateway(&self) -> &(ServeProcess, String) {
         self.gateway.as_ref().unwrap()
     }
 
@@ -129,7 +129,7 @@ impl House {
 #[tokio::test]
 async fn whoever_comes_with_a_cursor_from_before_a_restore_misses_nothing() {
     let cloud = stand_in().await;
-    let (mut old, mut new) = (House::build(&cloud.url()).await, House::build(&cloud.url()).await);
+    let (mut old, mut new) = (RestoredSetup::build(&cloud.url()).await, RestoredSetup::build(&cloud.url()).await);
     old.prepare().await;
     old.serve().await;
     old.create("first").await;

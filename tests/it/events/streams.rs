@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use eci_cache_gateway::app;
-use eci_cache_gateway::http::server::Limits;
+use eci_cache_gateway::http::server::ConnectionLimits;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,7 +17,7 @@ use crate::support::listener::Listener;
 /// A gateway that says often that it lives, and lets a team listen this often.
 fn lively(streams_per_team: usize) -> Setup {
     let stream_heartbeat = Duration::from_millis(10);
-    let settings = app::Settings { stream_heartbeat, streams_per_team, ..app::Settings::default() };
+    let settings = app::GatewaySettings { stream_heartbeat, streams_per_team, ..app::GatewaySettings::default() };
     Setup { settings, ..Setup::default() }
 }
 
@@ -119,7 +119,7 @@ async fn flood(app: &TestGateway, count: i32) {
 
 #[tokio::test]
 async fn who_falls_behind_misses_nothing() {
-    let limits = Limits { write_deadline: Duration::from_mins(5), ..Limits::default() };
+    let limits = ConnectionLimits { write_deadline: Duration::from_mins(5), ..ConnectionLimits::default() };
     let app = TestGateway::with(Setup { limits, ..Setup::default() }).await;
     app.created().await;
     assert_eq!(app.events().await.len(), 1);
@@ -137,7 +137,7 @@ async fn who_falls_behind_misses_nothing() {
 
 #[tokio::test]
 async fn who_does_not_read_is_left() {
-    let limits = Limits { write_deadline: Duration::from_millis(100), ..Limits::default() };
+    let limits = ConnectionLimits { write_deadline: Duration::from_millis(100), ..ConnectionLimits::default() };
     let app = TestGateway::with(Setup { limits, ..lively(1) }).await;
     let id = app.created().await;
     flood(&app, 400).await;

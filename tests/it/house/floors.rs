@@ -20,14 +20,14 @@ use tokens::{begins, tokens, without_tests};
 /// The longest file, in lines.
 const LONGEST: usize = 350;
 
-struct Source {
+struct SourceFile {
     /// From the folder that was read.
     file: PathBuf,
     text: String,
 }
 
 /// Every Rust file below a folder of the repository, in order.
-fn sources(folder: &str) -> Vec<Source> {
+fn sources(folder: &str) -> Vec<SourceFile> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let (mut folders, mut files) = (vec![root.clone()], Vec::new());
     while let Some(folder) = folders.pop() {
@@ -41,7 +41,7 @@ fn sources(folder: &str) -> Vec<Source> {
         }
     }
     files.sort();
-    let read = |path: PathBuf| Source {
+    let read = |path: PathBuf| SourceFile {
         text: fs::read_to_string(&path).expect("a source can be read"),
         file: path.strip_prefix(&root).expect("it is below").to_owned(),
     };
@@ -49,7 +49,7 @@ fn sources(folder: &str) -> Vec<Source> {
 }
 
 /// The modules that only tests see, each with all below it.
-fn test_modules(sources: &[Source]) -> Vec<Vec<String>> {
+fn test_modules(sources: &[SourceFile]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for source in sources {
         let home = rules::module_of(&source.file);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const HOLDERS: [&str; 7] = ["Mutex<", "RwLock<", "OnceLock<", "OnceCell<", "LazyLock<Mutex", "AtomicBool", "AtomicU"];
 /// Parts that serve development only, and parts that run before or beside the gateway.
 const ELSEWHERE: [&str; 8] =
-    ["sim.rs", "sim/", "receiver.rs", "receiver/", "localpg/", "cli/", "config/", "auth/testing.rs"];
+    ["sim.rs", "sim/", "receiver.rs", "receiver/", "localpg/", "cli/", "config/", "auth/signing_fixtures.rs"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::api_key::PresentedKey;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::ApiKeyId;
 use reqwest::{Method, RequestBuilder};
@@ -24,7 +24,7 @@ mod walk;
 pub(crate) use walk::walk;
 
 use fixtures::{api_key, blanked, entry};
-use operation::{Operation, operations};
+use operation::{DocumentedOperation, operations};
 
 /// Ids that look right and are nobody's.
 const NOBODYS: &str = "00000000000000000000000001";
@@ -41,7 +41,7 @@ async fn nobody_gets_in_without_a_good_credential() {
     // The claims of one token under the signature of another.
     let forged = format!("{}.{}", good.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
     let entropy = Entropy::from_seed(9);
-    let unknown = Presented::fresh(ApiKeyId::new(app.now(), &entropy), &entropy);
+    let unknown = PresentedKey::fresh(ApiKeyId::new(app.now(), &entropy), &entropy);
     for operation in operations() {
         let id = format!("{}{NOBODYS}", operation.prefix());
         let refused = async |request: RequestBuilder, code: &str| {
@@ -92,7 +92,7 @@ async fn each_scope_alone_opens_what_the_table_says_and_nothing_else() {
     assert!(tried >= 790, "{tried}");
 }
 
-async fn is_refused(app: &TestGateway, operation: &Operation, answer: &Answer) {
+async fn is_refused(app: &TestGateway, operation: &DocumentedOperation, answer: &Answer) {
     let problem = answer.problem(403, "scope_missing");
     let detail = problem["detail"].as_str().unwrap();
     assert!(operation.scopes.iter().all(|scope| detail.contains(scope.as_str())), "{problem}");
@@ -131,7 +131,7 @@ async fn what_is_another_teams_is_as_if_it_were_absent() {
     let mut tried = BTreeSet::new();
     lists_are_empty_for_others(&app, &app.token("other", &Scope::ALL)).await;
     let credentials = [other, api_key(&app, "other", &Scope::TEAM).await];
-    let of_teams = |operation: &&Operation| operation.id_name.is_some() && !operation.is_platforms();
+    let of_teams = |operation: &&DocumentedOperation| operation.id_name.is_some() && !operation.is_platforms();
     for operation in operations().iter().filter(of_teams) {
         let owned = operation.owned(&app).await;
         let absent = format!("{}{NOBODYS}", operation.prefix());

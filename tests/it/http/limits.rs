@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::limits::bucket::Rate;
-use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::domain::limits::queue::Capacity;
 use eci_cache_gateway::domain::limits::{Limits, TeamLimits};
 use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::rpc::client::Key;
+use crate::rpc::client::RpcKey;
 use crate::support::answer::Answer;
 use crate::support::gate::Gate;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
@@ -64,7 +64,7 @@ async fn the_clouds_own_door_says_it_in_the_clouds_words() {
     // Shorter than the rate makes it wait.
     setup.http.rpc_deadline = Duration::from_millis(900);
     let app = TestGateway::with(setup).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     app.advance(1);
     let good = key.get(&app, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await;
     assert_eq!(good.header("ratelimit-policy"), r#""team";q=1;w=1"#, "{good:?}");
@@ -151,7 +151,7 @@ async fn busy(app: &TestGateway, running: usize, queued: usize) {
 
 fn patient(queue: usize) -> Setup {
     let long = Duration::from_mins(1);
-    setup(|limits| limits.room = Room { running: 1, lists: 1, queue, max_wait: long, target: long, lately: long })
+    setup(|limits| limits.room = Capacity { running: 1, lists: 1, queue, max_wait: long, target: long, lately: long })
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn a_team_that_had_more_than_its_share_of_lists_leaves_half_of_the_places_
 async fn a_full_house_says_so_at_the_clouds_own_door_too() {
     let app = TestGateway::with(patient(0)).await;
     let id = app.created().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let locked = lock(&app).await;
     let path = format!("/v1/image-caches/{id}");
     let shed = async {

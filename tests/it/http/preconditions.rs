@@ -12,9 +12,9 @@ use crate::support::gateway::{TEAM, TestGateway};
 use crate::support::setup::SECOND;
 
 /// A change, and the resource whose `ETag` guards it.
-type Change = (Method, &'static str, &'static str, Value);
+type GuardedChange = (Method, &'static str, &'static str, Value);
 
-fn changes() -> Vec<Change> {
+fn changes() -> Vec<GuardedChange> {
     let policy = json!({"largest_size_gib": 100});
     vec![
         (Method::PATCH, "/v1/teams/web", "/v1/teams/web", json!({"display_name": "Web"})),
@@ -84,7 +84,7 @@ fn seen(etag: &str) -> Vec<String> {
     ]
 }
 
-async fn send(app: &TestGateway, change: &Change, header: &str, value: &str) -> Answer {
+async fn send(app: &TestGateway, change: &GuardedChange, header: &str, value: &str) -> Answer {
     let (method, path, _, body) = change;
     let scopes = eci_cache_gateway::domain::identity::caller::Scope::ALL;
     let request = app.bare(method.clone(), path).bearer_auth(app.token(TEAM, &scopes)).header(header, value);

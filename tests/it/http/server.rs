@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use eci_cache_gateway::http::server::{Limits, serve};
+use eci_cache_gateway::http::server::{ConnectionLimits, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -13,21 +13,21 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-struct Server {
+struct RunningServer {
     address: std::net::SocketAddr,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
 
-async fn start(router: Router, limits: Limits, tasks: TaskTracker) -> Server {
+async fn start(router: Router, limits: ConnectionLimits, tasks: TaskTracker) -> RunningServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
     let running = tokio::spawn(serve(listener, router, limits, tasks, stop.clone()));
-    Server { address, stop, running }
+    RunningServer { address, stop, running }
 }
 
-impl Server {
+impl RunningServer {
     async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.expect("a connection")
     }
@@ -56,7 +56,7 @@ const ONE: &str = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 #[tokio::test]
 async fn a_client_that_sends_nothing_or_half_a_head_is_closed() {
     let short = Duration::from_millis(50);
-    let limits = Limits { header_deadline: short, keep_idle: short, ..Limits::default() };
+    let limits = ConnectionLimits { header_deadline: short, keep_idle: short, ..ConnectionLimits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     for sent in ["", "GET / HTTP/1.1\r\nhost: x\r\n", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
         let answer = server.talk(sent).await;
@@ -77,7 +77,7 @@ async fn asked(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn a_connection_is_kept_for_longer_than_a_head_may_take_and_a_head_may_not_take_longer_on_it() {
-    let limits = Limits { header_deadline: Duration::from_millis(50), ..Limits::default() };
+    let limits = ConnectionLimits { header_deadline: Duration::from_millis(50), ..ConnectionLimits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     let mut kept = server.connect().await;
     asked(&mut kept).await;
@@ -93,8 +93,8 @@ async fn a_connection_is_kept_for_longer_than_a_head_may_take_and_a_head_may_not
 async fn idle_connections_are_not_kept_where_few_are_left() {
     let header_deadline = Duration::from_millis(50);
     for limits in [
-        Limits { connections: 4, header_deadline, ..Limits::default() },
-        Limits { connections_per_address: 4, header_deadline, ..Limits::default() },
+        ConnectionLimits { connections: 4, header_deadline, ..ConnectionLimits::default() },
+        ConnectionLimits { connections_per_address: 4, header_deadline, ..ConnectionLimits::default() },
     ] {
         let server = start(hello(), limits, TaskTracker::new()).await;
         let mut kept = Vec::new();
@@ -112,7 +112,7 @@ async fn idle_connections_are_not_kept_where_few_are_left() {
 
 #[tokio::test]
 async fn while_it_stops_it_takes_and_answers_requests_and_announces_the_end_of_each_connection() {
-    let limits = Limits { grace: Duration::from_millis(300), ..Limits::default() };
+    let limits = ConnectionLimits { grace: Duration::from_millis(300), ..ConnectionLimits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     let (mut kept, mut silent) = (server.connect().await, server.connect().await);
     let before = asked(&mut kept).await;
@@ -132,7 +132,7 @@ async fn while_it_stops_it_takes_and_answers_requests_and_announces_the_end_of_e
 
 #[tokio::test]
 async fn a_head_with_too_many_or_too_long_fields_is_refused() {
-    let server = start(hello(), Limits::default(), TaskTracker::new()).await;
+    let server = start(hello(), ConnectionLimits::default(), TaskTracker::new()).await;
     let many = "a: b\r\n".repeat(65);
     let long = format!("a: {}\r\n", "b".repeat(100_000));
     for fields in [many, long] {
@@ -154,7 +154,7 @@ fn is_problem(answer: &str, code: &str) {
 
 #[tokio::test]
 async fn what_is_no_http_is_told_so_also_behind_a_good_request() {
-    let server = start(hello(), Limits::default(), TaskTracker::new()).await;
+    let server = start(hello(), ConnectionLimits::default(), TaskTracker::new()).await;
     for nonsense in ["nonsense\r\n\r\n", "GET /\u{1} HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\na b: c\r\n\r\n"] {
         is_problem(&server.talk(nonsense).await, "malformed_head");
     }
@@ -167,14 +167,14 @@ async fn what_is_no_http_is_told_so_also_behind_a_good_request() {
     stream.write_all(b"nonsense\r\n\r\n").await.expect("sent");
     is_problem(&rest(&mut stream).await, "malformed_head");
     let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(65_535));
-    let wide = Limits { head_bytes: 1 << 20, ..Limits::default() };
+    let wide = ConnectionLimits { head_bytes: 1 << 20, ..ConnectionLimits::default() };
     let server = start(hello(), wide, TaskTracker::new()).await;
     is_problem(&server.talk(&long).await, "url_too_long");
 }
 
 #[tokio::test]
 async fn an_address_has_only_so_many_connections_and_another_has_its_own() {
-    let limits = Limits { connections_per_address: 1, ..Limits::default() };
+    let limits = ConnectionLimits { connections_per_address: 1, ..ConnectionLimits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     let mut first = server.connect().await;
     first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
@@ -196,7 +196,7 @@ async fn an_address_has_only_so_many_connections_and_another_has_its_own() {
 #[tokio::test]
 async fn a_client_that_takes_next_to_nothing_of_its_answer_is_closed() {
     const LARGE: usize = 64 << 20;
-    let limits = Limits { write_deadline: Duration::from_millis(50), ..Limits::default() };
+    let limits = ConnectionLimits { write_deadline: Duration::from_millis(50), ..ConnectionLimits::default() };
     let router = Router::new().route("/", get(|| async { vec![b'a'; LARGE] }));
     let server = start(router, limits, TaskTracker::new()).await;
     let mut stream = server.connect().await;
@@ -213,7 +213,7 @@ async fn a_client_that_takes_next_to_nothing_of_its_answer_is_closed() {
 #[tokio::test]
 async fn a_body_that_nobody_asked_for_and_never_comes_holds_no_connection() {
     let short = Duration::from_millis(50);
-    let limits = Limits { header_deadline: short, keep_idle: short, ..Limits::default() };
+    let limits = ConnectionLimits { header_deadline: short, keep_idle: short, ..ConnectionLimits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     let answer = server.talk("GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc").await;
     assert!(answer.ends_with("hello"), "{answer}");
@@ -221,7 +221,7 @@ async fn a_body_that_nobody_asked_for_and_never_comes_holds_no_connection() {
 
 #[tokio::test]
 async fn a_connection_over_the_limit_waits_for_another_to_end() {
-    let limits = Limits { connections: 1, ..Limits::default() };
+    let limits = ConnectionLimits { connections: 1, ..ConnectionLimits::default() };
     let server = start(hello(), limits, TaskTracker::new()).await;
     let mut first = server.connect().await;
     first.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
@@ -244,7 +244,7 @@ async fn a_stop_lets_what_runs_end_and_takes_nothing_new() {
         go.notified().await;
         "done"
     };
-    let server = start(Router::new().route("/", get(slow)), Limits::default(), TaskTracker::new()).await;
+    let server = start(Router::new().route("/", get(slow)), ConnectionLimits::default(), TaskTracker::new()).await;
     let mut idle = server.connect().await;
     let mut busy = server.connect().await;
     busy.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
@@ -261,7 +261,7 @@ async fn a_stop_lets_what_runs_end_and_takes_nothing_new() {
 async fn a_stop_waits_for_requests_whose_client_has_left_but_not_for_ever() {
     let tasks = TaskTracker::new();
     tasks.spawn(std::future::pending::<()>());
-    let limits = Limits { drain: Duration::from_millis(50), ..Limits::default() };
+    let limits = ConnectionLimits { drain: Duration::from_millis(50), ..ConnectionLimits::default() };
     let server = start(hello(), limits, tasks.clone()).await;
     server.stop.cancel();
     server.running.await.expect("it ends");

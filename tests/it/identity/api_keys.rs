@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::api_key::PresentedKey;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
@@ -108,7 +108,7 @@ async fn nobody_gives_more_than_they_have() {
 async fn only_the_secret_itself_is_taken_and_only_while_it_is_good() {
     let app = TestGateway::start().await;
     let (id, _) = made(&app, TEAM, &["read"]).await;
-    let forged = Presented::fresh(id.parse().unwrap(), &Entropy::from_seed(1));
+    let forged = PresentedKey::fresh(id.parse().unwrap(), &Entropy::from_seed(1));
     me(&app, forged.text.expose_secret()).await.problem(401, "api_key_unknown");
     let expires_at = app.now() + chrono::Duration::hours(1);
     let body = json!({"name": "short", "scopes": ["read"], "expires_at": expires_at});
@@ -261,7 +261,7 @@ async fn the_first_key_is_made_on_the_command_line() {
     }
     let made = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(made.status.success(), "{made:?}");
-    let key = Presented::parse(std::str::from_utf8(&made.stdout).unwrap().trim()).unwrap();
+    let key = PresentedKey::parse(std::str::from_utf8(&made.stdout).unwrap().trim()).unwrap();
     let list = admin(&app, Method::GET, "/v1/api-keys", None).await.expect(200);
     let shown = &list["items"][0];
     assert_eq!((shown["id"].as_str(), &shown["scopes"]), (Some(&*key.id.to_string()), &json!(["keys", "read"])));

@@ -9,14 +9,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::api_keys::admin;
-use super::jobs::{Provider, claims, exchange, exchanged, least, me};
+use super::jobs::{JobProvider, claims, exchange, exchanged, least, me};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 use crate::support::listener::Listener;
 
 /// A gateway that looks often whether credentials still hold.
 fn watchful() -> Setup {
-    let settings = app::Settings { credential_look: Duration::from_millis(10), ..Setup::default().settings };
+    let settings = app::GatewaySettings { credential_look: Duration::from_millis(10), ..Setup::default().settings };
     Setup { settings, ..Setup::default() }
 }
 
@@ -25,7 +25,7 @@ async fn revoke(app: &TestGateway, body: &Value) {
 }
 
 /// A token for a job of `acme/web`, which has this `jti`.
-async fn token_of_job(app: &TestGateway, github: &Provider, jti: &str) -> String {
+async fn token_of_job(app: &TestGateway, github: &JobProvider, jti: &str) -> String {
     let mut job = github.job(app, "acme/web");
     job["jti"] = jti.into();
     exchanged(app, &github.sign(&job)).await
@@ -34,7 +34,7 @@ async fn token_of_job(app: &TestGateway, github: &Provider, jti: &str) -> String
 #[tokio::test]
 async fn it_outlives_the_subject_token_and_ends_after_half_an_hour() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let subject = github.sign(&github.job(&app, "acme/web"));
     let token = exchanged(&app, &subject).await;
     let said = claims(&token);
@@ -53,7 +53,7 @@ async fn it_outlives_the_subject_token_and_ends_after_half_an_hour() {
 #[tokio::test]
 async fn it_is_of_one_team_with_no_more_than_was_given() {
     let app = TestGateway::start().await;
-    let github = Provider::github();
+    let github = JobProvider::github();
     let mut issuer = github.issuer(&[("web", "/repository", "acme/web")], &[]);
     issuer["rules"][0]["team"] = json!({"claims": ["/teams"]});
     github.put(&app, &issuer).await.expect(200);
@@ -86,7 +86,7 @@ async fn it_is_of_one_team_with_no_more_than_was_given() {
 async fn whatever_is_revoked_of_it_ends_it() {
     let app = TestGateway::start().await;
     let other = app.second_gateway(Setup::default()).await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     app.advance(1);
     let [by_subject_token, by_itself, stays] = [
         token_of_job(&app, &github, "j-1").await,
@@ -130,7 +130,7 @@ async fn whatever_is_revoked_of_it_ends_it() {
 async fn it_ends_with_the_rule_within_a_second_everywhere() {
     let app = TestGateway::with(watchful()).await;
     let other = app.second_gateway(watchful()).await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let rules = |rules: &[(&str, &str, &str)]| github.issuer(rules, &["/repository", "/ref", "/environment"]);
     let (web, zoo) = (("web", "/repository", "acme/web"), ("zoo", "/repository", "acme/zoo"));
     let token = token_of_job(&app, &github, "j-1").await;
@@ -168,7 +168,7 @@ async fn it_ends_with_the_rule_within_a_second_everywhere() {
 #[tokio::test]
 async fn a_disabled_team_gets_none_and_its_tokens_are_refused() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let token = token_of_job(&app, &github, "j-1").await;
     admin(&app, Method::POST, "/v1/teams", Some(&json!({"id": TEAM, "display_name": "Web"}))).await.expect(201);
     admin(&app, Method::PATCH, "/v1/teams/web", Some(&json!({"disabled": true}))).await.expect(200);
@@ -193,7 +193,7 @@ async fn the_master_key_is_replaced_and_no_pipeline_notices() {
     const NEW: (&str, [u8; 32]) = ("new", [2; 32]);
     let setup = |current, previous| Setup { master: (current, previous), ..Setup::default() };
     let old = TestGateway::with(setup(OLD, None)).await;
-    let github = Provider::trusted(&old).await;
+    let github = JobProvider::trusted(&old).await;
     let token = token_of_job(&old, &github, "j-1").await;
     // First every gateway knows both keys, with the old one in use; then the new one is used; then the old one goes.
     let ready = old.second_gateway(setup(OLD, Some(NEW))).await;

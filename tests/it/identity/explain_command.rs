@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use super::provider::{At, Provider};
+use super::provider::{Provider, ProviderIssuer};
 use super::signers::b64;
 use crate::support::folder::TempFolder;
 
@@ -26,7 +26,7 @@ fn said(output: &Output) -> (Option<i32>, String) {
 }
 
 /// The file of issuers, written by `auth preset` and moved to where the provider of the test is.
-fn issuers(folder: &TempFolder, at: &At<'_>) -> String {
+fn issuers(folder: &TempFolder, at: &ProviderIssuer<'_>) -> String {
     let parameters = ["preset", "github-actions", "--param", "repository=my-org/app", "--param", "team=web"];
     let (code, text) = said(&run(&parameters, "", ""));
     assert_eq!(code, Some(0), "{text}");
@@ -108,7 +108,7 @@ async fn an_operator_sees_what_the_token_has_and_what_is_expected() {
 }
 
 /// An issuer whose teams come from groups and whose scopes stand behind a prefix.
-fn by_groups(folder: &TempFolder, at: &At<'_>) -> String {
+fn by_groups(folder: &TempFolder, at: &ProviderIssuer<'_>) -> String {
     let parameters = ["preset", "okta", "--param", "domain=company.okta.com"];
     let text = said(&run(&parameters, "", "")).1;
     let path = folder.path().join("okta.toml");

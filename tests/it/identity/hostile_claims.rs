@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::hostile_tokens::{Bench, Cases, gone, named};
+use super::hostile_tokens::{Cases, ProviderKeys, gone, named};
 
 /// A claim, and the values of it that nobody should believe.
 type Values = Vec<(&'static str, Vec<Value>)>;
@@ -121,7 +121,7 @@ fn of_the_caller() -> Values {
     ]
 }
 
-pub(super) fn claims(bench: &Bench) -> Cases {
+pub(super) fn claims(bench: &ProviderKeys) -> Cases {
     let mut cases = Cases::new();
     for (name, values) in of_the_token(bench.now).into_iter().chain(of_the_caller()) {
         cases.extend(named(name, values.iter().map(|value| bench.claim(name, value))));

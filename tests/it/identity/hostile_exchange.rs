@@ -7,7 +7,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
 
 use super::api_keys::made;
-use super::jobs::{GRANT, JWT, Provider, claims, entry, exchange, exchanged, least, me, with_header};
+use super::jobs::{GRANT, JWT, JobProvider, claims, entry, exchange, exchanged, least, me, with_header};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 
@@ -27,7 +27,7 @@ fn refused(answer: &Answer, status: u16, code: &str, error: &str) -> String {
 #[tokio::test]
 async fn parameters_are_refused_by_their_names() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let subject = github.sign(&github.job(&app, "acme/web"));
     let changed = |name: &str, value: Option<&str>| {
         let mut pairs = least(&subject);
@@ -88,7 +88,7 @@ async fn parameters_are_refused_by_their_names() {
 #[tokio::test]
 async fn what_is_no_token_of_a_provider_is_not_exchanged() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let job = github.job(&app, "acme/web");
     let subject = github.sign(&job);
     let own = exchanged(&app, &subject).await;
@@ -135,7 +135,7 @@ async fn what_is_no_token_of_a_provider_is_not_exchanged() {
 #[tokio::test]
 async fn bodies_that_are_no_form_are_refused() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let subject = github.sign(&github.job(&app, "acme/web"));
     let post = || app.bare(Method::POST, "/v1/token-exchange");
     let as_json = json!({"grant_type": GRANT, "subject_token_type": JWT, "subject_token": subject});

@@ -12,13 +12,13 @@ use crate::support::gateway::TEAM;
 pub(super) type Cases = Vec<(String, Vec<u8>)>;
 
 /// The provider's keys, and those of somebody who would like to be it.
-pub(super) struct Bench {
+pub(super) struct ProviderKeys {
     pub(super) keys: [Signer; 4],
     pub(super) strangers: [Signer; 4],
     pub(super) now: i64,
 }
 
-impl Bench {
+impl ProviderKeys {
     /// One of the provider's keys: no secret, so that nobody else can sign with it.
     pub(super) fn key(&self) -> &Signer {
         &self.keys[2]
@@ -70,7 +70,7 @@ pub(super) fn named(group: &str, tokens: impl IntoIterator<Item = impl AsRef<[u8
     cases.map(|(place, token)| (format!("{group} {place}"), token.as_ref().to_vec())).collect()
 }
 
-fn forms(bench: &Bench) -> Cases {
+fn forms(bench: &ProviderKeys) -> Cases {
     let good = bench.good();
     let (header, claims) = (good.split('.').next().unwrap(), good.split('.').nth(1).unwrap());
     let texts = vec![
@@ -111,7 +111,7 @@ fn forms(bench: &Bench) -> Cases {
     cases
 }
 
-fn algorithms(bench: &Bench) -> Cases {
+fn algorithms(bench: &ProviderKeys) -> Cases {
     let names = [
         "none", "None", "NONE", "nOnE", "", "HS1", "HS384", "HS512", "RS384", "RS512", "PS256", "PS384", "PS512",
         "ES384", "ES512", "ES256K", "Ed25519", "Ed448", "RSA-OAEP", "dir", "A128KW", "eddsa", "EDDSA", " EdDSA",
@@ -126,7 +126,7 @@ fn algorithms(bench: &Bench) -> Cases {
 }
 
 /// One key taken for another.
-fn confusion(bench: &Bench) -> Cases {
+fn confusion(bench: &ProviderKeys) -> Cases {
     let mut tokens = Vec::new();
     for key in &bench.keys {
         for other in bench.keys.iter().filter(|other| other.algorithm() != key.algorithm()) {
@@ -149,7 +149,7 @@ fn confusion(bench: &Bench) -> Cases {
     named("confusion", tokens)
 }
 
-fn headers(bench: &Bench) -> Cases {
+fn headers(bench: &ProviderKeys) -> Cases {
     let mut cases = Cases::new();
     for value in [json!(["exp"]), json!([]), json!("exp"), json!(["b64"]), json!(null), json!(["jku", "kid"])] {
         cases.extend(named("crit", [bench.header("crit", &value)]));
@@ -205,7 +205,7 @@ fn headers(bench: &Bench) -> Cases {
 }
 
 /// Keys that the token brings along, and other signatures that are not the provider's.
-fn signatures(bench: &Bench) -> Cases {
+fn signatures(bench: &ProviderKeys) -> Cases {
     let mut tokens = Vec::new();
     for (stranger, key) in bench.strangers.iter().zip(&bench.keys).take(3) {
         let jwk = stranger.jwk();
@@ -245,6 +245,6 @@ fn signatures(bench: &Bench) -> Cases {
 }
 
 /// All of them.
-pub(super) fn all(bench: &Bench) -> Cases {
+pub(super) fn all(bench: &ProviderKeys) -> Cases {
     [forms, algorithms, confusion, headers, signatures, claims].iter().flat_map(|of| of(bench)).collect()
 }

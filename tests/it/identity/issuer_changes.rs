@@ -4,28 +4,28 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use eci_cache_gateway::auth::jwks::{KeySource, Reach};
-use eci_cache_gateway::auth::verify::{Settings, Verifier};
+use eci_cache_gateway::auth::jwks::{JwksSettings, KeySource};
+use eci_cache_gateway::auth::verify::{IssuerSettings, Verifier};
 use eci_cache_gateway::domain::clock::{Clock as _, Instant, ManualClock};
 use eci_cache_gateway::domain::identity::issuer::{Issuer, KeysFrom};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::provider::{At, Provider};
+use super::provider::{Provider, ProviderIssuer};
 use crate::support::gateway::TOKEN_SECRET;
 
 fn verifier() -> (Verifier, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(Instant::UNIX_EPOCH + Duration::days(20_000)));
     let source = KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap();
-    let empty = Verifier::empty(Reach::default(), clock.clone());
-    (empty.with_default(Settings::new("https://issuer.example", "eci-cache-gateway"), source), clock)
+    let empty = Verifier::empty(JwksSettings::default(), clock.clone());
+    (empty.with_default(IssuerSettings::new("https://issuer.example", "eci-cache-gateway"), source), clock)
 }
 
-fn issuer(at: &At<'_>, name: &'static str) -> Issuer {
+fn issuer(at: &ProviderIssuer<'_>, name: &'static str) -> Issuer {
     at.configured("generic", &[("issuer", "https://sso.example.com"), ("name", name)])
 }
 
-fn token(at: &At<'_>, clock: &ManualClock) -> String {
+fn token(at: &ProviderIssuer<'_>, clock: &ManualClock) -> String {
     let claims = json!({"aud": "eci-cache-gateway", "sub": "alice", "team": "web", "scope": "eci:read"});
     at.token(clock.now(), &claims)
 }
@@ -114,7 +114,7 @@ async fn a_name_that_comes_makes_no_room_for_a_subject_that_looks_like_its_own()
     let provider = Provider::start().await;
     let at = provider.issuer("a", "");
     let (verifier, clock) = verifier();
-    let claims = eci_cache_gateway::auth::mint::Claims {
+    let claims = eci_cache_gateway::auth::mint::MintedClaims {
         subject: "sso:alice".into(),
         teams: vec!["web".parse().unwrap()],
         scopes: Vec::new(),

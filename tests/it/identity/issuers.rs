@@ -5,7 +5,7 @@ use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::jobs::{Provider, done, entry, me};
+use super::jobs::{JobProvider, done, entry, me};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 
@@ -15,7 +15,7 @@ fn request(app: &TestGateway, method: Method, path: &str) -> RequestBuilder {
     app.bare(method, path).bearer_auth(app.token("platform", &[Scope::PlatformSecurity]))
 }
 
-fn usual(github: &Provider) -> Value {
+fn usual(github: &JobProvider) -> Value {
     github.issuer(&[("web", "/repository", "acme/web")], &["/repository"])
 }
 
@@ -31,7 +31,7 @@ async fn wrong(app: &TestGateway, issuer: &Value) -> Vec<String> {
 #[tokio::test]
 async fn they_are_kept_by_version() {
     let app = TestGateway::start().await;
-    let github = Provider::github();
+    let github = JobProvider::github();
     let issuer = usual(&github);
     Answer::of(request(&app, Method::PUT, PATH).header("if-match", "\"v1\"").json(&issuer))
         .await
@@ -66,7 +66,7 @@ async fn they_are_kept_by_version() {
 #[tokio::test]
 async fn what_is_wrong_is_named() {
     let app = TestGateway::start().await;
-    let github = Provider::github();
+    let github = JobProvider::github();
     let with = |pointer: &str, value: Value| {
         let mut issuer = usual(&github);
         *issuer.pointer_mut(pointer).unwrap() = value;
@@ -105,7 +105,7 @@ async fn what_is_wrong_is_named() {
 async fn a_change_reaches_every_gateway_within_a_second() {
     let app = TestGateway::start().await;
     let other = app.second_gateway(Setup::default()).await;
-    let github = Provider::github();
+    let github = JobProvider::github();
     let token = github.sign(&github.job(&app, "acme/web"));
     for gateway in [&app, &other] {
         me(gateway, &token).await.problem(401, "token_wrong_issuer");
@@ -125,7 +125,7 @@ async fn a_change_reaches_every_gateway_within_a_second() {
 #[tokio::test]
 async fn while_the_table_cannot_be_read_the_last_counts_for_a_while() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let token = github.sign(&github.job(&app, "acme/web"));
     me(&app, &token).await.expect(200);
     sqlx::query("ALTER TABLE issuers RENAME TO away").execute(app.sql()).await.unwrap();
@@ -143,7 +143,7 @@ async fn while_the_table_cannot_be_read_the_last_counts_for_a_while() {
 #[tokio::test]
 async fn one_of_another_version_is_passed_over_and_the_others_go_on() {
     let app = TestGateway::start().await;
-    let (github, gitlab) = (Provider::trusted(&app).await, Provider::gitlab());
+    let (github, gitlab) = (JobProvider::trusted(&app).await, JobProvider::gitlab());
     gitlab.put(&app, &gitlab.issuer(&[("web", "/project_path", "acme/web")], &[])).await.expect(200);
     let (of_github, of_gitlab) =
         (github.sign(&github.job(&app, "acme/web")), gitlab.sign(&gitlab.gitlab_job(&app, "acme/web")));
@@ -171,7 +171,7 @@ async fn one_of_another_version_is_passed_over_and_the_others_go_on() {
 #[tokio::test]
 async fn a_token_is_explained_and_kept_nowhere() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let explain = async |token: &str| {
         let body = json!({"token": token, "team": TEAM});
         Answer::of(request(&app, Method::POST, "/v1/issuers/explain").json(&body)).await.expect(200)

@@ -12,14 +12,14 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
 /// A provider that signs tokens.
-pub(super) struct Provider {
+pub(super) struct JobProvider {
     /// As the gateway calls it.
     pub(super) name: &'static str,
     iss: &'static str,
     signers: [Signer; 1],
 }
 
-impl Provider {
+impl JobProvider {
     pub(super) fn github() -> Self {
         Self::new("github", "https://token.actions.githubusercontent.com")
     }

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
-use eci_cache_gateway::auth::jwks::{KeySource, Reach, Unavailable};
+use eci_cache_gateway::auth::jwks::{JwksSettings, KeySource, Unavailable};
 use eci_cache_gateway::domain::clock::{Instant, ManualClock};
 use futures_util::future::{join, join_all};
 use serde_json::json;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 /// An issuer that publishes what it is told to, counts requests and holds answers back while its gate is shut.
-struct Issuer {
+struct TestIssuer {
     url: String,
     answer: Mutex<String>,
     hits: AtomicUsize,
@@ -25,7 +25,7 @@ struct Issuer {
     gate: Semaphore,
 }
 
-impl Issuer {
+impl TestIssuer {
     async fn start(kids: &[&str]) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = Arc::new(Self {
@@ -83,9 +83,9 @@ fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
-fn source(issuer: &Issuer) -> (KeySource, Arc<ManualClock>) {
+fn source(issuer: &TestIssuer) -> (KeySource, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(Instant::UNIX_EPOCH + Duration::days(20_000)));
-    (KeySource::url(&issuer.url, &Reach::default(), clock.clone()).unwrap(), clock)
+    (KeySource::url(&issuer.url, &JwksSettings::default(), clock.clone()).unwrap(), clock)
 }
 
 async fn knows(source: &KeySource, kid: &str) -> Result<bool, Unavailable> {
@@ -94,7 +94,7 @@ async fn knows(source: &KeySource, kid: &str) -> Result<bool, Unavailable> {
 
 #[tokio::test]
 async fn many_at_once_cause_one_fetch() {
-    let issuer = Issuer::start(&["a"]).await;
+    let issuer = TestIssuer::start(&["a"]).await;
     issuer.gate.forget_permits(1_000);
     let (source, _) = source(&issuer);
     let open = async {
@@ -108,7 +108,7 @@ async fn many_at_once_cause_one_fetch() {
 
 #[tokio::test]
 async fn keys_are_kept_for_five_minutes() {
-    let issuer = Issuer::start(&["a"]).await;
+    let issuer = TestIssuer::start(&["a"]).await;
     let (source, clock) = source(&issuer);
     assert_eq!(knows(&source, "a").await, Ok(true));
     clock.advance(Duration::seconds(299));
@@ -122,7 +122,7 @@ async fn keys_are_kept_for_five_minutes() {
 
 #[tokio::test]
 async fn a_new_key_is_found_at_once() {
-    let issuer = Issuer::start(&["a"]).await;
+    let issuer = TestIssuer::start(&["a"]).await;
     let (source, _) = source(&issuer);
     assert_eq!(knows(&source, "a").await, Ok(true));
     issuer.publish(&["a", "b"]);
@@ -132,7 +132,7 @@ async fn a_new_key_is_found_at_once() {
 
 #[tokio::test]
 async fn unknown_key_ids_cannot_flood_the_issuer() {
-    let issuer = Issuer::start(&["a"]).await;
+    let issuer = TestIssuer::start(&["a"]).await;
     let (source, clock) = source(&issuer);
     assert_eq!(knows(&source, "a").await, Ok(true));
     for round in 0..3 {
@@ -146,7 +146,7 @@ async fn unknown_key_ids_cannot_flood_the_issuer() {
 
 #[tokio::test]
 async fn a_failing_refresh_keeps_the_old_keys() {
-    let issuer = Issuer::start(&["a"]).await;
+    let issuer = TestIssuer::start(&["a"]).await;
     let (source, clock) = source(&issuer);
     assert_eq!(knows(&source, "a").await, Ok(true));
     let long = format!("{{\"keys\":[],\"pad\":\"{}\"}}", "x".repeat(1024 * 1024));
@@ -175,7 +175,7 @@ async fn a_failing_refresh_keeps_the_old_keys() {
 
 #[tokio::test]
 async fn without_any_keys_it_says_so_and_recovers() {
-    let issuer = Issuer::start(&["a"]).await;
+    let issuer = TestIssuer::start(&["a"]).await;
     let (source, clock) = source(&issuer);
     issuer.say("HTTP/1.1 503 Later\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     for _ in 0..3 {
@@ -189,7 +189,7 @@ async fn without_any_keys_it_says_so_and_recovers() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_does_not_abort_the_fetch() {
-    let issuer = Issuer::start(&["a"]).await;
+    let issuer = TestIssuer::start(&["a"]).await;
     issuer.gate.forget_permits(1_000);
     let (source, _) = source(&issuer);
     let source = Arc::new(source);

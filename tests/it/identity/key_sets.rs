@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::provider::{At, Provider};
+use super::provider::{Provider, ProviderIssuer};
 use super::providers::me;
 use super::signers::{Signer, b64};
 use crate::support::answer::Answer;
@@ -12,7 +12,7 @@ use crate::support::gateway::{Setup, TestGateway};
 
 const GENERIC: [(&str, &str); 2] = [("issuer", "https://sso.example.com"), ("name", "sso")];
 
-async fn gateway(at: &At<'_>) -> TestGateway {
+async fn gateway(at: &ProviderIssuer<'_>) -> TestGateway {
     let issuers = vec![at.configured("generic", &GENERIC)];
     TestGateway::with(Setup { issuers, ..Setup::default() }).await
 }
@@ -21,7 +21,7 @@ fn claims() -> Value {
     json!({"aud": "eci-cache-gateway", "sub": "alice", "team": "web", "scope": "eci:read"})
 }
 
-fn signed(app: &TestGateway, at: &At<'_>, kid: &str, signer: &Signer) -> String {
+fn signed(app: &TestGateway, at: &ProviderIssuer<'_>, kid: &str, signer: &Signer) -> String {
     signer.sign(&json!({"alg": signer.algorithm(), "kid": kid}), &at.claims(app.now(), &claims()))
 }
 

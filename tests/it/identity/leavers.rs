@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::api_keys::{admin, made};
-use super::jobs::{Provider, me};
+use super::jobs::{JobProvider, me};
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TestGateway};
 
@@ -25,7 +25,7 @@ fn told(made: &Value) -> String {
 #[tokio::test]
 async fn a_subject_that_nobody_has_is_told() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let token = github.sign(&github.job(&app, "acme/web"));
     let subject = format!("github:{SUB}");
     assert_eq!(me(&app, &token).await.expect(200)["subject"], subject);
@@ -51,7 +51,7 @@ async fn a_subject_that_nobody_has_is_told() {
 #[tokio::test]
 async fn a_team_hears_of_its_own_subjects_only() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     me(&app, &github.sign(&github.job(&app, "acme/web"))).await.expect(200);
     let revoke = async |team: &str| {
         let request = app.bare(Method::POST, "/v1/revocations").bearer_auth(app.token(team, &[Scope::Keys]));

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::api_key::PresentedKey;
 use eci_cache_gateway::domain::ids::ApiKeyId;
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -84,7 +84,7 @@ async fn a_malformed_key_costs_no_query() {
 /// Well-formed, and nobody's.
 fn unknown() -> String {
     let entropy = Entropy::from_seed(99);
-    Presented::fresh(ApiKeyId::new("2026-01-01T00:00:00Z".parse().unwrap(), &entropy), &entropy)
+    PresentedKey::fresh(ApiKeyId::new("2026-01-01T00:00:00Z".parse().unwrap(), &entropy), &entropy)
         .text
         .expose_secret()
         .to_owned()

@@ -8,14 +8,14 @@ use eci_cache_gateway::http::links::Links;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::jobs::{Provider, claims, done, entry, exchange, exchanged, least, me};
+use super::jobs::{JobProvider, claims, done, entry, exchange, exchanged, least, me};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 
 #[tokio::test]
 async fn a_job_on_github_creates_a_cache_and_no_secret_was_made() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let subject_token = github.sign(&github.job(&app, "acme/web"));
     let answer = Answer::of(exchange(&app, &least(&subject_token))).await;
     let issued = answer.expect(200);
@@ -55,7 +55,7 @@ async fn a_job_on_github_creates_a_cache_and_no_secret_was_made() {
 #[tokio::test]
 async fn a_job_on_gitlab_becomes_a_caller() {
     let app = TestGateway::start().await;
-    let gitlab = Provider::gitlab();
+    let gitlab = JobProvider::gitlab();
     let noted = ["/project_path", "/ref_path", "/environment", "/runner_id"];
     gitlab.put(&app, &gitlab.issuer(&[("web", "/project_path", "acme/web")], &noted)).await.expect(200);
     let token = exchanged(&app, &gitlab.sign(&gitlab.gitlab_job(&app, "acme/web"))).await;
@@ -70,7 +70,7 @@ async fn a_job_on_gitlab_becomes_a_caller() {
 #[tokio::test]
 async fn a_job_of_another_repository_is_told_which_rule_failed_on_which_claim() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     for repository in ["acme/other", "mallory/web", "acme/web-fork", "ACME/WEB", "acme/web/../other"] {
         let answer = Answer::of(exchange(&app, &least(&github.sign(&github.job(&app, repository))))).await;
         let problem = answer.problem(403, "no_rule_matches");
@@ -88,7 +88,7 @@ async fn a_job_of_another_repository_is_told_which_rule_failed_on_which_claim() 
 async fn anybody_can_check_its_tokens_with_the_published_keys() {
     let base = "https://gateway.example";
     let app = TestGateway::with(Setup { links: Links::new(Some(base), Vec::new()), ..Setup::default() }).await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let token = exchanged(&app, &github.sign(&github.job(&app, "acme/web"))).await;
     let keys = Answer::of(app.bare(Method::GET, "/.well-known/jwks.json")).await;
     assert_eq!(keys.header("content-type"), "application/jwk-set+json");

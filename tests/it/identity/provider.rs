@@ -39,8 +39,9 @@ impl Provider {
 
     /// An issuer of that name here, with a key of its own, published where its discovery document says. `end` is what
     /// its `iss` ends in.
-    pub(super) fn issuer(&self, name: &str, end: &str) -> At<'_> {
-        let at = At { provider: self, path: format!("/{name}"), end: end.to_owned(), signer: Signer::rsa() };
+    pub(super) fn issuer(&self, name: &str, end: &str) -> ProviderIssuer<'_> {
+        let at =
+            ProviderIssuer { provider: self, path: format!("/{name}"), end: end.to_owned(), signer: Signer::rsa() };
         at.discover(&at.iss());
         at.publish(&[at.signer.jwk_as("key-1")]);
         at
@@ -71,14 +72,14 @@ async fn answer(mut stream: TcpStream, documents: Documents, hits: Arc<AtomicUsi
 }
 
 /// One issuer of a provider.
-pub(super) struct At<'a> {
+pub(super) struct ProviderIssuer<'a> {
     provider: &'a Provider,
     path: String,
     end: String,
     pub(super) signer: Signer,
 }
 
-impl At<'_> {
+impl ProviderIssuer<'_> {
     /// Its `iss`.
     pub(super) fn iss(&self) -> String {
         format!("{}{}{}", self.provider.address, self.path, self.end)

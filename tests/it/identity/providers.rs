@@ -7,12 +7,12 @@ use eci_cache_gateway::domain::identity::issuer::Issuer;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::provider::{At, Provider};
+use super::provider::{Provider, ProviderIssuer};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway};
 
 /// A provider: its preset, what it is asked for, and a token of it.
-pub(super) struct Case {
+pub(super) struct ProviderCase {
     pub(super) preset: &'static str,
     /// What its `iss` ends in.
     pub(super) end: &'static str,
@@ -29,9 +29,9 @@ const TEAM: &str = "web";
 
 /// Where a token's `team`, `groups` and the like come from, and in which form, is as the providers document it.
 #[expect(clippy::too_many_lines, reason = "one table")]
-pub(super) fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<ProviderCase> {
     vec![
-        Case {
+        ProviderCase {
             preset: "keycloak",
             end: "/realms/company",
             parameters: vec![("url", "https://sso.example.com"), ("realm", "company")],
@@ -46,7 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
                 "rule roles does not match on /resource_access/eci-cache-gateway/roles",
             ),
         },
-        Case {
+        ProviderCase {
             preset: "entra-id",
             end: "/v2.0",
             parameters: vec![("tenant", "t"), ("audience", "api-client"), ("client_id", "ci-app"), ("team", TEAM)],
@@ -55,7 +55,7 @@ pub(super) fn cases() -> Vec<Case> {
             becomes: ("entra-id:0b1c", &["read", "write"]),
             differs: ("azp", json!("other-app"), "rule application does not match on /azp"),
         },
-        Case {
+        ProviderCase {
             preset: "auth0",
             end: "/",
             parameters: vec![("domain", "company.eu.auth0.com"), ("audience", "https://eci.example.com")],
@@ -65,7 +65,7 @@ pub(super) fn cases() -> Vec<Case> {
             becomes: ("auth0:abc@clients", &["read", "write"]),
             differs: ("aud", json!("https://other.example.com"), "audiences of the issuer auth0"),
         },
-        Case {
+        ProviderCase {
             preset: "okta",
             end: "/oauth2/default",
             parameters: vec![("domain", "company.okta.com")],
@@ -74,7 +74,7 @@ pub(super) fn cases() -> Vec<Case> {
             becomes: ("okta:alice@example.com", &["read"]),
             differs: ("groups", json!(["Everyone"]), "no value of the claim matches the rule's pattern"),
         },
-        Case {
+        ProviderCase {
             preset: "cognito",
             end: "",
             parameters: vec![("region", "r"), ("pool", "p"), ("client_id", "7app"), ("team", TEAM)],
@@ -83,7 +83,7 @@ pub(super) fn cases() -> Vec<Case> {
             becomes: ("cognito:7app", &["read", "write"]),
             differs: ("client_id", json!("8app"), "client_ids of the issuer cognito"),
         },
-        Case {
+        ProviderCase {
             preset: "google",
             end: "",
             parameters: vec![("email", "ci@p.iam.gserviceaccount.com"), ("team", TEAM)],
@@ -92,7 +92,7 @@ pub(super) fn cases() -> Vec<Case> {
             becomes: ("google:1154", &["read", "write"]),
             differs: ("email_verified", json!(false), "rule service-account does not match on /email_verified"),
         },
-        Case {
+        ProviderCase {
             preset: "github-actions",
             end: "",
             parameters: vec![("repository", "my-org/app"), ("environment", "production"), ("team", TEAM)],
@@ -103,7 +103,7 @@ pub(super) fn cases() -> Vec<Case> {
             becomes: ("github:repo:my-org/app:environment:production", &["read", "write"]),
             differs: ("repository", json!("evil-org/app"), "rule repository does not match on /repository"),
         },
-        Case {
+        ProviderCase {
             preset: "gitlab",
             end: "",
             parameters: vec![("project", "my-group/sub/app"), ("team", TEAM)],
@@ -114,7 +114,7 @@ pub(super) fn cases() -> Vec<Case> {
             becomes: ("gitlab:project_path:my-group/sub/app:ref_type:branch:ref:main", &["read", "write"]),
             differs: ("ref_protected", json!("false"), "rule project does not match on /ref_protected"),
         },
-        Case {
+        ProviderCase {
             preset: "kubernetes",
             end: "",
             parameters: vec![
@@ -133,7 +133,7 @@ pub(super) fn cases() -> Vec<Case> {
                 "rule namespace does not match on /kubernetes.io/serviceaccount/name",
             ),
         },
-        Case {
+        ProviderCase {
             preset: "generic",
             end: "/oidc",
             parameters: vec![("issuer", "https://sso.example.com"), ("name", "sso")],
@@ -145,8 +145,8 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// Every provider on one server, and a gateway that knows them all.
-pub(super) async fn all(provider: &Provider) -> (TestGateway, Vec<(Case, At<'_>)>) {
-    let cases: Vec<(Case, At)> = cases()
+pub(super) async fn all(provider: &Provider) -> (TestGateway, Vec<(ProviderCase, ProviderIssuer<'_>)>) {
+    let cases: Vec<(ProviderCase, ProviderIssuer)> = cases()
         .into_iter()
         .map(|case| (provider.issuer(case.preset, case.end), case))
         .map(|(at, case)| (case, at))

@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::jobs::{Provider, entry, exchange, exchanged, least, me};
+use super::jobs::{JobProvider, entry, exchange, exchanged, least, me};
 use crate::support::answer::Answer;
 use crate::support::gateway::TestGateway;
 
 /// A job on GitHub with other claims; `null` takes one away.
-fn job(app: &TestGateway, github: &Provider, claims: &Value) -> String {
+fn job(app: &TestGateway, github: &JobProvider, claims: &Value) -> String {
     let mut job = github.job(app, "acme/web");
     for (name, value) in claims.as_object().unwrap() {
         if value.is_null() {
@@ -20,7 +20,7 @@ fn job(app: &TestGateway, github: &Provider, claims: &Value) -> String {
     github.sign(&job)
 }
 
-async fn with_rule(app: &TestGateway, github: &Provider, matches: &Value) {
+async fn with_rule(app: &TestGateway, github: &JobProvider, matches: &Value) {
     let mut issuer = github.issuer(&[("web", "/repository", "acme/web")], &["/repository", "/environment"]);
     issuer["rules"][0]["match"] = matches.clone();
     github.put(app, &issuer).await.expect(200);
@@ -29,7 +29,7 @@ async fn with_rule(app: &TestGateway, github: &Provider, matches: &Value) {
 #[tokio::test]
 async fn what_others_ran_into() {
     let app = TestGateway::start().await;
-    let github = Provider::github();
+    let github = JobProvider::github();
     // A rule, what the job says, and the claims that do not hold; none: it is let in.
     let usual = json!({"/repository": ["acme/web"]});
     let cases = [
@@ -83,7 +83,7 @@ async fn what_others_ran_into() {
 #[tokio::test]
 async fn a_claim_that_is_not_there_is_not_noted() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let token = exchanged(&app, &job(&app, &github, &json!({"environment": null}))).await;
     me(&app, &token).await.expect(200);
     let (_, _, _, _, parameters) = entry(&app, "get_me").await;
@@ -95,7 +95,7 @@ async fn a_claim_that_is_not_there_is_not_noted() {
 #[tokio::test]
 async fn tokens_that_come_from_a_file_or_beside_other_credentials_are_taken() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     let subject = job(&app, &github, &json!({}));
     Answer::of(exchange(&app, &least(&format!("{subject}\n")))).await.expect(200);
     Answer::of(exchange(&app, &least(&subject)).basic_auth("client", Some("secret"))).await.expect(200);
@@ -107,7 +107,7 @@ async fn tokens_that_come_from_a_file_or_beside_other_credentials_are_taken() {
 #[tokio::test]
 async fn where_it_cannot_be_told_what_is_revoked_it_is_no_fault_of_the_token() {
     let app = TestGateway::start().await;
-    let github = Provider::trusted(&app).await;
+    let github = JobProvider::trusted(&app).await;
     sqlx::query("ALTER TABLE revocations RENAME TO away").execute(app.sql()).await.unwrap();
     app.advance(10);
     let answer = Answer::of(exchange(&app, &least(&job(&app, &github, &json!({}))))).await;

@@ -23,7 +23,8 @@ async fn revoke(app: &TestGateway, body: &Value) -> Value {
 
 /// A gateway that looks often whether credentials still hold.
 fn watchful() -> Setup {
-    let settings = app::Settings { credential_look: Duration::from_millis(10), ..app::Settings::default() };
+    let settings =
+        app::GatewaySettings { credential_look: Duration::from_millis(10), ..app::GatewaySettings::default() };
     Setup { settings, ..Setup::default() }
 }
 

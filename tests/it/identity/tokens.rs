@@ -8,7 +8,7 @@ use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::json;
 
-use super::hostile_tokens::{Bench, Cases, all};
+use super::hostile_tokens::{Cases, ProviderKeys, all};
 use super::signers::{Signer, jwks};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
@@ -17,7 +17,7 @@ use crate::support::gateway::{Setup, TEAM, TestGateway};
 async fn none_of_them_gets_in() {
     let keys = Signer::all();
     let app = TestGateway::with(Setup { jwks: Some(jwks(&keys)), ..Setup::default() }).await;
-    let bench = Bench { keys, strangers: Signer::all(), now: app.now().timestamp() };
+    let bench = ProviderKeys { keys, strangers: Signer::all(), now: app.now().timestamp() };
     let cases: Cases = all(&bench);
     let distinct: HashSet<&[u8]> = cases.iter().map(|(_, token)| token.as_slice()).collect();
     assert!(distinct.len() >= 300, "{}", distinct.len());

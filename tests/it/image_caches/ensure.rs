@@ -7,7 +7,7 @@ use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::OperationId;
-use eci_cache_gateway::domain::image_cache::spec::fields::{ALL, Told};
+use eci_cache_gateway::domain::image_cache::spec::fields::{ALL, AuditForm};
 use eci_cache_gateway::eci::Attempt;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -167,7 +167,7 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
 
 /// Nothing but other images.
 fn changed_images(image: &str) -> Value {
-    let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.told != Told::Secret);
+    let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.audit != AuditForm::Secret);
     let mut all: Value = taken.map(|field| (field.name.to_owned(), Value::Null)).collect();
     all["images"] = json!([image]);
     all

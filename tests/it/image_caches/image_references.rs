@@ -2,14 +2,14 @@
 #![cfg(test)]
 
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::domain::failure::Fault;
+use eci_cache_gateway::domain::failure::CallError;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::OperationId;
 use eci_cache_gateway::eci::Attempt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::rpc::client::Key;
+use crate::rpc::client::RpcKey;
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway, new_cache};
 
@@ -135,7 +135,7 @@ async fn gate(app: &TestGateway, image: &str) -> Answer {
 }
 
 /// Creates a cache at the stand-in itself.
-async fn past_the_gateway(app: &TestGateway, image: &str) -> Result<(), Fault> {
+async fn past_the_gateway(app: &TestGateway, image: &str) -> Result<(), CallError> {
     let spec = serde_json::from_value(new_cache(image)).unwrap();
     let operation = OperationId::new(app.now(), &Entropy::from_os());
     let token = operation.to_string();
@@ -146,7 +146,7 @@ async fn past_the_gateway(app: &TestGateway, image: &str) -> Result<(), Fault> {
 #[tokio::test]
 async fn what_cannot_be_pulled_is_refused_alike_at_every_door() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let id = app.created().await;
     let ready = app.until(&id, "ready").await;
     let imc = ready["eci_cache_id"].as_str().unwrap();

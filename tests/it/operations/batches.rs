@@ -13,7 +13,7 @@ use eci_cache_gateway::domain::failure::CloudError;
 use eci_cache_gateway::domain::filter::AuditFilter;
 use eci_cache_gateway::domain::ids::{AuditId, CacheId, EventId, OperationId, TransitionId, uuid_v7};
 use eci_cache_gateway::domain::image_cache::status::Status;
-use eci_cache_gateway::domain::image_cache::{Evidence, ImageCache, Transition};
+use eci_cache_gateway::domain::image_cache::{BuildEvidence, ImageCache, Transition};
 use eci_cache_gateway::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::transition::change;
 use eci_cache_gateway::store::{
@@ -52,7 +52,7 @@ impl Maker {
         let operation = store.operation(Some(&team), cache.operation).await.unwrap().unwrap();
         let filter = AuditFilter::default();
         let audit = store
-            .audit_entries(&eci_cache_gateway::domain::filter::Reach::Team(team.clone()), &filter, None, 1)
+            .audit_entries(&eci_cache_gateway::domain::filter::AuditReach::Team(team.clone()), &filter, None, 1)
             .await
             .unwrap()
             .remove(0)
@@ -82,7 +82,7 @@ impl Maker {
             sequence: 1,
             eci_cache_id: None,
             container_group_id: None,
-            evidence: Evidence::default(),
+            evidence: BuildEvidence::default(),
             ..self.cache.clone()
         };
         let new = NewOperation {

@@ -12,7 +12,7 @@ use crate::support::gateway::{Setup, TestGateway, new_cache};
 async fn waiting() -> (TestGateway, Gate, TestGateway) {
     let world = TestGateway::start().await;
     let gate = Gate::before(&world.cloud()).await;
-    let mut settings = app::Settings::default();
+    let mut settings = app::GatewaySettings::default();
     settings.work.lease = Duration::from_secs(3);
     let setup = Setup { cloud: Some(gate.url.clone()), settings, ..Setup::default() };
     let holder = world.second_gateway(setup).await;

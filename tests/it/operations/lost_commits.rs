@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::Value;
 use sqlx::Executor as _;
 
-use crate::rpc::client::{Key, success};
+use crate::rpc::client::{RpcKey, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 
@@ -80,7 +80,7 @@ async fn a_create_that_is_repeated_later_is_found_at_once() {
 #[tokio::test]
 async fn and_so_is_one_through_the_clouds_own_api_by_its_token() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let params =
         [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27"), ("ClientToken", "token")];
     let first = success(&key.post(&app, "CreateImageCache", &params).await);
@@ -142,7 +142,7 @@ async fn an_id_that_the_cloud_uses_again_is_taken_from_what_has_ended() {
 #[tokio::test]
 async fn a_key_that_was_forgotten_makes_a_new_cache_and_that_is_known_again() {
     // Forgotten long before the cloud forgets its tokens.
-    let settings = app::Settings { keep_keys: Duration::from_mins(1), ..Setup::default().settings };
+    let settings = app::GatewaySettings { keep_keys: Duration::from_mins(1), ..Setup::default().settings };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     let body = new_cache("nginx:1.27");
     let mut caches = vec![];

@@ -17,7 +17,7 @@ async fn get(app: &TestGateway, team: &str, scopes: &[Scope], path: &str) -> Ans
 #[tokio::test]
 async fn the_platform_sees_what_goes_on_and_what_it_costs() {
     let prices = Prices::read("CNY", ["gib_month=1", "build=5"]).unwrap();
-    let settings = app::Settings { prices, ..Setup::default().settings };
+    let settings = app::GatewaySettings { prices, ..Setup::default().settings };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     app.created().await;
     // One of another team, which the cloud has not answered.

@@ -23,7 +23,7 @@ const CONTACT: &str = "platform@example.com";
 pub(crate) fn setup() -> Setup {
     let prices = Prices::read("CNY", ["gib_month=1", "build=5"]).unwrap();
     let usual = Setup::default().settings;
-    let settings = app::Settings { policy_contact: Some(CONTACT.into()), prices, ..usual };
+    let settings = app::GatewaySettings { policy_contact: Some(CONTACT.into()), prices, ..usual };
     Setup { settings, ..Setup::default() }
 }
 

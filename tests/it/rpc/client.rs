@@ -33,12 +33,12 @@ pub(crate) fn encoded(pairs: &[(String, String)]) -> String {
 }
 
 /// An access key.
-pub(crate) struct Key {
+pub(crate) struct RpcKey {
     pub(crate) id: String,
     pub(crate) secret: SecretString,
 }
 
-impl Key {
+impl RpcKey {
     /// A key of [`TEAM`] with all scopes.
     pub(crate) async fn new(app: &TestGateway) -> Self {
         Self::of(app, TEAM, &json!({})).await
@@ -106,7 +106,7 @@ impl Key {
     /// Signs all of these headers under V3.
     pub(crate) fn sign_v3(&self, app: &TestGateway, query: &Pairs, headers: &Pairs, body: String) -> RequestBuilder {
         let payload = sign_v3::hashed_payload(body.as_bytes());
-        let request = sign_v3::Signed { method: "POST", path: "/", query, headers, payload: &payload };
+        let request = sign_v3::SignedParts { method: "POST", path: "/", query, headers, payload: &payload };
         let text = sign_v3::string_to_sign(&sign_v3::canonical_request(&request));
         let signature = sign_v3::signature(&self.secret, &text);
         let authorization = sign_v3::authorization(&self.id, headers, &signature);
@@ -123,7 +123,12 @@ pub(crate) async fn send_query(app: &TestGateway, method: Method, pairs: &Pairs)
 }
 
 /// An action as Terraform sends it: a POST with everything in the query, and its own `User-Agent`.
-pub(crate) async fn send_as_terraform(app: &TestGateway, key: &Key, action: &str, params: &[(&str, &str)]) -> Answer {
+pub(crate) async fn send_as_terraform(
+    app: &TestGateway,
+    key: &RpcKey,
+    action: &str,
+    params: &[(&str, &str)],
+) -> Answer {
     let pairs = key.sign("POST", key.unsigned(app, action, params));
     let request = app.bare(Method::POST, &format!("/?{}", encoded(&pairs))).header("user-agent", TERRAFORM);
     Answer::of(request.header("content-type", "application/x-www-form-urlencoded").body("")).await

@@ -6,7 +6,7 @@ use eci_cache_gateway::eci::{self, Product};
 use reqwest::Method;
 use serde_json::json;
 
-use super::client::{Key, error, own, send_query, success};
+use super::client::{RpcKey, error, own, send_query, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
@@ -14,7 +14,7 @@ const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
 /// An action: its name, its scope, and its parameters about the image cache `id`.
 #[derive(Clone, Copy)]
-struct Action {
+struct CoveredAction {
     name: &'static str,
     scope: &'static str,
     operation: &'static str,
@@ -22,36 +22,36 @@ struct Action {
 }
 
 /// Every action of the cloud that the gateway speaks.
-const ACTIONS: [Action; 5] = [
-    Action {
+const ACTIONS: [CoveredAction; 5] = [
+    CoveredAction {
         name: "CreateImageCache",
         scope: "write",
         operation: "create_image_cache",
         params: |_| vec![("ImageCacheName", "web".into()), ("Image.1", "nginx".into())],
     },
-    Action {
+    CoveredAction {
         name: "DescribeImageCaches",
         scope: "read",
         operation: "list_image_caches",
         params: |id| vec![("ImageCacheId", id.into())],
     },
-    Action {
+    CoveredAction {
         name: "UpdateImageCache",
         scope: "write",
         operation: "update_image_cache",
         params: |id| vec![("ImageCacheId", id.into()), ("Image.1", "nginx:2".into())],
     },
-    Action {
+    CoveredAction {
         name: "DeleteImageCache",
         scope: "write",
         operation: "delete_image_cache",
         params: |id| vec![("ImageCacheId", id.into())],
     },
-    Action { name: "ListUsage", scope: "read", operation: "list_usage", params: |_| Vec::new() },
+    CoveredAction { name: "ListUsage", scope: "read", operation: "list_usage", params: |_| Vec::new() },
 ];
 
-impl Action {
-    async fn call(&self, app: &TestGateway, key: &Key, id: &str) -> Answer {
+impl CoveredAction {
+    async fn call(&self, app: &TestGateway, key: &RpcKey, id: &str) -> Answer {
         let params = (self.params)(id);
         let mut all = vec![REGION];
         all.extend(params.iter().map(|(name, value)| (*name, value.as_str())));
@@ -81,18 +81,18 @@ fn every_action_has_a_case_here() {
 async fn nobody_acts_without_a_key_a_signature_and_the_scope() {
     let app = TestGateway::start().await;
     let id = owned(&app).await;
-    let key = Key::new(&app).await;
-    let wrong = Key { id: key.id.clone(), secret: "wrong".into() };
-    let nobody = Key { id: "LTAInobody".into(), secret: "x".into() };
+    let key = RpcKey::new(&app).await;
+    let wrong = RpcKey { id: key.id.clone(), secret: "wrong".into() };
+    let nobody = RpcKey { id: "LTAInobody".into(), secret: "x".into() };
     for action in &ACTIONS {
-        let bare = own(&[("Action", action.name), ("Version", "2018-08-08"), REGION]);
+        let bare = own(&[("CoveredAction", action.name), ("Version", "2018-08-08"), REGION]);
         error(&send_query(&app, Method::GET, &bare).await, 400, "MissingAccessKeyId");
         let refused = action.call(&app, &wrong, &id).await;
         error(&refused, 400, "SignatureDoesNotMatch");
         assert_eq!(entry(&app, &refused).await, format!("{} refused", action.operation));
         error(&action.call(&app, &nobody, &id).await, 403, "InvalidAccessKeyId.NotFound");
         let other_scope = if action.scope == "read" { "write" } else { "read" };
-        let narrow = Key::of(&app, TEAM, &json!({"scopes": [other_scope]})).await;
+        let narrow = RpcKey::of(&app, TEAM, &json!({"scopes": [other_scope]})).await;
         let refused = action.call(&app, &narrow, &id).await;
         let told = error(&refused, 403, "Forbidden.SubUser");
         assert!(told["Message"].as_str().unwrap().contains(action.scope), "{told}");
@@ -105,7 +105,7 @@ async fn nobody_acts_without_a_key_a_signature_and_the_scope() {
 async fn what_is_another_teams_is_as_if_it_were_absent() {
     let app = TestGateway::start().await;
     let id = owned(&app).await;
-    let other = Key::of(&app, "other", &json!({})).await;
+    let other = RpcKey::of(&app, "other", &json!({})).await;
     let absent = "imc-2zeabsentabsentabsen";
     for action in ACTIONS.iter().filter(|action| (action.params)("").iter().any(|(name, _)| *name == "ImageCacheId")) {
         let mut answers = Vec::new();
@@ -123,7 +123,7 @@ async fn what_is_another_teams_is_as_if_it_were_absent() {
 async fn the_team_itself_gets_in() {
     let app = TestGateway::start().await;
     let id = owned(&app).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for action in &ACTIONS {
         let answer = action.call(&app, &key, &id).await;
         success(&answer);
@@ -138,7 +138,7 @@ async fn the_team_itself_gets_in() {
 #[tokio::test]
 async fn a_rotated_key_signs_with_both_secrets_for_a_while() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let usage = &ACTIONS[4];
     let path = format!("/v1/access-keys/{}/rotate", key.id);
     let rotate = async |hours: u32| {
@@ -146,7 +146,7 @@ async fn a_rotated_key_signs_with_both_secrets_for_a_while() {
         let request = app.bare(Method::POST, &path).bearer_auth(token).json(&json!({"keep_old_hours": hours}));
         let turned = Answer::of(request).await.expect(200);
         let secret = turned["access_key_secret"].as_str().unwrap().to_owned();
-        (Key { id: key.id.clone(), secret: secret.into() }, turned)
+        (RpcKey { id: key.id.clone(), secret: secret.into() }, turned)
     };
     let (second, turned) = rotate(1).await;
     assert_eq!(turned["old_secret_until"], json!(app.now() + chrono::Duration::hours(1)));

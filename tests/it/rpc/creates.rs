@@ -6,7 +6,7 @@ use std::time::Duration;
 use eci_cache_gateway::http;
 use serde_json::{Value, json};
 
-use super::client::{Key, error, success};
+use super::client::{RpcKey, error, success};
 use crate::support::answer::Answer;
 use crate::support::gate::Gate;
 use crate::support::gateway::{Setup, TestGateway};
@@ -15,11 +15,11 @@ const NEW: [(&str, &str); 3] = [("RegionId", "cn-beijing"), ("ImageCacheName", "
 
 /// A gateway that does not wait long for the cloud.
 fn impatient() -> Setup {
-    let http = http::Settings { rpc_deadline: Duration::from_millis(300), ..http::Settings::default() };
+    let http = http::HttpSettings { rpc_deadline: Duration::from_millis(300), ..http::HttpSettings::default() };
     Setup { http, ..Setup::default() }
 }
 
-async fn create(app: &TestGateway, key: &Key, token: Option<&str>) -> Answer {
+async fn create(app: &TestGateway, key: &RpcKey, token: Option<&str>) -> Answer {
     let mut params = NEW.to_vec();
     params.extend(token.map(|token| ("ClientToken", token)));
     key.post(app, "CreateImageCache", &params).await
@@ -48,7 +48,7 @@ async fn trail(app: &TestGateway) -> Vec<String> {
 #[tokio::test]
 async fn what_was_not_sent_never_is() {
     let app = TestGateway::with(impatient()).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     app.fault(&fault("throttle", false)).await;
     error(&create(&app, &key, Some("token")).await, 503, "ServiceUnavailable");
     settle(&app).await;
@@ -64,7 +64,7 @@ async fn what_was_not_sent_never_is() {
 #[tokio::test]
 async fn a_repeat_with_the_token_is_told_how_it_ended() {
     let app = TestGateway::with(impatient()).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     app.fault(&fault("error", true)).await;
     error(&create(&app, &key, Some("token")).await, 503, "ServiceUnavailable");
     error(&create(&app, &key, Some("token")).await, 503, "ServiceUnavailable");
@@ -84,7 +84,7 @@ async fn a_repeat_with_the_token_is_told_how_it_ended() {
 async fn what_nobody_can_hear_of_is_removed_again() {
     for apply in [true, false] {
         let app = TestGateway::with(impatient()).await;
-        let key = Key::new(&app).await;
+        let key = RpcKey::new(&app).await;
         app.fault(&fault("error", apply)).await;
         error(&create(&app, &key, None).await, 503, "ServiceUnavailable");
         settle(&app).await;
@@ -101,7 +101,7 @@ async fn an_answer_that_comes_too_late_is_for_the_repeat() {
     let backend = TestGateway::start().await;
     let gate = Gate::before(&backend.cloud()).await;
     let app = backend.second_gateway(Setup { cloud: Some(gate.url.clone()), ..impatient() }).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     error(&create(&app, &key, Some("token")).await, 503, "ServiceUnavailable");
     gate.answered(1).await;
     gate.open();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use eci_cache_gateway::http;
 use serde_json::{Value, json};
 
-use super::client::{Key, error, send_as_terraform, success};
+use super::client::{RpcKey, error, send_as_terraform, success};
 use crate::support::gate::Gate;
 use crate::support::gateway::{Setup, TestGateway};
 
@@ -14,7 +14,7 @@ const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
 /// A gateway whose unknown callers wait that long.
 fn waiting(max_wait: Duration) -> Setup {
-    Setup { http: http::Settings { rpc_deadline: max_wait, ..http::Settings::default() }, ..Setup::default() }
+    Setup { http: http::HttpSettings { rpc_deadline: max_wait, ..http::HttpSettings::default() }, ..Setup::default() }
 }
 
 /// A cache that is ready: its id and the cloud's.
@@ -39,7 +39,7 @@ async fn put_off(app: &TestGateway) {
 #[tokio::test]
 async fn a_throttled_change_is_tried_again_within_the_patience() {
     let app = TestGateway::with(waiting(Duration::from_mins(1))).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let (_, cloud_id) = ready(&app).await;
     let target = [REGION, ("ImageCacheId", cloud_id.as_str())];
     let update = [target[0], target[1], ("Image.1", "nginx:1.28")];
@@ -63,7 +63,7 @@ async fn a_throttled_change_is_tried_again_within_the_patience() {
 #[tokio::test]
 async fn what_is_not_done_in_time_says_what_remains_and_that_a_repeat_is_safe() {
     let app = TestGateway::with(waiting(Duration::from_millis(300))).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let (id, cloud_id) = ready(&app).await;
     let target = [REGION, ("ImageCacheId", cloud_id.as_str())];
     app.fault(&throttled("DeleteImageCache")).await;
@@ -98,7 +98,7 @@ async fn a_caller_that_waits_longer_is_answered_by_a_slow_cloud() {
     let gate = Gate::before(&backend.cloud()).await;
     let setup = Setup { cloud: Some(gate.url.clone()), ..waiting(Duration::from_millis(50)) };
     let app = backend.second_gateway(setup).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let create = [REGION, ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
     let asked = send_as_terraform(&app, &key, "CreateImageCache", &create);
     let meanwhile = async {
@@ -116,7 +116,7 @@ async fn a_caller_that_waits_longer_is_answered_by_a_slow_cloud() {
 #[tokio::test]
 async fn a_wait_that_is_asked_for_counts() {
     let app = TestGateway::with(waiting(Duration::from_mins(10))).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     app.fault(&throttled("CreateImageCache")).await;
     let create = [REGION, ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
     let request = key.v3(&app, "CreateImageCache", &create, true).header("prefer", "wait=1");
@@ -126,7 +126,7 @@ async fn a_wait_that_is_asked_for_counts() {
 #[tokio::test]
 async fn whoever_waits_for_the_database_is_answered_before_giving_up() {
     let app = TestGateway::with(waiting(Duration::from_millis(50))).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let mut held = app.sql().begin().await.unwrap();
     sqlx::query("LOCK TABLE access_keys IN ACCESS EXCLUSIVE MODE").execute(&mut *held).await.unwrap();
     let told = error(&key.post(&app, "DescribeImageCaches", &[REGION]).await, 503, "ServiceUnavailable");

@@ -3,13 +3,13 @@
 #![cfg(test)]
 
 use eci_cache_gateway::domain::image_cache::spec::ImageCacheSpec;
-use eci_cache_gateway::eci::incoming::{Incoming, Request};
+use eci_cache_gateway::eci::incoming::{Incoming, RawRequest};
 use eci_cache_gateway::eci::params::read::{read_create, read_describe};
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::client::{Key, Pairs, encoded, error, nonce, own, success};
+use super::client::{Pairs, RpcKey, encoded, error, nonce, own, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::TestGateway;
 
@@ -49,7 +49,7 @@ fn whole() -> String {
 }
 
 /// The same request with a key of ours, signed now. `id` stands for the cache that it is about.
-async fn replay(app: &TestGateway, key: &Key, request: &Value, id: &str) -> Answer {
+async fn replay(app: &TestGateway, key: &RpcKey, request: &Value, id: &str) -> Answer {
     let mut query = decoded(text(request, "raw_query"));
     query.retain(|(name, _)| !STALE.contains(&name.as_str()));
     for (name, value) in &mut query {
@@ -65,7 +65,7 @@ async fn replay(app: &TestGateway, key: &Key, request: &Value, id: &str) -> Answ
     }
 }
 
-async fn replay_v1(app: &TestGateway, key: &Key, request: &Value, mut query: Pairs) -> Answer {
+async fn replay_v1(app: &TestGateway, key: &RpcKey, request: &Value, mut query: Pairs) -> Answer {
     let now = app.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     query.extend(own(&[("AccessKeyId", &key.id), ("SignatureNonce", &nonce()), ("Timestamp", &now)]));
     let body = text(request, "body").replace("sha256%3Aabc", &format!("sha256%3A{}", DIGITS.repeat(4)));
@@ -86,7 +86,7 @@ async fn replay_v1(app: &TestGateway, key: &Key, request: &Value, mut query: Pai
     Answer::of(if body.is_empty() { send } else { send.body(body) }).await
 }
 
-async fn replay_v3(app: &TestGateway, key: &Key, request: &Value, query: Pairs) -> Answer {
+async fn replay_v3(app: &TestGateway, key: &RpcKey, request: &Value, query: Pairs) -> Answer {
     let recorded = headers(request);
     let authorization = value(&recorded, "authorization").unwrap();
     let (_, rest) = authorization.split_once("SignedHeaders=").unwrap();
@@ -132,7 +132,7 @@ fn rich(sdk: &str) -> Value {
 /// The request as it was recorded, understood.
 fn incoming(request: &Value) -> Incoming {
     let headers = headers(request);
-    let read = Incoming::read(&Request {
+    let read = Incoming::read(&RawRequest {
         method: text(request, "method"),
         path: text(request, "path"),
         query: text(request, "raw_query"),
@@ -180,7 +180,7 @@ fn what_is_not_kept_is_understood_too() {
 async fn every_recorded_create_is_understood_to_the_last_parameter() {
     for request in recorded().iter().filter(|request| request["action"] == "CreateImageCache") {
         let app = TestGateway::start().await;
-        let key = Key::new(&app).await;
+        let key = RpcKey::new(&app).await;
         let label = text(request, "label");
         let made = success(&replay(&app, &key, request, "").await);
         let spec: Value = sqlx::query_scalar("SELECT spec FROM operations").fetch_one(app.sql()).await.unwrap();
@@ -194,7 +194,7 @@ async fn every_recorded_create_is_understood_to_the_last_parameter() {
 #[tokio::test]
 async fn every_other_recorded_request_is_understood() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let create = recorded().into_iter().find(|request| request["label"] == "old-py create rich").unwrap();
     let made = success(&replay(&app, &key, &create, "").await);
     let id = made["ImageCacheId"].as_str().unwrap();

@@ -5,7 +5,7 @@ use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::client::{Key, error, success};
+use super::client::{RpcKey, error, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
@@ -13,7 +13,7 @@ const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 const NEW: [(&str, &str); 5] =
     [REGION, ("ImageCacheName", "web"), ("Image.1", "nginx:1.27"), ("Tag.1.Key", "env"), ("Tag.1.Value", "test")];
 
-async fn described(app: &TestGateway, key: &Key, filter: &[(&str, &str)]) -> Vec<Value> {
+async fn described(app: &TestGateway, key: &RpcKey, filter: &[(&str, &str)]) -> Vec<Value> {
     let mut params = vec![REGION];
     params.extend(filter);
     let page = success(&key.get(app, "DescribeImageCaches", &params).await);
@@ -23,7 +23,7 @@ async fn described(app: &TestGateway, key: &Key, filter: &[(&str, &str)]) -> Vec
 #[tokio::test]
 async fn a_cache_lives_under_the_clouds_words() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let made = success(&key.post(&app, "CreateImageCache", &NEW).await);
     let id = made["ImageCacheId"].as_str().unwrap();
     assert!(id.starts_with("imc-2ze") && made["ContainerGroupId"].as_str().unwrap().starts_with("eci-"), "{made}");
@@ -61,7 +61,7 @@ async fn a_cache_lives_under_the_clouds_words() {
 #[tokio::test]
 async fn the_audit_tells_of_it_in_our_words() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     success(&key.post(&app, "CreateImageCache", &NEW).await);
     described(&app, &key, &[("ImageCacheId", "imc-nobodys")]).await;
     error(&key.get(&app, "Nonsense", &[]).await, 400, "InvalidApi.NotFound");
@@ -82,7 +82,7 @@ async fn the_audit_tells_of_it_in_our_words() {
 #[tokio::test]
 async fn describe_filters_and_pages() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for (place, image) in [(0, "nginx:1.27"), (1, "docker.io/library/nginx:1.28"), (2, "redis:7")] {
         let name = format!("cache-{place}");
         let params =
@@ -121,7 +121,7 @@ async fn describe_filters_and_pages() {
 #[tokio::test]
 async fn describe_puts_the_best_match_first() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for (place, image) in [(0, "nginx:1.27"), (1, "nginx:1.28"), (2, "redis:7"), (3, "docker.io/library/nginx:1.27")] {
         let name = format!("cache-{place}");
         success(&key.get(&app, "CreateImageCache", &[REGION, ("ImageCacheName", &name), ("Image.1", image)]).await);
@@ -153,7 +153,7 @@ async fn describe_puts_the_best_match_first() {
 #[tokio::test]
 async fn a_change_with_the_same_token_happens_once() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let made = success(&key.post(&app, "CreateImageCache", &NEW).await);
     let target = ("ImageCacheId", made["ImageCacheId"].as_str().unwrap());
     let ours = app.only_cache().await["id"].as_str().unwrap().to_owned();
@@ -174,7 +174,7 @@ async fn a_change_with_the_same_token_happens_once() {
 #[tokio::test]
 async fn usage_is_the_clouds_and_the_teams() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     success(&key.post(&app, "CreateImageCache", &NEW).await);
     let usage = success(&key.get(&app, "ListUsage", &[REGION]).await);
     let told = |name: &str| usage["Attributes"][name].clone();
@@ -185,7 +185,7 @@ async fn usage_is_the_clouds_and_the_teams() {
 #[tokio::test]
 async fn a_team_meets_its_own_alone() {
     let app = TestGateway::start().await;
-    let (key, other) = (Key::new(&app).await, Key::of(&app, "other", &json!({})).await);
+    let (key, other) = (RpcKey::new(&app).await, RpcKey::of(&app, "other", &json!({})).await);
     let made = success(&key.post(&app, "CreateImageCache", &NEW).await);
     let theirs = [REGION, ("ImageCacheId", made["ImageCacheId"].as_str().unwrap())];
     let absent = [REGION, ("ImageCacheId", "imc-2ze00000000000000000")];
@@ -206,7 +206,7 @@ async fn a_team_meets_its_own_alone() {
 #[tokio::test]
 async fn keys_are_listed_and_revoked() {
     let app = TestGateway::start().await;
-    let key = Key::of(&app, TEAM, &json!({"description": "ci", "scopes": ["read"]})).await;
+    let key = RpcKey::of(&app, TEAM, &json!({"description": "ci", "scopes": ["read"]})).await;
     let refused = error(&key.post(&app, "CreateImageCache", &NEW).await, 403, "Forbidden.SubUser");
     assert!(refused["Message"].as_str().unwrap().contains("write"), "{refused}");
     assert!(described(&app, &key, &[]).await.is_empty());

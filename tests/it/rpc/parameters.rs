@@ -6,7 +6,7 @@ use eci_cache_gateway::eci::params::known::{ACTIONS, HARMLESS};
 use reqwest::Method;
 use serde_json::json;
 
-use super::client::{Key, error, success};
+use super::client::{RpcKey, error, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
@@ -46,7 +46,7 @@ async fn ready(app: &TestGateway) -> String {
 async fn a_dry_run_does_nothing_whatever_it_is_called() {
     let app = TestGateway::start().await;
     let id = ready(&app).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let operations = app.count("SELECT count(*) FROM operations").await;
     for known in ACTIONS.iter() {
         for (name, said) in
@@ -82,7 +82,7 @@ async fn a_dry_run_does_nothing_whatever_it_is_called() {
 async fn a_dry_run_is_judged_as_the_real_request_would_be() {
     let app = TestGateway::start().await;
     let id = ready(&app).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let dry = ("DryRun", "true");
     let small = [REGION, ("ImageCacheName", "web"), ("Image.1", "nginx"), ("ImageCacheSize", "19"), dry];
     error(&key.post(&app, "CreateImageCache", &small).await, 400, "InvalidParameter");
@@ -94,7 +94,7 @@ async fn a_dry_run_is_judged_as_the_real_request_would_be() {
     let mut again = least("UpdateImageCache", &id);
     again.push(dry);
     error(&key.post(&app, "UpdateImageCache", &again).await, 400, "ImageCache.IncorrectStatus");
-    let reader = Key::of(&app, TEAM, &json!({"scopes": [Scope::Read.as_str()]})).await;
+    let reader = RpcKey::of(&app, TEAM, &json!({"scopes": [Scope::Read.as_str()]})).await;
     let mut create = least("CreateImageCache", &id);
     create.push(dry);
     error(&reader.post(&app, "CreateImageCache", &create).await, 403, "Forbidden.SubUser");
@@ -104,7 +104,7 @@ async fn a_dry_run_is_judged_as_the_real_request_would_be() {
 async fn each_parameter_is_taken_harmless_or_refused_by_name() {
     let app = TestGateway::start().await;
     let id = ready(&app).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let mut all: Vec<String> = ACTIONS
         .iter()
         .flat_map(|known| known.taken.iter().map(String::as_str))

@@ -6,7 +6,7 @@ use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::client::{Key, error, success};
+use super::client::{RpcKey, error, success};
 use crate::platform::policy::rules::cases;
 use crate::platform::policy::{admin, register, rule, setup};
 use crate::support::gateway::{Setup, TestGateway};
@@ -45,7 +45,7 @@ fn on_the_wire(more: &Value) -> Vec<(&'static str, String)> {
 async fn each_rule_refuses_a_create_in_the_clouds_shape() {
     let app = TestGateway::with(setup()).await;
     register(&app, &json!({})).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for (policy, more, expected) in cases() {
         rule(&app, &policy).await;
         let wire = on_the_wire(&more);
@@ -69,7 +69,7 @@ async fn an_update_is_judged_and_a_profile_fills_in() {
     register(&app, &json!({})).await;
     let profile = json!({"security_group_id": "sg-profile"});
     admin(&app, Method::PUT, "/v1/region-profiles/default:cn-beijing", Some(&profile)).await.expect(200);
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let mut params = NEW.to_vec();
     params.push(("Image.1", "nginx:1.27"));
     let id = success(&key.post(&app, "CreateImageCache", &params).await)["ImageCacheId"].as_str().unwrap().to_owned();
@@ -95,7 +95,7 @@ async fn a_refusal_lists_what_is_allowed() {
     register(&app, &json!({})).await;
     let many: Vec<String> = (0..25).map(|number| format!("vsw-{number}")).collect();
     rule(&app, &json!({"regions": ["cn-hangzhou", "cn-shanghai"], "vswitch_ids": many})).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let params = [NEW[0], NEW[1], ("Image.1", "nginx:1"), ("VSwitchId", "vsw-x")];
     let told = error(&key.post(&app, "CreateImageCache", &params).await, 403, "Forbidden.PolicyRefused");
     let message = told["Message"].as_str().unwrap();
@@ -109,10 +109,10 @@ async fn a_refusal_lists_what_is_allowed() {
 
 #[tokio::test]
 async fn a_disabled_team_is_refused() {
-    let settings = app::Settings { policy_contact: None, ..setup().settings };
+    let settings = app::GatewaySettings { policy_contact: None, ..setup().settings };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     register(&app, &json!({})).await;
-    let key = Key::of(&app, "web", &json!({"scopes": [Scope::Read.as_str()]})).await;
+    let key = RpcKey::of(&app, "web", &json!({"scopes": [Scope::Read.as_str()]})).await;
     admin(&app, Method::PATCH, "/v1/teams/web", Some(&json!({"disabled": true}))).await.expect(200);
     let refused = key.get(&app, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await;
     let told = error(&refused, 403, "Forbidden.TeamDisabled");

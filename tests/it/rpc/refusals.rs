@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::client::{Key, encoded, error, own, send_form, send_query, success};
+use super::client::{RpcKey, encoded, error, own, send_form, send_query, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway};
 
@@ -14,12 +14,12 @@ const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 #[tokio::test]
 async fn who_is_not_let_in() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let good = || key.unsigned(&app, DESCRIBE, &[REGION]);
     let send = async |pairs| send_query(&app, Method::GET, &key.sign("GET", pairs)).await;
     success(&send(good()).await);
 
-    let wrong = Key { id: key.id.clone(), secret: "wrong".into() };
+    let wrong = RpcKey { id: key.id.clone(), secret: "wrong".into() };
     let refused = error(&wrong.get(&app, DESCRIBE, &[REGION]).await, 400, "SignatureDoesNotMatch");
     let message = refused["Message"].as_str().unwrap();
     // What the SDKs compare with what they signed.
@@ -27,9 +27,9 @@ async fn who_is_not_let_in() {
     assert!(shown.starts_with("GET&%2F&AccessKeyId%3D") && shown.contains(&key.id), "{message}");
     let (_, after) = message.split_once(':').unwrap();
     assert_eq!(after, shown, "an old SDK takes what stands behind the first colon");
-    let nobody = Key { id: "LTAInobody".into(), secret: "x".into() };
+    let nobody = RpcKey { id: "LTAInobody".into(), secret: "x".into() };
     error(&nobody.get(&app, DESCRIBE, &[REGION]).await, 403, "InvalidAccessKeyId.NotFound");
-    let odd = Key { id: "no key at all\0".into(), secret: "x".into() };
+    let odd = RpcKey { id: "no key at all\0".into(), secret: "x".into() };
     error(&odd.get(&app, DESCRIBE, &[REGION]).await, 403, "InvalidAccessKeyId.NotFound");
 
     let mut changed = key.sign("GET", good());
@@ -67,7 +67,7 @@ async fn who_is_not_let_in() {
 #[tokio::test]
 async fn the_shape_holds_whoever_refuses() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     error(&Answer::of(app.bare(Method::GET, "/")).await, 400, "MissingAccessKeyId");
     error(&Answer::of(app.bare(Method::PUT, "/")).await, 405, "UnsupportedHTTPMethod");
     let large = key.sign("POST", key.unsigned(&app, DESCRIBE, &[("ImageCacheName", &"x".repeat((1 << 20) + 1))]));
@@ -95,7 +95,7 @@ async fn the_shape_holds_whoever_refuses() {
 #[tokio::test]
 async fn nothing_is_said_that_is_not_audited() {
     let app = TestGateway::with(Setup::default()).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     sqlx::query("ALTER TABLE audit_entries RENAME TO away").execute(app.sql()).await.unwrap();
     error(&key.get(&app, DESCRIBE, &[REGION]).await, 503, "ServiceUnavailable");
 }
@@ -103,7 +103,7 @@ async fn nothing_is_said_that_is_not_audited() {
 #[tokio::test]
 async fn limits_are_told_in_the_wires_words() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for (parameter, value, told) in [
         ("ImageCacheSize", "19", "ImageCacheSize"),
         ("RetentionDays", "many", "RetentionDays"),
@@ -126,7 +126,7 @@ async fn limits_are_told_in_the_wires_words() {
 #[tokio::test]
 async fn xml_is_answered_in_xml() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let xml = ("Format", "XML");
     let made =
         key.post(&app, "CreateImageCache", &[REGION, xml, ("ImageCacheName", "web"), ("Image.1", "nginx")]).await;
@@ -146,14 +146,14 @@ async fn xml_is_answered_in_xml() {
 #[tokio::test]
 async fn v3_is_taken_in_query_and_form() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let params = [REGION, ("ImageCacheName", "a b+c"), ("Image.1", "nginx")];
     for form in [true, false] {
         success(&Answer::of(key.v3(&app, "CreateImageCache", &params, form)).await);
     }
     let page = success(&Answer::of(key.v3(&app, DESCRIBE, &[REGION, params[1]], false)).await);
     assert_eq!(page["TotalCount"], 2);
-    let wrong = Key { id: key.id.clone(), secret: "wrong".into() };
+    let wrong = RpcKey { id: key.id.clone(), secret: "wrong".into() };
     error(&Answer::of(wrong.v3(&app, DESCRIBE, &[REGION], false)).await, 400, "SignatureDoesNotMatch");
     let extra = key.v3(&app, DESCRIBE, &[REGION], false).header("x-acs-unsigned", "x");
     error(&Answer::of(extra).await, 400, "IncompleteSignature");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::client::{Key, encoded, error, own, send_as_terraform, send_query, success};
+use super::client::{RpcKey, encoded, error, own, send_as_terraform, send_query, success};
 use crate::support::gateway::TestGateway;
 
 /// A create whose URL has that many bytes at least: 20 long names and logins, as a big service has them.
@@ -39,7 +39,7 @@ async fn talk(app: &TestGateway, head: &str) -> (u16, String, String) {
 #[tokio::test]
 async fn a_url_of_64_kilobytes_is_taken() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for bytes in [33_000, 62_000] {
         let params = long(bytes);
         let params: Vec<_> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -52,7 +52,7 @@ async fn a_url_of_64_kilobytes_is_taken() {
 #[tokio::test]
 async fn what_is_too_large_is_refused_in_the_clouds_shape() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     // Refused by a layer of ours, and by the HTTP library before there is a request.
     let name = "x".repeat(65_534 - 330);
     let pairs = key.sign("GET", key.unsigned(&app, "ListUsage", &[("ImageCacheName", &name)]));

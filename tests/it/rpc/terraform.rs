@@ -6,7 +6,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::client::{Key, error, send_as_terraform, success};
+use super::client::{RpcKey, error, send_as_terraform, success};
 use crate::support::answer::Answer;
 use crate::support::gate::Gate;
 use crate::support::gateway::{Setup, TestGateway};
@@ -14,14 +14,14 @@ use crate::support::gateway::{Setup, TestGateway};
 const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
 /// The provider, at a gateway.
-struct Provider<'a> {
+struct TerraformProvider<'a> {
     app: &'a TestGateway,
-    key: Key,
+    key: RpcKey,
 }
 
-impl<'a> Provider<'a> {
+impl<'a> TerraformProvider<'a> {
     async fn of(app: &'a TestGateway) -> Self {
-        Self { app, key: Key::new(app).await }
+        Self { app, key: RpcKey::new(app).await }
     }
 
     async fn call(&self, action: &str, params: &[(&str, &str)]) -> Answer {
@@ -71,7 +71,7 @@ impl<'a> Provider<'a> {
 #[tokio::test]
 async fn an_apply_a_plan_and_a_destroy() {
     let app = TestGateway::start().await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     let made = success(&provider.create("web").await);
     let id = made["ImageCacheId"].as_str().unwrap();
     provider.until_ready(id).await;
@@ -88,11 +88,11 @@ async fn an_apply_a_plan_and_a_destroy() {
 #[tokio::test]
 async fn nothing_but_a_cache_that_is_not_there_is_404() {
     let app = TestGateway::start().await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     let made = success(&provider.create("web").await);
     let id = made["ImageCacheId"].as_str().unwrap().to_owned();
-    let nobody = Provider { app: &app, key: Key { id: "LTAInobody".into(), secret: "x".into() } };
-    let wrong = Provider { app: &app, key: Key { id: provider.key.id.clone(), secret: "x".into() } };
+    let nobody = TerraformProvider { app: &app, key: RpcKey { id: "LTAInobody".into(), secret: "x".into() } };
+    let wrong = TerraformProvider { app: &app, key: RpcKey { id: provider.key.id.clone(), secret: "x".into() } };
     for (provider, code) in [(&nobody, "InvalidAccessKeyId.NotFound"), (&wrong, "SignatureDoesNotMatch")] {
         assert_eq!(provider.read(&id).await.unwrap_err()["Code"], code);
         for answer in [
@@ -140,7 +140,7 @@ async fn a_slow_cloud_delays_an_apply_and_breaks_nothing() {
     let backend = TestGateway::start().await;
     let gate = Gate::before(&backend.cloud()).await;
     let app = backend.second_gateway(Setup { cloud: Some(gate.url.clone()), ..Setup::default() }).await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     let meanwhile = async {
         gate.answered(1).await;
         // While the create waits, a plan of another workspace reads.
@@ -156,7 +156,7 @@ async fn a_slow_cloud_delays_an_apply_and_breaks_nothing() {
 #[tokio::test]
 async fn a_throttled_destroy_is_one_call_all_the_same() {
     let app = TestGateway::start().await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     let id = success(&provider.create("web").await)["ImageCacheId"].as_str().unwrap().to_owned();
     provider.until_ready(&id).await;
     app.fault(&json!({"action": "DeleteImageCache", "kind": "throttle", "apply": false})).await;
@@ -180,7 +180,7 @@ async fn a_throttled_destroy_is_one_call_all_the_same() {
 #[tokio::test]
 async fn a_poll_that_cannot_be_answered_empties_no_state() {
     let app = TestGateway::start().await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     let id = success(&provider.create("web").await)["ImageCacheId"].as_str().unwrap().to_owned();
     for (breaks, mends) in [
         ("ALTER TABLE access_keys RENAME TO away", "ALTER TABLE away RENAME TO access_keys"),
@@ -199,7 +199,7 @@ async fn a_poll_that_cannot_be_answered_empties_no_state() {
 #[tokio::test]
 async fn a_failed_build_says_why() {
     let app = TestGateway::start().await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     let params = [("ImageCacheName", "web"), ("Image.1", "registry.example.com/does-not-exist:1")];
     let made = success(&provider.call("CreateImageCache", &params).await);
     let id = made["ImageCacheId"].as_str().unwrap();
@@ -220,7 +220,7 @@ async fn a_failed_build_says_why() {
 #[tokio::test]
 async fn nine_and_fifty_data_sources_at_once_are_all_served() {
     let app = TestGateway::start().await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     success(&provider.create("web").await);
     for count in [9, 50] {
         let reads = (0..count).map(|_| provider.call("DescribeImageCaches", &[]));
@@ -234,7 +234,7 @@ async fn nine_and_fifty_data_sources_at_once_are_all_served() {
 #[tokio::test]
 async fn a_data_source_sees_the_newest_page() {
     let app = TestGateway::start().await;
-    let provider = Provider::of(&app).await;
+    let provider = TerraformProvider::of(&app).await;
     let mut ids = Vec::new();
     for place in 0..21 {
         let made = success(&provider.create(&format!("web-{place}")).await);

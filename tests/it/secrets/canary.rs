@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 use self::keys::Made;
 use self::sinks::{Meter, Tape};
 use self::spellings::{Canary, search};
-use crate::rpc::client::Key;
+use crate::rpc::client::RpcKey;
 use crate::support::answer::Answer;
 use crate::support::gateway::{AUDIT_KEY, CLOUD_SECRET, SCOPES, Setup, TEAM, TOKEN_SECRET, TestGateway, new_cache};
 use crate::support::hook::Hook;
-use crate::support::receiver::{Manner, Receiver};
+use crate::support::receiver::{Manner, RawReceiver};
 use crate::support::setup::{SECOND, SECOND_NEXT};
 
 const PASSWORD: &str = "canary pass&word/+%\"31d0";
@@ -165,7 +165,7 @@ impl Walk<'_> {
         // This one repeats what it was sent.
         let told = format!("you said {HEADER}");
         let head = format!("HTTP/1.1 500 Oops\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", told.len());
-        let echoing = Receiver::start(Manner::Says(head + &told)).await;
+        let echoing = RawReceiver::start(Manner::Says(head + &told)).await;
         let body = json!({"url": echoing.url(), "headers": {"x-own": HEADER}, "skip_challenge": true});
         let parrot = self.app.post("/v1/webhook-endpoints", &body).await.expect(201);
         let test = format!("/v1/webhook-endpoints/{}/test", parrot["id"].as_str().unwrap());
@@ -176,7 +176,7 @@ impl Walk<'_> {
 
     /// The cloud's own API: what is good, what is badly signed, what is nonsense.
     async fn rpc(&self) -> String {
-        let key = Key::new(self.app).await;
+        let key = RpcKey::new(self.app).await;
         let login = [
             ("RegionId", "cn-beijing"),
             ("ImageCacheName", "web"),
@@ -190,9 +190,9 @@ impl Walk<'_> {
         let mut bad = login.to_vec();
         bad.push(("Flash", MISPLACED));
         self.heard.hear(key.get(self.app, "CreateImageCache", &bad).await);
-        let wrong = Key { id: key.id.clone(), secret: MISPLACED.into() };
+        let wrong = RpcKey { id: key.id.clone(), secret: MISPLACED.into() };
         self.heard.hear(wrong.get(self.app, "CreateImageCache", &login).await);
-        let unknown = Key { id: "LTAIunknown".into(), secret: MISPLACED.into() };
+        let unknown = RpcKey { id: "LTAIunknown".into(), secret: MISPLACED.into() };
         self.heard.hear(unknown.post(self.app, "CreateImageCache", &login).await);
         secrecy::ExposeSecret::expose_secret(&key.secret).to_owned()
     }

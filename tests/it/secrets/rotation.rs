@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::identity::api_keys::made;
 use crate::platform::cloud_accounts::{new_in, put};
-use crate::rpc::client::{Key, success};
+use crate::rpc::client::{RpcKey, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
@@ -91,7 +91,7 @@ async fn what_waits_with_logins_of_another_key_is_not_recorded_as_sent() {
 async fn everything_opens_under_the_new_key_alone() {
     let app = TestGateway::with(setup(OLD, None)).await;
     let hook = Hook::start().await;
-    let (secret, access) = (endpoint(&app, &hook).await, Key::new(&app).await);
+    let (secret, access) = (endpoint(&app, &hook).await, RpcKey::new(&app).await);
     let role = json!({"arn": "acs:ram::2:role/external-kept", "external_id": "kept"});
     put(&app, &json!({"access_key_id": SECOND.0, "access_key_secret": SECOND.1, "role": role})).await;
     // It waits with its logins: the cloud wants it later.
@@ -185,13 +185,13 @@ async fn no_column_of_bytes_is_forgotten() {
 #[tokio::test]
 async fn what_is_left_is_named() {
     let app = TestGateway::with(setup(OLD, None)).await;
-    let access = Key::new(&app).await;
+    let access = RpcKey::new(&app).await;
     let (code, said) = rotate(&app, None).await;
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("  1 are still under the key \"old\"\n"), "{said}");
     assert!(said.contains(&format!("  {} was encrypted with a key that is not configured\n", access.id)), "{said}");
     // One that belongs elsewhere is no less left.
-    let other = Key::new(&app).await;
+    let other = RpcKey::new(&app).await;
     let moved = "UPDATE access_keys SET secret = (SELECT secret FROM access_keys WHERE id = $1) WHERE id = $2";
     sqlx::query(moved).bind(&access.id).bind(&other.id).execute(app.sql()).await.unwrap();
     let (code, said) = rotate(&app, Some(OLD)).await;

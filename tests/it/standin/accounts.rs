@@ -1,15 +1,15 @@
 //! Two accounts: what one has, the other neither sees, nor changes, nor counts.
 
-use eci_cache_gateway::eci::Keys;
+use eci_cache_gateway::eci::CredentialSource;
 
 use super::*;
 
-impl Cloud {
+impl TestCloud {
     /// A client of the other account.
     fn other(&self) -> Client {
         let own =
             Credentials { access_key_id: OTHER.0.into(), access_key_secret: OTHER.1.into(), security_token: None };
-        self.client().of_account(None, Keys::Own(own)).expect("a client")
+        self.client().of_account(None, CredentialSource::Own(own)).expect("a client")
     }
 }
 
@@ -19,7 +19,7 @@ fn seen(page: &SeenPage) -> Vec<&str> {
 
 #[tokio::test]
 async fn each_account_sees_its_own() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let (own, other) = (cloud.client(), cloud.other());
     let (new, operation) = (spec(&json!({})), cloud.operation());
     // The same request with the same token: of another account, it is another one.
@@ -44,7 +44,7 @@ async fn each_account_sees_its_own() {
     cloud.pass(20);
     let changes = ImageCacheChanges { images: Some(vec!["nginx:2".into()]), ..ImageCacheChanges::default() };
     let late = |token: &str| cloud.attempt(operation, token);
-    let Err(Fault::Refused(refused)) = other.update(&new.region, &first, &changes, &[], &late("u")).await else {
+    let Err(CallError::Refused(refused)) = other.update(&new.region, &first, &changes, &[], &late("u")).await else {
         panic!("another account's cache was updated")
     };
     assert!(refused.code.contains("NotFound"), "{refused:?}");
@@ -60,7 +60,7 @@ async fn each_account_sees_its_own() {
 
 #[tokio::test]
 async fn one_accounts_quota_and_pace_are_its_own() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let limits = json!({"quota": 1, "creates_per_minute": 2});
     cloud.admin(reqwest::Method::POST, "settings", limits).await;
     let (own, other) = (cloud.client(), cloud.other());
@@ -69,7 +69,7 @@ async fn one_accounts_quota_and_pace_are_its_own() {
         client.create(&spec(&json!({})), &[], &attempt).await.map(|created| created.eci_cache_id)
     };
     create(&own, "1").await.expect("created");
-    assert!(matches!(create(&own, "2").await, Err(Fault::Refused(error)) if error.code == "QuotaExceeded"));
-    assert!(matches!(create(&own, "3").await, Err(Fault::Throttled(_))));
+    assert!(matches!(create(&own, "2").await, Err(CallError::Refused(error)) if error.code == "QuotaExceeded"));
+    assert!(matches!(create(&own, "3").await, Err(CallError::Throttled(_))));
     create(&other, "1").await.expect("created");
 }

@@ -5,7 +5,7 @@ use crate::support::folder::TempFolder;
 
 #[tokio::test]
 async fn the_clock_moves_builds_and_not_signatures() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let id = cloud.created(&spec(&json!({"retention_days": 1}))).await;
     let told = cloud.set("clock", json!({"step_seconds": 3_600})).await;
     assert_eq!(told["now"], "2026-03-01T09:00:00Z");
@@ -31,18 +31,18 @@ async fn time_and_settings_outlive_the_process() {
     let folder = TempFolder::new("standin");
     let file = folder.path().join("standin.json");
     let clock = Arc::new(ManualClock::at("2026-03-01T08:00:00Z".parse::<Instant>().expect("an instant")));
-    let cloud = Cloud::start_with(clock.clone(), 42, Some(file.clone())).await;
+    let cloud = TestCloud::start_with(clock.clone(), 42, Some(file.clone())).await;
     cloud.set("clock", json!({"step_seconds": 60})).await;
     cloud.set("settings", json!({"quota": 7})).await;
     drop(cloud);
-    let cloud = Cloud::start_with(clock, 43, Some(file)).await;
+    let cloud = TestCloud::start_with(clock, 43, Some(file)).await;
     assert_eq!(cloud.admin(reqwest::Method::GET, "clock", Value::Null).await["now"], "2026-03-01T08:01:00Z");
     assert_eq!(cloud.admin(reqwest::Method::GET, "settings", Value::Null).await["quota"], 7);
 }
 
 #[tokio::test]
 async fn an_outage_is_of_one_region_and_lasts() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.set("outages", json!({"region": "cn-beijing"})).await;
     for action in ["CreateImageCache", "DescribeImageCaches", "ListUsage"] {
         let (status, body) = cloud.ask(action, &[]).await;
@@ -56,7 +56,7 @@ async fn an_outage_is_of_one_region_and_lasts() {
 
 #[tokio::test]
 async fn answers_that_no_client_can_use_leave_the_outcome_open() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     for (place, fault) in [
         json!({"kind": "garbage", "variant": "html", "apply": true}),
         json!({"kind": "garbage", "variant": "empty", "apply": true}),
@@ -72,14 +72,14 @@ async fn answers_that_no_client_can_use_leave_the_outcome_open() {
         cloud.fault(fault.clone()).await;
         let attempt = cloud.attempt(cloud.operation(), &format!("t{place}"));
         let met = cloud.client().create(&spec(&json!({})), &[], &attempt).await.expect_err("a fault");
-        assert!(matches!(met, Fault::Unknown(_)), "{fault}: {met:?}");
+        assert!(matches!(met, CallError::Unknown(_)), "{fault}: {met:?}");
         assert_eq!(cloud.creations().await, place + 1, "{fault}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_breaks_off_at_its_byte() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.fault(json!({"kind": "reset_at", "at": 17})).await;
     let params = cloud.signed("GET", "ListUsage", &[]);
     let mut answer = cloud.http.get(&cloud.url).query(&params).send().await.expect("a head");
@@ -94,7 +94,7 @@ async fn an_answer_breaks_off_at_its_byte() {
 
 #[tokio::test]
 async fn a_create_may_be_answered_with_a_wrong_id() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud
         .fault(
             json!([{"kind": "wrong_id"}, {"kind": "wrong_id", "id": ""}, {"action": "ListUsage", "kind": "throttle"}]),
@@ -108,7 +108,7 @@ async fn a_create_may_be_answered_with_a_wrong_id() {
         assert!(!made.contains(&json!(told)), "{told}");
     }
     assert_eq!(cloud.creations().await, 2);
-    assert!(matches!(cloud.client().list_usage(&region()).await, Err(Fault::Throttled(_))));
+    assert!(matches!(cloud.client().list_usage(&region()).await, Err(CallError::Throttled(_))));
     cloud.fault(json!({"kind": "timeout", "times": 5})).await;
     cloud.admin(reqwest::Method::DELETE, "faults", Value::Null).await;
     cloud.client().list_usage(&region()).await.expect("no fault waits");
@@ -116,12 +116,12 @@ async fn a_create_may_be_answered_with_a_wrong_id() {
 
 #[tokio::test]
 async fn a_slow_answer_is_too_late_for_the_hasty_and_right_for_the_patient() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.fault(json!([{"kind": "latency", "ms": 3_600_000}, {"kind": "latency", "ms": 1}])).await;
     let hasty = cloud.client_with(&cloud.url, SECRET, Duration::from_secs(1));
     let attempt = cloud.attempt(cloud.operation(), "token");
     let late = hasty.create(&spec(&json!({})), &[], &attempt).await;
-    assert!(matches!(late, Err(Fault::Unknown(_))), "{late:?}");
+    assert!(matches!(late, Err(CallError::Unknown(_))), "{late:?}");
     cloud.client().create(&spec(&json!({})), &[], &attempt).await.expect("the same token finds it");
     assert_eq!(cloud.creations().await, 1);
 }

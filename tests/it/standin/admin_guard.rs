@@ -21,7 +21,7 @@ const FOREIGN: [(&str, &str); 10] = [
 
 #[tokio::test]
 async fn neither_a_page_in_a_browser_nor_a_webhook_reaches_the_admin_door() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.created(&spec(&json!({}))).await;
     for (name, value) in FOREIGN {
         for (method, what) in [(reqwest::Method::POST, "reset"), (reqwest::Method::GET, "calls")] {

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_token_creates_once() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.client();
     let operation = cloud.operation();
     let first = client.create(&spec(&json!({})), &[], &cloud.attempt(operation, "token")).await.expect("created");
@@ -33,7 +33,7 @@ async fn a_token_creates_once() {
 
 #[tokio::test]
 async fn a_fault_leaves_the_outcome_open_and_the_token_finds_it() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     for (place, kind) in ["reset", "garbage", "error"].into_iter().enumerate() {
         for apply in [true, false] {
             let before = cloud.creations().await;
@@ -45,7 +45,7 @@ async fn a_fault_leaves_the_outcome_open_and_the_token_finds_it() {
                 .create(&spec(&json!({})), &[], &cloud.attempt(operation, &token))
                 .await
                 .expect_err("a fault");
-            assert!(matches!(fault, Fault::Unknown(_)), "{kind}: {fault:?}");
+            assert!(matches!(fault, CallError::Unknown(_)), "{kind}: {fault:?}");
             assert!(!format!("{fault:?}").contains("canary"), "{fault:?}");
             assert_eq!(cloud.creations().await - before, usize::from(apply), "{kind} {apply}");
             cloud
@@ -61,18 +61,18 @@ async fn a_fault_leaves_the_outcome_open_and_the_token_finds_it() {
 
 #[tokio::test]
 async fn a_call_that_is_never_answered_times_out_with_an_open_outcome() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.fault(json!({"action": "CreateImageCache", "kind": "hang", "apply": true})).await;
     let hasty = cloud.client_with(&cloud.url, SECRET, Duration::from_secs(2));
     let fault =
         hasty.create(&spec(&json!({})), &[], &cloud.attempt(cloud.operation(), "token")).await.expect_err("a fault");
-    assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
+    assert!(matches!(fault, CallError::Unknown(_)), "{fault:?}");
     assert_eq!(cloud.creations().await, 1);
 }
 
 #[tokio::test]
 async fn refusals_throttling_and_unreachable_clouds_are_told_apart() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.client();
     cloud
         .fault(json!([
@@ -82,7 +82,7 @@ async fn refusals_throttling_and_unreachable_clouds_are_told_apart() {
         .await;
     let wanted = spec(&json!({}));
     let throttled = client.create(&wanted, &[], &cloud.attempt(cloud.operation(), "a")).await;
-    assert!(matches!(throttled, Err(Fault::Throttled(_))), "{throttled:?}");
+    assert!(matches!(throttled, Err(CallError::Throttled(_))), "{throttled:?}");
     assert_eq!(
         client.create(&wanted, &[], &cloud.attempt(cloud.operation(), "b")).await.map_err(code).unwrap_err(),
         "QuotaExceeded"
@@ -94,23 +94,23 @@ async fn refusals_throttling_and_unreachable_clouds_are_told_apart() {
     let free = socket.local_addr().expect("an address");
     let nobody = cloud.client_with(&format!("http://{free}"), SECRET, Duration::from_secs(30));
     let fault = nobody.describe(&region(), &DescribeQuery::default()).await.expect_err("nobody answers");
-    assert!(matches!(fault, Fault::NotSent(_)), "{fault:?}");
+    assert!(matches!(fault, CallError::NotSent(_)), "{fault:?}");
 }
 
 #[tokio::test]
 async fn a_hanging_request_does_not_stop_the_shutdown() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.fault(json!({"action": "DescribeImageCaches", "kind": "hang"})).await;
     let client = cloud.client();
     let asking = tokio::spawn(async move { client.describe(&region(), &DescribeQuery::default()).await });
     while cloud.ledger().await["faults_waiting"] != 0 {}
     cloud.standin.shutdown().await;
-    assert!(matches!(asking.await.expect("no panic"), Err(Fault::Unknown(_))));
+    assert!(matches!(asking.await.expect("no panic"), Err(CallError::Unknown(_))));
 }
 
 #[tokio::test]
 async fn no_secret_stands_in_the_url_and_a_long_answer_is_not_read() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let listening = tokio::spawn(async move {
@@ -136,7 +136,7 @@ async fn no_secret_stands_in_the_url_and_a_long_answer_is_not_read() {
         .create(&spec(&json!({})), &[login], &cloud.attempt(cloud.operation(), "token"))
         .await
         .expect_err("too long");
-    assert!(matches!(&fault, Fault::Unknown(reason) if reason.contains("longer than 1048576 bytes")), "{fault:?}");
+    assert!(matches!(&fault, CallError::Unknown(reason) if reason.contains("longer than 1048576 bytes")), "{fault:?}");
     let request = listening.await.expect("a request");
     let (head, form) = request.split_once("\r\n\r\n").expect("a head and a body");
     assert!(head.starts_with("POST / HTTP/1.1\r\n"), "{head}");

@@ -3,14 +3,14 @@
 use super::*;
 
 /// Signed, so that it gets past the door to the readers.
-async fn signed(cloud: &Cloud, action: &str, extra: &[(&str, &str)]) -> (u16, String) {
+async fn signed(cloud: &TestCloud, action: &str, extra: &[(&str, &str)]) -> (u16, String) {
     let (status, body) = cloud.ask(action, extra).await;
     (status, body["Code"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test]
 async fn hostile_parameters_are_refused_or_ignored() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let long = "x".repeat(100_000);
     let full = [("ImageCacheName", "web"), ("Image.1", "nginx")];
     for (extra, status) in [
@@ -66,7 +66,7 @@ async fn hostile_parameters_are_refused_or_ignored() {
 
 #[tokio::test]
 async fn thousands_of_parameters_are_read() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let names: Vec<String> = (0..10_000).map(|place| format!("Unheard.{place}")).collect();
     let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
     assert_eq!(signed(&cloud, "DescribeImageCaches", &many).await.0, 200);
@@ -78,7 +78,7 @@ async fn thousands_of_parameters_are_read() {
 
 #[tokio::test]
 async fn absurd_dates_nonces_and_encodings_are_refused() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let look = "DescribeImageCaches";
     for date in [
         "0000-00-00T00:00:00Z",

@@ -1,11 +1,11 @@
 //! `GetCallerIdentity`: whose a key or a session is; signed as every call, and without a right.
 
-use eci_cache_gateway::eci::Keys;
+use eci_cache_gateway::eci::CredentialSource;
 
 use super::*;
 
 /// The answer to a call that is signed with this secret.
-async fn who(cloud: &Cloud, key: &str, secret: &str, token: Option<&str>) -> (u16, Value) {
+async fn who(cloud: &TestCloud, key: &str, secret: &str, token: Option<&str>) -> (u16, Value) {
     let version = [("Version", "2015-04-01")].into_iter();
     let more: Vec<_> = version.chain(token.map(|token| ("SecurityToken", token))).collect();
     let mut form = cloud.signed("POST", "GetCallerIdentity", &more);
@@ -16,7 +16,7 @@ async fn who(cloud: &Cloud, key: &str, secret: &str, token: Option<&str>) -> (u1
 
 #[tokio::test]
 async fn a_key_is_of_its_account_and_a_session_of_that_of_its_role() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     // Whoever has no right at all may ask.
     let nothing = json!({"to": KEY, "policy": {"Version": "1", "Statement": []}});
     cloud.set("policies", nothing).await;
@@ -38,7 +38,7 @@ async fn a_key_is_of_its_account_and_a_session_of_that_of_its_role() {
 
 #[tokio::test]
 async fn it_is_verified_as_every_call() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     for (key, secret, code) in
         [(KEY, "wrong", "SignatureDoesNotMatch"), ("nobodys", SECRET, "InvalidAccessKeyId.NotFound")]
     {
@@ -50,7 +50,7 @@ async fn it_is_verified_as_every_call() {
 
 #[tokio::test]
 async fn a_role_of_another_account_opens_that_account() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let own = Credentials { access_key_id: KEY.into(), access_key_secret: SECRET.into(), security_token: None };
     let role = |arn: &str| eci_cache_gateway::eci::Role {
         arn: arn.into(),
@@ -59,7 +59,10 @@ async fn a_role_of_another_account_opens_that_account() {
         external_id: None,
         endpoint: cloud.url.clone(),
     };
-    let client = cloud.client().of_account(None, Keys::Assumed(own, role("acs:ram::2:role/caches"))).expect("a client");
+    let client = cloud
+        .client()
+        .of_account(None, CredentialSource::Assumed(own, role("acs:ram::2:role/caches")))
+        .expect("a client");
     let operation = cloud.operation();
     client.create(&spec(&json!({})), &[], &cloud.attempt(operation, "token")).await.expect("created");
     assert!(cloud.page(DescribeQuery::default()).await.caches.is_empty(), "the key's own account has nothing");

@@ -5,7 +5,7 @@ use super::*;
 /// How many there are: enough that no share hides all or none by chance.
 const MANY: usize = 60;
 
-impl Cloud {
+impl TestCloud {
     /// The ids that a list shows, page by page.
     async fn listed(&self) -> Vec<String> {
         let (mut ids, mut query) = (Vec::new(), DescribeQuery::default());
@@ -36,7 +36,7 @@ impl Cloud {
 
 #[tokio::test]
 async fn a_share_is_hidden_from_lists_and_looks_alike_and_is_there_all_the_same() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.many().await;
     let all = cloud.listed().await;
     assert_eq!(all.len(), MANY);
@@ -62,7 +62,7 @@ async fn a_share_is_hidden_from_lists_and_looks_alike_and_is_there_all_the_same(
 
 #[tokio::test]
 async fn a_lie_ends_by_the_stand_ins_time() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let id = cloud.created(&spec(&json!({}))).await;
     cloud.set("lies", json!({"hide_percent": 100, "for_seconds": 60})).await;
     cloud.pass(59);
@@ -73,7 +73,7 @@ async fn a_lie_ends_by_the_stand_ins_time() {
 
 #[tokio::test]
 async fn a_removal_is_answered_and_not_carried_out() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let id = cloud.created(&spec(&json!({}))).await;
     cloud.fault(json!({"action": "DeleteImageCache", "kind": "pretend"})).await;
     let attempt = cloud.attempt(cloud.operation(), "token");
@@ -89,7 +89,7 @@ async fn a_removal_is_answered_and_not_carried_out() {
 
 #[tokio::test]
 async fn what_is_no_lie_is_refused() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     for bad in [json!({"hide_percent": 0}), json!({"hide_percent": 101})] {
         assert_eq!(cloud.refused("lies", bad).await, "hide_percent must be 1 to 100; DELETE lies ends them");
     }

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_cache_lives_from_create_to_delete() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.client();
     let operation = cloud.operation();
     let wanted = spec(&json!({"tags": {"team": "web"}, "retention_days": 7}));
@@ -59,7 +59,7 @@ async fn a_cache_lives_from_create_to_delete() {
 
 #[tokio::test]
 async fn images_that_fail_say_why_and_go_after_a_day() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     for (image, size_gib, reason) in [
         ("example.com/does-not-exist:1", 20, "manifest unknown"),
         ("nginx:missing", 20, "manifest unknown"),
@@ -79,7 +79,7 @@ async fn images_that_fail_say_why_and_go_after_a_day() {
 
 #[tokio::test]
 async fn a_login_opens_a_private_registry_for_its_own_request_only() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.client();
     let wanted = spec(&json!({"images": ["private.example.com/app:1"]}));
     let login = |password: &str| RegistryCredential {
@@ -108,7 +108,7 @@ async fn a_login_opens_a_private_registry_for_its_own_request_only() {
 
 #[tokio::test]
 async fn flash_is_ready_early_and_retention_ends() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let id = cloud.created(&spec(&json!({"flash": true, "retention_days": 1}))).await;
     cloud.pass(4);
     let early = cloud.seen(&id).await;
@@ -124,7 +124,7 @@ async fn flash_is_ready_early_and_retention_ends() {
 
 #[tokio::test]
 async fn query_and_form_are_one_and_filters_narrow() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let id = cloud.created(&spec(&json!({"name": "one", "images": ["registry.example.com/team/nginx:1"]}))).await;
     cloud.created(&spec(&json!({"name": "two", "images": ["redis:7"]}))).await;
     for filter in [("ImageCacheName", "one"), ("Image", "nginx"), ("Image", "registry.example.com/team/nginx:1")] {
@@ -148,7 +148,7 @@ async fn query_and_form_are_one_and_filters_narrow() {
 
 #[tokio::test]
 async fn forty_five_caches_are_three_pages() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let mut made = std::collections::BTreeSet::new();
     for number in 0..45 {
         made.insert(cloud.created(&spec(&json!({"name": format!("web-{number}")}))).await);

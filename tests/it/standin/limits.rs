@@ -6,7 +6,7 @@ const NAMED: [(&str, &str); 2] = [("ImageCacheName", "web"), ("Image.1", "nginx"
 
 #[tokio::test]
 async fn at_the_quota_the_idlest_one_goes_or_the_new_one_is_refused() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.set("settings", json!({"quota": 3})).await;
     let lru = json!({"elimination_strategy": "lru"});
     let (kept, first) = (cloud.created(&spec(&json!({}))).await, cloud.created(&spec(&lru)).await);
@@ -33,7 +33,7 @@ async fn at_the_quota_the_idlest_one_goes_or_the_new_one_is_refused() {
 
 #[tokio::test]
 async fn two_hundred_creates_a_minute() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.set("settings", json!({"creates_per_minute": 2})).await;
     for _ in 0..2 {
         assert_eq!(cloud.ask("CreateImageCache", &NAMED).await.0, 200);
@@ -53,7 +53,7 @@ async fn two_hundred_creates_a_minute() {
 
 #[tokio::test]
 async fn usage_counts_the_region() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     cloud.created(&spec(&json!({}))).await;
     cloud.created(&spec(&json!({"name": "auto-create-for-eci-1"}))).await;
     cloud.created(&spec(&json!({"region": "cn-hangzhou"}))).await;
@@ -64,7 +64,7 @@ async fn usage_counts_the_region() {
 
 #[tokio::test]
 async fn what_was_asked_for_is_told_and_an_update_takes_its_own() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let full = [
         &NAMED[..],
         &[
@@ -107,7 +107,7 @@ async fn what_was_asked_for_is_told_and_an_update_takes_its_own() {
 
 #[tokio::test]
 async fn images_fill_the_cache_and_reuse_is_faster() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let images = json!({"images": ["a/x:30gib", "a/y:30gib"], "size_gib": 50});
     let (small, reused) =
         (cloud.created(&spec(&images)).await, cloud.created(&spec(&json!({"reuse_layers": true}))).await);

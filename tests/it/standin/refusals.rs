@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_wrong_secret_is_refused_and_nothing_is_echoed() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.client_with(&cloud.url, "canary-other-secret", Duration::from_secs(30));
     let login = RegistryCredential { server: "h".into(), user_name: "u".into(), password: "canary-password".into() };
     let fault = client
@@ -32,7 +32,7 @@ async fn a_wrong_secret_is_refused_and_nothing_is_echoed() {
 
 #[tokio::test]
 async fn replayed_stale_doubled_and_incomplete_requests_are_refused() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let describe = "DescribeImageCaches";
     let params = cloud.signed("GET", describe, &[]);
     assert_eq!(cloud.get(&params).await.0, 200);
@@ -65,7 +65,7 @@ async fn replayed_stale_doubled_and_incomplete_requests_are_refused() {
 
 #[tokio::test]
 async fn a_dry_run_builds_nothing() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let params = [("ImageCacheName", "web"), ("Image.1", "nginx"), ("DryRun", "True")];
     let (status, body) = cloud.post(&cloud.signed("POST", "CreateImageCache", &params)).await;
     assert_eq!((status, body["Code"].as_str()), (400, Some("DryRunOperation")), "{body}");
@@ -74,7 +74,7 @@ async fn a_dry_run_builds_nothing() {
 
 #[tokio::test]
 async fn parameters_keep_to_their_limits() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let full = [("ImageCacheName", "web"), ("Image.1", "nginx")];
     let login = [
         ("ImageRegistryCredential.1.UserName", "u"),
@@ -108,7 +108,7 @@ async fn parameters_keep_to_their_limits() {
 
 #[tokio::test]
 async fn whatever_is_asked_the_answer_is_an_envelope() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let (http, url) = (&cloud.http, &cloud.url);
     let at = |path: &str| format!("{url}{path}");
     let long = "a".repeat((1 << 20) + 1);
@@ -140,7 +140,7 @@ async fn whatever_is_asked_the_answer_is_an_envelope() {
 async fn a_body_that_breaks_off_is_not_answered() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let address = cloud.url.strip_prefix("http://").unwrap().to_owned();
     for broken in ["content-length: 100\r\n\r\nAction=", "transfer-encoding: chunked\r\n\r\n5\r\nAct"] {
         let mut connection = tokio::net::TcpStream::connect(&address).await.unwrap();

@@ -1,14 +1,14 @@
 //! Roles: who may assume which, and what its credentials open for how long.
 
-use eci_cache_gateway::eci::{Keys, Role};
+use eci_cache_gateway::eci::{CredentialSource, Role};
 
 use super::schemes::V3;
 use super::*;
 
 /// The credentials that an `AssumeRole` gave: id, secret, token.
-pub(super) struct Given(pub(super) String, pub(super) String, pub(super) String);
+pub(super) struct SessionCredentials(pub(super) String, pub(super) String, pub(super) String);
 
-impl Cloud {
+impl TestCloud {
     async fn assume(&self, name: &str, extra: &[(&str, &str)]) -> (u16, Value) {
         let arn = format!("acs:ram::1:role/{name}");
         let more = [("Version", "2015-04-01"), ("RoleArn", &arn), ("RoleSessionName", "alice")];
@@ -20,15 +20,15 @@ impl Cloud {
         self.post(&resigned(form, SECRET)).await
     }
 
-    async fn given(&self) -> Given {
+    async fn given(&self) -> SessionCredentials {
         self.given_of("acs:ram::1:role/caches").await
     }
 
-    pub(super) async fn given_of(&self, arn: &str) -> Given {
+    pub(super) async fn given_of(&self, arn: &str) -> SessionCredentials {
         let (status, body) = self.assume("caches", &[("RoleArn", arn)]).await;
         assert_eq!(status, 200, "{body}");
         let text = |key: &str| body["Credentials"][key].as_str().expect("a text").to_owned();
-        Given(text("AccessKeyId"), text("AccessKeySecret"), text("SecurityToken"))
+        SessionCredentials(text("AccessKeyId"), text("AccessKeySecret"), text("SecurityToken"))
     }
 
     /// A look that these credentials sign, under V1.
@@ -51,7 +51,8 @@ impl Cloud {
             external_id: Some("canary-external".into()),
             endpoint: self.url.clone(),
         };
-        Client::new(settings, Keys::Assumed(own, role), self.clock.clone(), self.entropy.clone()).expect("a client")
+        Client::new(settings, CredentialSource::Assumed(own, role), self.clock.clone(), self.entropy.clone())
+            .expect("a client")
     }
 
     async fn calls(&self, action: &str) -> u64 {
@@ -68,7 +69,7 @@ pub(super) fn resigned(mut form: Vec<(String, String)>, secret: &str) -> Vec<(St
 
 #[tokio::test]
 async fn who_may_not_assume_a_role_hears_why() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let refused = async |name: &str, extra: &[(&str, &str)]| {
         let (status, body) = cloud.assume(name, extra).await;
         (status, body["Code"].as_str().unwrap_or("OK").to_owned())
@@ -87,8 +88,9 @@ async fn who_may_not_assume_a_role_hears_why() {
 
 #[tokio::test]
 async fn temporary_credentials_open_with_their_token_until_their_end() {
-    let cloud = Cloud::start().await;
-    let (Given(id, secret, token), Given(_, _, other)) = (cloud.given().await, cloud.given().await);
+    let cloud = TestCloud::start().await;
+    let (SessionCredentials(id, secret, token), SessionCredentials(_, _, other)) =
+        (cloud.given().await, cloud.given().await);
     let told = |status: u16, code: &str| (status, code.to_owned());
     assert_eq!(cloud.look_as(&id, &secret, Some(&token)).await, told(200, "OK"));
     assert_eq!(cloud.look_as(&id, SECRET, Some(&token)).await, told(400, "SignatureDoesNotMatch"));
@@ -108,8 +110,8 @@ async fn temporary_credentials_open_with_their_token_until_their_end() {
 
 #[tokio::test]
 async fn they_sign_under_v3_too() {
-    let cloud = Cloud::start().await;
-    let Given(id, secret, token) = cloud.given().await;
+    let cloud = TestCloud::start().await;
+    let SessionCredentials(id, secret, token) = cloud.given().await;
     let good = V3 { secret: &secret, assumed: Some((&id, &token)), ..V3::default() };
     assert_eq!(envelope(good.request(&cloud)).await.0, 200);
     let bad = V3 { secret: &secret, assumed: Some((&id, "nonsense")), ..V3::default() };
@@ -118,7 +120,7 @@ async fn they_sign_under_v3_too() {
 
 #[tokio::test]
 async fn one_fetch_serves_all_who_wait_for_it() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.assuming("caches");
     let query = DescribeQuery::default();
     let (one, two) = (client.clone(), client.clone());
@@ -133,19 +135,19 @@ async fn one_fetch_serves_all_who_wait_for_it() {
 
 #[tokio::test]
 async fn one_failure_is_told_to_all_who_waited_for_it() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.assuming("caches");
     cloud.fault(json!({"action": "AssumeRole", "kind": "error"})).await;
     let (query, region) = (DescribeQuery::default(), region());
     let all = futures_util::future::join_all((0..8).map(|_| client.describe(&region, &query))).await;
-    assert!(all.iter().all(|told| matches!(told, Err(Fault::NotSent(_)))), "{all:?}");
+    assert!(all.iter().all(|told| matches!(told, Err(CallError::NotSent(_)))), "{all:?}");
     assert_eq!(cloud.calls("AssumeRole").await, 1);
     client.describe(&region, &query).await.expect("a page");
 }
 
 #[tokio::test]
 async fn at_half_of_their_life_they_are_renewed_and_nobody_waits() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.assuming("caches");
     let look = async || client.describe(&region(), &DescribeQuery::default()).await;
     look().await.expect("a page");
@@ -169,10 +171,10 @@ async fn at_half_of_their_life_they_are_renewed_and_nobody_waits() {
 
 #[tokio::test]
 async fn without_credentials_nothing_was_sent() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     for (name, code) in [("forbidden", "NoPermission"), ("does-not-exist", "EntityNotExist.Role")] {
         let told = cloud.assuming(name).describe(&region(), &DescribeQuery::default()).await;
-        assert!(matches!(&told, Err(Fault::NotSent(why)) if why.contains(code)), "{told:?}");
+        assert!(matches!(&told, Err(CallError::NotSent(why)) if why.contains(code)), "{told:?}");
     }
     let client = cloud.assuming("caches");
     client.describe(&region(), &DescribeQuery::default()).await.expect("a page");
@@ -180,14 +182,14 @@ async fn without_credentials_nothing_was_sent() {
     for kind in ["error", "reset", "garbage"] {
         cloud.fault(json!({"action": "AssumeRole", "kind": kind})).await;
         let told = client.describe(&region(), &DescribeQuery::default()).await;
-        assert!(matches!(&told, Err(Fault::NotSent(_))), "{kind}: {told:?}");
+        assert!(matches!(&told, Err(CallError::NotSent(_))), "{kind}: {told:?}");
     }
     client.describe(&region(), &DescribeQuery::default()).await.expect("a page");
 }
 
 #[tokio::test]
 async fn a_session_that_was_ended_costs_one_more_call() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let client = cloud.assuming("caches");
     client.describe(&region(), &DescribeQuery::default()).await.expect("a page");
     cloud.set("end-sessions", json!({})).await;
@@ -202,7 +204,7 @@ async fn a_session_that_was_ended_costs_one_more_call() {
 
 #[tokio::test]
 async fn a_fault_of_sts_repeats_no_secret() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let message = format!("no: {KEY} {SECRET} canary-external");
     cloud
         .fault(

@@ -1,6 +1,6 @@
 //! V3 beside V1, and XML beside JSON.
 
-use eci_cache_gateway::eci::sign_v3::{self, Signed};
+use eci_cache_gateway::eci::sign_v3::{self, SignedParts};
 
 use super::*;
 
@@ -29,7 +29,7 @@ impl Default for V3<'_> {
 }
 
 impl V3<'_> {
-    pub(super) fn request(&self, cloud: &Cloud) -> reqwest::RequestBuilder {
+    pub(super) fn request(&self, cloud: &TestCloud) -> reqwest::RequestBuilder {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let query: Vec<_> = [("RegionId", "cn-beijing")].iter().chain(self.query).map(own).collect();
         let payload = sign_v3::hashed_payload(self.form.as_bytes());
@@ -54,7 +54,7 @@ impl V3<'_> {
         if let Some((id, token)) = self.assumed {
             headers.extend([("x-acs-accesskey-id", id), ("x-acs-security-token", token)].iter().map(own));
         }
-        let signed = Signed { method: "POST", path: "/", query: &query, headers: &headers, payload: &payload };
+        let signed = SignedParts { method: "POST", path: "/", query: &query, headers: &headers, payload: &payload };
         let text = sign_v3::string_to_sign(&sign_v3::canonical_request(&signed));
         let signature = sign_v3::signature(&SecretString::from(self.secret), &text);
         let authorization = sign_v3::authorization(self.assumed.map_or(KEY, |(id, _)| id), &headers, &signature);
@@ -68,7 +68,7 @@ impl V3<'_> {
 
 #[tokio::test]
 async fn v3_creates_what_v1_sees() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let create = V3 {
         action: "CreateImageCache",
         query: &[("ImageCacheName", "a b+c*~/é"), ("Flash", "True")],
@@ -102,7 +102,7 @@ async fn v3_creates_what_v1_sees() {
 
 #[tokio::test]
 async fn xml_is_for_those_who_ask() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     let id = cloud.created(&spec(&json!({"images": ["nginx:1", "redis:7"], "tags": {"a": "<&>"}}))).await;
     let ask = async |extra: &[(&str, &str)]| {
         let params = cloud.signed("POST", "DescribeImageCaches", extra);

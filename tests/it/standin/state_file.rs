@@ -7,16 +7,16 @@ use super::*;
 use crate::support::folder::TempFolder;
 
 /// Ends a stand-in as a killed process ends, and starts the next one on its file, `seconds` later.
-async fn restarted(cloud: Cloud, file: &Path, seconds: i64) -> Cloud {
+async fn restarted(cloud: TestCloud, file: &Path, seconds: i64) -> TestCloud {
     cloud.pass(seconds);
     let clock = cloud.clock.clone();
     drop(cloud);
-    Cloud::start_with(clock, 43, Some(file.to_owned())).await
+    TestCloud::start_with(clock, 43, Some(file.to_owned())).await
 }
 
-async fn started(file: &Path) -> Cloud {
+async fn started(file: &Path) -> TestCloud {
     let start = "2026-03-01T08:00:00Z".parse::<Instant>().expect("an instant");
-    Cloud::start_with(Arc::new(ManualClock::at(start)), 42, Some(file.to_owned())).await
+    TestCloud::start_with(Arc::new(ManualClock::at(start)), 42, Some(file.to_owned())).await
 }
 
 fn login() -> RegistryCredential {
@@ -104,7 +104,7 @@ async fn a_reset_and_forgotten_tokens_are_kept_too() {
     assert_eq!(cloud.page(DescribeQuery::default()).await.caches.len(), 0);
 }
 
-async fn admin(cloud: &Cloud, what: &str) {
+async fn admin(cloud: &TestCloud, what: &str) {
     let answer = cloud.http.post(format!("{}/_admin/{what}", cloud.url)).send().await.expect("sent");
     assert_eq!(answer.status(), 200);
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use eci_cache_gateway::eci::{self, Client, Credentials, Keys};
+use eci_cache_gateway::eci::{self, Client, CredentialSource, Credentials};
 use eci_cache_gateway::egress::Egress;
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ use super::gateway::{Setup, TestGateway};
 use super::setup::CloudKey;
 
 /// How a client reaches the cloud in a test: a connection and a call may each take so long.
-pub(crate) fn settings(endpoint: String, max_wait: Duration) -> eci::Settings {
-    eci::Settings {
+pub(crate) fn settings(endpoint: String, max_wait: Duration) -> eci::ClientSettings {
+    eci::ClientSettings {
         endpoint,
         egress: Egress::default(),
         connect_timeout: max_wait,
@@ -37,7 +37,7 @@ impl TestGateway {
     /// The same, with the key of another account.
     pub(crate) fn cloud_client_of(&self, (id, secret): CloudKey) -> Client {
         let own = Credentials { access_key_id: id.into(), access_key_secret: secret.into(), security_token: None };
-        self.cloud_client().of_account(None, Keys::Own(own)).unwrap()
+        self.cloud_client().of_account(None, CredentialSource::Own(own)).unwrap()
     }
 
     /// The next call of an action meets this fault.

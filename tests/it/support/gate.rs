@@ -11,11 +11,11 @@ use tokio::sync::watch;
 pub(crate) struct Gate {
     /// What the gateway takes for the cloud.
     pub(crate) url: String,
-    state: Arc<State>,
+    state: Arc<GateState>,
 }
 
 #[derive(Default)]
-struct State {
+struct GateState {
     open: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
 }
@@ -26,7 +26,7 @@ impl Gate {
         let cloud = cloud.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(State::default());
+        let state = Arc::new(GateState::default());
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -48,7 +48,7 @@ impl Gate {
     }
 }
 
-async fn pass(gateway: TcpStream, cloud: TcpStream, state: Arc<State>) {
+async fn pass(gateway: TcpStream, cloud: TcpStream, state: Arc<GateState>) {
     let (mut from_gateway, mut to_gateway) = gateway.into_split();
     let (mut from_cloud, mut to_cloud) = cloud.into_split();
     // Either side may leave at any time; the other then reads the end.

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eci_cache_gateway::app::{Gateway, Parts};
-use eci_cache_gateway::assembly::{self, Given};
+use eci_cache_gateway::assembly::{self, Overrides};
 use eci_cache_gateway::auth::jwks::KeySource;
 use eci_cache_gateway::auth::verify::{self, Verifier};
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::identity::caller::Scope;
-use eci_cache_gateway::eci::{self, Client, Keys};
+use eci_cache_gateway::eci::{self, Client, CredentialSource};
 use eci_cache_gateway::sim::StandIn;
 use eci_cache_gateway::store::{PoolSizes, Store};
 use eci_cache_gateway::webhook::sender::Sender;
@@ -43,7 +43,7 @@ pub(crate) const TEAM: &str = "web";
 pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
 
 /// What the gateways of one test share.
-pub(super) struct World {
+pub(super) struct TestWorld {
     clock: Arc<ManualClock>,
     entropy: Arc<Entropy>,
     pub(super) standin: StandIn,
@@ -51,7 +51,7 @@ pub(super) struct World {
     database: TestDatabase,
 }
 
-impl World {
+impl TestWorld {
     async fn new(setup: &Setup) -> Self {
         let clock = Arc::new(ManualClock::at(setup.start));
         let entropy = Arc::new(Entropy::from_seed(7));
@@ -64,23 +64,23 @@ impl World {
     pub(super) fn client(&self, setup: &Setup) -> Client {
         let credentials = setup.credentials();
         let endpoint = setup.cloud.clone().unwrap_or_else(|| self.standin.url());
-        let cloud = eci::Settings { egress: setup.egress.clone(), ..cloud::settings(endpoint, setup.max_wait) };
+        let cloud = eci::ClientSettings { egress: setup.egress.clone(), ..cloud::settings(endpoint, setup.max_wait) };
         let keys = match setup.role {
-            Some(name) => Keys::Assumed(credentials, setup.role(name, &self.standin.url())),
-            None => Keys::Own(credentials),
+            Some(name) => CredentialSource::Assumed(credentials, setup.role(name, &self.standin.url())),
+            None => CredentialSource::Own(credentials),
         };
         Client::new(cloud, keys, setup.clock(&self.clock), self.entropy.clone()).unwrap()
     }
 
     fn parts(&self, setup: &Setup) -> Parts {
         let (clock, standin) = (setup.clock(&self.clock), self.standin.url());
-        let rules = verify::Settings::new(ISSUER, AUDIENCE).with_leeway(5);
+        let rules = verify::IssuerSettings::new(ISSUER, AUDIENCE).with_leeway(5);
         let keys = match &setup.jwks {
             Some(keys) => setup.issuer_keys(keys, &self.clock),
             None => KeySource::secret(&SecretString::from(TOKEN_SECRET)).unwrap(),
         };
         let verifier = Verifier::new(rules, keys, Arc::clone(&clock)).with_issuers(&setup.issuers).unwrap();
-        let given = Given {
+        let given = Overrides {
             cloud: Some(self.client(setup)),
             verifier: Some(verifier),
             sender: Some(Sender::new(setup.policy.clone(), setup.sending(), Arc::clone(&clock)).unwrap()),
@@ -98,7 +98,7 @@ pub(crate) struct TestGateway {
     /// Where its API listens.
     pub(crate) address: SocketAddr,
     pub(super) http: reqwest::Client,
-    pub(super) world: Arc<World>,
+    pub(super) world: Arc<TestWorld>,
     _stop: DropGuard,
 }
 
@@ -110,7 +110,7 @@ impl TestGateway {
 
     /// The same, otherwise than usual.
     pub(crate) async fn with(setup: Setup) -> Self {
-        let world = World::new(&setup).await;
+        let world = TestWorld::new(&setup).await;
         Self::serve(Arc::new(world), setup).await
     }
 
@@ -119,7 +119,7 @@ impl TestGateway {
         Self::serve(Arc::clone(&self.world), setup).await
     }
 
-    async fn serve(world: Arc<World>, setup: Setup) -> Self {
+    async fn serve(world: Arc<TestWorld>, setup: Setup) -> Self {
         let gateway = Gateway::new(world.parts(&setup));
         let opening = door::open(gateway.clone(), setup.http, setup.links.clone(), setup.limits);
         let (address, stop) = opening.await.unwrap();

@@ -16,12 +16,12 @@ use tokio::sync::watch;
 
 /// A webhook as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedWebhook {
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
-impl Received {
+impl ReceivedWebhook {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
     }
@@ -47,14 +47,14 @@ impl Received {
 #[derive(Clone)]
 pub(crate) struct Hook {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<HookState>,
 }
 
 #[derive(Default)]
-struct State {
+struct HookState {
     /// Status lines, each with further headers behind it; then 204.
     script: Mutex<VecDeque<String>>,
-    received: watch::Sender<Vec<Received>>,
+    received: watch::Sender<Vec<ReceivedWebhook>>,
     held: watch::Sender<bool>,
 }
 
@@ -62,7 +62,7 @@ impl Hook {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State::default());
+        let state = Arc::new(HookState::default());
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -96,13 +96,13 @@ impl Hook {
     }
 
     /// Everything that came so far.
-    pub(crate) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<ReceivedWebhook> {
         self.state.received.borrow().clone()
     }
 
     /// The types of the events that came, in the order in which they came.
     pub(crate) fn kinds(&self) -> Vec<String> {
-        self.received().iter().map(Received::kind).collect()
+        self.received().iter().map(ReceivedWebhook::kind).collect()
     }
 
     /// Returns once `count` requests have come.
@@ -111,7 +111,7 @@ impl Hook {
     }
 }
 
-async fn answer(mut stream: TcpStream, state: Arc<State>) {
+async fn answer(mut stream: TcpStream, state: Arc<HookState>) {
     let Some(received) = read(&mut stream).await else { return };
     if let Some(challenge) = challenge(&received) {
         let body = serde_json::json!({"challenge": challenge}).to_string();
@@ -130,13 +130,13 @@ async fn answer(mut stream: TcpStream, state: Arc<State>) {
 }
 
 /// What is to be echoed, of a challenge; it does not count as received.
-fn challenge(received: &Received) -> Option<String> {
+fn challenge(received: &ReceivedWebhook) -> Option<String> {
     let body: Value = serde_json::from_str(&received.body).ok()?;
     let asked = body["type"] == "webhook_endpoint.challenge";
     asked.then(|| body["data"]["challenge"].as_str().map(str::to_owned)).flatten()
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Received> {
+async fn read(stream: &mut TcpStream) -> Option<ReceivedWebhook> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes);
@@ -144,7 +144,7 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
             let headers = headers(head);
             let length: usize = headers["content-length"].to_str().unwrap().parse().unwrap();
             if body.len() == length {
-                return Some(Received { headers, body: body.to_owned() });
+                return Some(ReceivedWebhook { headers, body: body.to_owned() });
             }
         }
         drop(text);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// One message; a comment has none of these.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Message {
+pub(crate) struct SseMessage {
     pub(crate) id: String,
     pub(crate) event: String,
     pub(crate) data: Value,
@@ -35,7 +35,7 @@ impl Listener {
     }
 
     /// The next message; none at the stream's proper end.
-    pub(crate) async fn next(&mut self) -> Option<Message> {
+    pub(crate) async fn next(&mut self) -> Option<SseMessage> {
         let (message, rest) = loop {
             if let Some((message, rest)) = self.text.split_once("\n\n") {
                 break (message.to_owned(), rest.to_owned());
@@ -47,7 +47,7 @@ impl Listener {
         let field =
             |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
         let data = serde_json::from_str(&field("data: ")).unwrap_or_default();
-        let message = Message { id: field("id: "), event: field("event: "), data };
+        let message = SseMessage { id: field("id: "), event: field("event: "), data };
         if !message.id.is_empty() {
             self.last_id.clone_from(&message.id);
         }
@@ -55,7 +55,7 @@ impl Listener {
     }
 
     /// The next event, past comments.
-    pub(crate) async fn event(&mut self) -> Message {
+    pub(crate) async fn event(&mut self) -> SseMessage {
         loop {
             let message = self.next().await.expect("the stream has not ended");
             if !message.event.is_empty() {

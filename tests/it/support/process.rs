@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::auth::mint::{MintedClaims, mint};
 use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
-use eci_cache_gateway::domain::database::address::Address;
+use eci_cache_gateway::domain::database::address::DatabaseAddress;
 use eci_cache_gateway::domain::entropy::Entropy;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::localpg::{Durability, Options, Server, StartError};
@@ -65,7 +65,7 @@ pub(crate) async fn database(server: &Server) -> String {
     }
     let url = server.database_url().replacen("/postgres?", "/restart?", 1);
     let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_mins(1) };
-    let store = Store::at(&Address::parse(&url).unwrap(), sizes, stamp());
+    let store = Store::at(&DatabaseAddress::parse(&url).unwrap(), sizes, stamp());
     store.migrate().await.unwrap();
     store.close().await;
     url.replacen("user=eci&", "user=eci_runtime&", 1)
@@ -97,14 +97,14 @@ fn settings<'a>(database: &'a str, cloud: &'a str) -> [(&'static str, &'a str); 
 }
 
 /// A running `serve`, and what it has said.
-pub(crate) struct Gateway {
+pub(crate) struct ServeProcess {
     pub(crate) process: Child,
     lines: Arc<Mutex<Vec<String>>>,
     pub(crate) http: reqwest::Client,
     pub(crate) token: String,
 }
 
-impl Gateway {
+impl ServeProcess {
     pub(crate) fn start(database: &str, cloud: &str) -> Self {
         Self::start_with(database, cloud, &[])
     }
@@ -164,7 +164,7 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
+impl Drop for ServeProcess {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ended = self.process.kill();
@@ -174,7 +174,7 @@ impl Drop for Gateway {
 
 /// A token with every scope, for processes that have the settings of this module.
 pub(crate) fn token() -> String {
-    let claims = Claims {
+    let claims = MintedClaims {
         subject: "test".into(),
         teams: vec!["web".parse().unwrap()],
         scopes: Scope::ALL.to_vec(),
@@ -187,7 +187,7 @@ pub(crate) fn token() -> String {
 
 pub(crate) async fn stand_in() -> StandIn {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = sim::Settings {
+    let settings = sim::StandInSettings {
         access_key_id: KEY.into(),
         access_key_secret: KEY.into(),
         further: Vec::new(),

@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A running proxy.
-pub(crate) struct Proxy {
+pub(crate) struct TestProxy {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl Proxy {
+impl TestProxy {
     /// A proxy; with a login (as `Basic` has it, in base64) it refuses whoever has another.
     pub(crate) async fn start(login: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -27,12 +27,12 @@ pub(crate) enum Manner {
 }
 
 /// A receiver on a free port; what it was sent can be read from it.
-pub(crate) struct Receiver {
+pub(crate) struct RawReceiver {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
-impl Receiver {
+impl RawReceiver {
     pub(crate) async fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

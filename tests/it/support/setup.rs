@@ -4,23 +4,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eci_cache_gateway::auth::jwks::{KeySource, Reach};
+use eci_cache_gateway::auth::jwks::{JwksSettings, KeySource};
 use eci_cache_gateway::config::{ServeConfig, ServeKeys, WebhookConfig};
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::domain::clock::{Clock, Instant, ManualClock};
 use eci_cache_gateway::domain::identity::issuer::Issuer;
 use eci_cache_gateway::domain::limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
-use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::domain::limits::queue::Capacity;
 use eci_cache_gateway::eci::{Credentials, Role};
 use eci_cache_gateway::egress::Egress;
 use eci_cache_gateway::http::links::Links;
-use eci_cache_gateway::http::server::Limits;
-use eci_cache_gateway::sim::Key;
+use eci_cache_gateway::http::server::ConnectionLimits;
+use eci_cache_gateway::sim::StandInKey;
 use eci_cache_gateway::store::PoolSizes;
-use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::address::AddressPolicy;
 use eci_cache_gateway::webhook::lookup::Lookup;
-use eci_cache_gateway::webhook::own::OwnService;
+use eci_cache_gateway::webhook::own_services::OwnService;
 use eci_cache_gateway::webhook::sender::SenderSettings;
 use eci_cache_gateway::{app, http};
 use sqlx::postgres::PgConnectOptions;
@@ -34,17 +34,17 @@ pub(crate) const START: &str = "2026-03-01T08:00:00Z";
 /// What a gateway of a test may do otherwise than usual.
 pub(crate) struct Setup {
     /// Where webhooks may go.
-    pub(crate) policy: Policy,
+    pub(crate) policy: AddressPolicy,
     /// Who resolves the names of webhook endpoints, if not the system.
     pub(crate) lookup: Option<Arc<dyn Lookup>>,
     /// The gateway's own services, to which no webhook goes.
     pub(crate) own: Vec<OwnService>,
     /// What clients may hold.
-    pub(crate) limits: Limits,
+    pub(crate) limits: ConnectionLimits,
     /// What an operator sets.
-    pub(crate) settings: app::Settings,
+    pub(crate) settings: app::GatewaySettings,
     /// Deadlines and sizes of one request.
-    pub(crate) http: http::Settings,
+    pub(crate) http: http::HttpSettings,
     /// Where clients reach it.
     pub(crate) links: Links,
     /// Where the cloud is, if not at the stand-in.
@@ -87,8 +87,8 @@ pub(crate) const SECOND: CloudKey = ("second-key", "canary-second-secret-7a10");
 pub(crate) const SECOND_NEXT: CloudKey = ("second-key-next", "canary-second-secret-next-21ff");
 
 /// The keys of the stand-in's other accounts.
-pub(super) fn further() -> Vec<Key> {
-    let key = |(id, secret): CloudKey| Key {
+pub(super) fn further() -> Vec<StandInKey> {
+    let key = |(id, secret): CloudKey| StandInKey {
         access_key_id: id.into(),
         access_key_secret: secret.into(),
         account: "second".into(),
@@ -135,15 +135,15 @@ impl Setup {
     }
 
     /// What the operator sets; roles are assumed where the cloud is.
-    pub(super) fn settings(&self, standin: &str) -> app::Settings {
+    pub(super) fn settings(&self, standin: &str) -> app::GatewaySettings {
         let sts_endpoint = self.sts_endpoint(standin);
-        app::Settings { sts_endpoint, ..self.settings.clone() }
+        app::GatewaySettings { sts_endpoint, ..self.settings.clone() }
     }
 
     /// The identity provider's keys: a document, or fetched from its URL.
     pub(super) fn issuer_keys(&self, keys: &str, everyones: &Arc<ManualClock>) -> KeySource {
         if keys.starts_with("http") {
-            KeySource::url(keys, &Reach::default(), self.clock(everyones)).unwrap()
+            KeySource::url(keys, &JwksSettings::default(), self.clock(everyones)).unwrap()
         } else {
             KeySource::document(keys.as_bytes()).unwrap()
         }
@@ -169,18 +169,18 @@ fn roomy() -> limits::Limits {
     limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
     limits.unauthenticated = limits.team.rate;
     limits.trials = limits.team.rate;
-    limits.room = Room { running: 64, lists: 64, queue: 100_000, max_wait: long, target: long, lately: long };
+    limits.room = Capacity { running: 64, lists: 64, queue: 100_000, max_wait: long, target: long, lately: long };
     limits
 }
 
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            policy: Policy { allow_http: true, allow_loopback: true, ..Policy::default() },
+            policy: AddressPolicy { allow_http: true, allow_loopback: true, ..AddressPolicy::default() },
             lookup: None,
             own: Vec::new(),
-            limits: Limits::default(),
-            settings: app::Settings {
+            limits: ConnectionLimits::default(),
+            settings: app::GatewaySettings {
                 webhook: WebhookConfig {
                     allow_skip_challenge: true,
                     endpoints_per_team: 1_000,
@@ -189,9 +189,9 @@ impl Default for Setup {
                 limits: roomy(),
                 // They go by the database's clock, which is far from that of the tests.
                 keep_attempts: Duration::from_hours(100 * 365 * 24),
-                ..app::Settings::default()
+                ..app::GatewaySettings::default()
             },
-            http: http::Settings::default(),
+            http: http::HttpSettings::default(),
             links: Links::default(),
             cloud: None,
             sts: None,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::answer::Answer;
 use crate::support::gateway::TestGateway;
 use crate::support::hook::Hook;
-use crate::support::receiver::{Manner, Receiver};
+use crate::support::receiver::{Manner, RawReceiver};
 
 const OWN: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
@@ -66,15 +66,15 @@ async fn each_refusal_of_a_challenge_says_what_came_back_and_what_to_change() {
         ("503 Later", "", "it answered 503: it is unavailable"),
         ("200 OK", "", "it answered 200 with something else"),
     ] {
-        let receiver = Receiver::says(status, extra).await;
+        let receiver = RawReceiver::says(status, extra).await;
         let detail = reason(&app, &receiver.url()).await;
         assert!(detail.contains(said), "{status}: {detail}");
         assert!(!detail.contains("hunter2"), "only the host is told: {detail}");
     }
     let page = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<!doctype html><title>Sign in</title>";
-    let page = Receiver::start(Manner::Says(page.into())).await;
+    let page = RawReceiver::start(Manner::Says(page.into())).await;
     assert!(reason(&app, &page.url()).await.contains("an HTML or XML page"));
-    let resets = Receiver::start(Manner::Resets).await;
+    let resets = RawReceiver::start(Manner::Resets).await;
     assert!(reason(&app, &resets.url()).await.contains("ended before a response arrived"));
     assert!(reason(&app, "http://127.0.0.1:9/").await.contains("nothing listens on that port"));
     // Plain HTTP where TLS was expected.
@@ -86,7 +86,7 @@ async fn each_refusal_of_a_challenge_says_what_came_back_and_what_to_change() {
 #[tokio::test]
 async fn a_test_and_the_attempts_say_why_they_failed() {
     let app = TestGateway::start().await;
-    let moved = Receiver::says("301 Moved", "location: https://hooks.example.com/eci?token=hunter2\r\n").await;
+    let moved = RawReceiver::says("301 Moved", "location: https://hooks.example.com/eci?token=hunter2\r\n").await;
     let (id, _) = app.endpoint(&moved.url()).await;
     let test = post(&app, &format!("/v1/webhook-endpoints/{id}/test")).await.expect(200);
     assert_eq!(test["error"], "redirect");

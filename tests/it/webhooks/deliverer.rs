@@ -11,12 +11,12 @@ use crate::support::gateway::{Setup, TestGateway};
 use crate::support::hook::Hook;
 
 /// A deliverer that runs until it is told to stop.
-struct Running {
+struct RunningDeliverer {
     stop: CancellationToken,
     task: JoinHandle<Result<(), Error>>,
 }
 
-impl Running {
+impl RunningDeliverer {
     fn start(gateway: &Gateway) -> Self {
         let (stop, gateway) = (CancellationToken::new(), gateway.clone());
         let told = stop.clone();
@@ -55,7 +55,7 @@ async fn what_is_committed_goes_over_in_memory_once_the_team_is_in_our_hands() {
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;
-    let running = Running::start(&app.gateway);
+    let running = RunningDeliverer::start(&app.gateway);
     // The first one is found in the queue, and with it the team.
     app.created().await;
     hook.wait_for(1).await;
@@ -88,7 +88,7 @@ async fn two_workers_deliver_each_once_and_keep_the_limits_together() {
     for _ in 0..6 {
         app.created().await;
     }
-    let workers = [Running::start(&app.gateway), Running::start(&other.gateway)];
+    let workers = [RunningDeliverer::start(&app.gateway), RunningDeliverer::start(&other.gateway)];
     let seen = || hooks.iter().map(|hook| hook.received().len()).sum::<usize>();
     while seen() < 3 {
         tokio::task::yield_now().await;
@@ -226,7 +226,7 @@ async fn what_was_committed_without_an_answer_is_found_again() {
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;
-    let running = Running::start(&app.gateway);
+    let running = RunningDeliverer::start(&app.gateway);
     app.created().await;
     hook.wait_for(1).await;
     until(&app, DELIVERED, 1).await;
@@ -256,7 +256,7 @@ async fn two_hundred_in_flight_end_before_the_process_does_and_none_is_sent_twic
         SELECT e.team, e.seq, w.id, e.occurred_at FROM events e, webhook_endpoints w ON CONFLICT DO NOTHING";
     sqlx::query(queue).execute(app.sql()).await.unwrap();
     hook.hold();
-    let running = Running::start(&app.gateway);
+    let running = RunningDeliverer::start(&app.gateway);
     hook.wait_for(1 + 200).await;
     running.stop.cancel();
     hook.release();
@@ -272,8 +272,8 @@ async fn two_hundred_in_flight_end_before_the_process_does_and_none_is_sent_twic
 
 #[tokio::test]
 async fn attempts_are_kept_by_the_day_and_forgotten_as_whole_days() {
-    let keep_attempts = app::Settings::default().keep_attempts;
-    let settings = app::Settings { keep_attempts, ..Setup::default().settings };
+    let keep_attempts = app::GatewaySettings::default().keep_attempts;
+    let settings = app::GatewaySettings { keep_attempts, ..Setup::default().settings };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     let hook = Hook::start().await;
     app.endpoint(&hook.url()).await;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 use crate::support::hook::Hook;
-use crate::support::receiver::Receiver;
+use crate::support::receiver::RawReceiver;
 
 async fn deliver(app: &TestGateway) -> usize {
     app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
@@ -34,10 +34,10 @@ async fn act(app: &TestGateway, endpoint: &Value, what: &str, body: Value) -> Va
 
 #[tokio::test]
 async fn a_url_must_echo_a_challenge_before_it_is_saved() {
-    let settings = app::Settings::default();
+    let settings = app::GatewaySettings::default();
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     let hook = Hook::start().await;
-    let deaf = Receiver::says("200 OK", "").await;
+    let deaf = RawReceiver::says("200 OK", "").await;
     let refuse = async |body: Value, field: &str, code: &str| {
         let problem = app.post("/v1/webhook-endpoints", &body).await.problem(422, "invalid_request");
         assert_eq!((&problem["errors"][0]["pointer"], &problem["errors"][0]["code"]), (&json!(field), &json!(code)));
@@ -70,7 +70,7 @@ async fn an_endpoint_hears_of_the_names_and_tags_that_it_asked_for() {
     }
     deliver(&app).await;
     let heard = |hook: &Hook| {
-        let name = |one: &crate::support::hook::Received| {
+        let name = |one: &crate::support::hook::ReceivedWebhook| {
             one.json()["data"]["image_cache"]["name"].as_str().unwrap().to_owned()
         };
         let mut heard: Vec<String> = hook.received().iter().map(name).collect();
@@ -182,7 +182,7 @@ async fn a_test_tells_what_came_back() {
         ("webhook_endpoint.test".into(), good["message_id"].as_str().unwrap())
     );
     received.verify(made["secret"].as_str().unwrap(), app.now());
-    let refusing = Receiver::says("500 Oh", "").await;
+    let refusing = RawReceiver::says("500 Oh", "").await;
     app.patch(&path(&made), &json!({"url": refusing.url(), "skip_challenge": true})).await.expect(200);
     let bad = act(&app, &made, "test", Value::Null).await;
     assert_eq!((&bad["outcome"], &bad["http_status"], &bad["response"]), (&json!("failed"), &json!(500), &json!("ok")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eci_cache_gateway::app;
 use eci_cache_gateway::domain::clock::Instant;
-use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::address::AddressPolicy;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -214,7 +214,7 @@ async fn after_eleven_attempts_a_delivery_is_given_up() {
 #[tokio::test]
 async fn closed_addresses_are_refused_when_saved_and_when_sent() {
     let open = TestGateway::start().await;
-    let policy = Policy { allow_http: true, allow_public: true, ..Policy::default() };
+    let policy = AddressPolicy { allow_http: true, allow_public: true, ..AddressPolicy::default() };
     let strict = open.second_gateway(Setup { policy, ..Setup::default() }).await;
     let hook = Hook::start().await;
     for url in [hook.url(), "http://localhost:1/".into(), "http://10.0.0.1/".into(), "http://169.254.169.254/".into()] {
@@ -290,7 +290,7 @@ async fn who_is_told_to_stop_ends_what_is_in_flight_and_begins_no_more() {
 
 #[tokio::test]
 async fn an_attempt_that_outlives_the_end_is_cut_off_and_at_once_in_the_queue_again() {
-    let settings = app::Settings { webhook_drain: Duration::ZERO, ..Setup::default().settings };
+    let settings = app::GatewaySettings { webhook_drain: Duration::ZERO, ..Setup::default().settings };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     let hook = Hook::start().await;
     let (endpoint, _) = app.endpoint(&hook.url()).await;

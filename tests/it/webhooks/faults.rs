@@ -10,7 +10,7 @@ use std::time::Duration;
 use eci_cache_gateway::crypto::master::MasterKey;
 use eci_cache_gateway::crypto::seal::Sealer;
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::address::AddressPolicy;
 use eci_cache_gateway::webhook::secret::SigningSecret;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::gateway::{Setup, TestGateway};
 use crate::support::hook::Hook;
-use crate::support::receiver::{Forbidden, Manner, Receiver, tls_receiver};
+use crate::support::receiver::{Forbidden, Manner, RawReceiver, tls_receiver};
 use crate::webhooks::sender::Names;
 
 const LOSE_LEASES: &str = "UPDATE webhook_workers SET alive_until = clock_timestamp() - interval '1 second'";
@@ -72,7 +72,7 @@ async fn receivers_of_every_kind_end_as_the_policy_says_beside_a_healthy_one() {
     ];
     let mut expected = Vec::new();
     for (manner, end) in manners {
-        let receiver = Receiver::start(manner).await;
+        let receiver = RawReceiver::start(manner).await;
         expected.push((endpoint(&app, &receiver.url()).await, end));
     }
     for (status, more, end) in [
@@ -80,7 +80,7 @@ async fn receivers_of_every_kind_end_as_the_policy_says_beside_a_healthy_one() {
         ("410 Gone", "", "waiting 410 gone"),
         ("429 Slow", "retry-after: 60\r\n", "waiting 429 status"),
     ] {
-        let receiver = Receiver::says(status, more).await;
+        let receiver = RawReceiver::says(status, more).await;
         expected.push((endpoint(&app, &receiver.url()).await, end));
     }
     let untrusted = format!("https://127.0.0.1:{}/", tls_receiver());
@@ -120,11 +120,11 @@ async fn a_healthy_endpoint_does_not_wait_for_the_backlog_of_a_dead_one() {
 #[tokio::test]
 async fn every_spelling_of_a_closed_address_is_refused_when_saved_and_when_sent() {
     let open = TestGateway::start().await;
-    let policy = Policy {
+    let policy = AddressPolicy {
         allow_http: true,
         allow_public: true,
         allow_cidrs: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
-        ..Policy::default()
+        ..AddressPolicy::default()
     };
     let strict = open.second_gateway(Setup { policy, ..Setup::default() }).await;
     let forbidden = Forbidden::new();
@@ -186,7 +186,11 @@ async fn every_spelling_of_a_closed_address_is_refused_when_saved_and_when_sent(
 #[tokio::test]
 async fn a_name_that_rebinds_after_it_was_saved_reaches_nobody() {
     let forbidden = Forbidden::new();
-    let policy = Policy { allow_http: true, allow_cidrs: vec!["10.0.0.0/8".parse().unwrap()], ..Policy::default() };
+    let policy = AddressPolicy {
+        allow_http: true,
+        allow_cidrs: vec!["10.0.0.0/8".parse().unwrap()],
+        ..AddressPolicy::default()
+    };
     let lookup = Some(Arc::new(Names::new(&[&["10.0.0.1"], &["127.0.0.1", "169.254.169.254"]])) as _);
     let app = TestGateway::with(Setup { policy, lookup, ..Setup::default() }).await;
     let (endpoint, _) = app.endpoint(&format!("http://rebind.test:{}/", forbidden.address().port())).await;

@@ -31,7 +31,7 @@ const DEADLINE: Duration = Duration::from_mins(2);
 
 /// How an endpoint is when somebody acts upon it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum EndpointCondition {
     Enabled,
     /// The receiver asked for a day.
     Resting,
@@ -50,19 +50,19 @@ enum State {
     Moved,
 }
 
-const STATES: [State; 9] = [
-    State::Enabled,
-    State::Resting,
-    State::Failing,
-    State::Paused,
-    State::Gone,
-    State::SwitchedOff,
-    State::Exhausted,
-    State::Limited,
-    State::Moved,
+const STATES: [EndpointCondition; 9] = [
+    EndpointCondition::Enabled,
+    EndpointCondition::Resting,
+    EndpointCondition::Failing,
+    EndpointCondition::Paused,
+    EndpointCondition::Gone,
+    EndpointCondition::SwitchedOff,
+    EndpointCondition::Exhausted,
+    EndpointCondition::Limited,
+    EndpointCondition::Moved,
 ];
 
-impl State {
+impl EndpointCondition {
     /// Its endpoints hear of image caches with this name.
     fn name(self) -> String {
         format!("{self:?}").to_lowercase()
@@ -106,7 +106,7 @@ impl State {
 
 /// What is done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Act {
+enum Intervention {
     Nothing,
     Resume,
     Update,
@@ -118,25 +118,36 @@ enum Act {
     Pause,
 }
 
-const ACTS: [Act; 9] =
-    [Act::Nothing, Act::Resume, Act::Update, Act::Move, Act::Test, Act::Rotate, Act::Resend, Act::Recover, Act::Pause];
+const ACTS: [Intervention; 9] = [
+    Intervention::Nothing,
+    Intervention::Resume,
+    Intervention::Update,
+    Intervention::Move,
+    Intervention::Test,
+    Intervention::Rotate,
+    Intervention::Resend,
+    Intervention::Recover,
+    Intervention::Pause,
+];
 
 /// Whether what happens afterwards is sent.
-fn is_sent(state: State, act: Act) -> bool {
+fn is_sent(state: EndpointCondition, act: Intervention) -> bool {
     match act {
-        Act::Pause => false,
-        Act::Resume => true,
+        Intervention::Pause => false,
+        Intervention::Resume => true,
         _ if state.is_off() => false,
-        Act::Nothing => matches!(state, State::Enabled | State::Exhausted | State::Moved),
+        Intervention::Nothing => {
+            matches!(state, EndpointCondition::Enabled | EndpointCondition::Exhausted | EndpointCondition::Moved)
+        }
         // It keeps to the rate, too, and is refused.
-        Act::Test if state == State::Limited => false,
+        Intervention::Test if state == EndpointCondition::Limited => false,
         _ => true,
     }
 }
 
 struct Case {
-    state: State,
-    act: Act,
+    state: EndpointCondition,
+    act: Intervention,
     id: String,
     hook: Hook,
     /// How many events its receiver had when all acts were done.
@@ -144,7 +155,7 @@ struct Case {
 }
 
 impl Case {
-    async fn new(app: &TestGateway, state: State, act: Act) -> Self {
+    async fn new(app: &TestGateway, state: EndpointCondition, act: Intervention) -> Self {
         let hook = Hook::start().await;
         let mut body =
             json!({"url": hook.url(), "event_types": [CREATED], "name_pattern": state.name(), "skip_challenge": true});
@@ -175,19 +186,19 @@ impl Case {
 
     async fn act(&mut self, app: &TestGateway) {
         match self.act {
-            Act::Nothing => {}
-            Act::Resume => self.bare(app, "resume").await,
-            Act::Pause => self.bare(app, "pause").await,
-            Act::Test if self.state == State::Limited => {
+            Intervention::Nothing => {}
+            Intervention::Resume => self.bare(app, "resume").await,
+            Intervention::Pause => self.bare(app, "pause").await,
+            Intervention::Test if self.state == EndpointCondition::Limited => {
                 let test = app.request(reqwest::Method::POST, &format!("{}/test", self.path()));
                 crate::support::answer::Answer::of(test).await.problem(429, "too_many_tests");
             }
-            Act::Test => self.bare(app, "test").await,
-            Act::Update => drop(app.patch(&self.path(), &json!({"description": "ours"})).await.expect(200)),
-            Act::Move => self.move_to_another(app).await,
-            Act::Rotate => self.post(app, "rotate-secret", json!({})).await,
-            Act::Recover => self.post(app, "recover", json!({"since": "2026-01-01T00:00:00Z"})).await,
-            Act::Resend => {
+            Intervention::Test => self.bare(app, "test").await,
+            Intervention::Update => drop(app.patch(&self.path(), &json!({"description": "ours"})).await.expect(200)),
+            Intervention::Move => self.move_to_another(app).await,
+            Intervention::Rotate => self.post(app, "rotate-secret", json!({})).await,
+            Intervention::Recover => self.post(app, "recover", json!({"since": "2026-01-01T00:00:00Z"})).await,
+            Intervention::Resend => {
                 let first = app.items(&format!("/v1/deliveries?endpoint_id={}", self.id)).await.pop().unwrap();
                 let path = format!("/v1/deliveries/{}/resend", first["id"].as_str().unwrap());
                 crate::support::answer::Answer::of(app.request(reqwest::Method::POST, &path)).await.expect(200);
@@ -207,7 +218,7 @@ fn deliver_on(gateway: &Gateway, stop: &CancellationToken) -> JoinHandle<()> {
 }
 
 /// An image cache of that name is created.
-async fn create(app: &TestGateway, state: State) {
+async fn create(app: &TestGateway, state: EndpointCondition) {
     let body = json!({"name": state.name(), "region": "cn-beijing", "images": ["nginx:1.27"]});
     app.post("/v1/image-caches", &body).await.expect(201);
 }
@@ -238,7 +249,7 @@ async fn until_counted(app: &TestGateway, sql: &'static str) {
 
 /// Brings every endpoint into its state, under a deliverer that runs.
 async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
-    for case in cases.iter().filter(|case| case.state == State::Paused) {
+    for case in cases.iter().filter(|case| case.state == EndpointCondition::Paused) {
         case.bare(app, "pause").await;
     }
     let long_failing = "UPDATE webhook_endpoint_state SET consecutive_failures = 9, first_failure_at = '2026-02-20', warned_at = '2026-02-21'
@@ -247,7 +258,7 @@ async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
     for state in STATES {
         for sent in 1..=state.events().0 {
             create(app, state).await;
-            if state == State::Failing {
+            if state == EndpointCondition::Failing {
                 // One after the other: what is recorded of each is known before the next is read.
                 let most = state.events().1;
                 until(cases, "a failure", |case| case.state != state || case.events() >= sent.min(most)).await;
@@ -255,7 +266,7 @@ async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
             }
         }
     }
-    until(cases, "the first attempt", |case| case.state != State::Exhausted || case.events() == 1).await;
+    until(cases, "the first attempt", |case| case.state != EndpointCondition::Exhausted || case.events() == 1).await;
     until_counted(app, IN_HAND).await;
     app.advance(2);
     until(cases, "the states", |case| case.events() >= case.state.events().1).await;
@@ -264,10 +275,10 @@ async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
     until_counted(app, IN_HAND).await;
     until_counted(app, "SELECT 18 - count(*) FROM webhook_endpoints WHERE disabled_reason IN ('gone', 'failing')")
         .await;
-    for case in cases.iter_mut().filter(|case| case.state == State::Moved) {
+    for case in cases.iter_mut().filter(|case| case.state == EndpointCondition::Moved) {
         case.move_to_another(app).await;
     }
-    until(cases, "what waited for the move", |case| case.state != State::Moved || case.events() >= 1).await;
+    until(cases, "what waited for the move", |case| case.state != EndpointCondition::Moved || case.events() >= 1).await;
 }
 
 #[tokio::test]
@@ -309,12 +320,17 @@ async fn an_answer_to_what_was_sent_before_an_act_says_nothing_about_the_endpoin
     let people = app.second_gateway(Setup::default()).await;
     let stop = CancellationToken::new();
     let running = deliver_on(&app.gateway, &stop);
-    for (answer, act) in [("410 Gone", Act::Move), (LONG, Act::Move), (LONG, Act::Resume), ("410 Gone", Act::Rotate)] {
-        let mut case = Case::new(&people, State::Enabled, act).await;
+    for (answer, act) in [
+        ("410 Gone", Intervention::Move),
+        (LONG, Intervention::Move),
+        (LONG, Intervention::Resume),
+        ("410 Gone", Intervention::Rotate),
+    ] {
+        let mut case = Case::new(&people, EndpointCondition::Enabled, act).await;
         let old = case.hook.clone();
         old.hold();
         old.script(&[answer]);
-        create(&people, State::Enabled).await;
+        create(&people, EndpointCondition::Enabled).await;
         old.wait_for(1).await;
         case.act(&people).await;
         old.release();

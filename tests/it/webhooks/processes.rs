@@ -15,7 +15,7 @@ use eci_cache_gateway::domain::ids::EndpointId;
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::chaos::proxy::{Proxy, Sky, Target};
+use crate::chaos::proxy::{FaultProxy, ProxyTarget, Sky};
 use crate::support::gateway::TestGateway;
 use crate::support::hook::Hook;
 use crate::webhooks::faults::{IN_HAND, sealed, worker_on};
@@ -25,12 +25,12 @@ const FEW: usize = 100;
 const ARRIVED: &str = "SELECT count(*) FROM webhook_deliveries WHERE state = 2";
 
 /// A running `worker`, and what it has said.
-struct Worker {
+struct WorkerProcess {
     process: Child,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
-impl Worker {
+impl WorkerProcess {
     fn start(database: &PgConnectOptions) -> Self {
         let mut process = worker_on(database).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, said) = (Arc::new(Mutex::new(Vec::new())), BufReader::new(process.stderr.take().unwrap()));
@@ -73,7 +73,7 @@ impl Worker {
     }
 }
 
-impl Drop for Worker {
+impl Drop for WorkerProcess {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ended = self.process.kill();
@@ -122,10 +122,10 @@ fn time(line: Option<&String>) -> DateTime<Utc> {
 }
 
 /// A proxy before the test's database, and the way through it.
-async fn proxied(app: &TestGateway) -> (Proxy, PgConnectOptions) {
+async fn proxied(app: &TestGateway) -> (FaultProxy, PgConnectOptions) {
     let own = app.runtime_database();
     let socket = own.get_socket().unwrap().join(format!(".s.PGSQL.{}", own.get_port()));
-    let proxy = Proxy::before(Target::Postgres(socket)).await;
+    let proxy = FaultProxy::before(ProxyTarget::Postgres(socket)).await;
     let way = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(proxy.address.port());
     let way = way.username(own.get_username()).database(own.get_database().unwrap()).ssl_mode(PgSslMode::Disable);
     (proxy, way)
@@ -138,10 +138,10 @@ async fn a_process_told_to_stop_ends_its_two_hundred_and_leaves_the_rest_to_anot
     endpoints(&app, &hook, 5, 5).await;
     tell(&app, 12).await;
     hook.hold();
-    let mut first = Worker::start(&app.runtime_database());
+    let mut first = WorkerProcess::start(&app.runtime_database());
     hook.wait_for(200).await;
     until(&app, IN_HAND, 300).await;
-    let mut second = Worker::start(&app.runtime_database());
+    let mut second = WorkerProcess::start(&app.runtime_database());
     second.says(&["working"], 1).await;
     first.terminate();
     // What it has not begun goes back at once; what is in flight goes on, and nobody else sends it.
@@ -166,7 +166,7 @@ async fn a_database_that_falls_silent_while_results_are_recorded_loses_none_of_t
     tell(&app, 40).await;
     let (proxy, way) = proxied(&app).await;
     hook.hold();
-    let mut worker = Worker::start(&way);
+    let mut worker = WorkerProcess::start(&way);
     hook.wait_for(8).await;
     proxy.set(Sky { silent: true, ..Sky::default() });
     hook.release();
@@ -187,7 +187,7 @@ async fn a_minute_without_the_database_fills_no_log() {
     endpoints(&app, &hook, 1, 1).await;
     tell(&app, 1).await;
     let (proxy, way) = proxied(&app).await;
-    let mut worker = Worker::start(&way);
+    let mut worker = WorkerProcess::start(&way);
     hook.wait_for(1).await;
     let before = worker.said().len();
     proxy.set(Sky { refused: true, ..Sky::default() });

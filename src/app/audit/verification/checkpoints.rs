@@ -1,6 +1,6 @@
 //! The checkpoints' part of a verification: signature, place, predecessor, root; a saved one; and the end.
 
-use super::{Report, Verification, name};
+use super::{Verification, VerificationReport, name};
 use crate::domain::audit::checkpoint::Checkpoint;
 
 /// How many entries a rewritten stretch names.
@@ -101,7 +101,7 @@ impl Verification {
     }
 
     /// What was found.
-    pub fn report(self) -> Report {
+    pub fn report(self) -> VerificationReport {
         self.report
     }
 }

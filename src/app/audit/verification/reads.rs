@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{Report, Verification};
+use super::{Verification, VerificationReport};
 use crate::app::Error;
 use crate::app::audit::checkpoints;
 use crate::crypto::note::NoteVerifier;
@@ -19,7 +19,7 @@ const UNSEALED: i64 = 10_000;
 
 /// What a verification knows beforehand.
 #[derive(Debug, Clone, Default)]
-pub struct Subject {
+pub struct VerificationSubject {
     /// The keys that may have signed.
     pub keys: Vec<NoteVerifier>,
     /// A checkpoint that was saved before, whose signature has been verified.
@@ -29,7 +29,10 @@ pub struct Subject {
 }
 
 /// Verifies the audit of a database. Beside the report: the entries that the sealer has yet to reach.
-pub async fn verify(store: &Store, subject: &Subject) -> Result<(Report, HashSet<Uuid>), Error> {
+pub async fn verify(
+    store: &Store,
+    subject: &VerificationSubject,
+) -> Result<(VerificationReport, HashSet<Uuid>), Error> {
     let mut view = store.audit_view().await?;
     let dropped = dropped(&mut view).await?;
     let mut verification = Verification::new(subject.keys.clone(), subject.saved.clone(), dropped);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::app::cloud_accounts::CloudAccounts;
-use crate::domain::cloud_account::account_id::{Verdict, judge};
+use crate::domain::cloud_account::account_id::{AccountVerdict, judge};
 use crate::eci::Client;
 
 /// Whose a key is.
@@ -42,10 +42,10 @@ impl CloudAccounts {
         let found = client.ask_owner(&self.base.settings().sts_endpoint).await;
         let pinned = self.pinned_ids().await.ok().and_then(|pinned| pinned.get(account).cloned());
         let verdict = match judge(pinned.as_ref(), found.as_ref().ok()) {
-            Verdict::Same => KeyVerdict::Same,
-            Verdict::Unpinned(_) => KeyVerdict::Unpinned,
-            Verdict::Foreign(_) => KeyVerdict::Foreign,
-            Verdict::Unknown => KeyVerdict::Unknown,
+            AccountVerdict::Same => KeyVerdict::Same,
+            AccountVerdict::Unpinned(_) => KeyVerdict::Unpinned,
+            AccountVerdict::Foreign(_) => KeyVerdict::Foreign,
+            AccountVerdict::Unknown => KeyVerdict::Unknown,
         };
         KeyIdentity {
             verdict,

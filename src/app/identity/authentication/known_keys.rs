@@ -14,7 +14,7 @@ use crate::app::Error;
 use crate::app::identity::Identity;
 use crate::app::ttl_memo::{self, TtlMemo};
 use crate::domain::clock::{Instant, within};
-use crate::domain::identity::api_key::{ApiKey, Presented};
+use crate::domain::identity::api_key::{ApiKey, PresentedKey};
 use crate::domain::ids::ApiKeyId;
 use crate::store::HashedKey;
 
@@ -52,7 +52,7 @@ impl Identity {
     /// The key that is presented, as of `age` ago at the latest.
     pub(super) async fn known_key(
         &self,
-        presented: &Presented,
+        presented: &PresentedKey,
         age: Duration,
     ) -> Result<Option<Arc<HashedKey>>, Error> {
         self.known_key_of(presented.id, age).await
@@ -79,7 +79,7 @@ impl Identity {
 
     /// Hashes the secret anew that was hashed under the former master key: once that key is taken away, whoever used
     /// theirs meanwhile goes on. Nobody waits for it; where it fails, the next process that sees the key does it.
-    pub(super) fn rehash(&self, found: &HashedKey, presented: &Presented) {
+    pub(super) fn rehash(&self, found: &HashedKey, presented: &PresentedKey) {
         let fingerprint = &self.base.fingerprint();
         let is = fingerprint.of(API_KEY, presented.bytes());
         let Some(was) = fingerprint.of_former(API_KEY, presented.bytes()) else { return };

@@ -9,7 +9,7 @@ use crate::app::Error;
 use crate::app::identity::Identity;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::identity::issuer::DEFAULT;
-use crate::domain::identity::revocation::{Revocation, Target};
+use crate::domain::identity::revocation::{Revocation, RevocationTarget};
 use crate::domain::ids::ApiKeyId;
 
 /// How far back the audit is looked through, in days: no token lives that long.
@@ -21,7 +21,7 @@ const SPELLING: &str = "write subjects as GET /v1/me and the audit show them: <i
 impl Identity {
     /// What to tell of a revocation that was just made; none where its subject is known, or that cannot be told soon.
     pub(super) async fn hint_about(&self, made: &Revocation) -> Option<String> {
-        let Target::Subject { subject, .. } = &made.target else { return None };
+        let RevocationTarget::Subject { subject, .. } = &made.target else { return None };
         let known = self.known_of(subject, made.team.as_ref()).await.ok()?;
         if known.contains(subject) {
             return None;

@@ -8,7 +8,7 @@ use super::*;
 fn failed(spec: &Value, events: usize) -> EventBody {
     let event = |number: usize| json!({"Name": format!("e{number}"), "Type": "Warning", "Reason": "Failed", "Message": "m".repeat(900)});
     let events: Vec<Value> = (0..events).map(event).collect();
-    let mut cache = crate::app::view::testing::cache(spec);
+    let mut cache = crate::app::view::fixtures::cache(spec);
     cache.provider = Some(json!({"Status": "Failed", "Events": events}));
     EventBody::of_cache(EventType::Failed, &cache, (Some((Status::Creating, Status::Failed)), "observed"), Vec::new())
 }

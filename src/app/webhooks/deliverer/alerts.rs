@@ -7,21 +7,21 @@ use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::event::EventType;
 use crate::domain::ids::EventId;
 use crate::domain::webhooks::endpoint::Endpoint;
-use crate::domain::webhooks::health::{Verdict, verdict};
-use crate::store::{Ailing, NewEvent};
+use crate::domain::webhooks::health::{HealthVerdict, verdict};
+use crate::store::{FailingEndpoint, NewEvent};
 
 impl Webhooks {
     /// Does what its failures ask for: nothing, a warning, or switching it off.
-    pub(super) async fn tell_of_ailing(&self, ailing: &Ailing) -> Result<(), Error> {
+    pub(super) async fn tell_of_ailing(&self, ailing: &FailingEndpoint) -> Result<(), Error> {
         match verdict(&ailing.failing, self.base.now()) {
             _ if ailing.gone => self.switch_off(ailing, "gone").await,
-            Verdict::Disable => self.switch_off(ailing, "failing").await,
-            Verdict::Warn => self.warn(ailing).await,
-            Verdict::Wait => Ok(()),
+            HealthVerdict::Disable => self.switch_off(ailing, "failing").await,
+            HealthVerdict::Warn => self.warn(ailing).await,
+            HealthVerdict::Wait => Ok(()),
         }
     }
 
-    async fn warn(&self, ailing: &Ailing) -> Result<(), Error> {
+    async fn warn(&self, ailing: &FailingEndpoint) -> Result<(), Error> {
         let Some(kept) = self.base.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
         let endpoint = self.open_endpoint(kept)?;
         let event = self.endpoint_event(EventType::EndpointFailing, ailing, endpoint);
@@ -29,7 +29,7 @@ impl Webhooks {
         Ok(())
     }
 
-    async fn switch_off(&self, ailing: &Ailing, reason: &'static str) -> Result<(), Error> {
+    async fn switch_off(&self, ailing: &FailingEndpoint, reason: &'static str) -> Result<(), Error> {
         let Some(kept) = self.base.store().endpoint(&ailing.team, ailing.endpoint).await? else { return Ok(()) };
         let before = self.open_endpoint(kept)?;
         let version = before.version + 1;
@@ -48,7 +48,7 @@ impl Webhooks {
         Ok(())
     }
 
-    fn endpoint_event(&self, kind: EventType, ailing: &Ailing, endpoint: Endpoint) -> NewEvent {
+    fn endpoint_event(&self, kind: EventType, ailing: &FailingEndpoint, endpoint: Endpoint) -> NewEvent {
         let now = self.base.now();
         let body = EventBody::of_endpoint(kind.as_str(), endpoint, now);
         NewEvent {
@@ -62,7 +62,7 @@ impl Webhooks {
         }
     }
 
-    fn switched_off(&self, ailing: &Ailing, reason: &str) -> AuditEntry {
+    fn switched_off(&self, ailing: &FailingEndpoint, reason: &str) -> AuditEntry {
         let actor = Actor::worker("deliverer", ailing.team.clone(), self.base.new_request_id());
         let mut entry =
             actor.entry(self.base.audit_id(), self.base.now(), "disable_webhook_endpoint", Outcome::Succeeded);

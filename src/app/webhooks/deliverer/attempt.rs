@@ -7,35 +7,35 @@ use futures_util::FutureExt as _;
 
 use crate::app::Error;
 use crate::app::webhooks::Webhooks;
-use crate::app::webhooks::endpoints::Secrets;
+use crate::app::webhooks::endpoints::DeliverySecrets;
 use crate::app::webhooks::message::{render, word};
 use crate::domain::webhooks::DeliveryState;
 use crate::domain::webhooks::endpoint::EventFormat;
 use crate::domain::webhooks::health;
 use crate::domain::webhooks::retry::{AfterFailure, LONGEST_PAUSE, after_failure};
 use crate::store::{Claim, Finished};
-use crate::webhook::excerpt::shown;
-use crate::webhook::outcome::Outcome;
+use crate::webhook::excerpt::excerpt;
+use crate::webhook::outcome::DeliveryOutcome;
 use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign;
 
 /// An attempt that is over.
-pub(super) struct Ended {
+pub(super) struct EndedAttempt {
     /// What was sent.
     pub(super) claim: Claim,
     attempted: Attempted,
 }
 
-impl Ended {
+impl EndedAttempt {
     /// Whether it arrived.
     pub(super) fn is_good(&self) -> bool {
-        self.attempted.outcome == Outcome::Delivered
+        self.attempted.outcome == DeliveryOutcome::Delivered
     }
 }
 
 impl Webhooks {
     /// Makes one attempt. Whatever happens in it, it ends with an outcome.
-    pub(super) async fn attempt_delivery(&self, claim: Claim) -> Ended {
+    pub(super) async fn attempt_delivery(&self, claim: Claim) -> EndedAttempt {
         let attempted = match self.outgoing(&claim) {
             Ok(outgoing) => {
                 let sending =
@@ -50,10 +50,10 @@ impl Webhooks {
                 unsent("not_signed")
             }
         };
-        Ended { claim, attempted }
+        EndedAttempt { claim, attempted }
     }
 
-    fn keys_of(&self, claim: &Claim) -> Result<Secrets, Error> {
+    fn keys_of(&self, claim: &Claim) -> Result<DeliverySecrets, Error> {
         let to = &claim.to;
         let mut keys = self.open_keys(claim.endpoint, &to.secret)?;
         if let Some(old) = &to.old_secret {
@@ -82,7 +82,7 @@ impl Webhooks {
     }
 
     /// What is recorded of it; `failures` of its endpoint came before it in a row.
-    pub(super) fn finished(&self, ended: &Ended, failures: i32) -> Finished {
+    pub(super) fn finished(&self, ended: &EndedAttempt, failures: i32) -> Finished {
         let (claim, attempted) = (&ended.claim, &ended.attempted);
         metrics::counter!("ecg_webhook_attempts_total", "outcome" => word(attempted.outcome)).increment(1);
         metrics::histogram!("ecg_webhook_attempt_seconds").record(attempted.duration);
@@ -91,7 +91,7 @@ impl Webhooks {
         let schedule = claim.to.retry_schedule.as_deref();
         let after = after_failure(claim.attempt, schedule, self.base.entropy().permille());
         let (state, next_attempt_at) = match (attempted.outcome, after) {
-            (Outcome::Delivered, _) => (DeliveryState::Delivered, None),
+            (DeliveryOutcome::Delivered, _) => (DeliveryState::Delivered, None),
             (_, AfterFailure::Again(pause)) => (DeliveryState::Waiting, Some(now + pause)),
             (_, AfterFailure::Exhausted) => (DeliveryState::Exhausted, None),
         };
@@ -110,7 +110,7 @@ impl Webhooks {
             http_status: attempted.http_status.and_then(|status| i16::try_from(status).ok()),
             duration: chrono::Duration::from_std(attempted.duration).unwrap_or_default(),
             remote: attempted.remote,
-            response: shown(&attempted.response_excerpt).into_bytes(),
+            response: excerpt(&attempted.response_excerpt).into_bytes(),
             error: attempted.error,
         }
     }
@@ -119,7 +119,7 @@ impl Webhooks {
 /// What cannot be signed is not sent, and tried again: the key may have been missing only here.
 fn unsent(error: &'static str) -> Attempted {
     Attempted {
-        outcome: Outcome::Failed,
+        outcome: DeliveryOutcome::Failed,
         http_status: None,
         duration: Duration::ZERO,
         remote: None,

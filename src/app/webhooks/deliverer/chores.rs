@@ -35,7 +35,7 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// When what is to be done.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct ChorePlan {
     /// Something may be due.
     pub(super) look_now: bool,
     /// Something of an endpoint that wants order has ended: what comes behind it may go once that is recorded.
@@ -53,12 +53,12 @@ pub(super) struct Plan {
     /// How many have ended and are just being recorded.
     recording: usize,
     /// What is being done.
-    pub(super) under_way: HashSet<Kind>,
+    pub(super) under_way: HashSet<ChoreKind>,
 }
 
 /// The kinds of chores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum ChoreKind {
     Look,
     Record,
     Return,
@@ -66,7 +66,7 @@ pub(super) enum Kind {
     Compare,
 }
 
-impl Plan {
+impl ChorePlan {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             look_now: true,
@@ -84,7 +84,7 @@ impl Plan {
         }
     }
 
-    fn is_under_way(&self, kind: Kind) -> bool {
+    fn is_under_way(&self, kind: ChoreKind) -> bool {
         self.under_way.contains(&kind)
     }
 }
@@ -105,10 +105,10 @@ impl Deliverer {
         if now < self.plan.rest_until {
             return;
         }
-        if now >= self.plan.beat_at && !self.plan.is_under_way(Kind::Beat) {
+        if now >= self.plan.beat_at && !self.plan.is_under_way(ChoreKind::Beat) {
             self.beat(now);
         }
-        if now >= self.plan.compare_at && !self.plan.is_under_way(Kind::Compare) {
+        if now >= self.plan.compare_at && !self.plan.is_under_way(ChoreKind::Compare) {
             self.compare(now);
         }
         self.record(now);
@@ -137,16 +137,16 @@ impl Deliverer {
         let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
         // Whoever drains looks again when all that was claimed has been recorded.
         let waits = !self.endless
-            && (!self.in_flight.is_empty() || !self.finished.is_empty() || self.plan.is_under_way(Kind::Record));
+            && (!self.in_flight.is_empty() || !self.finished.is_empty() || self.plan.is_under_way(ChoreKind::Record));
         if self.stopping
-            || self.plan.is_under_way(Kind::Look)
+            || self.plan.is_under_way(ChoreKind::Look)
             || !due
             || free == 0
             || (waits && !self.plan.deep && self.plan.look_at > now)
         {
             return;
         }
-        self.plan.under_way.insert(Kind::Look);
+        self.plan.under_way.insert(ChoreKind::Look);
         (self.plan.look_now, self.plan.look_at) = (false, now + LOOK_EVERY);
         let (webhooks, worker) = (self.webhooks.clone(), self.worker);
         let slots = free.min(LOOK_BATCH);
@@ -165,8 +165,8 @@ impl Deliverer {
         let at = *self.plan.record_at.get_or_insert(now + linger);
         if self.finished.is_empty() {
             self.plan.record_at = None;
-        } else if !self.plan.is_under_way(Kind::Record) && (now >= at || self.finished.len() >= BATCH) {
-            self.plan.under_way.insert(Kind::Record);
+        } else if !self.plan.is_under_way(ChoreKind::Record) && (now >= at || self.finished.len() >= BATCH) {
+            self.plan.under_way.insert(ChoreKind::Record);
             self.plan.record_at = None;
             let rest = self.finished.split_off(self.finished.len().min(BATCH));
             let finished = std::mem::replace(&mut self.finished, rest);
@@ -180,10 +180,10 @@ impl Deliverer {
     }
 
     fn give_back(&mut self) {
-        if self.unused.is_empty() || self.plan.is_under_way(Kind::Return) {
+        if self.unused.is_empty() || self.plan.is_under_way(ChoreKind::Return) {
             return;
         }
-        self.plan.under_way.insert(Kind::Return);
+        self.plan.under_way.insert(ChoreKind::Return);
         let (webhooks, worker, ids) = (self.webhooks.clone(), self.worker, std::mem::take(&mut self.unused));
         self.chores.spawn(async move {
             let done = webhooks.base.store().give_back(worker, &ids).await;
@@ -192,7 +192,7 @@ impl Deliverer {
     }
 
     fn beat(&mut self, now: Instant) {
-        self.plan.under_way.insert(Kind::Beat);
+        self.plan.under_way.insert(ChoreKind::Beat);
         self.plan.beat_at = now + BEAT_EVERY;
         let (webhooks, worker) = (self.webhooks.clone(), self.worker);
         let known: Vec<DeliveryId> = self.known.iter().copied().collect();
@@ -205,19 +205,19 @@ impl Deliverer {
         // A panic in a statement: begin anew, what is in hand is found by the next worker.
         let failed = match chore.map_err(|_| dead())? {
             Chore::Looked(slots, done) => {
-                self.plan.under_way.remove(&Kind::Look);
+                self.plan.under_way.remove(&ChoreKind::Look);
                 done.map(|claims| self.note_looked(slots, claims)).err()
             }
             Chore::Recorded(finished, done) => {
-                self.plan.under_way.remove(&Kind::Record);
+                self.plan.under_way.remove(&ChoreKind::Record);
                 self.note_recorded(finished, done)
             }
             Chore::Returned(ids, done) => {
-                self.plan.under_way.remove(&Kind::Return);
+                self.plan.under_way.remove(&ChoreKind::Return);
                 self.note_returned(ids, done)
             }
             Chore::Beaten(began, done) => {
-                self.plan.under_way.remove(&Kind::Beat);
+                self.plan.under_way.remove(&ChoreKind::Beat);
                 match done {
                     Ok(beat) => {
                         self.note_beat(began, &beat)?;
@@ -227,7 +227,7 @@ impl Deliverer {
                 }
             }
             Chore::Compared(done) => {
-                self.plan.under_way.remove(&Kind::Compare);
+                self.plan.under_way.remove(&ChoreKind::Compare);
                 done.map(|changed| self.note_compared(&changed)).err()
             }
         };

@@ -6,7 +6,7 @@
 use tokio::time::Instant;
 
 use super::Deliverer;
-use super::chores::{COMPARE_EVERY, Chore, Kind};
+use super::chores::{COMPARE_EVERY, Chore, ChoreKind};
 use crate::domain::ids::EndpointId;
 
 impl Deliverer {
@@ -17,7 +17,7 @@ impl Deliverer {
         if known.is_empty() {
             return;
         }
-        self.plan.under_way.insert(Kind::Compare);
+        self.plan.under_way.insert(ChoreKind::Compare);
         let webhooks = self.webhooks.clone();
         self.chores.spawn(async move { Chore::Compared(webhooks.compare_endpoints(&known).await) });
     }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::secrets::Secrets;
+use super::secrets::DeliverySecrets;
 use crate::app::Error;
 use crate::app::webhooks::Webhooks;
-use crate::app::webhooks::message::Rendered;
+use crate::app::webhooks::message::RenderedMessage;
 use crate::domain::ids::{EndpointId, EventId};
 use crate::webhook::network::Networks;
-use crate::webhook::outcome::{NOT_VERIFIED, Outcome};
+use crate::webhook::outcome::{DeliveryOutcome, NOT_VERIFIED};
 use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign::{self, SigningKey};
 
@@ -27,7 +27,7 @@ impl Webhooks {
         &self,
         (endpoint, known): (EndpointId, Option<&[String]>),
         outgoing: Outgoing,
-        secrets: impl FnOnce() -> Result<Secrets, Error> + Send,
+        secrets: impl FnOnce() -> Result<DeliverySecrets, Error> + Send,
     ) -> Attempted {
         let sender = &self.sender;
         let Some(known) = known else { return sender.send(outgoing).await };
@@ -47,7 +47,7 @@ impl Webhooks {
         endpoint: EndpointId,
         to: &Outgoing,
         known: &[String],
-        secrets: impl FnOnce() -> Result<Secrets, Error> + Send,
+        secrets: impl FnOnce() -> Result<DeliverySecrets, Error> + Send,
     ) -> Option<Networks> {
         let asked = async {
             let (keys, own) = secrets()?;
@@ -81,7 +81,7 @@ impl Webhooks {
         let challenge = format!("{:032x}", u128::from_le_bytes(self.base.entropy().bytes()));
         let body =
             json!({"type": CHALLENGE, "timestamp": self.base.now(), "data": {"challenge": challenge}}).to_string();
-        let rendered = Rendered::native(body);
+        let rendered = RenderedMessage::native(body);
         let headers = self.signed(EventId::new(self.base.now(), self.base.entropy()), secrets, &rendered);
         (challenge, Outgoing { url, headers, body: rendered.body, timeout })
     }
@@ -91,7 +91,7 @@ impl Webhooks {
         &self,
         message: EventId,
         (keys, mut headers): (&[SigningKey], Vec<(String, String)>),
-        rendered: &Rendered,
+        rendered: &RenderedMessage,
     ) -> Vec<(String, String)> {
         let signed = sign::headers(keys, &message.to_string(), self.base.now(), &rendered.body);
         headers.extend(signed.into_iter().map(|(name, value)| (name.to_owned(), value)));
@@ -102,7 +102,7 @@ impl Webhooks {
 
 /// Where it was, if it echoed the challenge.
 pub(super) fn place_of(attempted: &Attempted, challenge: &str) -> Option<IpAddr> {
-    let echoed = attempted.outcome == Outcome::Delivered && echoes(&attempted.response_excerpt, challenge);
+    let echoed = attempted.outcome == DeliveryOutcome::Delivered && echoes(&attempted.response_excerpt, challenge);
     attempted.remote.filter(|_| echoed)
 }
 

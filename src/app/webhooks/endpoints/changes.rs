@@ -3,7 +3,7 @@
 use chrono::Duration;
 use secrecy::SecretString;
 
-use super::{Keys, secrets};
+use super::{SigningKeys, secrets};
 use crate::app::input::EndpointChanges;
 use crate::app::view::EndpointView;
 use crate::app::webhooks::Webhooks;
@@ -106,7 +106,7 @@ impl Webhooks {
             return Err(Error::Invalid(vec![error]));
         }
         let mut endpoint = self.own_endpoint(caller, id).await?;
-        let keys = Keys::of(secret.as_ref(), self.base.entropy(), endpoint.public_key.is_some())?;
+        let keys = SigningKeys::of(secret.as_ref(), self.base.entropy(), endpoint.public_key.is_some())?;
         endpoint.public_key = keys.public_key();
         endpoint.platform &= caller.may(Scope::PlatformSecurity);
         endpoint.old_secret_until = Some(self.base.now() + Duration::hours(keep_old_hours.into()));

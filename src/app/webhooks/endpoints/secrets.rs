@@ -16,15 +16,15 @@ use crate::webhook::sender;
 use crate::webhook::sign::SigningKey;
 
 /// What an endpoint signs with, and its own headers, for the moment of sending.
-pub(in crate::app) type Secrets = (Vec<SigningKey>, Vec<(String, String)>);
+pub(in crate::app) type DeliverySecrets = (Vec<SigningKey>, Vec<(String, String)>);
 
 /// The keys of one generation: HMAC always, ed25519 beside it where asked for.
-pub(super) struct Keys {
+pub(super) struct SigningKeys {
     pub(super) hmac: SigningSecret,
     pub(super) ed25519: Option<Ed25519Key>,
 }
 
-impl Keys {
+impl SigningKeys {
     pub(super) fn generate(entropy: &Entropy, ed25519: bool) -> Self {
         Self { hmac: SigningSecret::generate(entropy), ed25519: ed25519.then(|| Ed25519Key::generate(entropy)) }
     }
@@ -87,7 +87,7 @@ pub(super) fn check_headers(headers: &BTreeMap<String, SecretString>, findings: 
 }
 
 impl Webhooks {
-    pub(super) fn seal_keys(&self, endpoint: EndpointId, keys: &Keys) -> Vec<u8> {
+    pub(super) fn seal_keys(&self, endpoint: EndpointId, keys: &SigningKeys) -> Vec<u8> {
         let text = keys.text();
         self.base.sealer().seal(text.expose_secret().as_bytes(), &key_context(endpoint), self.base.entropy())
     }
@@ -110,7 +110,7 @@ impl Webhooks {
     }
 
     /// The same, as keys that may be sealed again.
-    pub(super) fn read_keys(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<Keys, Error> {
+    pub(super) fn read_keys(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<SigningKeys, Error> {
         let (mut hmac, mut ed25519) = (None, None);
         for key in self.open_keys(endpoint, sealed)? {
             match key {
@@ -119,7 +119,7 @@ impl Webhooks {
             }
         }
         let hmac = hmac.ok_or_else(|| Error::Internal("an endpoint has no secret".into()))?;
-        Ok(Keys { hmac, ed25519 })
+        Ok(SigningKeys { hmac, ed25519 })
     }
 
     /// An endpoint's own headers, for the moment of sending.

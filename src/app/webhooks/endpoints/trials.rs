@@ -8,11 +8,11 @@
 //! meanwhile.
 
 use super::challenge::{CHALLENGE, place_of};
-use super::secrets::Secrets;
+use super::secrets::DeliverySecrets;
 use crate::app::admission::{TOO_MANY_TESTS, UnderWay, without_permit};
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::webhooks::Webhooks;
-use crate::app::webhooks::message::{Rendered, render, word};
+use crate::app::webhooks::message::{RenderedMessage, render, word};
 use crate::app::{Error, access};
 use crate::domain::clock::Instant;
 use crate::domain::field::FieldError;
@@ -23,7 +23,7 @@ use crate::domain::webhooks::health::CAREFUL_AFTER;
 use crate::store::Trial;
 use crate::webhook::explain::{explain, no_echo};
 use crate::webhook::network::Networks;
-use crate::webhook::outcome::Outcome;
+use crate::webhook::outcome::DeliveryOutcome;
 use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign::SigningKey;
 
@@ -45,7 +45,7 @@ impl Webhooks {
         let body = EventBody::of_endpoint(TEST, endpoint.clone(), self.base.now()).to_json();
         let rendered = render(endpoint.options.format, &caller.team, message, &body)?;
         let attempted = without_permit(self.send_test(&endpoint, message, secrets, rendered)).await;
-        if attempted.outcome == Outcome::Delivered {
+        if attempted.outcome == DeliveryOutcome::Delivered {
             self.base.store().note_test_arrived(&caller.team, id, self.base.now(), free_at).await?;
             self.base.outlet().look.notify_one();
         }
@@ -70,8 +70,8 @@ impl Webhooks {
         &self,
         endpoint: &Endpoint,
         message: EventId,
-        secrets: Secrets,
-        rendered: Rendered,
+        secrets: DeliverySecrets,
+        rendered: RenderedMessage,
     ) -> Attempted {
         let timeout = self.webhook_timeout(endpoint.options.timeout_seconds);
         let headers = self.signed(message, (&secrets.0, secrets.1.clone()), &rendered);
@@ -80,7 +80,7 @@ impl Webhooks {
     }
 
     /// Everything that an endpoint signs and sends with, for the moment of sending: its keys, its own headers.
-    pub(super) async fn opened(&self, caller: &Caller, id: EndpointId) -> Result<Secrets, Error> {
+    pub(super) async fn opened(&self, caller: &Caller, id: EndpointId) -> Result<DeliverySecrets, Error> {
         let found = self.base.store().endpoint_secrets(&caller.team, id, self.base.now()).await?;
         let (secret, old, headers) = found.ok_or(Error::NotFound("webhook endpoint"))?;
         let mut keys = self.open_keys(id, &secret)?;
@@ -115,7 +115,7 @@ impl Webhooks {
             return Ok(Networks::default().with(place).texts());
         }
         let why = match (attempted.outcome, attempted.error) {
-            (Outcome::Delivered, _) => no_echo(attempted.http_status, &attempted.response_excerpt),
+            (DeliveryOutcome::Delivered, _) => no_echo(attempted.http_status, &attempted.response_excerpt),
             (_, error) => explain(error.unwrap_or("unanswered"), attempted.http_status, attempted.redirect.as_ref()),
         };
         let detail = format!("must answer a {CHALLENGE} with its data.challenge, as text or as JSON; {why}");

@@ -10,7 +10,7 @@ use crate::domain::entropy::Entropy;
 use crate::domain::ids::EndpointId;
 use crate::domain::webhooks::endpoint::Endpoint;
 use crate::domain::webhooks::endpoint::url::EndpointUrl;
-use crate::store::{KeptEndpoint, PlainUrl, Store};
+use crate::store::{PlainUrl, Store, StoredEndpoint};
 
 /// Most rows of one round.
 const BATCH: i64 = 500;
@@ -31,8 +31,8 @@ impl Webhooks {
     }
 
     /// An endpoint with its URL.
-    pub(in crate::app) fn open_endpoint(&self, kept: KeptEndpoint) -> Result<Endpoint, Error> {
-        let KeptEndpoint { endpoint, sealed_url } = kept;
+    pub(in crate::app) fn open_endpoint(&self, kept: StoredEndpoint) -> Result<Endpoint, Error> {
+        let StoredEndpoint { endpoint, sealed_url } = kept;
         let url = self.open_url(endpoint.id, endpoint.url.clone(), sealed_url.as_deref())?;
         Ok(Endpoint { url, ..endpoint })
     }

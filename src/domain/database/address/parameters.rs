@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use secrecy::SecretString;
 
-use super::uri::Pairs;
-use super::{Address, AddressError, options};
+use super::uri::UriParameters;
+use super::{AddressError, DatabaseAddress, options};
 
 /// What is done with a parameter.
 #[derive(Clone, Copy)]
-enum Rule {
+enum ParameterRule {
     /// Kept under this name.
     Keep(&'static str),
     /// Kept under this name; a number of up to 65535.
@@ -29,7 +29,7 @@ enum Rule {
     Refused(&'static str),
 }
 
-use Rule::{Keep, Number, Only, Options, Refused, Tls, TlsFlag, Unused};
+use ParameterRule::{Keep, Number, Only, Options, Refused, Tls, TlsFlag, Unused};
 
 const NO_GSS: &str = "GSSAPI is not supported: leave it out";
 const TIMEOUTS: &str = "silent connections are found by the gateway itself";
@@ -38,7 +38,7 @@ const SCHEMA: &str = "the tables live in the schema public of a database of thei
 /// The values of `sslmode`.
 const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
-const RULES: [(&[&str], Rule); 46] = [
+const RULES: [(&[&str], ParameterRule); 46] = [
     (&["host"], Keep("host")),
     (&["hostaddr"], Keep("hostaddr")),
     (&["port"], Number("port")),
@@ -134,8 +134,8 @@ const RULES: [(&[&str], Rule); 46] = [
 ];
 
 /// Reads the parameters, the last of each.
-pub(super) fn read(pairs: Pairs) -> Result<Address, AddressError> {
-    let mut reading = Reading::default();
+pub(super) fn read(pairs: UriParameters) -> Result<DatabaseAddress, AddressError> {
+    let mut reading = ParsedParameters::default();
     for (name, value) in pairs {
         reading.take(&name, value)?;
     }
@@ -143,7 +143,7 @@ pub(super) fn read(pairs: Pairs) -> Result<Address, AddressError> {
 }
 
 #[derive(Default)]
-struct Reading {
+struct ParsedParameters {
     values: BTreeMap<&'static str, String>,
     settings: Vec<(String, String)>,
     notes: Vec<String>,
@@ -151,7 +151,7 @@ struct Reading {
     secret: bool,
 }
 
-impl Reading {
+impl ParsedParameters {
     fn take(&mut self, name: &str, value: String) -> Result<(), AddressError> {
         if value.contains('\0') {
             return Err(AddressError::new("has a zero byte"));
@@ -166,7 +166,7 @@ impl Reading {
         self.apply(name, *rule, value)
     }
 
-    fn apply(&mut self, name: &'static str, rule: Rule, value: String) -> Result<(), AddressError> {
+    fn apply(&mut self, name: &'static str, rule: ParameterRule, value: String) -> Result<(), AddressError> {
         match rule {
             // As libpq: what is empty is not set.
             Keep(_) | Number(_) | Tls | TlsFlag if value.is_empty() => {}
@@ -212,14 +212,14 @@ impl Reading {
         ))
     }
 
-    fn finish(mut self) -> Result<Address, AddressError> {
+    fn finish(mut self) -> Result<DatabaseAddress, AddressError> {
         self.one_host()?;
         self.tls()?;
         if let Some(name) = self.values.remove("fallback_application_name") {
             self.values.entry("application_name").or_insert(name);
         }
         let values = self.values.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect();
-        Ok(Address { values, settings: self.settings, notes: self.notes })
+        Ok(DatabaseAddress { values, settings: self.settings, notes: self.notes })
     }
 
     /// One host: an address of one's own stands for several, and follows the primary.

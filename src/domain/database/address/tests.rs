@@ -7,12 +7,12 @@ use super::*;
 use crate::domain::property::holds;
 
 fn read(text: &str) -> Vec<(&'static str, String)> {
-    let address = Address::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let address = DatabaseAddress::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     address.parameters().map(|(name, value)| (name, value.to_owned())).collect()
 }
 
 fn refused(text: &str) -> String {
-    match Address::parse(text) {
+    match DatabaseAddress::parse(text) {
         Ok(address) => panic!("{text} is taken: {:?}", address.parameters().collect::<Vec<_>>()),
         Err(error) => error.to_string(),
     }
@@ -132,7 +132,7 @@ fn what_is_refused_is_told_with_the_right_spelling() {
 
 #[test]
 fn settings_of_the_session_are_read() {
-    let settings = |text: &str| Address::parse(text).unwrap().settings;
+    let settings = |text: &str| DatabaseAddress::parse(text).unwrap().settings;
     let wanted = [("search_path".to_owned(), "a, b".to_owned()), ("jit".to_owned(), "off".to_owned())];
     for options in
         ["-c search_path=a,\\ b -c jit=off", "-csearch_path=a,\\ b --jit=off", "--search-path=a,\\ b -c jit=off"]
@@ -144,7 +144,7 @@ fn settings_of_the_session_are_read() {
 
 #[test]
 fn what_has_no_effect_is_said() {
-    let notes = |text: &str| Address::parse(text).unwrap().notes;
+    let notes = |text: &str| DatabaseAddress::parse(text).unwrap().notes;
     assert_eq!(notes("postgres://h?sslmode=prefer"), [""; 0]);
     let told = notes("postgres://h?connect_timeout=10&keepalives=1");
     assert_eq!(told.len(), 2);
@@ -153,7 +153,7 @@ fn what_has_no_effect_is_said() {
 
 #[test]
 fn debug_shows_no_value() {
-    assert_eq!(format!("{:?}", Address::parse("postgres://u:hush@h").unwrap()).find("hush"), None);
+    assert_eq!(format!("{:?}", DatabaseAddress::parse("postgres://u:hush@h").unwrap()).find("hush"), None);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn nothing_panics() {
         "-c",
     ];
     holds(10_000, vec(select(parts.to_vec()), 0..=12), |parts| {
-        let _read = Address::parse(&parts.concat());
+        let _read = DatabaseAddress::parse(&parts.concat());
         Ok(())
     });
 }

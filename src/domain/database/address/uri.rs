@@ -6,10 +6,10 @@ use std::net::Ipv6Addr;
 
 use super::AddressError;
 
-pub(super) type Pairs = Vec<(String, String)>;
+pub(super) type UriParameters = Vec<(String, String)>;
 
 /// What stands behind the scheme.
-pub(super) fn pairs(rest: &str) -> Result<Pairs, AddressError> {
+pub(super) fn pairs(rest: &str) -> Result<UriParameters, AddressError> {
     let (user, rest) = match rest.find(['@', '/']) {
         Some(at) if rest[at..].starts_with('@') => (Some(&rest[..at]), &rest[at + 1..]),
         _ => (None, rest),
@@ -17,7 +17,7 @@ pub(super) fn pairs(rest: &str) -> Result<Pairs, AddressError> {
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
     unescaped(user, hosts, database)?;
-    let mut pairs = Pairs::new();
+    let mut pairs = UriParameters::new();
     if let Some(user) = user {
         userinfo(user, &mut pairs)?;
     }
@@ -45,7 +45,7 @@ fn unescaped(user: Option<&str>, hosts: &str, database: &str) -> Result<(), Addr
     Err(AddressError::new(format!("cannot be taken apart: {told}")))
 }
 
-fn userinfo(text: &str, pairs: &mut Pairs) -> Result<(), AddressError> {
+fn userinfo(text: &str, pairs: &mut UriParameters) -> Result<(), AddressError> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     add(pairs, "user", &decoded(user)?);
     add(pairs, "password", &decoded(password)?);
@@ -53,7 +53,7 @@ fn userinfo(text: &str, pairs: &mut Pairs) -> Result<(), AddressError> {
 }
 
 /// Several hosts become a list of each, as `host=a,b` has them.
-fn hosts(text: &str, has_user: bool, pairs: &mut Pairs) -> Result<(), AddressError> {
+fn hosts(text: &str, has_user: bool, pairs: &mut UriParameters) -> Result<(), AddressError> {
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
     for one in text.split(',') {
         let (host, port) = host_and_port(one)?;
@@ -88,7 +88,7 @@ fn host_and_port(text: &str) -> Result<(&str, &str), AddressError> {
     }
 }
 
-fn add(pairs: &mut Pairs, name: &str, value: &str) {
+fn add(pairs: &mut UriParameters, name: &str, value: &str) {
     if !value.is_empty() {
         pairs.push((name.to_owned(), value.to_owned()));
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{DEFAULT, Issuer, KeysFrom, Rule};
+use super::{DEFAULT, Issuer, IssuerRule, KeysFrom};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::{TeamId, TeamIdError};
 
@@ -51,7 +51,7 @@ impl Issuer {
         #[derive(Serialize)]
         struct Bound<'a> {
             issuer: Issuer,
-            rule: &'a Rule,
+            rule: &'a IssuerRule,
         }
         let rule = self.rules.iter().find(|known| known.name == rule)?;
         let issuer = Issuer { rules: Vec::new(), ..self.clone() };
@@ -68,12 +68,12 @@ mod tests {
     use crate::domain::identity::issuer::{ScopeSource, TeamSource};
 
     fn issuer() -> Issuer {
-        let rule = |name: &str, team: &str| Rule {
+        let rule = |name: &str, team: &str| IssuerRule {
             name: name.into(),
             matches: [("/repository".to_owned(), vec![format!("acme/{name}")])].into(),
             team: TeamSource { fixed: Some(team.into()), ..TeamSource::default() },
             scopes: ScopeSource { fixed: vec!["read".into()], ..ScopeSource::default() },
-            ..Rule::default()
+            ..IssuerRule::default()
         };
         Issuer {
             name: "github".into(),

@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use super::subject::{RESERVED, is_plain};
 use super::team_pattern::compile;
-use super::{ALGORITHMS, DEFAULT, Issuer, Keys, KeysFrom, Rule, ScopeSource, TeamSource, glob, pointer};
+use super::{ALGORITHMS, DEFAULT, Issuer, IssuerKeys, IssuerRule, KeysFrom, ScopeSource, TeamSource, glob, pointer};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::{Scope, TeamId};
 
@@ -90,7 +90,7 @@ impl Issuer {
     }
 }
 
-impl Keys {
+impl IssuerKeys {
     fn check(&self, issuer: &str, f: &mut Findings) {
         let (url, file, document) = (self.url.is_some(), self.file.is_some(), self.document.is_some());
         for (field, given, from) in [
@@ -121,7 +121,7 @@ pub fn discovery_url(issuer: &str) -> Option<Url> {
     good.then(|| Url::parse(&address).ok()).flatten()
 }
 
-impl Rule {
+impl IssuerRule {
     fn check(&self, issuer: &Issuer, at: &str, f: &mut Findings) {
         self.check_match(issuer, at, f);
         self.team.check(&format!("{at}/team"), f);
@@ -151,7 +151,7 @@ impl Rule {
 
 /// Whether the rule's match leaves out some token of the issuer: one of its pointers leads to something else than what
 /// every token has, and asks for more than anything at all.
-pub(super) fn restricts(issuer: &Issuer, rule: &Rule) -> bool {
+pub(super) fn restricts(issuer: &Issuer, rule: &IssuerRule) -> bool {
     rule.matches.iter().any(|(claim, patterns)| {
         let takes = |text: &String| patterns.iter().any(|pattern| glob::matches(pattern, text));
         match claim.as_str() {

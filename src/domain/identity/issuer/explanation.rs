@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::shown;
+use super::excerpt;
 
 /// How the gateway would treat a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TokenExplanation)]
-pub struct Explanation {
+pub struct TokenExplanation {
     /// Whether the token would be accepted.
     pub accepted: bool,
     /// The code with which a request with this token would be refused: `token_expired`, `no_rule_matches`, …
@@ -31,13 +31,13 @@ pub struct Explanation {
     #[schema(nullable = false)]
     pub issuer: Option<String>,
     /// The checks in order. Checks that were not reached are left out.
-    pub checks: Vec<Check>,
+    pub checks: Vec<TokenCheck>,
     /// The rules that were tried, in order.
-    pub rules: Vec<Tried>,
+    pub rules: Vec<TriedRule>,
     /// The explanation of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub caller: Option<Becomes>,
+    pub caller: Option<TokenCaller>,
     /// The keys of the issuer that cannot be used.
     pub skipped_keys: Vec<SkippedKey>,
 }
@@ -45,7 +45,7 @@ pub struct Explanation {
 /// One check of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TokenCheck)]
-pub struct Check {
+pub struct TokenCheck {
     /// The name of the check: `form`, `issuer`, `keys`, `key`, `algorithm`, `signature`, `claims`, `audience`,
     /// `times`, `subject`, `rules`, `team` or `scopes`.
     pub name: String,
@@ -61,23 +61,23 @@ pub struct Check {
 /// A rule that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TriedRule)]
-pub struct Tried {
+pub struct TriedRule {
     /// The name of the rule.
     pub rule: String,
     /// The pointers that did not match. If it is empty, the rule matches.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<FailedPointer>,
 }
 
 /// A JSON pointer of a rule that did not match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = FailedPointer)]
-pub struct Failed {
+pub struct FailedPointer {
     /// The JSON pointer.
     pub pointer: String,
     /// What the token has at this pointer: `absent`, `not_text` (an object, an empty array or null) or
     /// `another_value`.
     #[schema(value_type = String)]
-    pub found: Found,
+    pub found: PointerFinding,
     /// The values that the token has at this pointer: at most 5, each of at most 100 characters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
@@ -88,7 +88,7 @@ pub struct Failed {
 /// What stands where a rule looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Found {
+pub enum PointerFinding {
     /// There is no value.
     Absent,
     /// An object, an empty array or null: nothing that could match.
@@ -100,7 +100,7 @@ pub enum Found {
 /// The caller that a token would become.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = TokenCaller)]
-pub struct Becomes {
+pub struct TokenCaller {
     /// The subject, as it appears in the audit.
     pub subject: String,
     /// The name of the rule that matches.
@@ -126,17 +126,17 @@ pub struct SkippedKey {
     pub reason: String,
 }
 
-impl Failed {
+impl FailedPointer {
     /// A description of the value at the pointer.
     pub fn words(&self) -> String {
         match self.values.as_slice() {
             [] => self.found.words().to_owned(),
-            values => format!("is {}", shown::list(values)),
+            values => format!("is {}", excerpt::list(values)),
         }
     }
 }
 
-impl Found {
+impl PointerFinding {
     /// A phrase that follows the pointer.
     fn words(self) -> &'static str {
         match self {

@@ -28,10 +28,10 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
         let mut next = vec![false; steps.len() + 1];
         for (place, step) in steps.iter().enumerate().filter(|(place, _)| places[*place]) {
             match step {
-                Step::Byte(wanted) if *wanted == byte => next[place + 1] = true,
-                Step::Any => next[place] = true,
-                Step::Within if byte != b'/' => next[place] = true,
-                Step::Byte(_) | Step::Within => {}
+                GlobStep::Byte(wanted) if *wanted == byte => next[place + 1] = true,
+                GlobStep::Any => next[place] = true,
+                GlobStep::Within if byte != b'/' => next[place] = true,
+                GlobStep::Byte(_) | GlobStep::Within => {}
             }
         }
         if !next.contains(&true) {
@@ -44,15 +44,15 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// A star may also stand for nothing.
-fn skip_stars(steps: &[Step], places: &mut [bool]) {
+fn skip_stars(steps: &[GlobStep], places: &mut [bool]) {
     for (place, step) in steps.iter().enumerate() {
-        if places[place] && !matches!(step, Step::Byte(_)) {
+        if places[place] && !matches!(step, GlobStep::Byte(_)) {
             places[place + 1] = true;
         }
     }
 }
 
-enum Step {
+enum GlobStep {
     Byte(u8),
     /// `*`
     Within,
@@ -60,7 +60,7 @@ enum Step {
     Any,
 }
 
-fn steps(pattern: &[u8]) -> Vec<Step> {
+fn steps(pattern: &[u8]) -> Vec<GlobStep> {
     let mut steps = Vec::with_capacity(pattern.len());
     let mut rest = pattern;
     while let [first, others @ ..] = rest {
@@ -68,10 +68,10 @@ fn steps(pattern: &[u8]) -> Vec<Step> {
         match (first, rest) {
             (b'*', [b'*', more @ ..]) => {
                 rest = more;
-                steps.push(Step::Any);
+                steps.push(GlobStep::Any);
             }
-            (b'*', _) => steps.push(Step::Within),
-            (byte, _) => steps.push(Step::Byte(*byte)),
+            (b'*', _) => steps.push(GlobStep::Within),
+            (byte, _) => steps.push(GlobStep::Byte(*byte)),
         }
     }
     steps

@@ -20,7 +20,7 @@ pub struct Preset {
     pub title: &'static str,
     /// The parameters of the preset.
     pub parameters: &'static [Parameter],
-    make: fn(&Given) -> Issuer,
+    make: fn(&PresetParameters) -> Issuer,
 }
 
 /// A parameter of a preset.
@@ -35,9 +35,9 @@ pub struct Parameter {
 }
 
 /// The parameters of one preset, all of them.
-struct Given(BTreeMap<&'static str, String>);
+struct PresetParameters(BTreeMap<&'static str, String>);
 
-impl Given {
+impl PresetParameters {
     fn text(&self, name: &str) -> String {
         self.0.get(name).cloned().unwrap_or_default()
     }
@@ -98,7 +98,7 @@ impl Preset {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let issuer = (self.make)(&Given(given));
+        let issuer = (self.make)(&PresetParameters(given));
         issuer.check()?;
         Ok(issuer)
     }

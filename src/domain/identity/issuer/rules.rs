@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::explanation::{Failed, Found, Tried};
-use super::shown::{self, plain};
+use super::excerpt::{self, plain};
+use super::explanation::{FailedPointer, PointerFinding, TriedRule};
 use super::team_pattern::compile;
-use super::{Issuer, Rule, ScopeSource, TeamSource, check, glob, pointer};
+use super::{Issuer, IssuerRule, ScopeSource, TeamSource, check, glob, pointer};
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::{Scope, TeamId};
 
@@ -19,11 +19,11 @@ const MAX_NOTED_CHARS: usize = 256;
 
 /// The rules of one issuer, ready to judge.
 #[derive(Debug, Clone)]
-pub struct Rules(Vec<Ready>);
+pub struct CompiledRules(Vec<CompiledRule>);
 
 #[derive(Debug, Clone)]
-struct Ready {
-    rule: Rule,
+struct CompiledRule {
+    rule: IssuerRule,
     pattern: Option<Regex>,
     /// Whether scopes of the platform's plane count that the issuer spells out itself, behind the prefix.
     platform_by_prefix: bool,
@@ -76,7 +76,7 @@ pub enum WhyNoTeam {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unjudged {
     /// No rule matches: every rule, with what did not hold.
-    NoRule(Vec<Tried>),
+    NoRule(Vec<TriedRule>),
     /// The claim there is neither a text nor an array of texts.
     BadClaim {
         /// The rule that reads the claim.
@@ -86,17 +86,17 @@ pub enum Unjudged {
     },
 }
 
-impl Rules {
+impl CompiledRules {
     /// The rules of `issuer`, whose form has been found good, or what is wrong with them.
     pub fn of(issuer: &Issuer) -> Result<Self, Vec<FieldError>> {
         issuer.check()?;
-        let platform = |rule: &Rule| check::restricts(issuer, rule);
-        Ok(Self(issuer.rules.iter().map(|rule| Ready::of(rule, platform(rule))).collect()))
+        let platform = |rule: &IssuerRule| check::restricts(issuer, rule);
+        Ok(Self(issuer.rules.iter().map(|rule| CompiledRule::of(rule, platform(rule))).collect()))
     }
 
     /// The one rule that the operator's own settings make.
-    pub fn of_settings(rule: &Rule) -> Self {
-        Self(vec![Ready::of(rule, true)])
+    pub fn of_settings(rule: &IssuerRule) -> Self {
+        Self(vec![CompiledRule::of(rule, true)])
     }
 
     /// What the first rule that matches makes of the claims.
@@ -107,21 +107,21 @@ impl Rules {
             if failed.is_empty() {
                 return ready.judge(claims);
             }
-            tried.push(Tried { rule: ready.rule.name.clone(), failed });
+            tried.push(TriedRule { rule: ready.rule.name.clone(), failed });
         }
         Err(Unjudged::NoRule(tried))
     }
 
     /// Every rule up to the first that matches, with what did not hold and what stands there: for an operator.
-    pub fn tried(&self, claims: &Map<String, Value>) -> Vec<Tried> {
+    pub fn tried(&self, claims: &Map<String, Value>) -> Vec<TriedRule> {
         let mut tried = Vec::new();
         for ready in &self.0 {
             let mut failed = ready.failed(claims);
             for one in &mut failed {
-                one.values = shown::values(pointer::find(claims, &one.pointer));
+                one.values = excerpt::values(pointer::find(claims, &one.pointer));
             }
             let matches = failed.is_empty();
-            tried.push(Tried { rule: ready.rule.name.clone(), failed });
+            tried.push(TriedRule { rule: ready.rule.name.clone(), failed });
             if matches {
                 break;
             }
@@ -130,17 +130,17 @@ impl Rules {
     }
 }
 
-impl Ready {
-    fn of(rule: &Rule, platform_by_prefix: bool) -> Self {
+impl CompiledRule {
+    fn of(rule: &IssuerRule, platform_by_prefix: bool) -> Self {
         // Checked before: it can be compiled.
         let pattern = rule.team.pattern.as_deref().and_then(|pattern| compile(pattern).ok());
         Self { rule: rule.clone(), pattern, platform_by_prefix }
     }
 
-    fn failed(&self, claims: &Map<String, Value>) -> Vec<Failed> {
+    fn failed(&self, claims: &Map<String, Value>) -> Vec<FailedPointer> {
         let failed = self.rule.matches.iter().filter_map(|(pointer, expected)| {
             let found = held(pointer::find(claims, pointer), expected)?;
-            Some(Failed { pointer: pointer.clone(), found, values: Vec::new(), expected: expected.clone() })
+            Some(FailedPointer { pointer: pointer.clone(), found, values: Vec::new(), expected: expected.clone() })
         });
         failed.collect()
     }
@@ -223,17 +223,17 @@ impl Ready {
 }
 
 /// Nothing, if one of the patterns matches what is there.
-fn held(found: Option<&Value>, expected: &[String]) -> Option<Found> {
+fn held(found: Option<&Value>, expected: &[String]) -> Option<PointerFinding> {
     let matches = |text: &str| expected.iter().any(|pattern| glob::matches(pattern, text));
     let values = match found {
-        None => return Some(Found::Absent),
+        None => return Some(PointerFinding::Absent),
         Some(Value::Array(items)) => items.iter().filter_map(plain).collect::<Vec<_>>(),
         Some(value) => plain(value).into_iter().collect(),
     };
     if values.is_empty() {
-        return Some(Found::NotText);
+        return Some(PointerFinding::NotText);
     }
-    if values.iter().any(|text| matches(text)) { None } else { Some(Found::AnotherValue) }
+    if values.iter().any(|text| matches(text)) { None } else { Some(PointerFinding::AnotherValue) }
 }
 
 /// The texts in the claims there, or the pointer to one that holds something else.
@@ -261,7 +261,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn noted(pointers: &[String], claims: &Map<String, Value>) -> BTreeMap<String, String> {
     let value = |pointer: &String| {
         let text = plain(pointer::find(claims, pointer)?)?;
-        Some((pointer.clone(), shown::plainly(&text).take(MAX_NOTED_CHARS).collect()))
+        Some((pointer.clone(), excerpt::plainly(&text).take(MAX_NOTED_CHARS).collect()))
     };
     pointers.iter().filter_map(value).collect()
 }

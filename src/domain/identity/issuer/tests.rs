@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::explanation::Found;
-use super::rules::{Rules, Unjudged, WhyNoTeam};
+use super::explanation::PointerFinding;
+use super::rules::{CompiledRules, Unjudged, WhyNoTeam};
 use super::subject::NoSubject;
 use super::{DEFAULT, Issuer, glob, preset, subject};
 use crate::domain::identity::caller::Scope;
@@ -147,7 +147,7 @@ fn scopes_of_the_platform_need_a_match() {
     let mut rule = json!({"name": "r", "team": {"fixed": "web"}, "matches_anybody": true,
         "scopes": {"claims": ["/scope"], "prefix": "eci:"}});
     let token = claims(&json!({"scope": format!("eci:read eci:{platform} {platform} write"), "a": "b"}));
-    let given = |rule: &Value| Rules::of(&issuer(rule)).unwrap().judge(&token).unwrap().scopes;
+    let given = |rule: &Value| CompiledRules::of(&issuer(rule)).unwrap().judge(&token).unwrap().scopes;
     assert_eq!(given(&rule), [Scope::Read]);
     rule["match"] = json!({"/a": ["b"]});
     assert_eq!(given(&rule), [Scope::Read, Scope::from_word(platform).unwrap()]);
@@ -160,7 +160,7 @@ fn the_first_rule_that_matches_wins_and_others_are_told() {
         "team": {"fixed": "web"}, "noted": ["/repository", "/run", "/absent"]}));
     let other = json!({"name": "any", "match": {"/repository": ["my-org/*"]}, "team": {"fixed": "others"}});
     issuer.rules.push(serde_json::from_value(other).unwrap());
-    let rules = Rules::of(&issuer).unwrap();
+    let rules = CompiledRules::of(&issuer).unwrap();
     let main = claims(&json!({"repository": ["x", "my-org/app"], "ref": "refs/heads/main", "run": 7}));
     let found = rules.judge(&main).unwrap();
     assert_eq!((found.rule, found.teams[0].as_str()), ("main", "web"));
@@ -174,9 +174,9 @@ fn the_first_rule_that_matches_wins_and_others_are_told() {
     assert_eq!(
         told,
         [
-            ("main", "/ref", Found::NotText),
-            ("main", "/repository", Found::AnotherValue),
-            ("any", "/repository", Found::AnotherValue)
+            ("main", "/ref", PointerFinding::NotText),
+            ("main", "/repository", PointerFinding::AnotherValue),
+            ("any", "/repository", PointerFinding::AnotherValue)
         ]
     );
 }
@@ -185,7 +185,7 @@ fn the_first_rule_that_matches_wins_and_others_are_told() {
 fn a_team_is_what_the_rule_makes_of_a_word() {
     let teams = |team: &Value, token: &Value| {
         let rule = json!({"name": "r", "team": team, "matches_anybody": true});
-        let rules = Rules::of(&issuer(&rule)).unwrap();
+        let rules = CompiledRules::of(&issuer(&rule)).unwrap();
         let found = rules.judge(&claims(token)).map_err(|_| "bad").unwrap();
         found.no_team.map_or(Ok(found.teams.iter().map(ToString::to_string).collect::<Vec<_>>()), |no| Err(no.why))
     };
@@ -211,7 +211,7 @@ fn a_foreign_word_means_nothing_by_itself() {
         let rule = json!({"name": "r", "match": {"/a": ["b"]}, "team": {"fixed": "web"}, "scopes": scopes});
         let mut token = claims(token);
         token.insert("a".into(), json!("b"));
-        Rules::of(&issuer(&rule)).unwrap().judge(&token).map(|found| found.scopes).map_err(|_| "bad claim")
+        CompiledRules::of(&issuer(&rule)).unwrap().judge(&token).map(|found| found.scopes).map_err(|_| "bad claim")
     };
     let table =
         json!({"claims": ["/realm_access/roles"], "table": {"cache writer": ["read", "write"], "auditor": ["audit"]}});

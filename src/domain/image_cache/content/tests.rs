@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{CacheId, OperationId};
 use crate::domain::image_cache::drift::Drift;
-use crate::domain::image_cache::observation::Seen;
+use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::spec::fields::sample;
 use crate::domain::property::holds;
 use crate::domain::reconcile::adoption::{Adopter, adopted};
@@ -73,7 +73,7 @@ fn a_digest_says_more_than_the_tag_beside_it() {
 }
 
 fn cache(status: &str, expires: Option<i64>, number: u64) -> ImageCache {
-    let seen: Seen = Seen {
+    let seen: Observation = Observation {
         eci_cache_id: "imc-1".into(),
         status: status.into(),
         progress_percent: None,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fields::table::spec_fields;
 use super::fields::{FIELDS, Field};
 use super::limits::{note_credentials, note_spec};
-use super::values::{Given, Source, Value};
+use super::values::{FieldValue, SpecValue, ValueSource};
 use super::{AcrRegistry, EliminationStrategy, ImageCacheSpec, RegistryCredential};
 use crate::domain::field::{FieldError, Findings};
 
@@ -19,7 +19,7 @@ macro_rules! changes {
         /// the table ([`super::fields`]) that an update takes.
         #[derive(Debug, Clone, Default, Serialize, Deserialize)]
         pub struct ImageCacheChanges {
-            $( #[doc = $in_update] pub $field: <$type as Value>::Change, )*
+            $( #[doc = $in_update] pub $field: <$type as SpecValue>::Change, )*
             /// The logins to registries for the new build.
             #[serde(skip)]
             pub registry_credentials: Vec<RegistryCredential>,
@@ -27,13 +27,13 @@ macro_rules! changes {
 
         impl ImageCacheChanges {
             /// Every field with what is said of it, without the logins, in the order of the table.
-            pub fn given(&self) -> [(&'static Field, Given<'_>); [$( stringify!($field) ),*].len()] {
+            pub fn given(&self) -> [(&'static Field, FieldValue<'_>); [$( stringify!($field) ),*].len()] {
                 [$( (&FIELDS.$field, self.$field.given()) ),*]
             }
 
             /// Reads every field but the logins, in the order of the table.
-            pub fn read<S: Source>(source: &S) -> Result<Self, S::Error> {
-                Ok(Self { $( $field: Value::read(source, &FIELDS.$field)?, )* registry_credentials: Vec::new() })
+            pub fn read<S: ValueSource>(source: &S) -> Result<Self, S::Error> {
+                Ok(Self { $( $field: SpecValue::read(source, &FIELDS.$field)?, )* registry_credentials: Vec::new() })
             }
 
             /// The spec with these changes, unchecked.

@@ -25,9 +25,9 @@ pub struct Field {
     /// What the OpenAPI document says of its values.
     pub schema: Schema,
     /// How it is checked.
-    pub form: Form,
+    pub form: ValueForm,
     /// What is told of its value where requests are recorded.
-    pub told: Told,
+    pub audit: AuditForm,
     /// Whether it is part of the content ([`crate::domain::image_cache::content`]).
     pub in_content: bool,
     /// What it is for.
@@ -57,7 +57,7 @@ impl Schema {
 
 /// How the values of a field are checked, beside what its type and its [`Schema`] say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ValueForm {
     /// Printable characters, as many as the schema says.
     Text,
     /// A region: what is read is one.
@@ -101,9 +101,9 @@ pub enum Form {
 
 /// What is told of a value where requests are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum AuditForm {
     /// The value itself: it can hold no secret.
-    Shown,
+    Plain,
     /// A keyed hash: somebody may have written a secret into it.
     Hashed,
     /// A keyed hash: it is a secret, which is kept sealed until the build has begun.
@@ -134,14 +134,14 @@ impl Field {
     /// The most values.
     pub const fn most(&self) -> usize {
         match (self.schema.max_items, self.form) {
-            (Some(most), _) | (None, Form::Tags { most }) => most,
+            (Some(most), _) | (None, ValueForm::Tags { most }) => most,
             _ => usize::MAX,
         }
     }
 
     /// Which numbers it may be, for a refusal.
     pub fn in_range(&self) -> String {
-        let unit = if let Form::Number { unit, .. } = self.form { unit } else { "" };
+        let unit = if let ValueForm::Number { unit, .. } = self.form { unit } else { "" };
         format!("must be {} to {}{unit}", self.range().start(), self.range().end())
     }
 
@@ -154,12 +154,12 @@ impl Field {
 
     /// The number that the cloud takes where none is given; 0 where that is not known.
     pub const fn usual(&self) -> i32 {
-        if let Form::Number { usual: Some(usual), .. } = self.form { usual } else { 0 }
+        if let ValueForm::Number { usual: Some(usual), .. } = self.form { usual } else { 0 }
     }
 
     /// Whether its values are numbers or truths and nothing else.
     pub fn is_plain(&self) -> bool {
-        matches!(self.form, Form::Number { .. } | Form::Flag)
+        matches!(self.form, ValueForm::Number { .. } | ValueForm::Flag)
     }
 }
 
@@ -177,7 +177,7 @@ macro_rules! statics {
     };
     ( $(
         $field:ident: $type:ty as $json:ty, $wire:literal, $schema:tt,
-        [$form:expr, $told:expr, content: $in_content:literal],
+        [$form:expr, $audit:expr, content: $in_content:literal],
         $purpose:literal $( like $example:literal )?, { $( $in_update:literal )? },
         { $( $when:ident $shown:literal )? };
     )* ) => {
@@ -194,7 +194,7 @@ macro_rules! statics {
                 wire: $wire,
                 schema: schema! $schema,
                 form: $form,
-                told: $told,
+                audit: $audit,
                 in_content: $in_content,
                 purpose: $purpose,
                 in_update: [$( Some($in_update), )? None][0],

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use secrecy::ExposeSecret as _;
 
 use super::fields::objects::{ACR_REGISTRY, LOGIN, Member};
-use super::fields::{FIELDS, Field, Form};
-use super::values::Given;
+use super::fields::{FIELDS, Field, ValueForm};
+use super::values::FieldValue;
 use super::{AcrRegistry, GATEWAY_TAGS, ImageCacheSpec, NewImageCache, RegistryCredential};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::image_ref::ImageRef;
@@ -28,39 +28,39 @@ impl NewImageCache {
 /// All of it, in the order of the table; its images only where they are asked for now.
 pub(super) fn note_spec(spec: &ImageCacheSpec, with_images: bool, findings: &mut Findings) {
     for (field, given) in spec.given() {
-        if with_images || field.form != Form::Images {
+        if with_images || field.form != ValueForm::Images {
             note(field, given, findings);
         }
     }
 }
 
 /// One field; nothing was said of one that is unset.
-pub(in crate::domain) fn note(field: &Field, given: Given<'_>, findings: &mut Findings) {
+pub(in crate::domain) fn note(field: &Field, given: FieldValue<'_>, findings: &mut Findings) {
     match (field.form, given) {
-        (Form::Text, Given::Text(text)) => {
+        (ValueForm::Text, FieldValue::Text(text)) => {
             let most = field.schema.max_length.unwrap_or(usize::MAX);
             let told = || format!("must be 1 to {most} printable characters");
             findings.allow(is_text(text, most), || field.pointer(), "invalid", told);
         }
-        (Form::Id, Given::Text(id)) => findings.allow(is_id(id), || field.pointer(), "invalid", || ID_FORM),
-        (Form::Number { .. }, Given::Number(number)) => {
+        (ValueForm::Id, FieldValue::Text(id)) => findings.allow(is_id(id), || field.pointer(), "invalid", || ID_FORM),
+        (ValueForm::Number { .. }, FieldValue::Number(number)) => {
             findings.allow(field.range().contains(&number), || field.pointer(), "out_of_range", || field.in_range());
         }
-        (Form::Images, Given::Texts(images)) => note_images(field, images, findings),
-        (Form::Ids { of }, Given::Texts(ids)) => {
+        (ValueForm::Images, FieldValue::Texts(images)) => note_images(field, images, findings),
+        (ValueForm::Ids { of }, FieldValue::Texts(ids)) => {
             note_count(field, ids.len(), of, findings);
             for (place, id) in ids.iter().enumerate() {
                 findings.allow(is_id(id), || field.at(place), "invalid", || ID_FORM);
             }
         }
-        (Form::Hosts { of }, Given::Texts(hosts)) => {
+        (ValueForm::Hosts { of }, FieldValue::Texts(hosts)) => {
             note_count(field, hosts.len(), of, findings);
             for (place, host) in hosts.iter().enumerate() {
                 findings.allow(is_host(host), || field.at(place), "invalid", || HOST_FORM);
             }
         }
-        (Form::Tags { .. }, Given::Tags(tags)) => note_tags(field, tags, findings),
-        (Form::Objects { of }, Given::AcrRegistries(registries)) => {
+        (ValueForm::Tags { .. }, FieldValue::Tags(tags)) => note_tags(field, tags, findings),
+        (ValueForm::Objects { of }, FieldValue::AcrRegistries(registries)) => {
             note_count(field, registries.len(), of, findings);
             for (place, registry) in registries.iter().enumerate() {
                 note_acr(registry, &field.at(place), findings);
@@ -122,7 +122,7 @@ fn note_acr(registry: &AcrRegistry, field: &str, findings: &mut Findings) {
 
 pub(super) fn note_credentials(credentials: &[RegistryCredential], findings: &mut Findings) {
     let list = &FIELDS.registry_credentials;
-    if let Form::Objects { of } = list.form {
+    if let ValueForm::Objects { of } = list.form {
         note_count(list, credentials.len(), of, findings);
     }
     for (place, login) in credentials.iter().enumerate() {

@@ -14,7 +14,7 @@ use crate::domain::region::Region;
 /// The value of a field.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(untagged)]
-pub enum Given<'a> {
+pub enum FieldValue<'a> {
     /// Nothing was said.
     Unset,
     /// A text, a region or an id.
@@ -33,7 +33,7 @@ pub enum Given<'a> {
     AcrRegistries(&'a [AcrRegistry]),
 }
 
-impl Given<'_> {
+impl FieldValue<'_> {
     /// Whether nothing was said.
     pub fn is_unset(&self) -> bool {
         matches!(self, Self::Unset)
@@ -63,7 +63,7 @@ pub trait Word: Copy + 'static {
 }
 
 /// Where values are read from, by field.
-pub trait Source {
+pub trait ValueSource {
     /// A value that cannot be what it is, or is not there and must be.
     type Error;
 
@@ -88,15 +88,15 @@ pub trait Source {
 }
 
 /// The type of a field.
-pub trait Value: Sized {
+pub trait SpecValue: Sized {
     /// What an update says of it: none where it stays as it is.
     type Change;
 
     /// The value, whatever its type.
-    fn given(&self) -> Given<'_>;
+    fn given(&self) -> FieldValue<'_>;
 
     /// What the source says of the field.
-    fn read<S: Source>(source: &S, field: &'static Field) -> Result<Self, S::Error>;
+    fn read<S: ValueSource>(source: &S, field: &'static Field) -> Result<Self, S::Error>;
 
     /// Makes it what the update says.
     fn change(&mut self, to: &Self::Change);
@@ -105,15 +105,15 @@ pub trait Value: Sized {
 /// A type whose values are there, and what an update says of it.
 macro_rules! value {
     ( $( $type:ty, $self:ident => $given:expr, $read:ident; )+ ) => { $(
-        impl Value for $type {
+        impl SpecValue for $type {
             type Change = Option<$type>;
 
-            fn given(&self) -> Given<'_> {
+            fn given(&self) -> FieldValue<'_> {
                 let $self = self;
                 $given
             }
 
-            fn read<S: Source>(source: &S, field: &'static Field) -> Result<Self, S::Error> {
+            fn read<S: ValueSource>(source: &S, field: &'static Field) -> Result<Self, S::Error> {
                 source.$read(field)
             }
 
@@ -127,24 +127,24 @@ macro_rules! value {
 }
 
 value! {
-    String, text => Given::Text(text), required;
-    Region, region => Given::Text(region.as_str()), region;
-    Vec<String>, texts => Given::Texts(texts), texts;
-    BTreeMap<String, String>, tags => Given::Tags(tags), tags;
-    Vec<AcrRegistry>, all => Given::AcrRegistries(all), acr_registries;
+    String, text => FieldValue::Text(text), required;
+    Region, region => FieldValue::Text(region.as_str()), region;
+    Vec<String>, texts => FieldValue::Texts(texts), texts;
+    BTreeMap<String, String>, tags => FieldValue::Tags(tags), tags;
+    Vec<AcrRegistry>, all => FieldValue::AcrRegistries(all), acr_registries;
 }
 
 /// A type whose values may be left out, and of which an update says the same.
 macro_rules! optional {
     ( $( $type:ty, $given:expr, |$source:ident, $field:ident| $read:expr; )+ ) => { $(
-        impl Value for Option<$type> {
+        impl SpecValue for Option<$type> {
             type Change = Self;
 
-            fn given(&self) -> Given<'_> {
-                self.as_ref().map_or(Given::Unset, $given)
+            fn given(&self) -> FieldValue<'_> {
+                self.as_ref().map_or(FieldValue::Unset, $given)
             }
 
-            fn read<S: Source>($source: &S, $field: &'static Field) -> Result<Self, S::Error> {
+            fn read<S: ValueSource>($source: &S, $field: &'static Field) -> Result<Self, S::Error> {
                 $read
             }
 
@@ -158,12 +158,12 @@ macro_rules! optional {
 }
 
 optional! {
-    String, |text| Given::Text(text), |source, field| source.text(field);
-    i32, |number| Given::Number(*number), |source, field| source.number(field);
-    bool, |flag| Given::Flag(*flag), |source, field| source.flag(field);
-    Vec<String>, |texts| Given::Texts(texts), |source, field| source.texts(field).map(some_of);
-    BTreeMap<String, String>, Given::Tags, |source, field| source.tags(field).map(some_tags);
-    Vec<AcrRegistry>, |all| Given::AcrRegistries(all), |source, field| source.acr_registries(field).map(some_of);
+    String, |text| FieldValue::Text(text), |source, field| source.text(field);
+    i32, |number| FieldValue::Number(*number), |source, field| source.number(field);
+    bool, |flag| FieldValue::Flag(*flag), |source, field| source.flag(field);
+    Vec<String>, |texts| FieldValue::Texts(texts), |source, field| source.texts(field).map(some_of);
+    BTreeMap<String, String>, FieldValue::Tags, |source, field| source.tags(field).map(some_tags);
+    Vec<AcrRegistry>, |all| FieldValue::AcrRegistries(all), |source, field| source.acr_registries(field).map(some_of);
 }
 
 fn some_tags(tags: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
@@ -174,14 +174,14 @@ fn some_of<T>(list: Vec<T>) -> Option<Vec<T>> {
     Some(list).filter(|list| !list.is_empty())
 }
 
-impl<W: Word> Value for Option<W> {
+impl<W: Word> SpecValue for Option<W> {
     type Change = Self;
 
-    fn given(&self) -> Given<'_> {
-        self.map_or(Given::Unset, |word| Given::Word(word.as_wire()))
+    fn given(&self) -> FieldValue<'_> {
+        self.map_or(FieldValue::Unset, |word| FieldValue::Word(word.as_wire()))
     }
 
-    fn read<S: Source>(source: &S, field: &'static Field) -> Result<Self, S::Error> {
+    fn read<S: ValueSource>(source: &S, field: &'static Field) -> Result<Self, S::Error> {
         source.word(field)
     }
 
@@ -206,21 +206,21 @@ pub trait Texts {
 /// The type of a member of an object.
 pub trait Text: Sized {
     /// The value, whatever its type.
-    fn seen(&self) -> Given<'_>;
+    fn seen(&self) -> FieldValue<'_>;
 
     /// What the source says of the member.
     fn take<S: Texts>(source: &S, member: &'static Member) -> Result<Self, S::Error>;
 
     /// Whether nothing was said.
     fn is_unset(&self) -> bool {
-        matches!(self.seen(), Given::Unset | Given::Texts([]))
+        matches!(self.seen(), FieldValue::Unset | FieldValue::Texts([]))
     }
 }
 
 macro_rules! text {
     ( $( $type:ty, $read:ident; )+ ) => { $(
         impl Text for $type {
-            fn seen(&self) -> Given<'_> {
+            fn seen(&self) -> FieldValue<'_> {
                 self.given()
             }
 

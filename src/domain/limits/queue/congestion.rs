@@ -17,12 +17,12 @@ use std::time::Duration;
 /// The judgement of each party; those that need none are forgotten.
 #[derive(Debug)]
 pub(super) struct Congestion<K> {
-    parties: HashMap<K, Line>,
+    parties: HashMap<K, LineState>,
     swept: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Line {
+struct LineState {
     /// Since when all who began had waited behind many.
     long_since: Option<Duration>,
     /// When one began last that had.
@@ -55,7 +55,7 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
             }
             return;
         }
-        let fresh = Line { long_since: None, noted: now, until: Duration::ZERO };
+        let fresh = LineState { long_since: None, noted: now, until: Duration::ZERO };
         let line = self.parties.entry(party.clone()).or_insert(fresh);
         if now.saturating_sub(line.noted) > Self::AFTER {
             line.long_since = None;
@@ -78,7 +78,7 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
 
     /// One of `party` will stand behind so many others: a trial that shows a long line is over.
     pub(super) fn waits_behind(&mut self, party: &K, others: usize, now: Duration) {
-        let tried = |line: &&mut Line| line.is_tried(Self::AFTER, now);
+        let tried = |line: &&mut LineState| line.is_tried(Self::AFTER, now);
         if let Some(line) = self.parties.get_mut(party).filter(tried).filter(|_| others > Self::LONG_AGAIN) {
             line.until = now + Self::STANDS;
         }
@@ -93,13 +93,13 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
     fn sweep(&mut self, now: Duration) {
         if now.saturating_sub(self.swept) >= Self::AFTER {
             self.swept = now;
-            let is_needed = |line: &Line| now < line.until || line.is_tried(Self::AFTER, now);
+            let is_needed = |line: &LineState| now < line.until || line.is_tried(Self::AFTER, now);
             self.parties.retain(|_, line| is_needed(line) || now.saturating_sub(line.noted) <= Self::AFTER);
         }
     }
 }
 
-impl Line {
+impl LineState {
     /// Whether it stood until a short time ago.
     fn is_tried(&self, after: Duration, now: Duration) -> bool {
         !self.until.is_zero() && now >= self.until && now.saturating_sub(self.until) <= after

@@ -11,13 +11,13 @@ pub(super) struct Drain {
     /// When this span began.
     since: Duration,
     /// In this span and in the one before.
-    spans: [Span; 2],
+    spans: [DrainSpan; 2],
     /// Since when somebody stands there; none: nobody does.
     waiting_since: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Span {
+struct DrainSpan {
     called: u32,
     /// For how long somebody stood there.
     waited: Duration,
@@ -66,8 +66,8 @@ impl Drain {
         }
         let past = now.saturating_sub(self.since);
         if past >= Self::SPAN {
-            let before = if past < Self::SPAN * 2 { self.spans[0] } else { Span::default() };
-            self.spans = [Span::default(), before];
+            let before = if past < Self::SPAN * 2 { self.spans[0] } else { DrainSpan::default() };
+            self.spans = [DrainSpan::default(), before];
             self.since = now;
         }
     }

@@ -8,7 +8,7 @@ use super::congestion::Congestion;
 
 /// Who stands in a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Waiter {
+pub(super) struct QueuedRequest {
     /// The number by which the queue names it.
     pub(super) id: u64,
     pub(super) since: Duration,
@@ -20,7 +20,7 @@ pub(super) struct Waiter {
     pub(super) begun: u64,
 }
 
-impl Waiter {
+impl QueuedRequest {
     /// Whether its turn comes too late, in a line that stands, where nobody is worked for who came before that.
     pub(super) fn is_late(&self, before: Duration, now: Duration) -> bool {
         now > self.until || !self.delayed && self.since < before
@@ -39,7 +39,7 @@ pub(super) struct Lane<K> {
 
 /// One party's line, by the order in which they came: those who are not delayed, and those who are.
 #[derive(Debug, Default)]
-pub(super) struct Line([VecDeque<Waiter>; 2]);
+pub(super) struct Line([VecDeque<QueuedRequest>; 2]);
 
 impl<K: Eq + Hash + Clone> Lane<K> {
     pub(super) fn new() -> Self {
@@ -67,7 +67,7 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         own + others.map(|(_, line)| line.len().min(own + 1)).sum::<usize>()
     }
 
-    pub(super) fn push(&mut self, party: &K, waiter: Waiter) {
+    pub(super) fn push(&mut self, party: &K, waiter: QueuedRequest) {
         let line = self.lines.entry(party.clone()).or_default();
         if line.len() == 0 {
             self.turns.push_back(party.clone());
@@ -78,7 +78,7 @@ impl<K: Eq + Hash + Clone> Lane<K> {
 
     /// One of the party whose turn it is among those that `may`, and whether its line stands; then it is the next
     /// one's.
-    pub(super) fn pop(&mut self, now: Duration, may: impl Fn(&K) -> bool) -> Option<(K, Waiter, bool)> {
+    pub(super) fn pop(&mut self, now: Duration, may: impl Fn(&K) -> bool) -> Option<(K, QueuedRequest, bool)> {
         let place = self.turns.iter().position(may)?;
         let party = self.turns.remove(place)?;
         let stands = self.congestion.is(&party, now);
@@ -103,7 +103,7 @@ impl<K: Eq + Hash + Clone> Lane<K> {
     }
 
     /// Takes out who stands there under that number.
-    pub(super) fn remove(&mut self, party: &K, id: u64) -> Option<Waiter> {
+    pub(super) fn remove(&mut self, party: &K, id: u64) -> Option<QueuedRequest> {
         let line = self.lines.get_mut(party)?;
         let found = line.0.iter_mut().find_map(|half| {
             let place = half.binary_search_by_key(&id, |waiter| waiter.id).ok()?;
@@ -137,7 +137,7 @@ impl Line {
     }
 
     /// The first; where the line stands the first of those that are delayed, or else the newest.
-    fn pop(&mut self, stands: bool) -> Option<Waiter> {
+    fn pop(&mut self, stands: bool) -> Option<QueuedRequest> {
         let [others, delayed] = &mut self.0;
         if stands {
             return delayed.pop_front().or_else(|| others.pop_back());

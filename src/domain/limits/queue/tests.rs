@@ -6,7 +6,7 @@ use super::*;
 
 mod regimes;
 
-const ROOM: Room = Room {
+const ROOM: Capacity = Capacity {
     running: 1,
     lists: 1,
     queue: 4,
@@ -27,8 +27,14 @@ fn id(arrival: Arrival) -> u64 {
 }
 
 /// One arrives that would wait as long as anybody.
-fn arrive<K: Eq + Hash + Clone>(queue: &mut Queue<K>, room: &Room, class: Class, party: &K, now: Duration) -> Arrival {
-    queue.arrive(room, &Asking { class, party, until: now + room.max_wait, delayed: false }, now)
+fn arrive<K: Eq + Hash + Clone>(
+    queue: &mut Queue<K>,
+    room: &Capacity,
+    class: Class,
+    party: &K,
+    now: Duration,
+) -> Arrival {
+    queue.arrive(room, &QueueRequest { class, party, until: now + room.max_wait, delayed: false }, now)
 }
 
 fn leave(queue: &mut Queue<&str>, ended: Class, now: Duration) -> (Option<u64>, Vec<u64>) {
@@ -49,7 +55,7 @@ fn whoever_finds_room_begins_at_once() {
 
 #[test]
 fn higher_classes_go_first_and_the_lowest_does_not_starve() {
-    let room = Room { queue: 100, ..ROOM };
+    let room = Capacity { queue: 100, ..ROOM };
     let mut queue = Queue::default();
     arrive(&mut queue, &room, Class::Read, &"a", ms(0));
     let list = id(arrive(&mut queue, &room, Class::List, &"a", ms(0)));
@@ -74,7 +80,7 @@ fn higher_classes_go_first_and_the_lowest_does_not_starve() {
 
 #[test]
 fn parties_take_turns() {
-    let room = Room { queue: 100, ..ROOM };
+    let room = Capacity { queue: 100, ..ROOM };
     let mut queue = Queue::default();
     arrive(&mut queue, &room, Class::Read, &"greedy", ms(0));
     let greedy: Vec<u64> = (0..10).map(|_| id(arrive(&mut queue, &room, Class::Read, &"greedy", ms(0)))).collect();
@@ -85,7 +91,7 @@ fn parties_take_turns() {
 
 #[test]
 fn the_share_of_each_is_the_same_however_much_one_sends() {
-    let room = Room { queue: 64, ..ROOM };
+    let room = Capacity { queue: 64, ..ROOM };
     let mut queue = Queue::default();
     let mut owner = BTreeMap::new();
     let mut served: BTreeMap<&str, u32> = BTreeMap::new();
@@ -127,7 +133,7 @@ fn full_lines_turn_away_the_lowest_class_and_the_longest_line() {
 
 #[test]
 fn lists_never_have_all_the_places() {
-    let room = Room { running: 3, lists: 1, queue: 100, ..ROOM };
+    let room = Capacity { running: 3, lists: 1, queue: 100, ..ROOM };
     let mut queue = Queue::default();
     assert_eq!(arrive(&mut queue, &room, Class::List, &"a", ms(0)), Arrival::Begin);
     let list = id(arrive(&mut queue, &room, Class::List, &"b", ms(1)));
@@ -152,7 +158,7 @@ fn lists_never_have_all_the_places() {
 
 #[test]
 fn half_of_the_places_for_lists_are_kept_from_whoever_had_more_than_its_share() {
-    let room = Room { running: 8, lists: 2, queue: 100, ..ROOM };
+    let room = Capacity { running: 8, lists: 2, queue: 100, ..ROOM };
     let mut queue = Queue::default();
     let mut away = Vec::new();
     assert_eq!(arrive(&mut queue, &room, Class::List, &"modest", ms(0)), Arrival::Begin);
@@ -179,7 +185,7 @@ fn half_of_the_places_for_lists_are_kept_from_whoever_had_more_than_its_share() 
 
 #[test]
 fn once_greed_is_forgotten_all_places_are_taken() {
-    let room = Room { running: 8, lists: 2, queue: 100, ..ROOM };
+    let room = Capacity { running: 8, lists: 2, queue: 100, ..ROOM };
     let mut queue = Queue::default();
     let mut away = Vec::new();
     assert_eq!(arrive(&mut queue, &room, Class::List, &"modest", ms(0)), Arrival::Begin);

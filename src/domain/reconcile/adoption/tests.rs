@@ -12,7 +12,7 @@ fn at(minute: i64) -> Instant {
     Instant::UNIX_EPOCH + chrono::Duration::minutes(minute)
 }
 
-fn seen(status: &str) -> Seen {
+fn seen(status: &str) -> Observation {
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let event = |kind: &str, minute: i64| ProviderEvent {
         name: format!("{kind}.{minute}"),
@@ -23,7 +23,7 @@ fn seen(status: &str) -> Seen {
         first_at: Some(at(minute)),
         last_at: Some(at(minute)),
     };
-    Seen {
+    Observation {
         eci_cache_id: "imc-1".into(),
         status: status.into(),
         progress_percent: Some(60),
@@ -44,7 +44,7 @@ fn seen(status: &str) -> Seen {
     }
 }
 
-fn row(seen: &Seen) -> ImageCache {
+fn row(seen: &Observation) -> ImageCache {
     let entropy = Entropy::from_seed(7);
     let adopter = Adopter {
         cache: CacheId::new(at(10), &entropy),
@@ -93,8 +93,13 @@ fn the_clouds_word_is_the_status() {
 
 #[test]
 fn an_adopted_cache_can_be_updated() {
-    let bare =
-        Seen { name: String::new(), created_at: None, images: vec!["nginx".into()], events: vec![], ..seen("Ready") };
+    let bare = Observation {
+        name: String::new(),
+        created_at: None,
+        images: vec!["nginx".into()],
+        events: vec![],
+        ..seen("Ready")
+    };
     let cache = row(&bare);
     assert_eq!((cache.spec.name.as_str(), cache.spec.retention_days), ("imc-1", None));
     assert_eq!((cache.created_at, cache.ready_at), (at(10), Some(at(10))));

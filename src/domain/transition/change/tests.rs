@@ -35,7 +35,7 @@ fn cache(status: Status) -> ImageCache {
         updated_at: at(0),
         ready_at: None,
         expires_at: None,
-        evidence: Evidence::default(),
+        evidence: BuildEvidence::default(),
         last_matched_at: None,
         provider: None,
         misses: 0,
@@ -44,8 +44,8 @@ fn cache(status: Status) -> ImageCache {
     }
 }
 
-fn seen(status: &str) -> Seen {
-    Seen {
+fn seen(status: &str) -> Observation {
+    Observation {
         eci_cache_id: "imc-1".into(),
         status: status.into(),
         progress_percent: Some(10),
@@ -87,9 +87,9 @@ fn after_an_update_the_old_builds_ready_moves_nothing() {
     ready.snapshot_id = Some("s-old".into());
     let updating = updating(&ready, ready.spec.clone(), at(1)).next;
     assert_eq!((updating.status, updating.generation), (Status::Updating, 2));
-    let old = Seen { snapshot_id: Some("s-old".into()), ..seen("Ready") };
+    let old = Observation { snapshot_id: Some("s-old".into()), ..seen("Ready") };
     assert_eq!(observe(&updating, Some(&old), at(2), LAG).unwrap().moved, None);
-    let new = Seen { snapshot_id: Some("s-new".into()), ..seen("Ready") };
+    let new = Observation { snapshot_id: Some("s-new".into()), ..seen("Ready") };
     assert_eq!(observe(&updating, Some(&new), at(2), LAG).unwrap().event, Some(EventType::Updated));
     let building = observe(&updating, Some(&seen("Updating")), at(2), LAG).unwrap().next;
     assert_eq!(observe(&building, Some(&old), at(3), LAG).unwrap().event, Some(EventType::Updated));
@@ -113,9 +113,9 @@ fn a_flash_caches_late_snapshot_is_not_the_new_build() {
     let mut ready = cache(Status::Ready);
     ready.flash_snapshot_id = Some("s-flash".into());
     let updating = updating(&ready, ready.spec.clone(), at(1)).next;
-    let old = Seen { snapshot_id: Some("s-late".into()), ..seen("Ready") };
+    let old = Observation { snapshot_id: Some("s-late".into()), ..seen("Ready") };
     assert_eq!(observe(&updating, Some(&old), at(2), LAG).unwrap().moved, None, "the old build's standard snapshot");
-    let new = Seen { flash_snapshot_id: Some("s-flash-2".into()), ..seen("Ready") };
+    let new = Observation { flash_snapshot_id: Some("s-flash-2".into()), ..seen("Ready") };
     assert_eq!(observe(&updating, Some(&new), at(2), LAG).unwrap().event, Some(EventType::Updated));
 }
 
@@ -125,7 +125,7 @@ fn a_look_that_lags_behind_an_earlier_one_moves_nothing() {
     ready.snapshot_id = Some("s-old".into());
     let updating = updating(&ready, ready.spec.clone(), at(1)).next;
     let building = observe(&updating, Some(&seen("Updating")), at(1), LAG).unwrap().next;
-    let old = Seen { snapshot_id: Some("s-old".into()), ..seen("Ready") };
+    let old = Observation { snapshot_id: Some("s-old".into()), ..seen("Ready") };
     assert_eq!(observe(&building, Some(&old), at(1), LAG).unwrap().moved, None);
     let odd = observe(&updating, Some(&seen("Warming")), at(1), LAG).unwrap().next;
     assert_eq!(observe(&odd, Some(&old), at(1), LAG).unwrap().moved, None, "nor after a word of tomorrow");
@@ -135,7 +135,7 @@ fn a_look_that_lags_behind_an_earlier_one_moves_nothing() {
 fn an_update_that_was_carried_out_shows() {
     let mut ready = cache(Status::Ready);
     ready.snapshot_id = Some("s-old".into());
-    let snapshot = |id: &str| Seen { snapshot_id: Some(id.into()), ..seen("Ready") };
+    let snapshot = |id: &str| Observation { snapshot_id: Some(id.into()), ..seen("Ready") };
     assert!(was_updated(&ready, &seen("Updating")) && was_updated(&ready, &seen("UpdateFailed")));
     assert!(was_updated(&ready, &snapshot("s-new")) && !was_updated(&ready, &snapshot("s-old")));
 }
@@ -171,7 +171,7 @@ fn a_failed_build_says_why() {
         first_at: None,
         last_at: Some(at),
     };
-    let failed = Seen { events: vec![warning("Pulling", at(1)), warning("Failed", at(2))], ..seen("Failed") };
+    let failed = Observation { events: vec![warning("Pulling", at(1)), warning("Failed", at(2))], ..seen("Failed") };
     let change = observe(&cache(Status::Creating), Some(&failed), at(3), LAG).unwrap();
     assert_eq!(change.next.failure.unwrap().code, "Failed");
     assert_eq!(change.event, Some(EventType::Failed));
@@ -189,7 +189,7 @@ fn what_had_ended_goes_on_along_the_graph() {
     let ended = Status::ALL.into_iter().filter(|status| status.is_final());
     for before in ended {
         for word in ["Preparing", "Creating", "Ready", "Updating", "UpdateFailed", "Failed", "A word of tomorrow"] {
-            let again = |shown, rebuilt| Input::ShownAgain { shown, rebuilt };
+            let again = |shown, rebuilt| TransitionInput::ShownAgain { shown, rebuilt };
             let (from, to) = found(&cache(before), &seen(word), again, at(9), LAG).moved.unwrap();
             assert!(from == before && from.may_come_back_as(to), "{from} to {to}, shown as {word}");
             assert_eq!(to == Status::Deleting, before == Status::Deleted, "one is still to be removed");

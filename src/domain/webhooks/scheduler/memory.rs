@@ -5,7 +5,7 @@
 
 use chrono::Duration;
 
-use super::words::End;
+use super::types::AttemptEnd;
 use crate::domain::clock::Instant;
 use crate::domain::webhooks::health::CAREFUL_AFTER;
 
@@ -14,13 +14,13 @@ const LONGEST_REST: Duration = Duration::hours(25);
 
 /// What is remembered of one endpoint.
 #[derive(Debug, Clone, Copy)]
-pub struct Memory {
+pub struct EndpointMemory {
     revision: i64,
     failures: i32,
     paused_until: Option<Instant>,
 }
 
-impl Memory {
+impl EndpointMemory {
     /// What the database says when the endpoint's first delivery is read.
     pub const fn new(revision: i64, failures: i32) -> Self {
         Self { revision, failures, paused_until: None }
@@ -52,7 +52,7 @@ impl Memory {
 
     /// Counts how an attempt ended. `false`: somebody acted upon the endpoint since the attempt was read, so that its
     /// end says nothing of the endpoint any more.
-    pub fn count(&mut self, end: &End) -> bool {
+    pub fn count(&mut self, end: &AttemptEnd) -> bool {
         if end.revision != self.revision {
             return false;
         }

@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 
-use super::memory::Memory;
-use super::words::{Address, Limits};
+use super::memory::EndpointMemory;
+use super::types::{DeliveryLimits, EndpointInfo};
 use crate::domain::clock::Instant;
 
 /// What is remembered of one endpoint, and what waits for it here.
 #[derive(Debug)]
-pub(super) struct Place<T> {
-    pub(super) address: Address,
+pub(super) struct EndpointSlot<T> {
+    pub(super) address: EndpointInfo,
     pub(super) queue: VecDeque<T>,
     pub(super) flying: usize,
-    pub(super) memory: Memory,
+    pub(super) memory: EndpointMemory,
     pub(super) listed: bool,
     /// How much of it may be in hand: more with each that arrives, half as much with each that does not.
     pub(super) trust: usize,
@@ -22,10 +22,10 @@ pub(super) struct Place<T> {
     pub(super) used_at: Instant,
 }
 
-impl<T> Place<T> {
-    pub(super) fn new(address: Address, trust: usize, now: Instant) -> Self {
+impl<T> EndpointSlot<T> {
+    pub(super) fn new(address: EndpointInfo, trust: usize, now: Instant) -> Self {
         Self {
-            memory: Memory::new(address.revision, address.failures),
+            memory: EndpointMemory::new(address.revision, address.failures),
             address,
             queue: VecDeque::new(),
             flying: 0,
@@ -40,7 +40,7 @@ impl<T> Place<T> {
         self.queue.is_empty() && self.flying == 0
     }
 
-    pub(super) fn cap(&self, limits: &Limits) -> usize {
+    pub(super) fn cap(&self, limits: &DeliveryLimits) -> usize {
         if self.memory.is_failing() { 1 } else { limits.per_endpoint }
     }
 
@@ -63,7 +63,7 @@ impl<T> Place<T> {
         self.more && most > 0 && self.queue.len() + self.flying <= most / 4 * 3
     }
 
-    pub(super) fn adjust_trust(&mut self, good: bool, limits: &Limits) {
+    pub(super) fn adjust_trust(&mut self, good: bool, limits: &DeliveryLimits) {
         let trust = if good { self.trust + 1 } else { self.trust / 2 };
         self.trust = trust.clamp(limits.first_hand(), limits.hand_per_endpoint);
     }

@@ -3,7 +3,8 @@
 use super::*;
 use crate::domain::entropy::Entropy;
 
-const LIMITS: Limits = Limits { flying: 6, per_team: 4, per_endpoint: 2, hand: 20, hand_per_endpoint: 8 };
+const LIMITS: DeliveryLimits =
+    DeliveryLimits { flying: 6, per_team: 4, per_endpoint: 2, hand: 20, hand_per_endpoint: 8 };
 
 fn now() -> Instant {
     Instant::UNIX_EPOCH
@@ -14,20 +15,20 @@ fn endpoints() -> [EndpointId; 4] {
     std::array::from_fn(|_| EndpointId::new(now(), &entropy))
 }
 
-fn address(team: &str, endpoint: EndpointId) -> Address {
-    Address { team: team.parse().unwrap(), endpoint, spacing: None, free_at: None, failures: 0, revision: 1 }
+fn address(team: &str, endpoint: EndpointId) -> EndpointInfo {
+    EndpointInfo { team: team.parse().unwrap(), endpoint, spacing: None, free_at: None, failures: 0, revision: 1 }
 }
 
 /// Puts `count` items `name0`, `name1`, … in the hand of the scheduler.
-fn put(scheduler: &mut Scheduler<String>, address: &Address, name: &str, count: usize) {
+fn put(scheduler: &mut Scheduler<String>, address: &EndpointInfo, name: &str, count: usize) {
     for number in 0..count {
         assert_eq!(scheduler.take(address.clone(), format!("{name}{number}"), now()), Vec::<String>::new());
     }
 }
 
 /// An end of an attempt at the first revision.
-fn end(good: bool, paused_until: Option<Instant>) -> End {
-    End { revision: 1, good, paused_until }
+fn end(good: bool, paused_until: Option<Instant>) -> AttemptEnd {
+    AttemptEnd { revision: 1, good, paused_until }
 }
 
 /// How much more endpoints take, other than usual.
@@ -105,7 +106,7 @@ fn a_pause_gives_back_and_takes_nothing_until_it_is_over() {
 fn a_rate_spaces_what_goes_out() {
     let [a, b, ..] = endpoints();
     let mut scheduler = Scheduler::new(LIMITS);
-    let spaced = Address { spacing: Some(Duration::milliseconds(500)), ..address("one", a) };
+    let spaced = EndpointInfo { spacing: Some(Duration::milliseconds(500)), ..address("one", a) };
     put(&mut scheduler, &spaced, "a", 3);
     put(&mut scheduler, &address("one", b), "b", 1);
     assert_eq!(send_all(&mut scheduler), ["a0", "b0"]);
@@ -114,7 +115,7 @@ fn a_rate_spaces_what_goes_out() {
     assert_eq!(scheduler.next(half).as_deref(), Some("a1"));
     // Who comes to an empty scheduler brings the time along.
     let mut other = Scheduler::new(LIMITS);
-    put(&mut other, &Address { free_at: scheduler.free_at(a), ..spaced }, "a", 1);
+    put(&mut other, &EndpointInfo { free_at: scheduler.free_at(a), ..spaced }, "a", 1);
     assert_eq!(other.next(half), None);
     assert_eq!(other.next(half + Duration::milliseconds(500)).as_deref(), Some("a0"));
 }
@@ -154,7 +155,10 @@ fn what_waits_for_an_endpoint_that_cannot_take_it_is_not_looked_for_at_once() {
     scheduler.note_behind(b, until);
     assert!(scheduler.is_hungry(), "its rest is over");
     // One that fails, and has nothing in hand, is tried at once.
-    assert_eq!(scheduler.take(Address { failures: 3, ..address("two", c) }, "c0".into(), now()), Vec::<String>::new());
+    assert_eq!(
+        scheduler.take(EndpointInfo { failures: 3, ..address("two", c) }, "c0".into(), now()),
+        Vec::<String>::new()
+    );
     scheduler.note_behind(c, now());
     assert!(!scheduler.is_hungry(), "one at a time");
     send_all(&mut scheduler);
@@ -166,7 +170,7 @@ fn what_waits_for_an_endpoint_that_cannot_take_it_is_not_looked_for_at_once() {
 #[test]
 fn an_endpoint_that_takes_what_it_is_sent_may_have_more_in_hand() {
     let [a, b, ..] = endpoints();
-    let mut scheduler = Scheduler::new(Limits { hand_per_endpoint: 18, ..LIMITS });
+    let mut scheduler = Scheduler::new(DeliveryLimits { hand_per_endpoint: 18, ..LIMITS });
     for (endpoint, good) in [(a, true), (a, true), (a, true), (b, false)] {
         put(&mut scheduler, &address("one", endpoint), "x", 1);
         send_all(&mut scheduler);
@@ -188,7 +192,7 @@ fn an_endpoint_that_takes_what_it_is_sent_may_have_more_in_hand() {
 #[test]
 fn an_act_upon_an_endpoint_ends_its_rest_and_gives_back_what_was_read_before() {
     let [a, ..] = endpoints();
-    let newer = Address { revision: 2, ..address("one", a) };
+    let newer = EndpointInfo { revision: 2, ..address("one", a) };
     let until = now() + Duration::hours(24);
     let mut scheduler = Scheduler::new(LIMITS);
     put(&mut scheduler, &address("one", a), "a", 3);
@@ -212,7 +216,7 @@ fn a_rest_that_a_leaping_clock_wrote_is_none() {
     put(&mut scheduler, &address("one", a), "a", 1);
     send_all(&mut scheduler);
     scheduler.ended(a, &end(false, Some(now() + Duration::days(9))), now());
-    let far = Address { free_at: Some(now() + Duration::days(9)), ..address("one", a) };
+    let far = EndpointInfo { free_at: Some(now() + Duration::days(9)), ..address("one", a) };
     assert_eq!(scheduler.take(far, "a1".into(), now()), Vec::<String>::new());
     assert_eq!(send_all(&mut scheduler), ["a1"]);
 }

@@ -56,7 +56,7 @@ fn nothing_panics() {
         }
         let (body, query) = (edited(body, &in_body), edited(&plain, &in_query));
         for headers in [&headers[..], &[]] {
-            let request = Request { method: "POST", path: "/", query: &query, headers, body: body.as_bytes() };
+            let request = RawRequest { method: "POST", path: "/", query: &query, headers, body: body.as_bytes() };
             let _format = format_of(&request);
             let told = match Incoming::read(&request) {
                 Ok(incoming) => {
@@ -73,8 +73,8 @@ fn nothing_panics() {
 }
 
 /// Parameters of an action that do not mean the request itself.
-fn parameters() -> impl Strategy<Value = Pairs> {
-    btree_map("Image\\.[0-9]{1,3}", any::<String>(), 0..8).prop_map(Pairs::from_iter)
+fn parameters() -> impl Strategy<Value = FormPairs> {
+    btree_map("Image\\.[0-9]{1,3}", any::<String>(), 0..8).prop_map(FormPairs::from_iter)
 }
 
 #[test]
@@ -82,7 +82,8 @@ fn what_is_signed_by_v1_is_verified_and_nothing_else() {
     holds(300, (parameters(), select(&["GET", "POST"][..])), |(parameters, method)| {
         let extra: Vec<(&str, &str)> = parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let query = v1(method, &extra, "");
-        let read = |method, query: &str| Incoming::read(&Request { method, path: "/", query, headers: &[], body: b"" });
+        let read =
+            |method, query: &str| Incoming::read(&RawRequest { method, path: "/", query, headers: &[], body: b"" });
         let incoming = read(method, &query).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
         prop_assert!(incoming.verify(&secret()).is_ok());
         for (key, value) in &parameters {
@@ -105,7 +106,7 @@ fn what_is_signed_by_v3_is_verified_and_nothing_else() {
         let headers = v3(body.as_bytes(), &[form, ("x-acs-anything", &value)], "");
         let read = |body: &str, headers: &[(String, String)]| {
             let request =
-                Request { method: "POST", path: "/", query: "RegionId=cn-beijing", headers, body: body.as_bytes() };
+                RawRequest { method: "POST", path: "/", query: "RegionId=cn-beijing", headers, body: body.as_bytes() };
             Incoming::read(&request)
         };
         let incoming = read(&body, &headers).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;

@@ -2,53 +2,53 @@
 
 use std::collections::BTreeMap;
 
-use super::flat::{Fields, Flat};
-use super::{Refused, region};
+use super::flat::{Flat, ObjectFields};
+use super::{ParameterError, region};
 use crate::domain::image_cache::spec::AcrRegistry;
 use crate::domain::image_cache::spec::fields::Field;
 use crate::domain::image_cache::spec::fields::objects::Member;
-use crate::domain::image_cache::spec::values::{Source, Texts, Word};
+use crate::domain::image_cache::spec::values::{Texts, ValueSource, Word};
 use crate::domain::region::Region;
 
-impl Source for Flat<'_> {
-    type Error = Refused;
+impl ValueSource for Flat<'_> {
+    type Error = ParameterError;
 
-    fn region(&self, _: &'static Field) -> Result<Region, Refused> {
+    fn region(&self, _: &'static Field) -> Result<Region, ParameterError> {
         region(self)
     }
 
-    fn required(&self, field: &'static Field) -> Result<String, Refused> {
+    fn required(&self, field: &'static Field) -> Result<String, ParameterError> {
         Flat::required(self, field.wire).map(str::to_owned)
     }
 
-    fn text(&self, field: &'static Field) -> Result<Option<String>, Refused> {
+    fn text(&self, field: &'static Field) -> Result<Option<String>, ParameterError> {
         Ok(self.owned(field.wire))
     }
 
-    fn number(&self, field: &'static Field) -> Result<Option<i32>, Refused> {
+    fn number(&self, field: &'static Field) -> Result<Option<i32>, ParameterError> {
         Flat::number(self, field.wire)
     }
 
-    fn flag(&self, field: &'static Field) -> Result<Option<bool>, Refused> {
+    fn flag(&self, field: &'static Field) -> Result<Option<bool>, ParameterError> {
         Flat::flag(self, field.wire)
     }
 
     /// An empty word says something only where the set has one.
-    fn word<W: Word>(&self, field: &'static Field) -> Result<Option<W>, Refused> {
+    fn word<W: Word>(&self, field: &'static Field) -> Result<Option<W>, ParameterError> {
         let said = self.raw(field.wire).filter(|word| !word.is_empty() || W::from_wire("").is_some());
-        let known = |word| W::from_wire(word).ok_or_else(|| Refused::invalid(field.wire, &words::<W>()));
+        let known = |word| W::from_wire(word).ok_or_else(|| ParameterError::invalid(field.wire, &words::<W>()));
         said.map(known).transpose()
     }
 
-    fn texts(&self, field: &'static Field) -> Result<Vec<String>, Refused> {
+    fn texts(&self, field: &'static Field) -> Result<Vec<String>, ParameterError> {
         if field.is_numbered() { self.list(field.parameter(), field.most()) } else { Ok(self.joined(field.wire)) }
     }
 
-    fn tags(&self, field: &'static Field) -> Result<BTreeMap<String, String>, Refused> {
+    fn tags(&self, field: &'static Field) -> Result<BTreeMap<String, String>, ParameterError> {
         Flat::tags(self, field.most())
     }
 
-    fn acr_registries(&self, field: &'static Field) -> Result<Vec<AcrRegistry>, Refused> {
+    fn acr_registries(&self, field: &'static Field) -> Result<Vec<AcrRegistry>, ParameterError> {
         let list = field.parameter();
         let objects = self.objects(list, field.most())?.into_iter();
         objects.map(|(place, fields)| AcrRegistry::read(&Object { list, place, fields })).collect()
@@ -66,7 +66,7 @@ pub(super) struct Object<'a> {
     /// The list's name.
     pub(super) list: &'static str,
     pub(super) place: usize,
-    pub(super) fields: Fields<'a>,
+    pub(super) fields: ObjectFields<'a>,
 }
 
 impl Object<'_> {
@@ -77,18 +77,18 @@ impl Object<'_> {
 }
 
 impl Texts for Object<'_> {
-    type Error = Refused;
+    type Error = ParameterError;
 
-    fn required(&self, member: &'static Member) -> Result<String, Refused> {
+    fn required(&self, member: &'static Member) -> Result<String, ParameterError> {
         let text = self.fields.text(member.wire);
-        text.map(str::to_owned).ok_or_else(|| Refused::missing(self.name(member)))
+        text.map(str::to_owned).ok_or_else(|| ParameterError::missing(self.name(member)))
     }
 
-    fn text(&self, member: &'static Member) -> Result<Option<String>, Refused> {
+    fn text(&self, member: &'static Member) -> Result<Option<String>, ParameterError> {
         Ok(self.fields.text(member.wire).map(str::to_owned))
     }
 
-    fn texts(&self, member: &'static Member) -> Result<Vec<String>, Refused> {
+    fn texts(&self, member: &'static Member) -> Result<Vec<String>, ParameterError> {
         self.fields.list(&self.name(member), member.parameter(), member.most())
     }
 }

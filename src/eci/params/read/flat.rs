@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::str::FromStr;
 
-use super::{Pairs, Refused};
+use super::{ParameterError, RequestPairs};
 use crate::domain::image_cache::spec::fields::FIELDS;
 
 /// The parameters of one call, sorted. Not `Debug`: they hold passwords.
@@ -12,10 +12,10 @@ pub(in crate::eci) struct Flat<'a>(BTreeMap<&'a str, &'a str>);
 
 /// The fields of one object of a list. Not `Debug` either.
 #[derive(Default)]
-pub(super) struct Fields<'a>(BTreeMap<&'a str, &'a str>);
+pub(super) struct ObjectFields<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Flat<'a> {
-    pub(in crate::eci) fn new(params: &'a Pairs) -> Self {
+    pub(in crate::eci) fn new(params: &'a RequestPairs) -> Self {
         // Backwards, so that the first of a doubled key stays.
         Self(params.iter().rev().map(|(key, value)| (key.as_str(), value.as_str())).collect())
     }
@@ -34,22 +34,23 @@ impl<'a> Flat<'a> {
         self.text(key).map(str::to_owned)
     }
 
-    pub(in crate::eci) fn required(&self, key: &str) -> Result<&'a str, Refused> {
-        self.text(key).ok_or_else(|| Refused::missing(key))
+    pub(in crate::eci) fn required(&self, key: &str) -> Result<&'a str, ParameterError> {
+        self.text(key).ok_or_else(|| ParameterError::missing(key))
     }
 
     /// A whole number; its limits are the domain's.
-    pub(in crate::eci) fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, Refused> {
-        let read = |text: &str| text.parse().map_err(|_| Refused::invalid(key, "it must be a whole number in range"));
+    pub(in crate::eci) fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, ParameterError> {
+        let read =
+            |text: &str| text.parse().map_err(|_| ParameterError::invalid(key, "it must be a whole number in range"));
         self.text(key).map(read).transpose()
     }
 
     /// A truth value in any case: Python sends `True`.
-    pub(in crate::eci) fn flag(&self, key: &str) -> Result<Option<bool>, Refused> {
+    pub(in crate::eci) fn flag(&self, key: &str) -> Result<Option<bool>, ParameterError> {
         let read = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(Refused::invalid(key, "it must be true or false")),
+            _ => Err(ParameterError::invalid(key, "it must be true or false")),
         };
         self.text(key).map(read).transpose()
     }
@@ -60,13 +61,13 @@ impl<'a> Flat<'a> {
     }
 
     /// `name.1`, `name.2`, … in the order of their numbers, at most `most`; empty ones are left out.
-    pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<String>, Refused> {
+    pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<String>, ParameterError> {
         numbered(name, under(&self.0, &format!("{name}.")), most)
     }
 
     /// `name.1.Field`, …: the fields per number, in the order of the numbers, at most `most`.
-    pub(super) fn objects(&self, name: &str, most: usize) -> Result<Vec<(usize, Fields<'a>)>, Refused> {
-        let mut objects: BTreeMap<usize, Fields<'a>> = BTreeMap::new();
+    pub(super) fn objects(&self, name: &str, most: usize) -> Result<Vec<(usize, ObjectFields<'a>)>, ParameterError> {
+        let mut objects: BTreeMap<usize, ObjectFields<'a>> = BTreeMap::new();
         for (rest, value) in under(&self.0, &format!("{name}.")) {
             let (number, field) = match rest.split_once('.') {
                 // `1Domain.1` without a dot: one SDK really sends `AcrRegistryInfo.1Domain.1`.
@@ -80,28 +81,28 @@ impl<'a> Flat<'a> {
     }
 
     /// `Tag.N`: a key must be there and be the only one of its name; the value may be empty.
-    pub(super) fn tags(&self, most: usize) -> Result<BTreeMap<String, String>, Refused> {
+    pub(super) fn tags(&self, most: usize) -> Result<BTreeMap<String, String>, ParameterError> {
         let mut tags = BTreeMap::new();
         let list = FIELDS.tags.parameter();
         for (place, fields) in self.objects(list, most)? {
             let name = format!("{list}.{place}.Key");
-            let key = fields.text("Key").ok_or_else(|| Refused::missing(&name))?;
+            let key = fields.text("Key").ok_or_else(|| ParameterError::missing(&name))?;
             let value = fields.0.get("Value").copied().unwrap_or_default();
             if tags.insert(key.to_owned(), value.to_owned()).is_some() {
-                return Err(Refused::invalid(name, "each tag needs a key of its own"));
+                return Err(ParameterError::invalid(name, "each tag needs a key of its own"));
             }
         }
         Ok(tags)
     }
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ObjectFields<'a> {
     pub(super) fn text(&self, field: &str) -> Option<&'a str> {
         self.0.get(field).copied().filter(|value| !value.is_empty())
     }
 
     /// `field.1`, …; a value may itself be joined by commas. `name` is for refusals.
-    pub(super) fn list(&self, name: &str, field: &str, most: usize) -> Result<Vec<String>, Refused> {
+    pub(super) fn list(&self, name: &str, field: &str, most: usize) -> Result<Vec<String>, ParameterError> {
         let listed = numbered(name, under(&self.0, &format!("{field}.")), most)?;
         Ok(listed.iter().flat_map(|value| split(value).collect::<Vec<_>>()).collect())
     }
@@ -118,15 +119,15 @@ fn under<'a>(all: &BTreeMap<&'a str, &'a str>, prefix: &str) -> Vec<(&'a str, &'
     all.range::<str, _>(from).map_while(|(key, value)| Some((key.strip_prefix(prefix)?, *value))).collect()
 }
 
-fn numbered<'a>(name: &str, items: Vec<(&'a str, &'a str)>, most: usize) -> Result<Vec<String>, Refused> {
-    let places: Result<BTreeMap<usize, &str>, Refused> =
+fn numbered<'a>(name: &str, items: Vec<(&'a str, &'a str)>, most: usize) -> Result<Vec<String>, ParameterError> {
+    let places: Result<BTreeMap<usize, &str>, ParameterError> =
         items.into_iter().map(|(number, value)| Ok((place(name, number, most)?, value))).collect();
     Ok(places?.into_values().filter(|value| !value.is_empty()).map(str::to_owned).collect())
 }
 
 /// A number of a list: from 1, in digits alone, so that no place has two spellings.
-fn place(name: &str, number: &str, most: usize) -> Result<usize, Refused> {
+fn place(name: &str, number: &str, most: usize) -> Result<usize, ParameterError> {
     let plain = number.bytes().all(|digit| digit.is_ascii_digit()) && !number.starts_with('0');
     let place = number.parse().ok().filter(|place| plain && (1..=most).contains(place));
-    place.ok_or_else(|| Refused::invalid(name, &format!("it must be numbered from 1 to {most}")))
+    place.ok_or_else(|| ParameterError::invalid(name, &format!("it must be numbered from 1 to {most}")))
 }

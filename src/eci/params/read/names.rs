@@ -1,7 +1,7 @@
 //! What a field of ours is called on the wire.
 
 use crate::domain::image_cache::spec::fields::objects::members_of;
-use crate::domain::image_cache::spec::fields::{ALL, Form};
+use crate::domain::image_cache::spec::fields::{ALL, ValueForm};
 
 /// The parameter of a JSON pointer: `/acr_registries/0/domains/1` is `AcrRegistryInfo.1.Domain.2`. A tag is
 /// told by its key, as it has no place of its own; what has no name on the wire stays as it is.
@@ -13,7 +13,7 @@ pub fn parameter(pointer: &str) -> String {
     if !field.is_numbered() {
         return field.wire.to_owned();
     }
-    let is_tag = matches!(field.form, Form::Tags { .. });
+    let is_tag = matches!(field.form, ValueForm::Tags { .. });
     let wire = |part: &str| {
         let member = members_of(field).iter().find(|member| member.name == part);
         let place = || part.parse::<usize>().ok().filter(|_| !is_tag).map(|place| place.saturating_add(1).to_string());

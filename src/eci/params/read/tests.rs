@@ -12,7 +12,7 @@ fn own(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 const LEAST: [(&str, &str); 3] = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx")];
 
-fn create(extra: &[(&str, &str)]) -> Result<NewImageCache, Refused> {
+fn create(extra: &[(&str, &str)]) -> Result<NewImageCache, ParameterError> {
     read_create(&own(&[&LEAST[..], extra].concat())).map(|(new, _)| new)
 }
 
@@ -129,7 +129,7 @@ fn fields_have_their_names_on_the_wire() {
         ("/elsewhere", "/elsewhere"),
         ("", ""),
     ] {
-        let refused = Refused::of_field(&FieldError::new(field, "invalid", "must be so"));
+        let refused = ParameterError::of_field(&FieldError::new(field, "invalid", "must be so"));
         assert_eq!((refused.parameter.as_str(), refused.code), (parameter, "InvalidParameter"));
     }
 }

@@ -20,13 +20,13 @@ pub(super) struct Canonical(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Canonical {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Reading).map(Self)
+        from.deserialize_any(CanonicalVisitor).map(Self)
     }
 }
 
-struct Reading;
+struct CanonicalVisitor;
 
-impl<'de> Visitor<'de> for Reading {
+impl<'de> Visitor<'de> for CanonicalVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

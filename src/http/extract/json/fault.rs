@@ -8,18 +8,18 @@ use serde_json::error::Category;
 use serde_path_to_error::{Error, Path, Segment};
 
 use crate::domain::field::FieldError;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 
-pub(super) fn refusal(error: &Error<serde_json::Error>) -> Refusal {
+pub(super) fn refusal(error: &Error<serde_json::Error>) -> ProblemResponse {
     let inner = error.inner();
     let (line, column) = (inner.line(), inner.column());
     match inner.classify() {
-        Category::Data => Refusal::invalid(vec![field(error)]),
-        Category::Eof => Refusal::malformed_json("the JSON value ends early"),
+        Category::Data => ProblemResponse::invalid(vec![field(error)]),
+        Category::Eof => ProblemResponse::malformed_json("the JSON value ends early"),
         Category::Syntax if inner.to_string().starts_with("recursion limit") => {
-            Refusal::malformed_json("lists and objects are nested deeper than 127 levels")
+            ProblemResponse::malformed_json("lists and objects are nested deeper than 127 levels")
         }
-        Category::Syntax | Category::Io => Refusal::malformed_json(format!("at line {line}, column {column}")),
+        Category::Syntax | Category::Io => ProblemResponse::malformed_json(format!("at line {line}, column {column}")),
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::super::{Canonical, read, typed};
-    use crate::http::problem::Refusal;
+    use crate::http::problem::ProblemResponse;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -115,7 +115,7 @@ mod tests {
         password: String,
     }
 
-    fn parse(body: &str) -> Result<Sample, Refusal> {
+    fn parse(body: &str) -> Result<Sample, ProblemResponse> {
         read(body.as_bytes()).and_then(|Canonical(value)| typed(value))
     }
 

@@ -10,7 +10,7 @@ use crate::domain::field::FieldError;
 mod documents;
 
 fn written(error: Error) -> Response {
-    Refusal::from(error).write(None, "req-1")
+    ProblemResponse::from(error).write(None, "req-1")
 }
 
 async fn body(answer: Response) -> Value {
@@ -39,7 +39,7 @@ const MEDIA: &str = super::super::MEDIA_TYPE;
 #[tokio::test]
 async fn what_is_not_there_looks_the_same_whatever_it_was() {
     let one = body(written(Error::NotFound("image cache"))).await;
-    let other = body(Refusal::not_found().write(None, "req-1")).await;
+    let other = body(ProblemResponse::not_found().write(None, "req-1")).await;
     assert_eq!(one, other);
     assert_eq!(one["status"], 404);
     assert_eq!(one["type"], "urn:eci-cache-gateway:problem:not_found");
@@ -76,7 +76,7 @@ async fn the_cloud_s_refusal_keeps_its_words() {
 
 #[tokio::test]
 async fn a_cause_is_kept_for_the_log_alone() {
-    let refusal = Refusal::from(Error::Internal("row 7 of table secrets".into()));
+    let refusal = ProblemResponse::from(Error::Internal("row 7 of table secrets".into()));
     assert_eq!(refusal.cause().unwrap().to_string(), "row 7 of table secrets");
     let answer = refusal.write(None, "req-1");
     assert_eq!(answer.status().as_u16(), 500);
@@ -106,7 +106,7 @@ async fn what_may_succeed_later_says_so() {
 #[tokio::test]
 async fn an_answer_of_axum_s_own_keeps_its_headers_and_gets_a_body() {
     let mut bare = axum::response::IntoResponse::into_response((StatusCode::METHOD_NOT_ALLOWED, [("allow", "GET")]));
-    let refusal = Refusal::of(&mut bare).unwrap();
+    let refusal = ProblemResponse::of(&mut bare).unwrap();
     let answer = refusal.write(Some(bare), "req-1");
     assert_eq!(header(&answer, "allow").unwrap(), "GET");
     assert_eq!(body(answer).await["code"], "method_not_allowed");

@@ -8,10 +8,10 @@ use utoipa::IntoParams;
 
 use crate::app::view::AuditEntryView;
 use crate::domain::audit::Outcome;
-use crate::domain::filter::{AuditFilter, Page, Reach};
+use crate::domain::filter::{AuditFilter, AuditReach, Page};
 use crate::domain::ids::AuditId;
-use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::AuditEntryList;
 use crate::http::{DoorState, answer};
 
@@ -22,7 +22,7 @@ pub(in crate::http::rest) struct AuditFilters {
     /// Only entries of this team; `*` means the entries of all teams and those that belong to no team. A value other
     /// than the caller's team requires the scope `platform:audit`. Defaults to the caller's team.
     #[param(value_type = Option<String>, nullable = false)]
-    team: Option<Reach>,
+    team: Option<AuditReach>,
     /// Only entries of actions by this subject.
     #[param(nullable = false)]
     subject: Option<String>,
@@ -47,9 +47,9 @@ pub(in crate::http::rest) struct AuditFilters {
 }
 
 impl AuditFilters {
-    pub(in crate::http::rest) fn read(pairs: &mut Pairs) -> Self {
+    pub(in crate::http::rest) fn read(pairs: &mut QueryPairs) -> Self {
         Self {
-            team: pairs.word("team", Reach::from_word, "a team's id, or *"),
+            team: pairs.word("team", AuditReach::from_word, "a team's id, or *"),
             subject: pairs.text("subject"),
             action: pairs.text("action"),
             resource: pairs.text("resource"),
@@ -82,7 +82,7 @@ pub(in crate::http::rest) struct AuditQuery {
 }
 
 impl FromQuery for AuditQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { filters: AuditFilters::read(pairs), page: pairs.page() }
     }
 }
@@ -99,7 +99,7 @@ pub(in crate::http::rest) async fn list_audit_entries(
     who: Authorized,
     uri: Uri,
     Query(query): Query<AuditQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let filter = query.filters.filter();
     let slice = door.gateway.audit().list_audit_entries(&who.caller, &filter, &query.page).await?;
     Ok(answer::listed::<_, AuditEntryList>(&uri, slice))
@@ -116,7 +116,7 @@ pub(in crate::http::rest) async fn get_audit_entry(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<AuditId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.audit().get_audit_entry(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

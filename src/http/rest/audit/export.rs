@@ -14,23 +14,23 @@ use futures_util::stream::try_unfold;
 use utoipa::IntoParams;
 
 use super::entries::AuditFilters;
-use crate::app::admission::{self, Place};
+use crate::app::admission::{self, Permit};
 use crate::app::view::AuditEntryView;
 use crate::app::{AuditExport, Error};
 use crate::domain::identity::caller::Caller;
 use crate::http::DoorState;
-use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 
 /// In which form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Form {
+enum ExportFormat {
     #[default]
     Lines,
     Csv,
 }
 
-impl Form {
+impl ExportFormat {
     fn from_word(word: &str) -> Option<Self> {
         match word {
             "ndjson" => Some(Self::Lines),
@@ -75,14 +75,14 @@ impl Form {
 pub(in crate::http::rest) struct ExportQuery {
     /// The format: `ndjson` (one audit entry as JSON on each line) or `csv`. Defaults to `ndjson`.
     #[param(value_type = Option<String>, nullable = false)]
-    format: Form,
+    format: ExportFormat,
     #[param(ignore)]
     filters: AuditFilters,
 }
 
 impl FromQuery for ExportQuery {
-    fn read(pairs: &mut Pairs) -> Self {
-        let format = pairs.word("format", Form::from_word, "ndjson, csv").unwrap_or_default();
+    fn read(pairs: &mut QueryPairs) -> Self {
+        let format = pairs.word("format", ExportFormat::from_word, "ndjson, csv").unwrap_or_default();
         Self { format, filters: AuditFilters::read(pairs) }
     }
 }
@@ -101,7 +101,7 @@ pub(in crate::http::rest) async fn export_audit_entries(
     State(door): State<DoorState>,
     who: Authorized,
     Query(query): Query<ExportQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let waits = admission::wait_long()?;
     let export = door.gateway.audit().export_audit_entries(&who.caller, query.filters.filter()).await?;
     // The first part before the answer: what can be refused is.
@@ -126,13 +126,13 @@ struct Streaming {
     door: DoorState,
     caller: Arc<Caller>,
     export: AuditExport,
-    form: Form,
+    form: ExportFormat,
     /// What was printed before the answer began.
     head: Option<String>,
     /// After which number the next part begins; none at the end.
     next: Option<i64>,
     /// It counts among those that wait until it has been read.
-    _waits: Option<Arc<Place>>,
+    _waits: Option<Arc<Permit>>,
 }
 
 impl Streaming {

@@ -9,8 +9,8 @@ use crate::app::view::{ConsistencyProofView, InclusionProofView};
 use crate::domain::field::FieldError;
 use crate::domain::filter::Page;
 use crate::domain::ids::AuditId;
-use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::AuditCheckpointList;
 use crate::http::{DoorState, answer};
 
@@ -24,7 +24,7 @@ pub(in crate::http::rest) struct ProofQuery {
 }
 
 impl FromQuery for ProofQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { tree_size: pairs.one("tree_size") }
     }
 }
@@ -42,7 +42,7 @@ pub(in crate::http::rest) async fn get_audit_proof(
     who: Authorized,
     Id(id): Id<AuditId>,
     Query(query): Query<ProofQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.audit().get_audit_proof(&who.caller, id, query.tree_size).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -54,7 +54,7 @@ pub(in crate::http::rest) struct CheckpointQuery {
 }
 
 impl FromQuery for CheckpointQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { page: pairs.page() }
     }
 }
@@ -71,7 +71,7 @@ pub(in crate::http::rest) async fn list_audit_checkpoints(
     who: Authorized,
     uri: Uri,
     Query(query): Query<CheckpointQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.audit().list_audit_checkpoints(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, AuditCheckpointList>(&uri, slice))
 }
@@ -89,7 +89,7 @@ pub(in crate::http::rest) struct ConsistencyQuery {
 }
 
 impl FromQuery for ConsistencyQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { first_size: pairs.one("first_size"), second_size: pairs.one("second_size") }
     }
 }
@@ -106,8 +106,8 @@ pub(in crate::http::rest) async fn get_audit_consistency(
     State(door): State<DoorState>,
     who: Authorized,
     Query(query): Query<ConsistencyQuery>,
-) -> Result<Response, Refusal> {
-    let missing = || Refusal::invalid(vec![FieldError::new("first_size", "required", "must be given")]);
+) -> Result<Response, ProblemResponse> {
+    let missing = || ProblemResponse::invalid(vec![FieldError::new("first_size", "required", "must be given")]);
     let first = query.first_size.ok_or_else(missing)?;
     let view = door.gateway.audit().get_audit_consistency(&who.caller, first, query.second_size).await?;
     Ok(answer::json(StatusCode::OK, &view))

@@ -10,8 +10,8 @@ use utoipa::IntoParams;
 use crate::domain::event::EventType;
 use crate::domain::filter::{EventFilter, Page};
 use crate::domain::ids::CacheId;
-use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::EventList;
 use crate::http::rest::query::seconds;
 use crate::http::{DoorState, answer};
@@ -34,7 +34,7 @@ pub(in crate::http::rest) struct EventQuery {
 }
 
 impl FromQuery for EventQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self {
             r#type: kinds(pairs),
             image_cache_id: pairs.one("image_cache_id"),
@@ -45,7 +45,7 @@ impl FromQuery for EventQuery {
 }
 
 /// The types of events that are asked for.
-pub(in crate::http::rest) fn kinds(pairs: &mut Pairs) -> Vec<EventType> {
+pub(in crate::http::rest) fn kinds(pairs: &mut QueryPairs) -> Vec<EventType> {
     let names: Vec<String> = pairs.many("type");
     let found: Vec<EventType> = names.iter().filter_map(|name| EventType::from_name(name)).collect();
     if found.len() < names.len() {
@@ -69,7 +69,7 @@ pub(in crate::http::rest) async fn list_events(
     who: Authorized,
     uri: Uri,
     Query(query): Query<EventQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id, ..EventFilter::default() };
     let wait = Duration::from_secs(query.timeout);
     let page = door.gateway.events().list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;

@@ -15,13 +15,13 @@ use futures_util::stream::unfold;
 use utoipa::IntoParams;
 
 use super::feed::kinds;
-use crate::app::{EventStream, Pulse};
+use crate::app::{EventStream, StreamItem};
 use crate::domain::event::EventType;
 use crate::domain::filter::EventFilter;
 use crate::domain::ids::CacheId;
 use crate::http::DoorState;
-use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 
 /// After how many milliseconds a client comes back.
 const COME_BACK: u32 = 2_000;
@@ -40,7 +40,7 @@ pub(in crate::http::rest) struct StreamQuery {
 }
 
 impl FromQuery for StreamQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { r#type: kinds(pairs), cursor: pairs.one("cursor") }
     }
 }
@@ -56,7 +56,7 @@ pub(in crate::http::rest) struct CacheStreamQuery {
 }
 
 impl FromQuery for CacheStreamQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { cursor: pairs.one("cursor") }
     }
 }
@@ -76,7 +76,7 @@ pub(in crate::http::rest) async fn stream_events(
     who: Authorized,
     request: HeaderMap,
     Query(query): Query<StreamQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let filter = EventFilter { kinds: query.r#type, ..EventFilter::default() };
     let cursor = last_event_id(&request)?.or(query.cursor);
     let stream = door.gateway.events().stream_events(&who.caller, filter, cursor.as_deref()).await?;
@@ -97,16 +97,16 @@ pub(in crate::http::rest) async fn stream_image_cache_events(
     Id(id): Id<CacheId>,
     request: HeaderMap,
     Query(query): Query<CacheStreamQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let cursor = last_event_id(&request)?.or(query.cursor);
     let stream = door.gateway.events().stream_image_cache_events(&who.caller, id, cursor.as_deref()).await?;
     Ok(sent(stream))
 }
 
 /// An empty one is none: so a client says that it has seen no id yet.
-fn last_event_id(request: &HeaderMap) -> Result<Option<String>, Refusal> {
+fn last_event_id(request: &HeaderMap) -> Result<Option<String>, ProblemResponse> {
     let Some(value) = request.get("last-event-id") else { return Ok(None) };
-    let malformed = || Refusal::malformed_header("Last-Event-ID", "Last-Event-ID must be the id of an event");
+    let malformed = || ProblemResponse::malformed_header("Last-Event-ID", "Last-Event-ID must be the id of an event");
     let text = value.to_str().map_err(|_| malformed())?;
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
@@ -127,15 +127,15 @@ fn sent(stream: EventStream) -> Response {
 }
 
 /// A message without data sets the id and is shown to nobody.
-fn written(pulse: &Pulse) -> String {
+fn written(pulse: &StreamItem) -> String {
     match pulse {
-        Pulse::Begun(cursor) => format!("retry: {COME_BACK}\nid: {cursor}\n\n"),
-        Pulse::Events(events) => events.iter().fold(String::new(), |mut text, event| {
+        StreamItem::Begun(cursor) => format!("retry: {COME_BACK}\nid: {cursor}\n\n"),
+        StreamItem::Events(events) => events.iter().fold(String::new(), |mut text, event| {
             // Writing to a text cannot fail.
             let _ = write!(text, "id: {}\nevent: {}\ndata: {}\n\n", event.cursor, event.kind, event.json);
             text
         }),
-        Pulse::Quiet => ":\n\n".to_owned(),
+        StreamItem::Quiet => ":\n\n".to_owned(),
     }
 }
 
@@ -146,10 +146,10 @@ mod tests {
 
     #[test]
     fn every_pulse_is_written_as_the_standard_says() {
-        assert_eq!(written(&Pulse::Begun("c1".into())), "retry: 2000\nid: c1\n\n");
-        assert_eq!(written(&Pulse::Quiet), ":\n\n");
+        assert_eq!(written(&StreamItem::Begun("c1".into())), "retry: 2000\nid: c1\n\n");
+        assert_eq!(written(&StreamItem::Quiet), ":\n\n");
         let event = |n: u8| Streamed { cursor: format!("c{n}"), kind: "a.b".into(), json: "{}".into() };
         let both = "id: c1\nevent: a.b\ndata: {}\n\nid: c2\nevent: a.b\ndata: {}\n\n";
-        assert_eq!(written(&Pulse::Events(vec![event(1), event(2)])), both);
+        assert_eq!(written(&StreamItem::Events(vec![event(1), event(2)])), both);
     }
 }

@@ -8,7 +8,7 @@ use super::bodies::{KEEP_OLD_HOURS, KeyRotationBody};
 use crate::app::view::AccessKeyView;
 use crate::domain::identity::access_key::AccessKeyId;
 use crate::http::extract::{Authorized, Id, Json, Query};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::image_caches::bodies::NewAccessKeyBody;
 use crate::http::rest::lists::AccessKeyList;
 use crate::http::rest::query::TeamQuery;
@@ -25,8 +25,8 @@ pub(in crate::http::rest) async fn create_access_key(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<NewAccessKeyBody>,
-) -> Result<Response, Refusal> {
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+) -> Result<Response, ProblemResponse> {
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view = door.gateway.identity().create_access_key(&who.caller, &who.call, new).await?;
     Ok(answer::json(StatusCode::CREATED, &view))
 }
@@ -42,7 +42,7 @@ pub(in crate::http::rest) async fn list_access_keys(
     who: Authorized,
     uri: Uri,
     Query(query): Query<TeamQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.identity().list_access_keys(&who.caller, query.team.as_ref(), &query.page).await?;
     Ok(answer::listed::<_, AccessKeyList>(&uri, slice))
 }
@@ -61,7 +61,7 @@ pub(in crate::http::rest) async fn rotate_access_key(
     who: Authorized,
     Id(id): Id<AccessKeyId>,
     body: Option<Json<KeyRotationBody>>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let hours = body.and_then(|body| body.value.keep_old_hours).unwrap_or(KEEP_OLD_HOURS);
     let view = door.gateway.identity().rotate_access_key(&who.caller, &who.call, id, hours).await?;
     Ok(answer::json(StatusCode::OK, &view))
@@ -79,7 +79,7 @@ pub(in crate::http::rest) async fn revoke_access_key(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<AccessKeyId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     door.gateway.identity().revoke_access_key(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

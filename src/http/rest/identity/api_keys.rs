@@ -8,7 +8,7 @@ use super::bodies::{KEEP_OLD_HOURS, KeyRotationBody, NewApiKeyBody};
 use crate::app::view::ApiKeyView;
 use crate::domain::ids::ApiKeyId;
 use crate::http::extract::{Authorized, Id, Json, Query};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::ApiKeyList;
 use crate::http::rest::query::TeamQuery;
 use crate::http::{DoorState, answer};
@@ -24,8 +24,8 @@ pub(in crate::http::rest) async fn create_api_key(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<NewApiKeyBody>,
-) -> Result<Response, Refusal> {
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+) -> Result<Response, ProblemResponse> {
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view = door.gateway.identity().create_api_key(&who.caller, &who.call, new).await?;
     Ok(answer::json(StatusCode::CREATED, &view))
 }
@@ -41,7 +41,7 @@ pub(in crate::http::rest) async fn list_api_keys(
     who: Authorized,
     uri: Uri,
     Query(query): Query<TeamQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.identity().list_api_keys(&who.caller, query.team.as_ref(), &query.page).await?;
     Ok(answer::listed::<_, ApiKeyList>(&uri, slice))
 }
@@ -57,7 +57,7 @@ pub(in crate::http::rest) async fn get_api_key(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<ApiKeyId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.identity().get_api_key(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -77,7 +77,7 @@ pub(in crate::http::rest) async fn rotate_api_key(
     who: Authorized,
     Id(id): Id<ApiKeyId>,
     body: Option<Json<KeyRotationBody>>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let hours = body.and_then(|body| body.value.keep_old_hours).unwrap_or(KEEP_OLD_HOURS);
     let view = door.gateway.identity().rotate_api_key(&who.caller, &who.call, id, hours).await?;
     Ok(answer::json(StatusCode::OK, &view))
@@ -96,7 +96,7 @@ pub(in crate::http::rest) async fn revoke_api_key(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<ApiKeyId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     door.gateway.identity().revoke_api_key(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

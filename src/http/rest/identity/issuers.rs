@@ -8,11 +8,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::view::IssuerView;
-use crate::domain::identity::issuer::explanation::Explanation;
+use crate::domain::identity::issuer::explanation::TokenExplanation;
 use crate::domain::identity::issuer::{Issuer, IssuerName};
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::headers;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::image_caches::bodies::given;
 use crate::http::rest::lists::IssuerList;
 use crate::http::rest::query::PageQuery;
@@ -44,7 +44,7 @@ pub(in crate::http::rest) async fn list_issuers(
     who: Authorized,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.identity().list_issuers(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, IssuerList>(&uri, slice))
 }
@@ -60,9 +60,9 @@ pub(in crate::http::rest) async fn get_issuer(
     State(door): State<DoorState>,
     who: Authorized,
     Id(name): Id<IssuerName>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.identity().get_issuer(&who.caller, name.as_str()).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Create or replace an issuer
@@ -80,11 +80,11 @@ pub(in crate::http::rest) async fn put_issuer(
     Id(name): Id<IssuerName>,
     request: HeaderMap,
     body: Json<Issuer>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     let view =
         door.gateway.identity().put_issuer(&who.caller, &who.call, name.as_str(), body.value, &precondition).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Delete an issuer
@@ -100,7 +100,7 @@ pub(in crate::http::rest) async fn delete_issuer(
     who: Authorized,
     Id(name): Id<IssuerName>,
     request: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     door.gateway.identity().delete_issuer(&who.caller, &who.call, name.as_str(), &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -112,13 +112,13 @@ pub(in crate::http::rest) async fn delete_issuer(
 /// caller. If a check fails, the response shows the values that the token has (at most 5 of 100 characters each) and
 /// what is expected. The token is not stored, logged or audited.
 #[utoipa::path(post, path = "/v1/issuers/explain", tag = "issuers",
-    responses((status = 200, description = "The explanation of the token.", body = Explanation)),
+    responses((status = 200, description = "The explanation of the token.", body = TokenExplanation)),
 )]
 pub(in crate::http::rest) async fn explain_token(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<TokenBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let TokenBody { token, team } = body.value;
     let explained = door.gateway.identity().explain_token(&who.caller, token.expose_secret(), team.as_deref()).await?;
     Ok(answer::json(StatusCode::OK, &explained))

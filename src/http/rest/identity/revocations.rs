@@ -8,7 +8,7 @@ use super::bodies::NewRevocationBody;
 use crate::app::view::RevocationView;
 use crate::domain::ids::RevocationId;
 use crate::http::extract::{Authorized, Id, Json, Query};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::RevocationList;
 use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
@@ -27,7 +27,7 @@ pub(in crate::http::rest) async fn create_revocation(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<NewRevocationBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.identity().create_revocation(&who.caller, &who.call, body.value.into()).await?;
     Ok(answer::json(StatusCode::CREATED, &view))
 }
@@ -44,7 +44,7 @@ pub(in crate::http::rest) async fn list_revocations(
     who: Authorized,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.identity().list_revocations(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, RevocationList>(&uri, slice))
 }
@@ -61,7 +61,7 @@ pub(in crate::http::rest) async fn delete_revocation(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<RevocationId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     door.gateway.identity().delete_revocation(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -14,12 +14,12 @@ use utoipa::ToSchema;
 
 use crate::app::Exchanged;
 use crate::domain::identity::caller::{Caller, Scope};
-use crate::domain::identity::token_exchange::{Asked, GRANT};
+use crate::domain::identity::token_exchange::{ExchangeRequest, GRANT};
 use crate::domain::limits::Party;
 use crate::domain::limits::queue::Class;
 use crate::http::exchange::Exchange;
 use crate::http::extract::{Form, team};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 /// For how long whoever fetched the keys may keep them: a new key is known to all before a token has it.
@@ -89,7 +89,7 @@ pub(in crate::http::rest) async fn exchange_token(
     Extension(exchange): Extension<Arc<Exchange>>,
     headers: HeaderMap,
     form: Form,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let asked = door.gateway.identity().read_exchange(form.0)?;
     let subject =
         door.gateway.identity().exchange_subject(&exchange.call, &exchange.place, &asked, team(&headers)).await?;
@@ -99,7 +99,12 @@ pub(in crate::http::rest) async fn exchange_token(
     Ok(token_answer(&issued?))
 }
 
-async fn issue(door: &DoorState, exchange: &Exchange, asked: &Asked, subject: &Caller) -> Result<Exchanged, Refusal> {
+async fn issue(
+    door: &DoorState,
+    exchange: &Exchange,
+    asked: &ExchangeRequest,
+    subject: &Caller,
+) -> Result<Exchanged, ProblemResponse> {
     exchange.place.count(&subject.team)?;
     exchange.place.enter(Class::Change, Party::Team(subject.team.clone())).await?;
     // Whoever acts for the platform must be able to undo it.
@@ -133,10 +138,10 @@ pub(in crate::http::rest) async fn jwks(State(door): State<DoorState>) -> Respon
 pub(in crate::http::rest) async fn configuration(
     State(door): State<DoorState>,
     Extension(exchange): Extension<Arc<Exchange>>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let issuer = door.gateway.identity().own_issuer();
     if exchange.base.is_empty() || *issuer != *exchange.base {
-        return Err(Refusal::not_found());
+        return Err(ProblemResponse::not_found());
     }
     let document = json!({
         "issuer": issuer,

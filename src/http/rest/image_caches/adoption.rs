@@ -15,7 +15,7 @@ use crate::domain::image_ref::ImageRef;
 use crate::domain::reconcile::adoption::AdoptionFilter;
 use crate::domain::region::Region;
 use crate::http::extract::{Authorized, Json};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 /// Selects the image caches of the cloud to adopt. Set either `eci_cache_id` or `filter`.
@@ -115,8 +115,8 @@ pub(in crate::http::rest) async fn adopt_image_caches(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<AdoptionBody>,
-) -> Result<Response, Refusal> {
-    let order = body.value.try_into().map_err(Refusal::invalid)?;
+) -> Result<Response, ProblemResponse> {
+    let order = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let done = door.gateway.image_caches().adopt_image_caches(&who.caller, &who.call, &order).await?;
     Ok(answer::json(StatusCode::OK, &done))
 }

@@ -11,7 +11,7 @@ use crate::app::view::{DryRunView, ImageCacheView};
 use crate::domain::image_cache::content::Ensured;
 use crate::http::extract::{Authorized, Json};
 use crate::http::headers;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 /// An image cache with the requested content.
@@ -45,10 +45,10 @@ pub(in crate::http::rest) async fn ensure_image_cache(
     who: Authorized,
     request: HeaderMap,
     body: Json<NewImageCacheBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let wait = headers::prefer_wait(&request);
     let key = headers::idempotency_key(&request)?.map(|key| body.key(key));
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let ensured = door.gateway.image_caches().ensure_image_cache(&who.caller, &who.call, new, key, wait.time).await?;
     let done = if ensured.outcome == Ensured::Created { StatusCode::CREATED } else { StatusCode::OK };
     let outcome = ensured.outcome.as_str().to_owned();
@@ -68,8 +68,8 @@ pub(in crate::http::rest) async fn dry_run_image_cache(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<NewImageCacheBody>,
-) -> Result<Response, Refusal> {
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+) -> Result<Response, ProblemResponse> {
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let told = door.gateway.image_caches().dry_run_image_cache(&who.caller, &new).await?;
     Ok(answer::json(StatusCode::OK, &told))
 }

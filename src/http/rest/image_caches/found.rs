@@ -8,8 +8,8 @@ use utoipa::IntoParams;
 
 use crate::domain::filter::{FoundFilter, Page};
 use crate::domain::region::Region;
-use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::FoundImageCacheList;
 use crate::http::{DoorState, answer};
 
@@ -34,7 +34,7 @@ pub(in crate::http::rest) struct FoundQuery {
 }
 
 impl FromQuery for FoundQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self {
             cloud_account: pairs.text("cloud_account"),
             region: pairs.one("region"),
@@ -59,7 +59,7 @@ pub(in crate::http::rest) async fn list_found_image_caches(
     who: Authorized,
     uri: Uri,
     Query(query): Query<FoundQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let FoundQuery { cloud_account: account, region, name, found_after, page } = query;
     let filter = FoundFilter { account, region, name, found_after };
     let slice = door.gateway.reconciler().list_found_image_caches(&who.caller, &filter, &page).await?;

@@ -9,8 +9,8 @@ use utoipa::IntoParams;
 
 use crate::app::input::{GateAnswer, GateQuestion};
 use crate::app::view::GateView;
-use crate::http::extract::{Authorized, FromQuery, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::query::seconds;
 use crate::http::{DoorState, answer};
 
@@ -35,7 +35,7 @@ pub(in crate::http::rest) struct GateQuery {
 }
 
 impl FromQuery for GateQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self {
             image: pairs.many("image"),
             region: pairs.text("region"),
@@ -59,12 +59,12 @@ pub(in crate::http::rest) async fn check_gate(
     State(door): State<DoorState>,
     who: Authorized,
     Query(query): Query<GateQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let question =
         GateQuestion { region: query.region, images: query.image, ephemeral_storage_gib: query.ephemeral_storage_gib };
     let wait = Duration::from_secs(query.timeout);
     Ok(match door.gateway.image_caches().check_gate(&who.caller, &who.call, &question, wait).await? {
         GateAnswer::Usable(view) => answer::json(StatusCode::OK, &view),
-        closed => Refusal::gate(closed).into_response(),
+        closed => ProblemResponse::gate(closed).into_response(),
     })
 }

@@ -10,7 +10,7 @@ use super::bodies::given;
 use crate::app::input::MatchQuestion;
 use crate::app::view::MatchView;
 use crate::http::extract::{Authorized, Json};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 /// An instance that is about to be created.
@@ -72,7 +72,7 @@ pub(in crate::http::rest) async fn match_image_caches(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<MatchQuestionBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let found = door.gateway.image_caches().match_image_caches(&who.caller, &body.value.into()).await?;
     Ok(answer::json(StatusCode::OK, &found))
 }

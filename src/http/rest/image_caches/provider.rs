@@ -9,8 +9,8 @@ use crate::app::view::{ProviderRecordView, UsageView};
 use crate::domain::field::FieldError;
 use crate::domain::ids::CacheId;
 use crate::domain::region::Region;
-use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 /// Get the cloud's record of an image cache
@@ -25,7 +25,7 @@ pub(in crate::http::rest) async fn get_provider_record(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<CacheId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.image_caches().get_provider_record(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -43,7 +43,7 @@ pub(in crate::http::rest) struct UsageQuery {
 }
 
 impl FromQuery for UsageQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { region: pairs.one("region"), cloud_account: pairs.text("cloud_account") }
     }
 }
@@ -60,8 +60,8 @@ pub(in crate::http::rest) async fn list_usage(
     State(door): State<DoorState>,
     who: Authorized,
     Query(query): Query<UsageQuery>,
-) -> Result<Response, Refusal> {
-    let missing = || Refusal::invalid(vec![FieldError::new("region", "required", "must be given")]);
+) -> Result<Response, ProblemResponse> {
+    let missing = || ProblemResponse::invalid(vec![FieldError::new("region", "required", "must be given")]);
     let region = query.region.ok_or_else(missing)?;
     let usage = door
         .gateway

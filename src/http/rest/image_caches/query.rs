@@ -8,7 +8,7 @@ use crate::domain::filter::{CacheFilter, Page};
 use crate::domain::image_cache::spec::MAX_TAGS;
 use crate::domain::image_cache::status::Status;
 use crate::domain::region::Region;
-use crate::http::extract::{FromQuery, Pairs};
+use crate::http::extract::{FromQuery, QueryPairs};
 
 /// The most characters of `q`.
 const MAX_TEXT: usize = 128;
@@ -74,7 +74,7 @@ pub(in crate::http::rest) struct ImageCacheQuery {
 }
 
 impl FromQuery for ImageCacheQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self {
             status: pairs.many("status"),
             region: pairs.one("region"),
@@ -97,7 +97,7 @@ impl FromQuery for ImageCacheQuery {
     }
 }
 
-fn tags(pairs: &mut Pairs) -> Vec<String> {
+fn tags(pairs: &mut QueryPairs) -> Vec<String> {
     let tags: Vec<String> = pairs.many("tag");
     if tags.iter().any(|tag| tag.contains(char::is_control)) {
         pairs.refuse("tag", "invalid", "must be printable");
@@ -108,7 +108,7 @@ fn tags(pairs: &mut Pairs) -> Vec<String> {
     tags
 }
 
-fn text(pairs: &mut Pairs) -> Option<String> {
+fn text(pairs: &mut QueryPairs) -> Option<String> {
     let text = pairs.text("q")?;
     if !(1..=MAX_TEXT).contains(&text.chars().count()) {
         pairs.refuse("q", "out_of_range", "must be 1 to 128 characters");

@@ -10,8 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::view::ImageCacheView;
 use crate::domain::ids::CacheId;
-use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::query::{seconds, within};
 use crate::http::{DoorState, answer};
 
@@ -28,7 +28,7 @@ pub(in crate::http::rest) struct WaitForQuery {
 }
 
 impl FromQuery for WaitForQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         let wait_for = pairs.word("wait_for", |word| (word == "ready").then_some(()), "ready");
         let timeout: Option<u64> = pairs.one("timeout");
         if timeout.is_some() && wait_for.is_none() {
@@ -55,7 +55,7 @@ pub(in crate::http::rest) struct WaitQuery {
 }
 
 impl FromQuery for WaitQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         Self { timeout: seconds(pairs, "timeout", 30) }
     }
 }
@@ -82,7 +82,7 @@ pub(in crate::http::rest) async fn wait_for_image_cache(
     who: Authorized,
     Id(id): Id<CacheId>,
     Query(query): Query<WaitQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let timeout = Duration::from_secs(query.timeout);
     let waited = door.gateway.image_caches().wait_for_image_cache(&who.caller, &who.call, id, timeout).await?;
     let body = ImageCacheWait { condition_met: waited.condition_met, image_cache: waited.image_cache };

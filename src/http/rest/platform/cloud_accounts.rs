@@ -14,7 +14,7 @@ use crate::domain::field::FieldError;
 use crate::domain::region::Region;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::headers;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::image_caches::bodies::given;
 use crate::http::rest::lists::CloudAccountList;
 use crate::http::rest::query::PageQuery;
@@ -140,7 +140,7 @@ pub(in crate::http::rest) async fn list_cloud_accounts(
     who: Authorized,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.cloud_accounts().list_cloud_accounts(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, CloudAccountList>(&uri, slice))
 }
@@ -156,9 +156,9 @@ pub(in crate::http::rest) async fn get_cloud_account(
     State(door): State<DoorState>,
     who: Authorized,
     Id(name): Id<AccountName>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.cloud_accounts().get_cloud_account(&who.caller, &name).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Create or replace a cloud account
@@ -178,12 +178,12 @@ pub(in crate::http::rest) async fn put_cloud_account(
     Id(name): Id<AccountName>,
     request: HeaderMap,
     body: Json<CloudAccountBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view =
         door.gateway.cloud_accounts().put_cloud_account(&who.caller, &who.call, &name, &new, &precondition).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Update a cloud account
@@ -201,7 +201,7 @@ pub(in crate::http::rest) async fn update_cloud_account(
     Id(name): Id<AccountName>,
     request: HeaderMap,
     body: Json<CloudAccountChangesBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     let disabled = body.value.disabled;
     let view = door
@@ -209,7 +209,7 @@ pub(in crate::http::rest) async fn update_cloud_account(
         .cloud_accounts()
         .update_cloud_account(&who.caller, &who.call, &name, disabled, &precondition)
         .await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Delete a cloud account
@@ -223,7 +223,7 @@ pub(in crate::http::rest) async fn delete_cloud_account(
     State(door): State<DoorState>,
     who: Authorized,
     Id(name): Id<AccountName>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     door.gateway.cloud_accounts().delete_cloud_account(&who.caller, &who.call, &name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -9,7 +9,7 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::policy::Policy;
 use crate::http::extract::{Authorized, Id, Json};
 use crate::http::headers;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 /// Get the policy of the caller's team
@@ -21,7 +21,7 @@ use crate::http::{DoorState, answer};
 pub(in crate::http::rest) async fn get_policy(
     State(door): State<DoorState>,
     who: Authorized,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     Ok(answer::json(StatusCode::OK, &door.gateway.platform().get_policy(&who.caller).await?))
 }
 
@@ -36,9 +36,9 @@ pub(in crate::http::rest) async fn get_team_policy(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<TeamId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_team_policy(&who.caller, &id).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Replace a team's policy
@@ -55,10 +55,10 @@ pub(in crate::http::rest) async fn put_team_policy(
     Id(id): Id<TeamId>,
     request: HeaderMap,
     body: Json<Policy>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     let view = door.gateway.platform().put_team_policy(&who.caller, &who.call, &id, body.value, &precondition).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Delete a team's policy
@@ -73,7 +73,7 @@ pub(in crate::http::rest) async fn delete_team_policy(
     who: Authorized,
     Id(id): Id<TeamId>,
     request: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     door.gateway.platform().delete_team_policy(&who.caller, &who.call, &id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -89,9 +89,9 @@ pub(in crate::http::rest) async fn delete_team_policy(
 pub(in crate::http::rest) async fn get_default_policy(
     State(door): State<DoorState>,
     who: Authorized,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_default_policy(&who.caller).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Replace the default policy
@@ -105,8 +105,8 @@ pub(in crate::http::rest) async fn put_default_policy(
     who: Authorized,
     request: HeaderMap,
     body: Json<Policy>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     let view = door.gateway.platform().put_default_policy(&who.caller, &who.call, body.value, &precondition).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }

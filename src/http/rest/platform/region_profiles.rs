@@ -9,7 +9,7 @@ use crate::app::view::RegionProfileView;
 use crate::domain::policy::ProfileId;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::headers;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::RegionProfileList;
 use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
@@ -25,7 +25,7 @@ pub(in crate::http::rest) async fn list_region_profiles(
     who: Authorized,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.platform().list_region_profiles(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, RegionProfileList>(&uri, slice))
 }
@@ -41,9 +41,9 @@ pub(in crate::http::rest) async fn get_region_profile(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<ProfileId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_region_profile(&who.caller, &id).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Create or replace a region profile
@@ -60,11 +60,11 @@ pub(in crate::http::rest) async fn put_region_profile(
     Id(id): Id<ProfileId>,
     request: HeaderMap,
     body: Json<RegionProfileBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     let view =
         door.gateway.platform().put_region_profile(&who.caller, &who.call, body.value.of(id), &precondition).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Delete a region profile
@@ -79,7 +79,7 @@ pub(in crate::http::rest) async fn delete_region_profile(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<ProfileId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     door.gateway.platform().delete_region_profile(&who.caller, &who.call, &id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

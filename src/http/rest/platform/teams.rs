@@ -9,7 +9,7 @@ use crate::app::view::TeamView;
 use crate::domain::identity::caller::TeamId;
 use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::headers;
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::TeamList;
 use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
@@ -25,10 +25,10 @@ pub(in crate::http::rest) async fn create_team(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<NewTeamBody>,
-) -> Result<Response, Refusal> {
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+) -> Result<Response, ProblemResponse> {
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view = door.gateway.platform().create_team(&who.caller, &who.call, new).await?;
-    Ok(answer::kept(StatusCode::CREATED, &view, view.version))
+    Ok(answer::with_version(StatusCode::CREATED, &view, view.version))
 }
 
 /// List teams
@@ -42,7 +42,7 @@ pub(in crate::http::rest) async fn list_teams(
     who: Authorized,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.platform().list_teams(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, TeamList>(&uri, slice))
 }
@@ -58,9 +58,9 @@ pub(in crate::http::rest) async fn get_team(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<TeamId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_team(&who.caller, &id).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }
 
 /// Update a team
@@ -79,9 +79,9 @@ pub(in crate::http::rest) async fn update_team(
     Id(id): Id<TeamId>,
     request: HeaderMap,
     body: Json<TeamChangesBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let precondition = headers::precondition(&request)?;
     let view =
         door.gateway.platform().update_team(&who.caller, &who.call, &id, body.value.into(), &precondition).await?;
-    Ok(answer::kept(StatusCode::OK, &view, view.version))
+    Ok(answer::with_version(StatusCode::OK, &view, view.version))
 }

@@ -10,8 +10,8 @@ use crate::app::view::DeliveryView;
 use crate::domain::filter::{DeliveryFilter, Page};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::webhooks::DeliveryState;
-use crate::http::extract::{Authorized, FromQuery, Id, Pairs, Query};
-use crate::http::problem::Refusal;
+use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::{DeliveryAttemptList, DeliveryList};
 use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
@@ -43,7 +43,7 @@ pub(in crate::http::rest) struct DeliveryQuery {
 }
 
 impl FromQuery for DeliveryQuery {
-    fn read(pairs: &mut Pairs) -> Self {
+    fn read(pairs: &mut QueryPairs) -> Self {
         let state = |word: &str| DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
         Self {
             endpoint_id: pairs.one("endpoint_id"),
@@ -69,7 +69,7 @@ pub(in crate::http::rest) async fn list_deliveries(
     who: Authorized,
     uri: Uri,
     Query(query): Query<DeliveryQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let filter = DeliveryFilter {
         endpoint: query.endpoint_id,
         state: query.state,
@@ -94,7 +94,7 @@ pub(in crate::http::rest) async fn get_delivery(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<DeliveryId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().get_delivery(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -112,7 +112,7 @@ pub(in crate::http::rest) async fn list_delivery_attempts(
     Id(id): Id<DeliveryId>,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.webhooks().list_delivery_attempts(&who.caller, id, &query.page).await?;
     Ok(answer::listed::<_, DeliveryAttemptList>(&uri, slice))
 }
@@ -128,7 +128,7 @@ pub(in crate::http::rest) async fn resend_delivery(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<DeliveryId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().resend_delivery(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

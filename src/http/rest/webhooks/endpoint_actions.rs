@@ -8,7 +8,7 @@ use super::bodies::{RecoveryBody, ReplayBody, RotationBody, WebhookEndpointChang
 use crate::app::view::{EndpointTestView, EndpointView, RequeuedView};
 use crate::domain::ids::EndpointId;
 use crate::http::extract::{Authorized, Id, Json};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
 /// How long an old secret signs where nothing is said.
@@ -27,8 +27,8 @@ pub(in crate::http::rest) async fn update_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
     body: Json<WebhookEndpointChangesBody>,
-) -> Result<Response, Refusal> {
-    let changes = body.value.try_into().map_err(Refusal::invalid)?;
+) -> Result<Response, ProblemResponse> {
+    let changes = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view = door.gateway.webhooks().update_webhook_endpoint(&who.caller, &who.call, id, changes).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -46,7 +46,7 @@ pub(in crate::http::rest) async fn verify_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().verify_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -66,7 +66,7 @@ pub(in crate::http::rest) async fn rotate_webhook_secret(
     who: Authorized,
     Id(id): Id<EndpointId>,
     body: Option<Json<RotationBody>>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let asked = body.map(|body| body.value).unwrap_or_default();
     let hours = asked.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
     let view = door.gateway.webhooks().rotate_webhook_secret(&who.caller, &who.call, id, hours, asked.secret).await?;
@@ -86,7 +86,7 @@ pub(in crate::http::rest) async fn test_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().test_webhook_endpoint(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -103,7 +103,7 @@ pub(in crate::http::rest) async fn pause_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().pause_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -120,7 +120,7 @@ pub(in crate::http::rest) async fn resume_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().resume_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -138,7 +138,7 @@ pub(in crate::http::rest) async fn recover_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
     body: Json<RecoveryBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().recover_webhook_endpoint(&who.caller, &who.call, id, body.value.since).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -156,7 +156,7 @@ pub(in crate::http::rest) async fn replay_webhook_endpoint(
     who: Authorized,
     Id(id): Id<EndpointId>,
     body: Json<ReplayBody>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let span = (body.value.since, body.value.until);
     let view = door.gateway.webhooks().replay_webhook_endpoint(&who.caller, &who.call, id, span).await?;
     Ok(answer::json(StatusCode::OK, &view))

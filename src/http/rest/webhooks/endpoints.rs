@@ -9,7 +9,7 @@ use super::bodies::NewWebhookEndpointBody;
 use crate::app::view::EndpointView;
 use crate::domain::ids::EndpointId;
 use crate::http::extract::{Authorized, Id, Json, Query};
-use crate::http::problem::Refusal;
+use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::WebhookEndpointList;
 use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
@@ -32,8 +32,8 @@ pub(in crate::http::rest) async fn create_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     body: Json<NewWebhookEndpointBody>,
-) -> Result<Response, Refusal> {
-    let new = body.value.try_into().map_err(Refusal::invalid)?;
+) -> Result<Response, ProblemResponse> {
+    let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view = door.gateway.webhooks().create_webhook_endpoint(&who.caller, &who.call, new).await?;
     let mut answer = answer::json(StatusCode::CREATED, &view);
     answer::put(&mut answer, LOCATION, &format!("/v1/webhook-endpoints/{}", view.id));
@@ -51,7 +51,7 @@ pub(in crate::http::rest) async fn list_webhook_endpoints(
     who: Authorized,
     uri: Uri,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let slice = door.gateway.webhooks().list_webhook_endpoints(&who.caller, &query.page).await?;
     Ok(answer::listed::<_, WebhookEndpointList>(&uri, slice))
 }
@@ -67,7 +67,7 @@ pub(in crate::http::rest) async fn get_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().get_webhook_endpoint(&who.caller, id).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
@@ -83,7 +83,7 @@ pub(in crate::http::rest) async fn delete_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ProblemResponse> {
     door.gateway.webhooks().delete_webhook_endpoint(&who.caller, &who.call, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -14,9 +14,9 @@ use uuid::Uuid;
 use super::unless_rolled_back;
 
 use crate::domain::operation::{OperationKind, Owed};
-use crate::store::Error;
-use crate::store::batch::Work;
-use crate::store::columns::{Numbers, Parameters, Table as _, Which};
+use crate::store::StoreError;
+use crate::store::batch::BatchWork;
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _};
 use crate::store::database::pool::Pool;
 use crate::store::input::NewCreate;
 use crate::store::rows::audit_entries::AuditRow;
@@ -26,7 +26,7 @@ use crate::store::rows::{
 use crate::store::writes::audit_entries::{self, Stamp};
 
 /// Whether it can be written together with others.
-pub(super) fn goes_along(create: &NewCreate) -> bool {
+pub(super) fn can_be_batched(create: &NewCreate) -> bool {
     let NewCreate { new, cache, .. } = create;
     new.account.is_none() && new.operation.progress.kind == OperationKind::Create && new.operation.spec == cache.spec
 }
@@ -37,12 +37,12 @@ pub(in crate::store) struct CreateBatch {
     pub(super) stamp: Stamp,
 }
 
-impl Work for CreateBatch {
+impl BatchWork for CreateBatch {
     type Item = Arc<NewCreate>;
     /// Whether it was written; else it goes alone.
     type Done = bool;
 
-    async fn all(&self, creates: &[Arc<NewCreate>]) -> Result<Vec<bool>, Error> {
+    async fn all(&self, creates: &[Arc<NewCreate>]) -> Result<Vec<bool>, StoreError> {
         let differing = differing(creates);
         let written = self.pool.repeated(|again| self.write_missing(&differing, again)).await;
         let mut begun = unless_rolled_back(written)?;
@@ -63,19 +63,19 @@ fn differing<'a>(creates: &'a [Arc<NewCreate>]) -> Vec<&'a NewCreate> {
 }
 
 /// What an operation is given; its spec is that of its image cache, and is sent once.
-const BUT_SPEC: Which = Which::But(&["spec"]);
+const BUT_SPEC: ColumnSet = ColumnSet::But(&["spec"]);
 
 /// One statement for all of it; what refers to a row is checked at its end.
 static CREATE: LazyLock<String> = LazyLock::new(|| {
     let mut numbers = Numbers::default();
-    let keys = numbers.many::<IdempotencyKeys>(Which::All);
-    let caches = numbers.many::<ImageCacheRow>(Which::All);
+    let keys = numbers.many::<IdempotencyKeys>(ColumnSet::All);
+    let caches = numbers.many::<ImageCacheRow>(ColumnSet::All);
     let operations = numbers.many::<OperationRow>(BUT_SPEC);
-    let transitions = numbers.many::<TransitionRow>(Which::All);
+    let transitions = numbers.many::<TransitionRow>(ColumnSet::All);
     let (owed, unsent) = (numbers.next(), Owed::Unsent.as_str());
     let audited = audit_entries::of_those_that_fit(&mut numbers);
-    let (claim, make) = (IdempotencyKeys::insert(Which::All), ImageCacheRow::insert(Which::All));
-    let (begin, pass) = (OperationRow::insert(Which::All), TransitionRow::insert(Which::All));
+    let (claim, make) = (IdempotencyKeys::insert(ColumnSet::All), ImageCacheRow::insert(ColumnSet::All));
+    let (begin, pass) = (OperationRow::insert(ColumnSet::All), TransitionRow::insert(ColumnSet::All));
     format!(
         "WITH keys AS MATERIALIZED (SELECT * FROM {keys}),
     caches AS MATERIALIZED (SELECT * FROM {caches}),
@@ -104,7 +104,7 @@ static CREATE: LazyLock<String> = LazyLock::new(|| {
 
 impl CreateBatch {
     /// Writes those that fit, but for those that were written before a connection broke; the operations of both.
-    async fn write_missing(&self, creates: &[&NewCreate], again: bool) -> Result<HashSet<Uuid>, Error> {
+    async fn write_missing(&self, creates: &[&NewCreate], again: bool) -> Result<HashSet<Uuid>, StoreError> {
         let mut begun = if again { self.written(creates).await? } else { HashSet::new() };
         let missing = |create: &&&NewCreate| !begun.contains(&create.new.operation.id.uuid());
         let missing: Vec<_> = creates.iter().filter(missing).copied().collect();
@@ -115,7 +115,7 @@ impl CreateBatch {
     }
 
     /// The operations that are there.
-    async fn written(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
+    async fn written(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, StoreError> {
         let (ids, caches): (Vec<Uuid>, Vec<Uuid>) =
             creates.iter().map(|create| (create.new.operation.id.uuid(), create.cache.id.uuid())).unzip();
         // By the image cache as well: another create with the same key may have the same operation's id.
@@ -127,15 +127,18 @@ impl CreateBatch {
     }
 
     /// Writes those that fit; their operations.
-    async fn write(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, Error> {
-        let parameters = Parameters::default()
-            .many::<IdempotencyKeys>(Which::All, &creates.iter().filter_map(|create| key(create)).collect::<Vec<_>>())
-            .many::<ImageCacheRow>(Which::All, &creates.iter().map(|create| &create.cache).collect::<Vec<_>>())
+    async fn write(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, StoreError> {
+        let parameters = StatementParameters::default()
+            .many::<IdempotencyKeys>(
+                ColumnSet::All,
+                &creates.iter().filter_map(|create| key(create)).collect::<Vec<_>>(),
+            )
+            .many::<ImageCacheRow>(ColumnSet::All, &creates.iter().map(|create| &create.cache).collect::<Vec<_>>())
             .many::<OperationRow>(
                 BUT_SPEC,
                 &creates.iter().map(|create| OperationToWrite::begun(&create.new)).collect::<Vec<_>>(),
             )
-            .many::<TransitionRow>(Which::All, &creates.iter().map(|create| first(create)).collect::<Vec<_>>())
+            .many::<TransitionRow>(ColumnSet::All, &creates.iter().map(|create| first(create)).collect::<Vec<_>>())
             .with(
                 creates
                     .iter()
@@ -144,7 +147,7 @@ impl CreateBatch {
                     .collect::<Vec<_>>(),
             )
             .many::<AuditRow>(
-                Which::All,
+                ColumnSet::All,
                 &self.stamp.all(&creates.iter().map(|create| &create.new.audit).collect::<Vec<_>>()),
             );
         let begun = parameters.query(&CREATE)?.fetch_all(&mut self.pool.acquire().await?).await?;

@@ -15,20 +15,20 @@ use uuid::Uuid;
 
 use super::unless_rolled_back;
 use crate::domain::operation::OperationKind;
-use crate::store::Error;
-use crate::store::batch::Work;
-use crate::store::columns::{Numbers, Parameters, Table as _, Which};
+use crate::store::StoreError;
+use crate::store::batch::BatchWork;
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _};
 use crate::store::database::pool::Pool;
-use crate::store::dispatch::{Dispatch, Put};
+use crate::store::dispatch::{Dispatch, WrittenDelivery};
 use crate::store::input::Settlement;
 use crate::store::rows::audit_entries::AuditRow;
-use crate::store::rows::{EndedOperation, Events, ImageCacheRow, NOTE_END, TransitionRow};
+use crate::store::rows::{EndedOperation, EventsTable, ImageCacheRow, NOTE_END, TransitionRow};
 use crate::store::writes::audit_entries::{self, Stamp};
 use crate::store::writes::changes::is_vanishing;
 use crate::store::writes::dispatch::{self, DELIVERIES};
 
 /// Whether it can be written together with others.
-pub(super) fn goes_along(settlement: &Settlement) -> bool {
+pub(super) fn can_be_batched(settlement: &Settlement) -> bool {
     let write = &settlement.write;
     settlement.kind == OperationKind::Create
         && write.next.operation == settlement.operation
@@ -42,12 +42,12 @@ pub(in crate::store) struct SettleBatch {
     pub(super) stamp: Stamp,
 }
 
-impl Work for SettleBatch {
+impl BatchWork for SettleBatch {
     type Item = Arc<Settlement>;
     /// Whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it; none: it goes alone.
     type Done = Option<bool>;
 
-    async fn all(&self, ends: &[Arc<Settlement>]) -> Result<Vec<Option<bool>>, Error> {
+    async fn all(&self, ends: &[Arc<Settlement>]) -> Result<Vec<Option<bool>>, StoreError> {
         let mut ended = unless_rolled_back(self.pool.limited(self.write(&differing(ends))).await)?;
         // Of two of one operation the first alone was written.
         Ok(ends.iter().map(|end| ended.remove(&end.operation.uuid())).collect())
@@ -76,7 +76,7 @@ fn same_way(one: Option<&Dispatch>, other: Option<&Dispatch>) -> bool {
 }
 
 /// What the end of a create changes of its image cache, and what that is found by.
-const OF_CREATE: Which = Which::Only(&[
+const OF_CREATE: ColumnSet = ColumnSet::Only(&[
     "id",
     "team",
     "version",
@@ -98,16 +98,16 @@ const OF_CREATE: Which = Which::Only(&[
 static SETTLE: LazyLock<String> = LazyLock::new(|| {
     let mut numbers = Numbers::beginning_after(4);
     let (event, look_at, owed) = (numbers.next(), numbers.next(), numbers.next());
-    let ends = numbers.many::<EndedOperation>(Which::All);
+    let ends = numbers.many::<EndedOperation>(ColumnSet::All);
     let caches = numbers.many::<ImageCacheRow>(OF_CREATE);
-    let transitions = numbers.many::<TransitionRow>(Which::All);
-    let events = numbers.many::<Events>(Which::All);
+    let transitions = numbers.many::<TransitionRow>(ColumnSet::All);
+    let events = numbers.many::<EventsTable>(ColumnSet::All);
     let audited = audit_entries::of_those_that_fit(&mut numbers);
     let (end, step) = (
-        EndedOperation::set(Which::All, EndedOperation::FOUND_BY),
+        EndedOperation::set(ColumnSet::All, EndedOperation::FOUND_BY),
         ImageCacheRow::set(OF_CREATE, ImageCacheRow::FOUND_BY),
     );
-    let (pass, tell) = (TransitionRow::insert(Which::All), Events::insert(Which::All));
+    let (pass, tell) = (TransitionRow::insert(ColumnSet::All), EventsTable::insert(ColumnSet::All));
     let (deliveries, written) = (&*DELIVERIES, dispatch::written("written_events"));
     format!(
         "WITH ends AS MATERIALIZED (SELECT * FROM {ends}),
@@ -168,12 +168,12 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
 impl SettleBatch {
     /// Writes those that fit, and hands over what they have for the deliverer; their operations, and of which of them
     /// the ids may be told.
-    async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, Error> {
+    async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, StoreError> {
         let rows = self.end(ends).await?;
         if let Some(dispatch) = dispatch(ends) {
             let deliveries = rows.iter().filter_map(|row| delivery(row).transpose()).collect::<Result<Vec<_>, _>>();
             // It is committed whatever becomes of that: their worker finds what did not arrive.
-            match deliveries.map_err(Error::from).and_then(|deliveries| dispatch.put(deliveries)) {
+            match deliveries.map_err(StoreError::from).and_then(|deliveries| dispatch.put(deliveries)) {
                 Ok(()) => dispatch.committed(),
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "could not hand over deliveries");
@@ -185,12 +185,12 @@ impl SettleBatch {
     }
 
     /// A row for each operation that fitted and each delivery of it.
-    async fn end(&self, ends: &[&Settlement]) -> Result<Vec<PgRow>, Error> {
+    async fn end(&self, ends: &[&Settlement]) -> Result<Vec<PgRow>, StoreError> {
         let dispatch = dispatch(ends);
         let event = |end: &&Settlement| end.write.event.as_ref().map(|event| event.id.uuid());
         // Each has one (`goes_along`), so its place is that of its end.
         let audit = self.stamp.all(&ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
-        let parameters = Parameters::default()
+        let parameters = StatementParameters::default()
             .with(ends.iter().map(|end| end.answer.as_ref()).collect::<Vec<_>>())
             .with(ends.first().map(|end| end.at))
             .with(dispatch.and_then(Dispatch::worker))
@@ -198,20 +198,20 @@ impl SettleBatch {
             .with(ends.iter().map(event).collect::<Vec<_>>())
             .with(ends.iter().map(|end| end.look_at).collect::<Vec<_>>())
             .with(ends.iter().map(|end| end.owed.word()).collect::<Vec<_>>())
-            .many::<EndedOperation>(Which::All, ends)
+            .many::<EndedOperation>(ColumnSet::All, ends)
             .many::<ImageCacheRow>(OF_CREATE, &ends.iter().map(|end| &end.write.next).collect::<Vec<_>>())
             .many::<TransitionRow>(
-                Which::All,
+                ColumnSet::All,
                 &ends.iter().filter_map(|end| end.write.transition()).collect::<Vec<_>>(),
             )
-            .many::<Events>(Which::All, &ends.iter().filter_map(|end| end.write.event()).collect::<Vec<_>>())
-            .many::<AuditRow>(Which::All, &audit);
+            .many::<EventsTable>(ColumnSet::All, &ends.iter().filter_map(|end| end.write.event()).collect::<Vec<_>>())
+            .many::<AuditRow>(ColumnSet::All, &audit);
         Ok(parameters.query(&SETTLE)?.fetch_all(&mut self.pool.acquire().await?).await?)
     }
 }
 
 /// The delivery in a row, if there is one.
-fn delivery(row: &PgRow) -> Result<Option<Put>, sqlx::Error> {
+fn delivery(row: &PgRow) -> Result<Option<WrittenDelivery>, sqlx::Error> {
     let id: Option<Uuid> = row.try_get("id")?;
-    id.map(|_| Put::from_row(row)).transpose()
+    id.map(|_| WrittenDelivery::from_row(row)).transpose()
 }

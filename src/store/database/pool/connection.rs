@@ -13,30 +13,30 @@ use sqlx::{Executor as _, PgConnection, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::doubt::{Doubt, TEST, Waiting};
+use super::connection_doubt::{ConnectionDoubt, PendingWait, TEST};
 use super::{LIMIT, silent};
-use crate::store::Error;
+use crate::store::StoreError;
 use crate::store::failure;
 
 /// One connection, each statement on which is waited for no longer than [`LIMIT`].
-pub(in crate::store) struct Connection {
+pub(in crate::store) struct PooledConnection {
     /// Ours until we are dropped.
     raw: Option<PoolConnection<Postgres>>,
     /// Since when it is in somebody's hands.
     taken: Instant,
     /// A transaction may be open.
     open: bool,
-    doubt: Arc<Doubt>,
+    doubt: Arc<ConnectionDoubt>,
 }
 
-impl fmt::Debug for Connection {
+impl fmt::Debug for PooledConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").finish_non_exhaustive()
     }
 }
 
-impl Connection {
-    pub(super) fn new(raw: PoolConnection<Postgres>, doubt: &Arc<Doubt>) -> Self {
+impl PooledConnection {
+    pub(super) fn new(raw: PoolConnection<Postgres>, doubt: &Arc<ConnectionDoubt>) -> Self {
         Self { raw: Some(raw), taken: Instant::now(), open: false, doubt: Arc::clone(doubt) }
     }
 
@@ -45,8 +45,8 @@ impl Connection {
         self.raw.as_mut().expect("it is ours until we are dropped")
     }
 
-    pub(super) fn waiting(&self) -> Waiting {
-        Waiting::on(&self.doubt)
+    pub(super) fn waiting(&self) -> PendingWait {
+        PendingWait::on(&self.doubt)
     }
 
     /// Begins a transaction.
@@ -63,7 +63,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some(mut raw) = self.raw.take() else { return };
         if self.doubt.broke_since(self.taken) || self.doubt.altered_since(self.taken) {
@@ -88,8 +88,8 @@ async fn roll_back(mut raw: PoolConnection<Postgres>) {
 
 /// A transaction that was not committed is rolled back when dropped.
 pub(in crate::store) struct Tx {
-    connection: Connection,
-    waiting: Waiting,
+    connection: PooledConnection,
+    waiting: PendingWait,
 }
 
 impl fmt::Debug for Tx {
@@ -99,28 +99,28 @@ impl fmt::Debug for Tx {
 }
 
 impl Tx {
-    pub(super) fn new(connection: Connection, waiting: Waiting) -> Self {
+    pub(super) fn new(connection: PooledConnection, waiting: PendingWait) -> Self {
         Self { connection, waiting }
     }
 
     /// Commits. `InDoubt`: it may or may not have been committed.
-    pub(in crate::store) async fn commit(mut self) -> Result<(), Error> {
+    pub(in crate::store) async fn commit(mut self) -> Result<(), StoreError> {
         let done = timeout(LIMIT, self.connection.commit()).await.map_err(|_| silent()).flatten();
         self.waiting.end(done.as_ref().err());
-        done.map_err(|error| if failure::is_of_connection(&error) { Error::InDoubt(error) } else { error.into() })
+        done.map_err(|error| if failure::is_of_connection(&error) { StoreError::InDoubt(error) } else { error.into() })
     }
 }
 
 impl Deref for Tx {
-    type Target = Connection;
+    type Target = PooledConnection;
 
-    fn deref(&self) -> &Connection {
+    fn deref(&self) -> &PooledConnection {
         &self.connection
     }
 }
 
 impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut Connection {
+    fn deref_mut(&mut self) -> &mut PooledConnection {
         &mut self.connection
     }
 }

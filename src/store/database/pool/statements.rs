@@ -1,4 +1,4 @@
-//! Statements, each waited for no longer than the limit: what makes [`Pool`] and [`Connection`] executors.
+//! Statements, each waited for no longer than the limit: what makes [`Pool`] and [`PooledConnection`] executors.
 //!
 //! On the pool, where each statement is by itself, one that only reads is repeated if its connection breaks, and so is
 //! any that the server refused to begin, or whose plan no longer fits the tables.
@@ -12,13 +12,15 @@ use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo}
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 use tokio::time::{sleep, timeout};
 
-use super::{Connection, LIMIT, PAUSE, Pool, Waiting, silent};
+use super::{LIMIT, PAUSE, PendingWait, Pool, PooledConnection, silent};
 use crate::store::failure;
 
-type Step = Result<Either<PgQueryResult, PgRow>, sqlx::Error>;
+type ResultItem = Result<Either<PgQueryResult, PgRow>, sqlx::Error>;
 
 /// The next step of a statement, the wait for it bounded; nothing comes after an error.
-async fn next(state: Option<(BoxStream<'_, Step>, Waiting)>) -> Option<(Step, Option<(BoxStream<'_, Step>, Waiting)>)> {
+async fn next(
+    state: Option<(BoxStream<'_, ResultItem>, PendingWait)>,
+) -> Option<(ResultItem, Option<(BoxStream<'_, ResultItem>, PendingWait)>)> {
     let (mut steps, waiting) = state?;
     match timeout(LIMIT, steps.next()).await {
         Ok(Some(Ok(step))) => Some((Ok(step), Some((steps, waiting)))),
@@ -36,13 +38,13 @@ async fn next(state: Option<(BoxStream<'_, Step>, Waiting)>) -> Option<(Step, Op
 
 /// A statement that can be run more than once.
 #[derive(Clone)]
-struct Again {
+struct RepeatableStatement {
     sql: SqlStr,
     arguments: Option<PgArguments>,
     persistent: bool,
 }
 
-impl Again {
+impl RepeatableStatement {
     fn of<'q>(mut query: impl Execute<'q, Postgres>) -> Result<Self, sqlx::Error> {
         let arguments = query.take_arguments().map_err(sqlx::Error::Encode)?;
         Ok(Self { persistent: query.persistent(), arguments, sql: query.sql() })
@@ -56,7 +58,7 @@ impl Again {
     }
 }
 
-impl Execute<'_, Postgres> for Again {
+impl Execute<'_, Postgres> for RepeatableStatement {
     fn sql(self) -> SqlStr {
         self.sql
     }
@@ -74,15 +76,15 @@ impl Execute<'_, Postgres> for Again {
     }
 }
 
-type Answers = Vec<Either<PgQueryResult, PgRow>>;
+type ResultItems = Vec<Either<PgQueryResult, PgRow>>;
 
 impl Pool {
     /// Runs a statement by itself; all that it answers.
-    async fn alone(&self, statement: Again) -> Result<Answers, sqlx::Error> {
+    async fn alone(&self, statement: RepeatableStatement) -> Result<ResultItems, sqlx::Error> {
         let begun = Instant::now();
         loop {
             let mut connection = self.acquire().await?;
-            let answers: Result<Answers, _> = connection.fetch_many(statement.clone()).try_collect().await;
+            let answers: Result<ResultItems, _> = connection.fetch_many(statement.clone()).try_collect().await;
             match answers {
                 Err(error) if begun.elapsed() < self.max_wait && may_repeat(&statement, &error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "the connection is unusable; retrying");
@@ -95,7 +97,7 @@ impl Pool {
     }
 }
 
-fn may_repeat(statement: &Again, error: &sqlx::Error) -> bool {
+fn may_repeat(statement: &RepeatableStatement, error: &sqlx::Error) -> bool {
     failure::has_refused(error)
         || failure::is_stale_plan(error)
         || (statement.reads() && failure::is_of_connection(error))
@@ -104,12 +106,12 @@ fn may_repeat(statement: &Again, error: &sqlx::Error) -> bool {
 impl<'p> Executor<'p> for &'p Pool {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Step>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, ResultItem>
     where
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let statement = Again::of(query);
+        let statement = RepeatableStatement::of(query);
         let all = async move { Ok::<_, sqlx::Error>(iter(self.alone(statement?).await?).map(Ok)) };
         once(all).try_flatten().boxed()
     }
@@ -119,7 +121,7 @@ impl<'p> Executor<'p> for &'p Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let statement = Again::of(query);
+        let statement = RepeatableStatement::of(query);
         Box::pin(async move {
             let answers = self.alone(statement?).await?;
             Ok(answers.into_iter().find_map(Either::right))
@@ -145,10 +147,10 @@ impl<'p> Executor<'p> for &'p Pool {
     }
 }
 
-impl<'c> Executor<'c> for &'c mut Connection {
+impl<'c> Executor<'c> for &'c mut PooledConnection {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Step>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, ResultItem>
     where
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use crate::domain::clock::Instant;
 use crate::domain::webhooks::health::CAREFUL_AFTER;
-use crate::domain::webhooks::scheduler::Room;
+use crate::domain::webhooks::scheduler::EndpointCapacity;
 use crate::store::claims::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
 use crate::store::unreadable::{self, Keyed as _};
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// The bounds of a claim.
 #[derive(Debug, Clone)]
@@ -20,11 +20,11 @@ pub struct Bounds {
     /// How many for an endpoint of which nothing is known.
     pub per_endpoint: usize,
     /// How many for the others.
-    pub rooms: Vec<Room>,
+    pub rooms: Vec<EndpointCapacity>,
 }
 
 #[derive(FromRow)]
-struct Claimed {
+struct ClaimedRow {
     #[sqlx(flatten)]
     row: ClaimRow,
     room: i64,
@@ -38,9 +38,9 @@ impl Store {
         now: Instant,
         worker: Uuid,
         bounds: &Bounds,
-    ) -> Result<Vec<(Claim, usize)>, Error> {
+    ) -> Result<Vec<(Claim, usize)>, StoreError> {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let rows: Vec<Claimed> = sqlx::query_as(AssertSqlSafe(CLAIM.as_str()))
+        let rows: Vec<ClaimedRow> = sqlx::query_as(AssertSqlSafe(CLAIM.as_str()))
             .bind(worker)
             .bind(now)
             .bind(number(bounds.slots))
@@ -52,7 +52,7 @@ impl Store {
             .fetch_all(&self.workers)
             .await?;
         // What cannot be read stays in hand until its worker misses it.
-        let read = |claimed: Claimed| {
+        let read = |claimed: ClaimedRow| {
             let room = usize::try_from(claimed.room).unwrap_or(0);
             Some((unreadable::read(claimed.row.key(), claimed.row.of(worker))?, room))
         };

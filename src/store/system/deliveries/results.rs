@@ -6,14 +6,14 @@ use chrono::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::Stamp;
+use super::DatabaseTime;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::webhooks::health::Failing;
-use crate::store::columns::{Numbers, Parameters, Table as _, Which, table};
+use crate::store::columns::{ColumnSet, Numbers, StatementParameters, Table as _, table};
 use crate::store::values::word;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// How an attempt ended.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub struct Finished {
 
 /// An endpoint that does not do well.
 #[derive(Debug, Clone)]
-pub struct Ailing {
+pub struct FailingEndpoint {
     /// Whose.
     pub team: TeamId,
     /// Which.
@@ -65,32 +65,36 @@ pub struct Ailing {
 }
 
 #[derive(FromRow)]
-struct AilingRow {
+struct FailingEndpointRow {
     team: String,
     endpoint: Uuid,
     consecutive_failures: i32,
-    first_failure_at: Stamp,
+    first_failure_at: DatabaseTime,
     warned: bool,
     gone: bool,
     revision: i64,
 }
 
-impl AilingRow {
-    fn read(self) -> Result<Ailing, Error> {
+impl FailingEndpointRow {
+    fn read(self) -> Result<FailingEndpoint, StoreError> {
         let failing =
             Failing { failures: self.consecutive_failures, since: self.first_failure_at, warned: self.warned };
         let team = word(self.team.parse().ok(), "webhook_endpoints", "team")?;
-        Ok(Ailing { team, endpoint: self.endpoint.into(), failing, gone: self.gone, revision: self.revision })
+        Ok(FailingEndpoint { team, endpoint: self.endpoint.into(), failing, gone: self.gone, revision: self.revision })
     }
 }
 
 impl Store {
     /// Records how attempts ended, each guarded by its worker and number. Returns the endpoints that fail.
-    pub async fn finish_deliveries(&self, now: Instant, finished: &[Finished]) -> Result<Vec<Ailing>, Error> {
+    pub async fn finish_deliveries(
+        &self,
+        now: Instant,
+        finished: &[Finished],
+    ) -> Result<Vec<FailingEndpoint>, StoreError> {
         let all: Vec<&Finished> = finished.iter().collect();
-        let rows = Parameters::default().with(now).many::<Attempts>(Which::All, &all).query(&FINISH)?;
+        let rows = StatementParameters::default().with(now).many::<Attempts>(ColumnSet::All, &all).query(&FINISH)?;
         let rows = rows.fetch_all(&self.workers).await?;
-        rows.iter().map(|row| AilingRow::from_row(row)?.read()).collect()
+        rows.iter().map(|row| FailingEndpointRow::from_row(row)?.read()).collect()
     }
 }
 
@@ -99,7 +103,7 @@ struct Attempts;
 
 impl Attempts {
     /// What stands in the table.
-    const NOTED: Which = Which::But(&["worker", "revision", "state", "next_at", "pause_until", "free_at"]);
+    const NOTED: ColumnSet = ColumnSet::But(&["worker", "revision", "state", "next_at", "pause_until", "free_at"]);
 }
 
 table! {
@@ -124,7 +128,7 @@ table! {
 
 /// $1 is now.
 static FINISH: LazyLock<String> = LazyLock::new(|| {
-    let (ends, note) = (Numbers::beginning_after(1).few::<Attempts>(Which::All), Attempts::insert(Attempts::NOTED));
+    let (ends, note) = (Numbers::beginning_after(1).few::<Attempts>(ColumnSet::All), Attempts::insert(Attempts::NOTED));
     format!(
         "WITH ends AS (SELECT * FROM {ends}),
     done AS (

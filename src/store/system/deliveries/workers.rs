@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::domain::clock::Instant;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::webhooks::retry::MAX_ATTEMPTS;
-use crate::store::{Error, Store};
+use crate::store::{Store, StoreError};
 
 /// What is in hand and unknown to its own worker for that long was lost on the way into its memory: a commit whose
 /// answer did not arrive.
@@ -16,7 +16,7 @@ const LOST_SECONDS: f64 = 10.0;
 
 impl Store {
     /// Enters a worker that was not there before.
-    pub async fn enter_worker(&self, worker: Uuid, lease_seconds: f64) -> Result<(), Error> {
+    pub async fn enter_worker(&self, worker: Uuid, lease_seconds: f64) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO webhook_workers (worker, alive_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))",
         )
@@ -28,7 +28,7 @@ impl Store {
     }
 
     /// Renews a worker. `false`: it is dead to the others.
-    pub async fn renew_worker(&self, worker: Uuid, lease_seconds: f64) -> Result<bool, Error> {
+    pub async fn renew_worker(&self, worker: Uuid, lease_seconds: f64) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_workers SET alive_until = clock_timestamp() + make_interval(secs => $2)
              WHERE worker = $1 AND alive_until > clock_timestamp()",
@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Takes a worker's leave: its teams are free for others at once.
-    pub async fn leave_worker(&self, worker: Uuid) -> Result<(), Error> {
+    pub async fn leave_worker(&self, worker: Uuid) -> Result<(), StoreError> {
         sqlx::query(
             "WITH free AS (DELETE FROM webhook_holders WHERE worker = $1)
              DELETE FROM webhook_workers WHERE worker = $1",
@@ -53,7 +53,7 @@ impl Store {
     }
 
     /// Puts back what was in hand and never sent; its attempt does not count.
-    pub async fn give_back(&self, worker: Uuid, ids: &[DeliveryId]) -> Result<u64, Error> {
+    pub async fn give_back(&self, worker: Uuid, ids: &[DeliveryId]) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = attempts - 1, lease_token = NULL, leased_at = NULL
              WHERE id = ANY ($2) AND state::int = 1 AND lease_token = $1",
@@ -66,7 +66,7 @@ impl Store {
     }
 
     /// Puts back what is in this worker's hands by the database, and not in its memory.
-    pub async fn give_back_unknown(&self, worker: Uuid, known: &[DeliveryId]) -> Result<u64, Error> {
+    pub async fn give_back_unknown(&self, worker: Uuid, known: &[DeliveryId]) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = attempts - 1, lease_token = NULL, leased_at = NULL
              WHERE state = 1 AND lease_token = $1 AND NOT EXISTS (SELECT FROM unnest($2::uuid[]) AS known (one) WHERE known.one = id)
@@ -82,7 +82,7 @@ impl Store {
 
     /// Which of these endpoints (each with the revision that is known) somebody has acted upon since, with the revision
     /// that they have now.
-    pub async fn changed_endpoints(&self, known: &[(EndpointId, i64)]) -> Result<Vec<(EndpointId, i64)>, Error> {
+    pub async fn changed_endpoints(&self, known: &[(EndpointId, i64)]) -> Result<Vec<(EndpointId, i64)>, StoreError> {
         let changed: Vec<(Uuid, i64)> = sqlx::query_as(
             "SELECT w.id, w.version + s.epoch FROM unnest($1::uuid[], $2::bigint[]) AS k (id, revision)
                  JOIN webhook_endpoints w ON w.id = k.id JOIN webhook_endpoint_state s ON s.endpoint = w.id
@@ -97,7 +97,7 @@ impl Store {
 
     /// Returns what dead workers held. Its attempt was counted when it came into their hands, so a body that kills
     /// its worker still ends in the dead letter. Returns how many.
-    pub async fn reclaim_deliveries(&self, now: Instant) -> Result<u64, Error> {
+    pub async fn reclaim_deliveries(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             // The worker first: once its row is gone it cannot renew itself, whatever comes between.
             "WITH dead AS (

@@ -6,10 +6,10 @@ use crate::generated::types::{
     Issuer, IssuerKeys, IssuerRule, IssuerScopeSource, IssuerTeamSource, KeyRotation, NewAccessKey,
     NewAccessKeyDescription, NewApiKey, NewApiKeyName, NewRevocation, NewRevocationJti, TokenExchange, TokenToExplain,
 };
-use crate::{Outcome, Story, client_with, demand};
+use crate::{StoryResult, Story, client_with, demand};
 
 impl Story {
-    pub(crate) async fn turn_an_access_key(&mut self) -> Outcome<()> {
+    pub(crate) async fn turn_an_access_key(&mut self) -> StoryResult<()> {
         let description = NewAccessKeyDescription::try_from("progenitor")?;
         let new = NewAccessKey::builder().description(description).scopes(["read".to_owned()]);
         let key = call!(self.create_access_key.body(new) as admin);
@@ -21,7 +21,7 @@ impl Story {
         Ok(())
     }
 
-    pub(crate) async fn turn_credentials(&mut self) -> Outcome<()> {
+    pub(crate) async fn turn_credentials(&mut self) -> StoryResult<()> {
         let access = call!(self.create_access_key.body(NewAccessKey::builder().scopes(["read".to_owned()])) as admin);
         let hour = KeyRotation::builder().keep_old_hours(1);
         let rotated = call!(self.rotate_access_key.access_key_id(&access.id).body(hour) as admin);
@@ -46,7 +46,7 @@ impl Story {
         Ok(())
     }
 
-    pub(crate) async fn keep_issuers(&mut self) -> Outcome<()> {
+    pub(crate) async fn keep_issuers(&mut self) -> StoryResult<()> {
         let name = format!("story-{}", std::process::id());
         let new = new_issuer(&name)?;
         let made = call!(self.put_issuer.issuer_name(&name).body(new.clone()) as admin);
@@ -65,7 +65,7 @@ impl Story {
     }
 
     /// What the team's token becomes; and exchanged for one that may only read, that one.
-    pub(crate) async fn exchange_the_token(&mut self) -> Outcome<()> {
+    pub(crate) async fn exchange_the_token(&mut self) -> StoryResult<()> {
         let token = std::env::var("ECG_TOKEN")?;
         let explained = call!(self.explain_token.body(TokenToExplain::builder().token(&token)) as admin);
         demand(explained.accepted && explained.checks.iter().all(|check| check.passed), "it is refused")?;
@@ -87,7 +87,7 @@ fn documents(issuer: &Issuer) -> Option<&Map<String, Value>> {
 }
 
 /// An issuer whose tokens may read, if they come from one repository.
-fn new_issuer(name: &str) -> Outcome<Issuer> {
+fn new_issuer(name: &str) -> StoryResult<Issuer> {
     // A key set as a provider publishes it; the key is that of RFC 7517, A.1.
     let (x, y) = ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM");
     let key_set = json!({"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y}]}).as_object().cloned();

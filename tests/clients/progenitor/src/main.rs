@@ -22,7 +22,7 @@ use generated::types::{
 };
 use generated::{Client, Error as CallError};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type StoryResult<T> = Result<T, Box<dyn Error>>;
 
 const ABSENT: &str = "ic_00000000000000000000000000";
 /// Server-sent events never end by themselves: the client has them as streams of bytes, which nothing here would take
@@ -56,13 +56,13 @@ struct Story {
 }
 
 impl Story {
-    fn begin() -> Outcome<Self> {
+    fn begin() -> StoryResult<Self> {
         let client = client_with(Some(&std::env::var("ECG_TOKEN")?))?;
         let admin = client_with(Some(&std::env::var("ECG_ADMIN_TOKEN")?))?;
         Ok(Self { client, admin, stranger: client_with(None)?, called: BTreeSet::new() })
     }
 
-    async fn tell(&mut self) -> Outcome<()> {
+    async fn tell(&mut self) -> StoryResult<()> {
         demand(!call!(self.get_me).scopes.is_empty(), "no scopes")?;
         let new = NewWebhookEndpoint::builder().url("http://127.0.0.1:9/").skip_challenge(true);
         let endpoint = call!(self.create_webhook_endpoint.body(new));
@@ -82,7 +82,7 @@ impl Story {
         self.meet_an_error().await
     }
 
-    async fn follow_a_cache(&mut self, endpoint: &WebhookEndpoint) -> Outcome<ImageCache> {
+    async fn follow_a_cache(&mut self, endpoint: &WebhookEndpoint) -> StoryResult<ImageCache> {
         let new = NewImageCache::builder().name("progenitor").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
         // One key per endpoint, and each run makes its own endpoint.
         let cache = call!(self.create_image_cache.idempotency_key(&endpoint.id).body(new));
@@ -106,7 +106,7 @@ impl Story {
         Ok(cache)
     }
 
-    async fn wait_until_ready(&mut self, id: &str) -> Outcome<ImageCache> {
+    async fn wait_until_ready(&mut self, id: &str) -> StoryResult<ImageCache> {
         for _ in 0..12 {
             let waited = call!(self.wait_for_image_cache.image_cache_id(id).timeout(10));
             if waited.condition_met {
@@ -116,7 +116,7 @@ impl Story {
         Err(format!("{id} is not ready after two minutes").into())
     }
 
-    async fn read_the_lists(&mut self, cache: &ImageCache, endpoint: &WebhookEndpoint) -> Outcome<()> {
+    async fn read_the_lists(&mut self, cache: &ImageCache, endpoint: &WebhookEndpoint) -> StoryResult<()> {
         let ready = vec![ImageCacheStatus::Ready];
         let listed = call!(self.list_image_caches.status(ready).name(&cache.name).limit(100));
         demand(listed.items.iter().any(|item| item.id == cache.id), "not in the list")?;
@@ -131,7 +131,7 @@ impl Story {
         demand(deliveries.iter().any(|delivery| delivery.event_id == event.id), "no delivery of the event")
     }
 
-    async fn find_ready_event(&mut self, id: &str) -> Outcome<Event> {
+    async fn find_ready_event(&mut self, id: &str) -> StoryResult<Event> {
         let page = call!(self.list_events.type_(vec!["image_cache.ready".to_owned()]).image_cache_id(id).timeout(10));
         let event = page.items.into_iter().next().ok_or("no image_cache.ready in the feed")?;
         let about = event.data.image_cache.as_ref().is_some_and(|cache| cache.id == id);
@@ -141,7 +141,7 @@ impl Story {
         Ok(event)
     }
 
-    async fn turn_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> Outcome<()> {
+    async fn turn_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> StoryResult<()> {
         let id = &endpoint.id;
         let changes = WebhookEndpointChanges::builder().rate_per_second(50);
         let changed = call!(self.update_webhook_endpoint.webhook_endpoint_id(id).body(changes));
@@ -162,7 +162,7 @@ impl Story {
         demand(call!(self.resume_webhook_endpoint.webhook_endpoint_id(id)).enabled, "still paused")
     }
 
-    async fn send_a_delivery_again(&mut self, endpoint: &str) -> Outcome<()> {
+    async fn send_a_delivery_again(&mut self, endpoint: &str) -> StoryResult<()> {
         let page = call!(self.list_deliveries.endpoint_id(endpoint).state("waiting").event_type("image_cache.ready"));
         let delivery = page.items.first().ok_or("nothing waits")?;
         let again = call!(self.get_delivery.delivery_id(&delivery.id));
@@ -173,7 +173,7 @@ impl Story {
         demand(resent.state == "waiting", "it was not put into the queue")
     }
 
-    async fn try_an_adoption(&mut self) -> Outcome<()> {
+    async fn try_an_adoption(&mut self) -> StoryResult<()> {
         let new = NewAdoption::builder().region("cn-hangzhou").filter(AdoptionFilter::default()).dry_run(true);
         let result = call!(self.adopt_image_caches.body(new) as admin);
         let changed = result.adopted.iter().any(|item| item.image_cache_id.is_some());
@@ -182,7 +182,7 @@ impl Story {
         demand(found.items.iter().all(|item| !item.eci_cache_id.is_empty()), "a found cache without an id")
     }
 
-    async fn change_and_remove(&mut self, cache: &ImageCache) -> Outcome<()> {
+    async fn change_and_remove(&mut self, cache: &ImageCache) -> StoryResult<()> {
         let changes = ImageCacheChanges::builder().images([format!("{IMAGE}:2")]);
         let updated = call!(self.update_image_cache.image_cache_id(&cache.id).body(changes));
         demand(updated.generation == cache.generation + 1, "the update is no new generation")?;
@@ -191,7 +191,7 @@ impl Story {
         Ok(())
     }
 
-    async fn read_the_audit(&mut self, cache: &ImageCache) -> Outcome<()> {
+    async fn read_the_audit(&mut self, cache: &ImageCache) -> StoryResult<()> {
         let entries = call!(self.list_audit_entries.resource(&cache.id).limit(100)).items;
         let is_create = |entry: &&AuditEntry| entry.action == "create_image_cache";
         let created = entries.iter().find(is_create).ok_or("the create is not in the audit trail")?;
@@ -206,7 +206,7 @@ impl Story {
         demand(consistency.first_size == 1, "another proof")
     }
 
-    async fn remove_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> Outcome<()> {
+    async fn remove_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> StoryResult<()> {
         let listed = call!(self.list_webhook_endpoints.limit(100)).items;
         demand(listed.iter().any(|item| item.id == endpoint.id), "the endpoint is not in the list")?;
         let again = call!(self.get_webhook_endpoint.webhook_endpoint_id(&endpoint.id));
@@ -215,7 +215,7 @@ impl Story {
         Ok(())
     }
 
-    async fn meet_an_error(&self) -> Outcome<()> {
+    async fn meet_an_error(&self) -> StoryResult<()> {
         let answer = self.client.get_image_cache().image_cache_id(ABSENT).send().await;
         let Err(CallError::ErrorResponse(refusal)) = answer else {
             return Err(format!("an unknown id: {answer:?}").into());
@@ -225,7 +225,7 @@ impl Story {
     }
 
     /// Compares what was called with what the document lists under `/v1`.
-    fn report(&self, document: &str) -> Outcome<()> {
+    fn report(&self, document: &str) -> StoryResult<()> {
         let document: Value = serde_json::from_str(&std::fs::read_to_string(document)?)?;
         let paths = document["paths"].as_object().ok_or("a document without paths")?;
         let wanted: BTreeSet<String> = (paths.iter().filter(|(path, _)| path.starts_with("/v1/")))
@@ -243,7 +243,7 @@ impl Story {
 }
 
 /// A client that shows this token, if any.
-fn client_with(token: Option<&str>) -> Outcome<Client> {
+fn client_with(token: Option<&str>) -> StoryResult<Client> {
     let mut headers = HeaderMap::new();
     if let Some(token) = token {
         headers.insert(AUTHORIZATION, format!("Bearer {token}").parse()?);
@@ -252,12 +252,12 @@ fn client_with(token: Option<&str>) -> Outcome<Client> {
     Ok(Client::new_with_client(&std::env::var("ECG_URL")?, inner))
 }
 
-fn demand(holds: bool, otherwise: &str) -> Outcome<()> {
+fn demand(holds: bool, otherwise: &str) -> StoryResult<()> {
     if holds { Ok(()) } else { Err(otherwise.into()) }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Outcome<()> {
+async fn main() -> StoryResult<()> {
     let document = std::env::args().nth(1).ok_or("give the document")?;
     let mut story = Story::begin()?;
     story.tell().await?;

@@ -4,10 +4,10 @@ use crate::generated::types::{
     CloudAccountChanges, NewCloudAccount, NewCloudAccountRole, NewImageCache, NewRegionProfile, NewTeam, Policy,
     TeamChanges,
 };
-use crate::{CallError, IMAGE, Outcome, Story, demand};
+use crate::{CallError, IMAGE, StoryResult, Story, demand};
 
 impl Story {
-    pub(crate) async fn keep_policies(&mut self) -> Outcome<()> {
+    pub(crate) async fn keep_policies(&mut self) -> StoryResult<()> {
         let id = format!("team-{}", std::process::id());
         let new = NewTeam::builder().id(id.as_str()).display_name("Story");
         // A second run may meet the first one's team.
@@ -43,7 +43,7 @@ impl Story {
         demand(told.allowed && told.image_cache.name == "try", "the dry run refuses")
     }
 
-    async fn fill_in_a_region(&mut self) -> Outcome<()> {
+    async fn fill_in_a_region(&mut self) -> StoryResult<()> {
         let place = "default:cn-nowhere-1";
         let profile = NewRegionProfile::builder().vswitch_ids(vec!["vsw-1".to_owned()]);
         let put = call!(self.put_region_profile.region_profile_id(place).body(profile) as admin);
@@ -56,7 +56,7 @@ impl Story {
         Ok(())
     }
 
-    pub(crate) async fn keep_cloud_accounts(&mut self) -> Outcome<()> {
+    pub(crate) async fn keep_cloud_accounts(&mut self) -> StoryResult<()> {
         let name = format!("story-{}", std::process::id());
         let role = NewCloudAccountRole::try_from(NewCloudAccountRole::builder().arn("acs:ram::1:role/story"))?;
         let new = NewCloudAccount::builder().access_key_id("story").access_key_secret("secret".to_owned());

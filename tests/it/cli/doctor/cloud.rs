@@ -2,14 +2,14 @@
 //! and at the door.
 #![cfg(test)]
 
-use eci_cache_gateway::app::cloud_accounts::doctor::Verdict;
+use eci_cache_gateway::app::cloud_accounts::doctor::RightVerdict;
 use eci_cache_gateway::eci::Action;
-use eci_cache_gateway::eci::ram::{On, RIGHTS, Right};
+use eci_cache_gateway::eci::ram::{RIGHTS, RamResource, Right};
 use serde_json::{Value, json};
 
 use super::{ROLE, examined, give, give_printed, missing, start};
 use crate::platform::cloud_accounts::{account, put};
-use crate::rpc::client::{Key, error};
+use crate::rpc::client::{RpcKey, error};
 use crate::support::gateway::TestGateway;
 use crate::support::setup::{KEY, SECOND};
 
@@ -81,7 +81,7 @@ async fn without(right: &Right) -> (TestGateway, String) {
     give_printed(&app, Some(right)).await;
     let report = examined(&app, true).await;
     assert_eq!(missing(&report), [right.name()], "{report:#?}");
-    let check = report.checks.iter().find(|check| check.verdict == Verdict::Missing).unwrap();
+    let check = report.checks.iter().find(|check| check.verdict == RightVerdict::Missing).unwrap();
     assert_eq!((check.code.as_deref(), check.region.as_deref()), (Some("Forbidden.RAM"), Some("cn-beijing")));
     assert!(check.detail.as_ref().unwrap().contains("ImplicitDeny") && check.request_id.is_some(), "{check:?}");
     assert!(!report.is_fine());
@@ -97,7 +97,7 @@ async fn without_the_right_to_create_a_create_is_refused_and_told() {
     let (app, _) = without(right(Action::Create)).await;
     is_operators(&app.create("nginx:1.29").await.problem(403, "cloud_refused"));
     assert_eq!(app.creations().await, 1);
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let new = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
     // In the cloud's own words a caller would look for the fault in the rights of their own key.
     let refused = error(&key.post(&app, "CreateImageCache", &new).await, 503, "ServiceUnavailable");
@@ -159,7 +159,8 @@ async fn without_the_right_to_the_role_nothing_is_sent_and_that_is_told() {
 async fn a_policy_for_another_region_or_account_and_a_denial_are_told_as_missing() {
     let app = start(None).await;
     let all: Vec<String> = RIGHTS.iter().map(Right::name).collect();
-    let caches: Vec<String> = RIGHTS.iter().filter(|right| right.on == On::ImageCaches).map(Right::name).collect();
+    let caches: Vec<String> =
+        RIGHTS.iter().filter(|right| right.on == RamResource::ImageCaches).map(Right::name).collect();
     for resource in
         ["acs:eci:cn-shanghai:*:imagecache/*", "acs:eci:cn-beijing:4711:imagecache/*", "acs:eci:*:*:containergroup/*"]
     {
@@ -188,7 +189,7 @@ async fn each_account_has_its_own_policy_and_its_own_verdict() {
     let (reports, unread) = app.gateway.cloud_accounts().examine_cloud(&[], true).await;
     assert!(unread.is_none() && reports.len() == 2, "{reports:#?}");
     assert!(reports[0].is_fine(), "{:#?}", reports[0]);
-    let of_region: Vec<String> = RIGHTS.iter().filter(|right| right.on != On::Role).map(Right::name).collect();
+    let of_region: Vec<String> = RIGHTS.iter().filter(|right| right.on != RamResource::Role).map(Right::name).collect();
     assert_eq!((reports[1].account.as_str(), missing(&reports[1])), ("second", of_region));
     let shown = format!("{reports:?} {}", serde_json::to_string(&reports).unwrap());
     for secret in [SECOND.1, SECOND.0, KEY, crate::support::gateway::CLOUD_SECRET] {
@@ -202,7 +203,7 @@ async fn a_key_that_the_cloud_does_not_take_is_not_called_a_right_that_is_missin
     for code in ["InvalidAccessKeyId.NotFound", "SignatureDoesNotMatch"] {
         app.fault(&json!({"kind": "error", "http": 404, "code": code, "times": 6})).await;
         let report = examined(&app, true).await;
-        assert!(report.checks.iter().all(|check| check.verdict == Verdict::Unknown), "{report:#?}");
+        assert!(report.checks.iter().all(|check| check.verdict == RightVerdict::Unknown), "{report:#?}");
         assert!(report.checks[0].detail.as_ref().unwrap().contains("does not accept the access key"));
     }
     for kind in ["garbage", "throttle", "reset"] {

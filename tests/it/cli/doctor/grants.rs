@@ -1,7 +1,7 @@
 //! What the runtime role needs, said once: the migrations grant exactly that, and `migrate` brings any role to it.
 #![cfg(test)]
 
-use eci_cache_gateway::domain::database::grants::{Difference, GRANTS, Held, Kind, compare};
+use eci_cache_gateway::domain::database::grants::{Difference, GRANTS, HeldPrivileges, ObjectKind, compare};
 use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
@@ -13,8 +13,11 @@ async fn run(owner: &mut PgConnection, sql: &str) {
 
 /// Where it differs, but for the database and the schema themselves: what everybody has of those is the server's
 /// default.
-fn differences(held: &[Held]) -> Vec<Difference> {
-    compare(held).into_iter().filter(|found| ![Kind::Database, Kind::Schema].contains(&found.kind)).collect()
+fn differences(held: &[HeldPrivileges]) -> Vec<Difference> {
+    compare(held)
+        .into_iter()
+        .filter(|found| ![ObjectKind::Database, ObjectKind::Schema].contains(&found.kind))
+        .collect()
 }
 
 fn store(database: &TestDatabase) -> Store {
@@ -56,7 +59,7 @@ async fn a_gateway_lives_with_exactly_what_is_needed() {
             EXECUTE format('REVOKE ALL ON %s FROM eci_runtime', t);
         END LOOP; END $$";
     sqlx::raw_sql(sql).execute(app.sql()).await.unwrap();
-    for grant in GRANTS.iter().filter(|grant| grant.kind != Kind::Database) {
+    for grant in GRANTS.iter().filter(|grant| grant.kind != ObjectKind::Database) {
         sqlx::raw_sql(AssertSqlSafe(grant.statement("", "eci_runtime"))).execute(app.sql()).await.unwrap();
     }
     let id = app.created().await;

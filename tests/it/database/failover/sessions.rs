@@ -10,7 +10,7 @@ use serde_json::json;
 use sqlx::postgres::PgSslMode;
 use sqlx::{AssertSqlSafe, postgres::PgConnectOptions};
 
-use crate::chaos::proxy::{Proxy, Sky, Target};
+use crate::chaos::proxy::{FaultProxy, ProxyTarget, Sky};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway, new_cache, stamp};
 
@@ -81,7 +81,7 @@ async fn who_leaves_while_a_transaction_begins_leaves_none_behind() {
     let app = TestGateway::start().await;
     let own = app.runtime_database();
     let socket = own.get_socket().unwrap().join(format!(".s.PGSQL.{}", own.get_port()));
-    let proxy = Proxy::before(Target::Postgres(socket)).await;
+    let proxy = FaultProxy::before(ProxyTarget::Postgres(socket)).await;
     let way = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(proxy.address.port());
     let way = way.username(own.get_username()).database(own.get_database().unwrap()).ssl_mode(PgSslMode::Disable);
     let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_mins(1) };

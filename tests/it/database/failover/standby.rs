@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use eci_cache_gateway::domain::database::address::Address;
+use eci_cache_gateway::domain::database::address::DatabaseAddress;
 use eci_cache_gateway::localpg::{Durability, Options};
 use eci_cache_gateway::store::{PoolSizes, Store};
 use serde_json::{Value, json};
@@ -15,21 +15,21 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, PgConnection};
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::JoinHandle;
 
-use crate::chaos::proxy::{Proxy, Target};
+use crate::chaos::proxy::{FaultProxy, ProxyTarget};
 use crate::support::gateway::stamp;
 use crate::support::hook::Hook;
-use crate::support::pair::Pair;
-use crate::support::process::{Gateway, stand_in};
+use crate::support::pair::ServerPair;
+use crate::support::process::{ServeProcess, stand_in};
 use crate::support::server::{options_for, tmp};
 
 /// One test at a time: each has two servers of its own.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 /// Two servers, the proxy before them, and a gateway.
-struct House {
-    pair: Pair,
-    proxy: Proxy,
-    gateway: Arc<Gateway>,
+struct StandbySetup {
+    pair: ServerPair,
+    proxy: FaultProxy,
+    gateway: Arc<ServeProcess>,
     address: String,
     cloud: eci_cache_gateway::sim::StandIn,
     hook: Hook,
@@ -48,7 +48,7 @@ async fn prepare(url: &str) {
     let mut admin = PgConnection::connect(url).await.unwrap();
     admin.execute("CREATE ROLE eci_runtime LOGIN").await.unwrap();
     let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_mins(1) };
-    let store = Store::at(&Address::parse(url).unwrap(), sizes, stamp());
+    let store = Store::at(&DatabaseAddress::parse(url).unwrap(), sizes, stamp());
     store.migrate().await.unwrap();
     store.close().await;
     let sql = "INSERT INTO default_policy (policy, version, updated_at) VALUES ($1, 1, now())";
@@ -56,17 +56,17 @@ async fn prepare(url: &str) {
     sqlx::query(sql).bind(open).execute(&mut admin).await.unwrap();
 }
 
-impl House {
+impl StandbySetup {
     async fn build(name: &str) -> Self {
         let turn = TURN.lock().await;
-        let pair = Pair::start(options(&format!("{name}-a")), options(&format!("{name}-b"))).await.unwrap();
+        let pair = ServerPair::start(options(&format!("{name}-a")), options(&format!("{name}-b"))).await.unwrap();
         prepare(&pair.primary().unwrap().database_url()).await;
-        let proxy = Proxy::before(Target::Postgres(pair.socket().unwrap())).await;
+        let proxy = FaultProxy::before(ProxyTarget::Postgres(pair.socket().unwrap())).await;
         let (cloud, hook) = (stand_in().await, Hook::start().await);
         let url = format!("postgres://eci_runtime@{}/postgres?sslmode=disable", proxy.address);
         // Longer than a server takes to start on a machine that has much to do.
         let max_wait = [("ECG_DATABASE_ACQUIRE_SECONDS", "30")];
-        let mut gateway = Gateway::start_with(&url, &cloud.url(), &max_wait);
+        let mut gateway = ServeProcess::start_with(&url, &cloud.url(), &max_wait);
         let address = gateway.address().await;
         gateway.until(&format!("{address}/readyz"), 200).await;
         Self { pair, proxy, gateway: Arc::new(gateway), address, cloud, hook, _turn: turn }
@@ -132,7 +132,7 @@ struct Creates {
 }
 
 impl Creates {
-    fn begin(house: &House) -> Self {
+    fn begin(house: &StandbySetup) -> Self {
         let (gateway, url) = (Arc::clone(&house.gateway), house.at("/v1/image-caches"));
         let stop = Arc::new(AtomicBool::new(false));
         let (told, acknowledged) = watch::channel(BTreeMap::new());
@@ -165,7 +165,7 @@ impl Creates {
 }
 
 /// Asks with one key until there is a cache.
-async fn create(gateway: &Gateway, url: &str, name: &str) -> String {
+async fn create(gateway: &ServeProcess, url: &str, name: &str) -> String {
     let body = json!({"name": name, "region": "cn-beijing", "images": ["nginx:1.27"]});
     loop {
         let request = gateway.http.post(url).bearer_auth(&gateway.token).header("idempotency-key", name);
@@ -180,14 +180,14 @@ async fn create(gateway: &Gateway, url: &str, name: &str) -> String {
 
 #[tokio::test]
 async fn a_standby_that_takes_over_has_all_that_was_acknowledged_once() {
-    let mut house = House::build("promoted").await;
+    let mut house = StandbySetup::build("promoted").await;
     house.subscribe().await;
     house.pair.attach().await.unwrap();
     let mut creates = Creates::begin(&house);
     creates.more(5).await;
     house.pair.crash().await.unwrap();
     // The address is moved before the standby takes over: for a while it only reads.
-    house.proxy.lead_to(Target::Postgres(house.pair.standby_socket().unwrap()));
+    house.proxy.lead_to(ProxyTarget::Postgres(house.pair.standby_socket().unwrap()));
     house.until_told("in recovery").await;
     house.pair.promote().await.unwrap();
     house.gateway.until(&house.at("/readyz"), 200).await;
@@ -203,8 +203,8 @@ async fn a_standby_that_takes_over_has_all_that_was_acknowledged_once() {
     assert_eq!(made.len(), acknowledged.len(), "nothing is doubled: {made:?}");
     assert_eq!(made.into_iter().collect::<BTreeSet<_>>(), known);
     // A delivery may come twice; it is then the same one.
-    let told = |house: &House| -> BTreeSet<(String, String)> {
-        let one = |hook: &crate::support::hook::Received| {
+    let told = |house: &StandbySetup| -> BTreeSet<(String, String)> {
+        let one = |hook: &crate::support::hook::ReceivedWebhook| {
             let cache = hook.json()["data"]["image_cache"]["id"].as_str().unwrap().to_owned();
             (cache, hook.header("webhook-id").to_owned())
         };
@@ -221,14 +221,14 @@ async fn a_standby_that_takes_over_has_all_that_was_acknowledged_once() {
 
 #[tokio::test]
 async fn a_create_that_a_standby_lacks_is_repeated_and_made_once() {
-    let mut house = House::build("behind").await;
+    let mut house = StandbySetup::build("behind").await;
     house.pair.attach().await.unwrap();
     let url = house.at("/v1/image-caches");
     create(&house.gateway, &url, "before").await;
     house.fall_behind().await;
     let lost = create(&house.gateway, &url, "acknowledged").await;
     house.pair.crash().await.unwrap();
-    house.proxy.lead_to(Target::Postgres(house.pair.standby_socket().unwrap()));
+    house.proxy.lead_to(ProxyTarget::Postgres(house.pair.standby_socket().unwrap()));
     house.pair.promote().await.unwrap();
     house.gateway.until(&house.at("/readyz"), 200).await;
     assert_eq!(house.get(&format!("/v1/image-caches/{lost}")).await.0, 404, "it was acknowledged, and is lost");
@@ -242,7 +242,7 @@ async fn a_create_that_a_standby_lacks_is_repeated_and_made_once() {
 
 #[tokio::test]
 async fn whoever_has_read_what_a_standby_lacks_hears_what_comes_after() {
-    let mut house = House::build("events").await;
+    let mut house = StandbySetup::build("events").await;
     house.pair.attach().await.unwrap();
     let url = house.at("/v1/image-caches");
     create(&house.gateway, &url, "before").await;
@@ -259,7 +259,7 @@ async fn whoever_has_read_what_a_standby_lacks_hears_what_comes_after() {
         cursor = format!("&cursor={}", page["next_cursor"].as_str().unwrap());
     }
     house.pair.crash().await.unwrap();
-    house.proxy.lead_to(Target::Postgres(house.pair.standby_socket().unwrap()));
+    house.proxy.lead_to(ProxyTarget::Postgres(house.pair.standby_socket().unwrap()));
     house.pair.promote().await.unwrap();
     house.gateway.until(&house.at("/readyz"), 200).await;
     create(&house.gateway, &url, "after").await;
@@ -270,15 +270,15 @@ async fn whoever_has_read_what_a_standby_lacks_hears_what_comes_after() {
 
 #[tokio::test]
 async fn connections_to_a_standby_are_given_up_once_the_address_leads_back() {
-    let mut house = House::build("spell").await;
+    let mut house = StandbySetup::build("spell").await;
     house.pair.attach().await.unwrap();
     let url = house.at("/v1/image-caches");
     create(&house.gateway, &url, "before").await;
-    house.proxy.lead_to(Target::Postgres(house.pair.standby_socket().unwrap()));
+    house.proxy.lead_to(ProxyTarget::Postgres(house.pair.standby_socket().unwrap()));
     house.proxy.storm();
     house.until_told("in recovery").await;
     // What the gateway has open to the standby stays open: it must let go by itself.
-    house.proxy.lead_to(Target::Postgres(house.pair.socket().unwrap()));
+    house.proxy.lead_to(ProxyTarget::Postgres(house.pair.socket().unwrap()));
     house.gateway.until(&house.at("/readyz"), 200).await;
     for number in 0..10 {
         let body = json!({"name": format!("after-{number}"), "region": "cn-beijing", "images": ["nginx:1.27"]});
@@ -298,7 +298,7 @@ async fn connections_to_a_standby_are_given_up_once_the_address_leads_back() {
 
 #[tokio::test]
 async fn a_restart_fails_nobody_and_who_comes_meanwhile_waits() {
-    let mut house = House::build("restarted").await;
+    let mut house = StandbySetup::build("restarted").await;
     let url = house.at("/v1/image-caches");
     create(&house.gateway, &url, "first").await;
     for round in 0..3 {
@@ -319,6 +319,28 @@ async fn a_restart_fails_nobody_and_who_comes_meanwhile_waits() {
             assert_eq!(house.gateway.post(&house.at("/v1/image-caches"), &body).await, 201);
         }
         assert_eq!(meanwhile.await.unwrap(), (201, 200));
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_outlives_a_crash_also_where_the_server_is_told_meanwhile_not_to_wait() {
+    let mut house = StandbySetup::build("relaxed").await;
+    let url = house.at("/v1/image-caches");
+    create(&house.gateway, &url, "before").await;
+    // What a session does not wait for is written seconds later, so a crash takes it along.
+    house.pair.set("wal_writer_delay = '10s'").await.unwrap();
+    house.pair.set("synchronous_commit = off").await.unwrap();
+    let mut acknowledged = Vec::new();
+    for number in 0..5 {
+        acknowledged.push(create(&house.gateway, &url, &format!("relaxed-{number}")).await);
+    }
+    house.pair.crash().await.unwrap();
+    house.pair.start_again().await.unwrap();
+    house.proxy.lead_to(ProxyTarget::Postgres(house.pair.socket().unwrap()));
+    house.gateway.until(&house.at("/readyz"), 200).await;
+    for id in acknowledged {
+        assert_eq!(house.get(&format!("/v1/image-caches/{id}")).await.0, 200, "{id} was acknowledged, and is lost");
     }
     house.end().await;
 }

@@ -18,7 +18,7 @@ const REMEDY: &str = "The plans are looked at on a server that the tests start t
 
 /// How a statement was carried out.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct StatementPlan {
     /// Its text, in one line.
     pub(super) statement: String,
     /// The plan's first node.
@@ -60,7 +60,7 @@ pub(super) async fn explained(app: &TestGateway, sql: &'static str) {
 }
 
 /// Every plan in the log, each once for how many rows it read.
-pub(super) async fn plans(app: &TestGateway) -> Vec<Plan> {
+pub(super) async fn plans(app: &TestGateway) -> Vec<StatementPlan> {
     let text: String = sqlx::query_scalar(LOG).fetch_one(app.sql()).await.unwrap();
     let (mut plans, mut seen) = (Vec::new(), BTreeSet::new());
     let mut lines = text.lines().peekable();
@@ -81,11 +81,11 @@ pub(super) async fn plans(app: &TestGateway) -> Vec<Plan> {
     plans
 }
 
-fn read(body: &str) -> Plan {
+fn read(body: &str) -> StatementPlan {
     let mut whole: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
     let statement = whole["Query Text"].as_str().unwrap_or_default();
     let statement = statement.split_whitespace().collect::<Vec<_>>().join(" ");
-    Plan { statement, root: whole["Plan"].take() }
+    StatementPlan { statement, root: whole["Plan"].take() }
 }
 
 /// What tells one plan of a statement from another.

@@ -8,7 +8,7 @@ use eci_cache_gateway::http::openapi::document_3_1;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::rpc::client::Key;
+use crate::rpc::client::RpcKey;
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
@@ -111,7 +111,7 @@ async fn changes(app: &TestGateway) -> String {
 
 /// The same through the cloud's own API.
 async fn signed(app: &TestGateway) {
-    let key = Key::new(app).await;
+    let key = RpcKey::new(app).await;
     let create = [
         ("RegionId", "cn-beijing"),
         ("ImageCacheName", "rpc"),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use crate::http::coverage::walk;
-use crate::rpc::client::{Key, success};
+use crate::rpc::client::{RpcKey, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 use crate::support::hook::Hook;
@@ -41,7 +41,7 @@ async fn for_each_table(app: &TestGateway, sql: impl Fn(&str) -> String) {
 }
 
 /// Uses all doors, and lets all workers work: what was answered.
-async fn use_everything(app: &TestGateway, hook: &Hook, key: &Key) -> Vec<(String, u16)> {
+async fn use_everything(app: &TestGateway, hook: &Hook, key: &RpcKey) -> Vec<(String, u16)> {
     let (endpoint, _) = app.endpoint(&hook.url()).await;
     let id = app.created().await;
     app.until(&id, "ready").await;
@@ -75,7 +75,7 @@ async fn use_everything(app: &TestGateway, hook: &Hook, key: &Key) -> Vec<(Strin
 }
 
 /// The life of a cache through the cloud's own API.
-async fn rpc(app: &TestGateway, key: &Key) {
+async fn rpc(app: &TestGateway, key: &RpcKey) {
     let create = [("RegionId", "cn-beijing"), ("ImageCacheName", "by-rpc"), ("Image.1", "redis:7")];
     let made = success(&key.get(app, "CreateImageCache", &create).await);
     let id = made["ImageCacheId"].as_str().unwrap().to_owned();
@@ -88,7 +88,7 @@ async fn rpc(app: &TestGateway, key: &Key) {
 #[tokio::test]
 async fn a_column_in_every_table_changes_nothing() {
     let app = TestGateway::with(narrow()).await;
-    let (hook, key) = (Hook::start().await, Key::new(&app).await);
+    let (hook, key) = (Hook::start().await, RpcKey::new(&app).await);
     // Twice before, as the first time differs: what is made once is there then.
     use_everything(&app, &hook, &key).await;
     let before = use_everything(&app, &hook, &key).await;

@@ -17,14 +17,14 @@ const COVERED: [(&str, &str); 7] = [
 
 /// One column with a list of words.
 #[derive(Debug, FromRow)]
-pub(super) struct List {
+pub(super) struct WordList {
     pub(super) relation: String,
     pub(super) constraint: String,
     pub(super) column: String,
 }
 
 /// All of them. The parts of a partitioned table have their parent's.
-pub(super) async fn lists(pool: &PgPool) -> Vec<List> {
+pub(super) async fn lists(pool: &PgPool) -> Vec<WordList> {
     sqlx::query_as(
         "SELECT c.conrelid::regclass::text AS relation, c.conname::text AS constraint, a.attname::text AS column
          FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey)

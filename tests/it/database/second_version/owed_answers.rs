@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::words::{named, tomorrow};
-use crate::rpc::client::{Key, error};
+use crate::rpc::client::{RpcKey, error};
 use crate::secrets::canary::sinks::{Meter, logs};
 use crate::support::gate::Gate;
 use crate::support::gateway::{Setup, TestGateway};
@@ -66,7 +66,7 @@ async fn nobody_is_told_what_another_version_keeps_back() {
     let first = TestGateway::start().await;
     let gate = Gate::before(&first.cloud()).await;
     let app = first.second_gateway(Setup { cloud: Some(gate.url.clone()), ..Setup::default() }).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let new = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
     let meanwhile = async {
         gate.answered(1).await;

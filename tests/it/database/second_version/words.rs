@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use super::lists::{List, lists};
+use super::lists::{WordList, lists};
 use crate::audit::forgery::freely;
 use crate::platform::policy::admin;
 use crate::support::answer::Answer;
@@ -14,7 +14,7 @@ use crate::support::hook::Hook;
 
 /// What another version has instead of the constraints of this one, and what it writes.
 pub(super) async fn tomorrow(app: &TestGateway, sql: &str) {
-    for List { relation, constraint, .. } in lists(app.sql()).await {
+    for WordList { relation, constraint, .. } in lists(app.sql()).await {
         let gone = format!("ALTER TABLE {relation} DROP CONSTRAINT {constraint}");
         sqlx::query(AssertSqlSafe(gone)).execute(app.sql()).await.unwrap();
     }

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::modules::{Module, Naming, namings};
-use super::{Source, assert_none, sources};
+use super::{SourceFile, assert_none, sources};
 
 /// Siblings by which sibling each names, with a line that does.
-type Level = BTreeMap<String, BTreeMap<String, String>>;
+type Siblings = BTreeMap<String, BTreeMap<String, String>>;
 
 #[test]
 fn siblings_name_each_other_without_circles() {
@@ -34,14 +34,14 @@ impl Circle {
     }
 }
 
-fn circles(sources: &[Source]) -> Vec<Circle> {
+fn circles(sources: &[SourceFile]) -> Vec<Circle> {
     let levels = levels(&namings(sources));
     levels.iter().flat_map(|(level, siblings)| circles_of(level, siblings)).collect()
 }
 
 /// Who names whom among the siblings of each level.
-fn levels(namings: &[Naming]) -> BTreeMap<Module, Level> {
-    let mut levels: BTreeMap<Module, Level> = BTreeMap::new();
+fn levels(namings: &[Naming]) -> BTreeMap<Module, Siblings> {
+    let mut levels: BTreeMap<Module, Siblings> = BTreeMap::new();
     for Naming { from, to, told } in namings {
         let common = from.iter().zip(to).take_while(|(from, to)| from == to).count();
         // Where one is within the other there is no sibling.
@@ -53,7 +53,7 @@ fn levels(namings: &[Naming]) -> BTreeMap<Module, Level> {
 }
 
 /// The shortest way around of each circle, told once.
-fn circles_of(level: &[String], siblings: &Level) -> Vec<Circle> {
+fn circles_of(level: &[String], siblings: &Siblings) -> Vec<Circle> {
     let level = [&["crate".to_owned()], level].concat().join("::");
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
@@ -74,7 +74,7 @@ fn circles_of(level: &[String], siblings: &Level) -> Vec<Circle> {
 }
 
 /// The shortest way from one to each that it leads to, both ends among it.
-fn ways_from(from: &str, siblings: &Level) -> BTreeMap<String, Vec<String>> {
+fn ways_from(from: &str, siblings: &Siblings) -> BTreeMap<String, Vec<String>> {
     let mut ways: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut reached = vec![vec![from.to_owned()]];
     while !reached.is_empty() {
@@ -95,7 +95,7 @@ fn ways_from(from: &str, siblings: &Level) -> BTreeMap<String, Vec<String>> {
 }
 
 fn told(files: &[(&str, &str)]) -> Vec<String> {
-    let source = |(file, text): &(&str, &str)| Source { file: file.into(), text: (*text).to_owned() };
+    let source = |(file, text): &(&str, &str)| SourceFile { file: file.into(), text: (*text).to_owned() };
     circles(&files.iter().map(source).collect::<Vec<_>>()).iter().map(Circle::told).collect()
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::paths::{self, Path, from_root};
 use super::rules::module_of;
 use super::tokens::{tokens, without_tests};
-use super::{Source, test_modules};
+use super::{SourceFile, test_modules};
 
 /// A module, by its names from the root on.
 pub(super) type Module = Vec<String>;
@@ -24,15 +24,15 @@ pub(super) struct Naming {
 }
 
 /// The modules that are no tests, and the names that each brings from elsewhere.
-struct Tree {
+struct ModuleTree {
     modules: BTreeSet<Module>,
     brought: BTreeMap<(Module, String), Vec<String>>,
 }
 
 /// Everything that a module names in another one, in the order of the sources.
-pub(super) fn namings(sources: &[Source]) -> Vec<Naming> {
+pub(super) fn namings(sources: &[SourceFile]) -> Vec<Naming> {
     let read = read(sources);
-    let tree = Tree::of(&read);
+    let tree = ModuleTree::of(&read);
     let mut found = Vec::new();
     for (file, home, paths) in &read {
         for path in paths {
@@ -46,7 +46,7 @@ pub(super) fn namings(sources: &[Source]) -> Vec<Naming> {
 }
 
 /// The paths of every file that is no test, with its module.
-fn read(sources: &[Source]) -> Vec<(String, Module, Vec<Path>)> {
+fn read(sources: &[SourceFile]) -> Vec<(String, Module, Vec<Path>)> {
     let tests = test_modules(sources);
     let mut read = Vec::new();
     for source in sources {
@@ -66,7 +66,7 @@ fn place(home: &[String], path: &Path) -> Module {
     home.iter().chain(&path.inside).cloned().collect()
 }
 
-impl Tree {
+impl ModuleTree {
     fn of(read: &[(String, Module, Vec<Path>)]) -> Self {
         let mut tree = Self { modules: BTreeSet::new(), brought: BTreeMap::new() };
         for (_, home, paths) in read {

@@ -23,7 +23,7 @@ pub(super) fn paths(tokens: &[Token]) -> Vec<Path> {
         match tokens[at].text.as_str() {
             _ if begins_a_path(tokens, at) => {
                 let inside: Vec<_> = open.iter().flatten().cloned().collect();
-                let mut tree = Tree { tokens, at, found: Vec::new() };
+                let mut tree = UseTree { tokens, at, found: Vec::new() };
                 let is_use = at > 0 && tokens[at - 1].text == "use";
                 tree.branch(&[]);
                 // A word that only looks like a path's head, such as the `use` of a captured lifetime.
@@ -65,14 +65,14 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first == '_' || first.is_alphabetic())
 }
 
-struct Tree<'a> {
+struct UseTree<'a> {
     tokens: &'a [Token],
     at: usize,
     /// The parts, the line, and the name behind `as`.
     found: Vec<(Vec<String>, usize, Option<String>)>,
 }
 
-impl Tree<'_> {
+impl UseTree<'_> {
     fn text(&self) -> &str {
         self.tokens.get(self.at).map_or("", |token| token.text.as_str())
     }

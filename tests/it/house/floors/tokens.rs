@@ -9,18 +9,18 @@ pub(super) struct Token {
 
 /// The words of a source file, tests included.
 pub(super) fn tokens(source: &str) -> Vec<Token> {
-    let mut reader = Reader { rest: source, line: 1, tokens: Vec::new() };
+    let mut reader = Lexer { rest: source, line: 1, tokens: Vec::new() };
     while reader.step() {}
     reader.tokens
 }
 
-struct Reader<'a> {
+struct Lexer<'a> {
     rest: &'a str,
     line: usize,
     tokens: Vec<Token>,
 }
 
-impl Reader<'_> {
+impl Lexer<'_> {
     /// Takes one thing from the front; false at the end.
     fn step(&mut self) -> bool {
         let Some(first) = self.rest.chars().next() else { return false };

@@ -6,7 +6,7 @@ use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::RequestBuilder;
 
 use super::NOBODYS;
-use super::operation::{Operation, operations};
+use super::operation::{DocumentedOperation, operations};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
@@ -14,7 +14,11 @@ use crate::support::gateway::{TEAM, TestGateway};
 const TOO_LONG: usize = 256;
 
 /// Asks for what nobody has, with more than it usually asks for.
-async fn ask(app: &TestGateway, operation: &Operation, more: impl Fn(RequestBuilder) -> RequestBuilder) -> Answer {
+async fn ask(
+    app: &TestGateway,
+    operation: &DocumentedOperation,
+    more: impl Fn(RequestBuilder) -> RequestBuilder,
+) -> Answer {
     let nobodys = || format!("{}{NOBODYS}", operation.prefix());
     // A path that names no region, team or account is refused before anything else.
     let id = if operation.is_platforms() { operation.owned(app).await } else { nobodys() };
@@ -23,7 +27,7 @@ async fn ask(app: &TestGateway, operation: &Operation, more: impl Fn(RequestBuil
     Answer::of(more(request.header("last-event-id", "nonsense"))).await
 }
 
-fn facts(operation: &Operation) -> &'static Access {
+fn facts(operation: &DocumentedOperation) -> &'static Access {
     access::of(&operation.id).unwrap()
 }
 

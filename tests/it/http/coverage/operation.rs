@@ -14,7 +14,7 @@ use crate::support::setup::SECOND;
 const PLATFORMS: [&str; 5] = ["revocation_id", "team_id", "region_profile_id", "cloud_account_name", "issuer_name"];
 /// One operation of the document.
 #[derive(Debug)]
-pub(super) struct Operation {
+pub(super) struct DocumentedOperation {
     pub(super) id: String,
     pub(super) method: Method,
     pub(super) path: String,
@@ -25,7 +25,7 @@ pub(super) struct Operation {
 }
 
 /// Every operation under `/v1` that needs a credential.
-pub(super) fn operations() -> Vec<Operation> {
+pub(super) fn operations() -> Vec<DocumentedOperation> {
     let document: Value = serde_json::from_str(&document_3_1()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -37,7 +37,7 @@ pub(super) fn operations() -> Vec<Operation> {
             }
             let scopes = operation["x-required-scopes"].as_array().unwrap();
             let name = path.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(name, _)| name.to_owned());
-            found.push(Operation {
+            found.push(DocumentedOperation {
                 id: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
@@ -49,7 +49,7 @@ pub(super) fn operations() -> Vec<Operation> {
     found
 }
 
-impl Operation {
+impl DocumentedOperation {
     /// A body that would be taken. No default: a new operation must be thought of.
     pub(super) fn body(&self) -> Option<Value> {
         match self.id.as_str() {

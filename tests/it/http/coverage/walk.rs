@@ -3,7 +3,7 @@
 
 use reqwest::Method;
 
-use super::{Operation, operations};
+use super::{DocumentedOperation, operations};
 use crate::support::gateway::TestGateway;
 
 /// Asks for everything there is, what reads first and what removes last: of each operation its status.
@@ -11,7 +11,7 @@ use crate::support::gateway::TestGateway;
 /// The team must have an image cache that is ready, and an endpoint.
 pub(crate) async fn walk(app: &TestGateway, credential: &str) -> Vec<(String, u16)> {
     let mut all = operations();
-    let place = |operation: &Operation| {
+    let place = |operation: &DocumentedOperation| {
         [Method::GET, Method::POST, Method::PATCH].iter().position(|method| *method == operation.method).unwrap_or(9)
     };
     all.sort_by_key(place);

@@ -5,7 +5,7 @@ use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::rpc::client::Key;
+use crate::rpc::client::RpcKey;
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway};
 
@@ -66,7 +66,7 @@ async fn no_shared_cache_keeps_an_answer_of_the_api() {
         assert_eq!(refused.header("cache-control"), "no-store", "{refused:?}");
     }
     // A signature in a URL is no Authorization header, which would keep shared caches away.
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let answer = key.get(&app, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
     let refused = key.get(&app, "Nonsense", &[]).await;
@@ -97,7 +97,7 @@ async fn metrics_beside_the_api_are_for_the_platform() {
     }
     assert_eq!(app.count("SELECT count(*) FROM audit_entries").await, 0, "a scrape every 15 s is no act");
     let apart = Setup {
-        http: eci_cache_gateway::http::Settings { metrics_here: false, ..Default::default() },
+        http: eci_cache_gateway::http::HttpSettings { metrics_here: false, ..Default::default() },
         ..Setup::default()
     };
     let apart = TestGateway::with(apart).await;

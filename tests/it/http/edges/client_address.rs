@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use eci_cache_gateway::http::links::Links;
-use eci_cache_gateway::http::server::Limits;
+use eci_cache_gateway::http::server::ConnectionLimits;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -171,7 +171,7 @@ async fn strangers_behind_a_proxy_are_limited_one_by_one() {
 
 #[tokio::test]
 async fn a_trusted_proxy_may_have_all_connections() {
-    let limits = Limits { connections_per_address: 1, ..Limits::default() };
+    let limits = ConnectionLimits { connections_per_address: 1, ..ConnectionLimits::default() };
     for (links, second) in [(Links::new(None, proxies()), "HTTP/1.1 200 "), (Links::default(), "HTTP/1.1 429 ")] {
         let app = TestGateway::with(Setup { limits, links, ..Setup::default() }).await;
         let mut kept = Vec::new();

@@ -1,15 +1,15 @@
 //! A credential that was recognized and refused is named in the audit; `anonymous` is only who could not be told.
 #![cfg(test)]
 
-use eci_cache_gateway::auth::mint::{Claims, mint};
+use eci_cache_gateway::auth::mint::{MintedClaims, mint};
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::api_key::PresentedKey;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
-use crate::rpc::client::{Key, own, send_query};
+use crate::rpc::client::{RpcKey, own, send_query};
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TOKEN_SECRET, TestGateway};
 
@@ -78,7 +78,7 @@ async fn an_api_key_that_is_refused_is_named() {
     assert_eq!(used(&app, &second, None).await, expired);
     assert_eq!(used(&app, &first, None).await, "- anonymous - api_key_unknown");
     // Whoever has only the id, or nothing, is nobody.
-    let forged = Presented::fresh(id.parse().unwrap(), &Entropy::from_seed(1));
+    let forged = PresentedKey::fresh(id.parse().unwrap(), &Entropy::from_seed(1));
     let forged = forged.text.expose_secret();
     assert_eq!(used(&app, forged, None).await, "- anonymous - api_key_unknown");
     assert_eq!(used(&app, "ecg_nonsense", None).await, "- anonymous - api_key_malformed");
@@ -88,7 +88,7 @@ async fn an_api_key_that_is_refused_is_named() {
 async fn what_a_disabled_team_has_is_named() {
     let app = TestGateway::start().await;
     let (id, key) = api_key(&app, &json!({})).await;
-    let rpc = Key::new(&app).await;
+    let rpc = RpcKey::new(&app).await;
     admin(&app, Method::POST, "/v1/teams", &json!({"id": TEAM, "display_name": "Web"})).await.expect(201);
     let platform = app.bare(Method::PATCH, "/v1/teams/web").bearer_auth(app.token("platform", &Scope::ALL));
     Answer::of(platform.json(&json!({"disabled": true}))).await.expect(200);
@@ -100,7 +100,7 @@ async fn what_a_disabled_team_has_is_named() {
 }
 
 fn minted(app: &TestGateway, secret: &str, teams: &[&str], audience: &str) -> String {
-    let claims = Claims {
+    let claims = MintedClaims {
         subject: "bob".into(),
         teams: teams.iter().map(|team| team.parse().unwrap()).collect(),
         scopes: SCOPES.to_vec(),
@@ -140,10 +140,10 @@ async fn a_token_that_is_refused_is_named() {
 #[tokio::test]
 async fn an_access_key_that_is_refused_is_named() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let named = |code: &str| format!("web access_key:{0} {0} {code}", key.id);
     let params = [("RegionId", "cn-beijing")];
-    let describe = async |key: &Key| key.get(&app, "DescribeImageCaches", &params).await;
+    let describe = async |key: &RpcKey| key.get(&app, "DescribeImageCaches", &params).await;
     // Signed well, and late, or twice.
     let mut stale = key.unsigned(&app, "DescribeImageCaches", &params);
     stale.retain(|(name, _)| name != "Timestamp");
@@ -155,16 +155,16 @@ async fn an_access_key_that_is_refused_is_named() {
     let answer = send_query(&app, Method::GET, &once).await;
     assert_eq!(entry(&app, &answer).await, named("SignatureNonceUsed"));
     // A known id with another secret is nobody.
-    let wrong = Key { id: key.id.clone(), secret: "wrong".into() };
+    let wrong = RpcKey { id: key.id.clone(), secret: "wrong".into() };
     assert_eq!(entry(&app, &describe(&wrong).await).await, "- anonymous - SignatureDoesNotMatch");
-    let nobody = Key { id: "LTAInobody".into(), secret: "x".into() };
+    let nobody = RpcKey { id: "LTAInobody".into(), secret: "x".into() };
     assert_eq!(entry(&app, &describe(&nobody).await).await, "- anonymous - InvalidAccessKeyId.NotFound");
     // The secret before the last rotation, once its time is over.
     let path = format!("/v1/access-keys/{}", key.id);
     let next = admin(&app, Method::POST, &format!("{path}/rotate"), &json!({"keep_old_hours": 1})).await.expect(200);
     app.advance(3_601);
     assert_eq!(entry(&app, &describe(&key).await).await, named("SignatureDoesNotMatch"));
-    let next = Key { id: key.id.clone(), secret: next["access_key_secret"].as_str().unwrap().into() };
+    let next = RpcKey { id: key.id.clone(), secret: next["access_key_secret"].as_str().unwrap().into() };
     assert_eq!(describe(&next).await.status, 200);
     let v3 = Answer::of(key.v3(&app, "DescribeImageCaches", &params, false)).await;
     assert_eq!(entry(&app, &v3).await, named("SignatureDoesNotMatch"));

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use eci_cache_gateway::domain::limits::Limits;
 use eci_cache_gateway::domain::limits::bucket::Rate;
-use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::domain::limits::queue::Capacity;
 use futures_util::future::join_all;
 
 use super::{busy, lock, setup};
-use crate::rpc::client::Key;
+use crate::rpc::client::RpcKey;
 use crate::support::gateway::{Setup, TestGateway};
 
 /// Longer than a busy machine takes.
@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_mins(1);
 /// A gateway with its usual places, whose callers wait for a busy machine.
 fn calm(change: impl FnOnce(&mut Limits)) -> Setup {
     let mut setup = setup(|limits| {
-        limits.room = Room { max_wait: LONG, ..Limits::default().room };
+        limits.room = Capacity { max_wait: LONG, ..Limits::default().room };
         change(limits);
     });
     (setup.http.rpc_deadline, setup.http.audit_deadline) = (LONG, LONG);
@@ -33,7 +33,7 @@ async fn what_a_signed_request_reads_waits_for_the_rate_and_what_it_changes_does
     let app = TestGateway::with(setup).await;
     app.created().await;
     app.advance(1);
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     app.advance(1);
     let began = Instant::now();
     let poll = || key.get(&app, "DescribeImageCaches", &[("RegionId", "cn-beijing")]);
@@ -50,7 +50,7 @@ async fn what_a_signed_request_reads_waits_for_the_rate_and_what_it_changes_does
 async fn a_burst_of_lists_on_an_idle_gateway_is_served_through_both_doors() {
     let app = TestGateway::with(calm(|_| {})).await;
     app.created().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for count in [9, 50] {
         let list = async |limit: usize| app.get(&format!("/v1/image-caches?limit={limit}")).await;
         let lists = (1..=count).map(list);
@@ -86,12 +86,12 @@ async fn whoever_stands_in_line_waits_for_what_is_slow_and_is_not_in_hand() {
 #[tokio::test]
 async fn a_wait_in_line_ends_with_what_its_caller_would_wait() {
     let mut setup = setup(|limits| {
-        limits.room = Room { running: 1, lists: 1, max_wait: Duration::from_millis(50), ..limits.room };
+        limits.room = Capacity { running: 1, lists: 1, max_wait: Duration::from_millis(50), ..limits.room };
     });
     setup.http.rpc_deadline = Duration::from_mins(1);
     let app = TestGateway::with(setup).await;
     let id = app.created().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let locked = lock(&app).await;
     let path = format!("/v1/image-caches/{id}");
     let others = async {

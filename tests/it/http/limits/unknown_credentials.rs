@@ -7,11 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::entropy::Entropy;
-use eci_cache_gateway::domain::identity::api_key::Presented;
+use eci_cache_gateway::domain::identity::api_key::PresentedKey;
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::domain::ids::ApiKeyId;
 use eci_cache_gateway::domain::limits::bucket::Rate;
-use eci_cache_gateway::domain::limits::queue::Room;
+use eci_cache_gateway::domain::limits::queue::Capacity;
 use futures_util::future::join_all;
 use reqwest::Method;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{patient, setup};
-use crate::rpc::client::Key;
+use crate::rpc::client::RpcKey;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 
@@ -28,20 +28,20 @@ use crate::support::gateway::{Setup, TEAM, TestGateway};
 fn small() -> Setup {
     let mut small = setup(|limits| {
         limits.unauthenticated = Rate { per_second: 1, burst: 5 };
-        limits.room = Room { running: 1, lists: 1, queue: 8, ..patient(8).settings.limits.room };
+        limits.room = Capacity { running: 1, lists: 1, queue: 8, ..patient(8).settings.limits.room };
     });
     small.http.rpc_deadline = std::time::Duration::from_mins(1);
     small
 }
 
-fn unknown(number: u32) -> Key {
-    Key { id: format!("LTAI{number:020}"), secret: SecretString::from("no such key") }
+fn unknown(number: u32) -> RpcKey {
+    RpcKey { id: format!("LTAI{number:020}"), secret: SecretString::from("no such key") }
 }
 
 #[tokio::test]
 async fn every_signed_call_passes_during_a_flood_of_unknown_access_keys() {
     let app = TestGateway::with(small()).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let place = [("RegionId", "cn-beijing")];
     let (over, sent) = (AtomicBool::new(false), AtomicU32::new(0));
     let flood = join_all((0..16).map(|_| async {
@@ -72,7 +72,7 @@ async fn every_signed_call_passes_during_a_flood_of_unknown_access_keys() {
 #[tokio::test]
 async fn the_bucket_is_asked_before_a_query_whatever_the_credential() {
     let app = TestGateway::with(small()).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let place = [("RegionId", "cn-beijing")];
     key.get(&app, "DescribeImageCaches", &place).await.expect(200);
     let made = Answer::of(
@@ -161,6 +161,6 @@ async fn an_unknown_key_id_of_the_issuer_is_counted_before_its_keys_are_fetched(
 /// A key of the right form that nobody has.
 fn strange_key(number: u32) -> String {
     let entropy = Entropy::from_seed(u64::from(number) + 1_000);
-    let presented = Presented::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy);
+    let presented = PresentedKey::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy);
     presented.text.expose_secret().to_owned()
 }

@@ -123,7 +123,7 @@ async fn a_put_opens_no_region_by_leaving_them_out() {
 async fn what_is_wrong_is_named() {
     let usual = Setup::default().settings;
     let regions = vec!["cn-beijing".parse().unwrap()];
-    let settings = eci_cache_gateway::app::Settings { regions, ..usual };
+    let settings = eci_cache_gateway::app::GatewaySettings { regions, ..usual };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     for (body, field) in [
         (json!({"access_key_id": "a b", "access_key_secret": "s"}), "/access_key_id"),

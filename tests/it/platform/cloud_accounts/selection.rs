@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{account, account_with, calls, create_in, created, id, made_by, new_in, put, start};
 use crate::platform::policy::{admin, register, rule};
-use crate::rpc::client::{Key, success};
+use crate::rpc::client::{RpcKey, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 use crate::support::setup::{KEY, SECOND, SECOND_NEXT};
@@ -145,7 +145,7 @@ async fn the_only_account_of_a_team_goes_without_saying() {
     let made = app.create("nginx:1.27").await.expect(201);
     assert_eq!((&made["cloud_account"], &made["security_group_id"]), (&json!("second"), &json!("sg-second")));
     // The cloud's own API has no word for it: the same rule.
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     let new = [("RegionId", "cn-beijing"), ("ImageCacheName", "rpc"), ("Image.1", "redis:7")];
     success(&key.post(&app, "CreateImageCache", &new).await);
     success(&key.post(&app, "ListUsage", &[("RegionId", "cn-beijing")]).await);

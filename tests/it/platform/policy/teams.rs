@@ -103,7 +103,7 @@ async fn without_any_policy_everything_of_the_account_is_closed() {
 
 #[tokio::test]
 async fn nobody_registered_may_be_nobody_welcome() {
-    let settings = app::Settings { unknown_teams: UnknownTeams::Refuse, ..setup().settings };
+    let settings = app::GatewaySettings { unknown_teams: UnknownTeams::Refuse, ..setup().settings };
     let app = TestGateway::with(Setup { settings, ..Setup::default() }).await;
     assert_eq!(refused_by(&app.create("nginx").await), ["unregistered_team"]);
     assert_eq!(app.items("/v1/image-caches").await.len(), 0, "reading is not creating");

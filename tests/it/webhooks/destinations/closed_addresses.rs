@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use eci_cache_gateway::webhook::address::Policy;
+use eci_cache_gateway::webhook::address::AddressPolicy;
 use serde_json::json;
 
 use crate::support::gateway::{Setup, TestGateway};
 use crate::webhooks::sender::Names;
 
 /// As wide as settings can be.
-fn wide() -> Policy {
-    Policy {
+fn wide() -> AddressPolicy {
+    AddressPolicy {
         allow_http: true,
         allow_loopback: true,
         allow_public: true,
         allow_cidrs: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
         allow_host_suffixes: vec!["internal".into(), "test".into()],
-        ..Policy::default()
+        ..AddressPolicy::default()
     }
 }
 

@@ -4,15 +4,15 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use eci_cache_gateway::webhook::address::Policy;
-use eci_cache_gateway::webhook::own::OwnService;
+use eci_cache_gateway::webhook::address::AddressPolicy;
+use eci_cache_gateway::webhook::own_services::OwnService;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::support::database::TestDatabase;
 use crate::support::gateway::{Setup, TestGateway};
 use crate::support::process::{KEY, stand_in, token};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::RawReceiver;
 use crate::webhooks::faults::worker_on;
 use crate::webhooks::sender::Names;
 
@@ -63,7 +63,7 @@ impl Drop for Serving {
 #[tokio::test]
 async fn the_gateways_own_services_are_closed_by_the_address_that_is_connected_to() {
     let (database, cloud, issuer) =
-        (TestDatabase::create().await, stand_in().await, Receiver::says("200 OK", "").await);
+        (TestDatabase::create().await, stand_in().await, RawReceiver::says("200 OK", "").await);
     database.with_open_policy(1).await.close().await;
     let sts = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let settings = [
@@ -106,12 +106,12 @@ async fn the_database_is_closed_too_where_it_is_reached_by_a_socket_as_well() {
 #[tokio::test]
 async fn an_issuer_that_shares_an_address_lets_hosts_through_that_the_operator_names() {
     let allow_cidrs = vec!["10.0.0.0/8".parse().unwrap()];
-    let policy = |suffixes: &[&str]| Policy {
+    let policy = |suffixes: &[&str]| AddressPolicy {
         allow_http: true,
         allow_public: true,
         allow_cidrs: allow_cidrs.clone(),
         allow_host_suffixes: suffixes.iter().map(|suffix| (*suffix).to_owned()).collect(),
-        ..Policy::default()
+        ..AddressPolicy::default()
     };
     // All names lead to one ingress, or to one content network.
     let start = async |policy, address: &'static str| {

@@ -11,7 +11,7 @@ use crate::secrets::canary::sinks;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 use crate::support::hook::Hook;
-use crate::support::receiver::{Manner, Receiver};
+use crate::support::receiver::{Manner, RawReceiver};
 
 const QUERY: &str = "hunter2-in-the-query";
 const PATH: &str = "hunter2-in-the-path";
@@ -83,7 +83,7 @@ async fn an_answer_that_repeats_the_url_is_kept_without_it() {
     let app = TestGateway::start().await;
     let told = format!("no such robot: /services/{PATH}?access_token={QUERY}");
     let head = format!("HTTP/1.1 404 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", told.len());
-    let echoing = Receiver::start(Manner::Says(head + &told)).await;
+    let echoing = RawReceiver::start(Manner::Says(head + &told)).await;
     let url = format!("http://{}/services/{PATH}?access_token={QUERY}", echoing.address);
     let path = unasked(&app, &url, json!({})).await;
     app.created().await;

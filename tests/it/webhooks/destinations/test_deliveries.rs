@@ -8,7 +8,7 @@ use super::{deliver, unasked};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway};
 use crate::support::hook::Hook;
-use crate::support::receiver::{Manner, Receiver};
+use crate::support::receiver::{Manner, RawReceiver};
 
 async fn test(app: &TestGateway, path: &str) -> Answer {
     Answer::of(app.request(Method::POST, &format!("{path}/test"))).await
@@ -19,7 +19,7 @@ async fn a_test_and_the_attempts_show_a_short_printable_beginning() {
     let app = TestGateway::start().await;
     let page = format!("\u{1b}[31mred\0\r\n\u{202e}{}", "internal data ".repeat(1_000));
     let head = format!("HTTP/1.1 500 Oops\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", page.len());
-    let receiver = Receiver::start(Manner::Says(head + &page)).await;
+    let receiver = RawReceiver::start(Manner::Says(head + &page)).await;
     let path = unasked(&app, &receiver.url(), json!({})).await;
     let tested = test(&app, &path).await.expect(200);
     app.created().await;

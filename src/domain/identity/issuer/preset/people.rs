@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{AUDIENCE, Given, Preset, needed, usual};
-use crate::domain::identity::issuer::{Issuer, Rule, ScopeSource, TeamSource, pointer};
+use super::{AUDIENCE, Preset, PresetParameters, needed, usual};
+use crate::domain::identity::issuer::{Issuer, IssuerRule, ScopeSource, TeamSource, pointer};
 
 /// Roles, each with the scopes that it gives.
 fn table(rows: [(&str, &[&str]); 2]) -> BTreeMap<String, Vec<String>> {
@@ -30,14 +30,14 @@ pub(super) const KEYCLOAK: Preset = Preset {
     make: keycloak,
 };
 
-fn keycloak(given: &Given) -> Issuer {
+fn keycloak(given: &PresetParameters) -> Issuer {
     let roles = format!("/resource_access{}/roles", pointer::of_name(&given.text("client")));
     let scopes = table([("cache-reader", &["read"]), ("cache-writer", &["read", "write"])]);
     Issuer {
         name: "keycloak".into(),
         issuer: format!("{}/realms/{}", given.text("url").trim_end_matches('/'), given.text("realm")),
         audiences: given.list("audience"),
-        rules: vec![Rule {
+        rules: vec![IssuerRule {
             name: "roles".into(),
             matches: [(roles.clone(), scopes.keys().cloned().collect())].into(),
             team: TeamSource {
@@ -50,7 +50,7 @@ fn keycloak(given: &Given) -> Issuer {
             },
             scopes: ScopeSource { claims: vec![roles], table: scopes, ..ScopeSource::default() },
             noted: texts(&["/azp", "/preferred_username"]),
-            ..Rule::default()
+            ..IssuerRule::default()
         }],
         ..Issuer::default()
     }
@@ -70,7 +70,7 @@ pub(super) const ENTRA_ID: Preset = Preset {
     make: entra_id,
 };
 
-fn entra_id(given: &Given) -> Issuer {
+fn entra_id(given: &PresetParameters) -> Issuer {
     let tenant = given.text("tenant");
     let (issuer, client) = match given.text("version").as_str() {
         "1" => (format!("https://sts.windows.net/{tenant}/"), "/appid"),
@@ -81,7 +81,7 @@ fn entra_id(given: &Given) -> Issuer {
         name: "entra-id".into(),
         issuer,
         audiences: given.list("audience"),
-        rules: vec![Rule {
+        rules: vec![IssuerRule {
             name: "application".into(),
             matches: [
                 (client.to_owned(), given.list("client_id")),
@@ -91,7 +91,7 @@ fn entra_id(given: &Given) -> Issuer {
             team: TeamSource { fixed: Some(given.text("team")), ..TeamSource::default() },
             scopes: ScopeSource { claims: texts(&["/roles"]), table: scopes, ..ScopeSource::default() },
             noted: texts(&[client, "/oid"]),
-            ..Rule::default()
+            ..IssuerRule::default()
         }],
         ..Issuer::default()
     }
@@ -110,13 +110,13 @@ pub(super) const AUTH0: Preset = Preset {
     make: auth0,
 };
 
-fn auth0(given: &Given) -> Issuer {
+fn auth0(given: &PresetParameters) -> Issuer {
     let rule = by_claims(&pointer::of_name(&given.text("team_claim")), &["/scope", "/permissions"], given);
     Issuer {
         name: "auth0".into(),
         issuer: format!("https://{}/", given.text("domain")),
         audiences: given.list("audience"),
-        rules: vec![Rule { noted: texts(&["/azp"]), ..rule }],
+        rules: vec![IssuerRule { noted: texts(&["/azp"]), ..rule }],
         ..Issuer::default()
     }
 }
@@ -135,14 +135,14 @@ pub(super) const OKTA: Preset = Preset {
     make: okta,
 };
 
-fn okta(given: &Given) -> Issuer {
+fn okta(given: &PresetParameters) -> Issuer {
     let mut rule = by_claims("/groups", &["/scp"], given);
     rule.team.pattern = Some(format!("^{}([a-z0-9][a-z0-9_-]*)$", regex::escape(&given.text("groups"))));
     Issuer {
         name: "okta".into(),
         issuer: format!("https://{}/oauth2/{}", given.text("domain"), given.text("server")),
         audiences: given.list("audience"),
-        rules: vec![Rule { noted: texts(&["/cid"]), ..rule }],
+        rules: vec![IssuerRule { noted: texts(&["/cid"]), ..rule }],
         ..Issuer::default()
     }
 }
@@ -161,12 +161,12 @@ pub(super) const COGNITO: Preset = Preset {
     make: cognito,
 };
 
-fn cognito(given: &Given) -> Issuer {
+fn cognito(given: &PresetParameters) -> Issuer {
     Issuer {
         name: "cognito".into(),
         issuer: format!("https://cognito-idp.{}.amazonaws.com/{}", given.text("region"), given.text("pool")),
         client_ids: given.list("client_id"),
-        rules: vec![Rule {
+        rules: vec![IssuerRule {
             name: "application".into(),
             matches: [
                 ("/client_id".to_owned(), given.list("client_id")),
@@ -180,7 +180,7 @@ fn cognito(given: &Given) -> Issuer {
                 ..ScopeSource::default()
             },
             noted: texts(&["/client_id"]),
-            ..Rule::default()
+            ..IssuerRule::default()
         }],
         ..Issuer::default()
     }
@@ -202,7 +202,7 @@ pub(super) const GENERIC: Preset = Preset {
     make: generic,
 };
 
-fn generic(given: &Given) -> Issuer {
+fn generic(given: &PresetParameters) -> Issuer {
     let scopes = pointer::of_name(&given.text("scope_claim"));
     Issuer {
         name: given.text("name"),
@@ -215,12 +215,12 @@ fn generic(given: &Given) -> Issuer {
 }
 
 /// Whoever the provider gives a team.
-fn by_claims(team: &str, scopes: &[&str], given: &Given) -> Rule {
-    Rule {
+fn by_claims(team: &str, scopes: &[&str], given: &PresetParameters) -> IssuerRule {
+    IssuerRule {
         name: "claims".into(),
         team: TeamSource { claims: texts(&[team]), ..TeamSource::default() },
         scopes: ScopeSource { claims: texts(scopes), prefix: Some(given.text("prefix")), ..ScopeSource::default() },
         matches_anybody: true,
-        ..Rule::default()
+        ..IssuerRule::default()
     }
 }

@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{AUDIENCE, Given, Preset, SCOPES, TEAM, needed, usual};
-use crate::domain::identity::issuer::{Issuer, Rule, ScopeSource, TeamSource};
+use super::{AUDIENCE, Preset, PresetParameters, SCOPES, TEAM, needed, usual};
+use crate::domain::identity::issuer::{Issuer, IssuerRule, ScopeSource, TeamSource};
 
 /// One team, fixed scopes, for the machines that `matches` describes. What is left out there does not matter.
-fn machine(given: &Given, name: &str, matches: &[(&str, Vec<String>)], noted: &[&str]) -> Rule {
+fn machine(given: &PresetParameters, name: &str, matches: &[(&str, Vec<String>)], noted: &[&str]) -> IssuerRule {
     let matters = matches.iter().filter(|(_, patterns)| !patterns.is_empty());
     let matches: BTreeMap<_, _> =
         matters.map(|(pointer, patterns)| ((*pointer).to_owned(), patterns.clone())).collect();
-    Rule {
+    IssuerRule {
         name: name.to_owned(),
         matches,
         team: TeamSource { fixed: Some(given.text("team")), ..TeamSource::default() },
         scopes: ScopeSource { fixed: given.list("scopes"), ..ScopeSource::default() },
         noted: noted.iter().copied().map(str::to_owned).collect(),
-        ..Rule::default()
+        ..IssuerRule::default()
     }
 }
 
@@ -37,7 +37,7 @@ pub(super) const GOOGLE: Preset = Preset {
     make: google,
 };
 
-fn google(given: &Given) -> Issuer {
+fn google(given: &PresetParameters) -> Issuer {
     let matches = [("/email", given.list("email")), ("/email_verified", word("true"))];
     Issuer {
         name: "google".into(),
@@ -69,7 +69,7 @@ pub(super) const GITHUB_ACTIONS: Preset = Preset {
     make: github_actions,
 };
 
-fn github_actions(given: &Given) -> Issuer {
+fn github_actions(given: &PresetParameters) -> Issuer {
     // A claim is called as its parameter.
     let matches =
         ["/repository", "/repository_id", "/ref", "/environment"].map(|claim| (claim, given.list(&claim[1..])));
@@ -103,7 +103,7 @@ pub(super) const GITLAB: Preset = Preset {
     make: gitlab,
 };
 
-fn gitlab(given: &Given) -> Issuer {
+fn gitlab(given: &PresetParameters) -> Issuer {
     let matches = [
         ("/project_path", given.list("project")),
         ("/project_id", given.list("project_id")),
@@ -138,7 +138,7 @@ pub(super) const KUBERNETES: Preset = Preset {
     make: kubernetes,
 };
 
-fn kubernetes(given: &Given) -> Issuer {
+fn kubernetes(given: &PresetParameters) -> Issuer {
     let (namespace, account) = ("/kubernetes.io/namespace", "/kubernetes.io/serviceaccount/name");
     let matches = [(namespace, given.list("namespace")), (account, given.list("service_account"))];
     Issuer {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Ready, Rules, texts, words};
+use super::{CompiledRule, CompiledRules, texts, words};
 use crate::domain::identity::caller::Scope;
-use crate::domain::identity::issuer::{ScopeSource, TeamSource, shown};
+use crate::domain::identity::issuer::{ScopeSource, TeamSource, excerpt};
 
-impl Rules {
+impl CompiledRules {
     /// Where the rule looks for a team, and what must stand there.
     pub fn team_facts(&self, rule: &str, claims: &Map<String, Value>) -> Vec<String> {
         self.named(rule).map_or_else(Vec::new, |ready| ready.team_facts(claims))
@@ -20,15 +20,15 @@ impl Rules {
         self.named(rule).map_or_else(Vec::new, |ready| ready.scope_facts(claims))
     }
 
-    fn named(&self, rule: &str) -> Option<&Ready> {
+    fn named(&self, rule: &str) -> Option<&CompiledRule> {
         self.0.iter().find(|ready| ready.rule.name == rule)
     }
 }
 
-impl Ready {
+impl CompiledRule {
     fn team_facts(&self, claims: &Map<String, Value>) -> Vec<String> {
         let TeamSource { claims: pointers, pattern, renames, only_renames, .. } = &self.rule.team;
-        let mut facts: Vec<String> = pointers.iter().map(|pointer| shown::sentence(claims, pointer)).collect();
+        let mut facts: Vec<String> = pointers.iter().map(|pointer| excerpt::sentence(claims, pointer)).collect();
         if let Some(pattern) = pattern {
             facts.push(format!("the pattern must match the whole word, and its group is the team: {pattern}"));
         }
@@ -41,7 +41,7 @@ impl Ready {
 
     fn scope_facts(&self, claims: &Map<String, Value>) -> Vec<String> {
         let ScopeSource { claims: pointers, table, prefix, .. } = &self.rule.scopes;
-        let mut facts: Vec<String> = pointers.iter().map(|pointer| shown::sentence(claims, pointer)).collect();
+        let mut facts: Vec<String> = pointers.iter().map(|pointer| excerpt::sentence(claims, pointer)).collect();
         if pointers.is_empty() {
             facts.push(format!("the rule {} reads no claim for scopes, and has no fixed ones", self.rule.name));
             return facts;
@@ -56,7 +56,7 @@ impl Ready {
         }
         let found = texts(claims, pointers).unwrap_or_default();
         let near = found.into_iter().flat_map(words).filter_map(|word| self.near(word));
-        facts.extend(near.take(shown::MAX_VALUES));
+        facts.extend(near.take(excerpt::MAX_VALUES));
         facts
     }
 
@@ -73,7 +73,7 @@ impl Ready {
         if behind == Some("admin") {
             return Some(format!(
                 "{} is no longer a scope: {}",
-                shown::list(&[word.to_owned()]),
+                excerpt::list(&[word.to_owned()]),
                 Scope::IN_PLACE_OF_ADMIN
             ));
         }
@@ -86,5 +86,5 @@ impl Ready {
 }
 
 fn keys<T>(table: &BTreeMap<String, T>) -> String {
-    shown::list(&table.keys().cloned().collect::<Vec<_>>())
+    excerpt::list(&table.keys().cloned().collect::<Vec<_>>())
 }

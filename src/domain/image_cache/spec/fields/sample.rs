@@ -4,38 +4,38 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::objects::Member;
-use super::{ALL, Field, Form, Told};
-use crate::domain::image_cache::spec::values::{Source, Texts, Word};
+use super::{ALL, AuditForm, Field, ValueForm};
+use crate::domain::image_cache::spec::values::{Texts, ValueSource, Word};
 use crate::domain::image_cache::spec::{AcrRegistry, ImageCacheSpec};
 use crate::domain::region::Region;
 
 /// Those of them that a spec holds.
 pub(crate) fn fields() -> impl Iterator<Item = &'static Field> {
-    ALL.iter().copied().filter(|field| field.told != Told::Secret)
+    ALL.iter().copied().filter(|field| field.audit != AuditForm::Secret)
 }
 
 /// A spec of which something is said of that field, beside what must be said.
 pub(crate) fn of(field: Option<&'static Field>) -> ImageCacheSpec {
-    ImageCacheSpec::read(&Sample(Which::Only(field.map(|field| field.name)))).unwrap()
+    ImageCacheSpec::read(&Sample(SampleFields::Only(field.map(|field| field.name)))).unwrap()
 }
 
 /// A spec of which something is said of every field.
 pub(crate) fn full() -> ImageCacheSpec {
-    ImageCacheSpec::read(&Sample(Which::All)).unwrap()
+    ImageCacheSpec::read(&Sample(SampleFields::All)).unwrap()
 }
 
-enum Which {
+enum SampleFields {
     All,
     Only(Option<&'static str>),
 }
 
-struct Sample(Which);
+struct Sample(SampleFields);
 
 impl Sample {
     fn has(&self, field: &Field) -> bool {
         match self.0 {
-            Which::All => true,
-            Which::Only(name) => name == Some(field.name),
+            SampleFields::All => true,
+            SampleFields::Only(name) => name == Some(field.name),
         }
     }
 
@@ -44,7 +44,7 @@ impl Sample {
     }
 }
 
-impl Source for Sample {
+impl ValueSource for Sample {
     type Error = Infallible;
 
     fn region(&self, field: &'static Field) -> Result<Region, Infallible> {
@@ -73,7 +73,7 @@ impl Source for Sample {
 
     fn texts(&self, field: &'static Field) -> Result<Vec<String>, Infallible> {
         let given = if self.has(field) { Some("x-1") } else { None };
-        let value = given.or((field.form == Form::Images).then_some("nginx"));
+        let value = given.or((field.form == ValueForm::Images).then_some("nginx"));
         Ok(value.map(str::to_owned).into_iter().collect())
     }
 

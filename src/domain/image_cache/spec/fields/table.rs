@@ -12,102 +12,104 @@ macro_rules! spec_fields {
     ($made:ident! { $( $more:tt )* }) => { $made! { { $( $more )* }
 {
     name: String as String, "ImageCacheName", (min_length = 1, max_length = 128),
-        [Form::Text, Told::Shown, content: false],
+        [ValueForm::Text, AuditForm::Plain, content: false],
         "The name of the image cache (`ImageCacheName`): 1 to 128 characters." like "web-2026-07",
         { "The new name." }, {};
 
-    region: Region as String, "RegionId", (), [Form::Region, Told::Shown, content: false],
+    region: Region as String, "RegionId", (), [ValueForm::Region, AuditForm::Plain, content: false],
         "The region (`RegionId`). It cannot be changed later." like "cn-hangzhou", {}, {};
 
     images: Vec<String> as Vec<String>, "Image.N", (min_items = 1, max_items = 20),
-        [Form::Images, Told::Shown, content: true],
+        [ValueForm::Images, AuditForm::Plain, content: true],
         "The images in the image cache (`Image.N`): 1 to 20 references.", { "The new images, which replace all current ones." }, {};
 }
 {
     vswitch_ids: Vec<String> as Vec<String>, "VSwitchId", (max_items = 10),
-        [Form::Ids { of: "vSwitches" }, Told::Shown, content: false],
+        [ValueForm::Ids { of: "vSwitches" }, AuditForm::Plain, content: false],
         "The vSwitches, from which the cloud chooses one (`VSwitchId`): up to 10.",
         { "The new vSwitches, which replace all current ones." },
         { if_any "The vSwitches, from which the cloud chose one (`VSwitchId`)." };
 
-    security_group_id: Option<String> as String, "SecurityGroupId", (), [Form::Id, Told::Shown, content: false],
+    security_group_id: Option<String> as String, "SecurityGroupId", (),
+        [ValueForm::Id, AuditForm::Plain, content: false],
         "The security group (`SecurityGroupId`).",
         { "The new security group." }, { if_set "The security group (`SecurityGroupId`)." };
 
-    eip_instance_id: Option<String> as String, "EipInstanceId", (), [Form::Id, Told::Shown, content: false],
+    eip_instance_id: Option<String> as String, "EipInstanceId", (), [ValueForm::Id, AuditForm::Plain, content: false],
         "The EIP for pulls over the public network (`EipInstanceId`).",
         { "The new EIP." }, { if_set "The EIP for public pulls (`EipInstanceId`)." };
 
     size_gib: Option<i32> as i32, "ImageCacheSize", (minimum = 20, maximum = 32768),
-        [Form::Number { unit: " (GiB)", usual: Some(20) }, Told::Shown, content: true],
+        [ValueForm::Number { unit: " (GiB)", usual: Some(20) }, AuditForm::Plain, content: true],
         "The size in GiB (`ImageCacheSize`), 20 to 32768. The cloud's default is 20.",
         { "The new size in GiB." },
         { if_set "The size in GiB (`ImageCacheSize`), if one was requested. The cloud's default is 20." };
 
     retention_days: Option<i32> as i32, "RetentionDays", (minimum = 1, maximum = 65536),
-        [Form::Number { unit: " (days)", usual: None }, Told::Shown, content: false],
+        [ValueForm::Number { unit: " (days)", usual: None }, AuditForm::Plain, content: false],
         "The number of days until the image cache expires (`RetentionDays`), 1 to 65536. If it is left out, the image cache never expires.",
         { "The new retention in days." }, { if_set "The number of days until the image cache expires (`RetentionDays`). Absent if it never expires." };
 
-    flash: Option<bool> as bool, "Flash", (), [Form::Flag, Told::Shown, content: true],
+    flash: Option<bool> as bool, "Flash", (), [ValueForm::Flag, AuditForm::Plain, content: true],
         "Whether this is a Flash cache (`Flash`), which is usable sooner.",
         { "Whether the image cache is a Flash cache." }, { if_set "Whether this is a Flash cache (`Flash`)." };
 
-    reuse_layers: Option<bool> as bool, "AutoMatchImageCache", (), [Form::Flag, Told::Shown, content: false],
+    reuse_layers: Option<bool> as bool, "AutoMatchImageCache", (), [ValueForm::Flag, AuditForm::Plain, content: false],
         "Whether the build reuses layers of existing caches (`AutoMatchImageCache`).",
         { "Whether the build reuses layers of existing caches." },
         { if_set "Whether the build reuses layers of existing caches (`AutoMatchImageCache`)." };
 
     tags: BTreeMap<String, String> as BTreeMap<String, String>, "Tag.N", (),
-        [Form::Tags { most: 20 }, Told::Hashed, content: false],
+        [ValueForm::Tags { most: 20 }, AuditForm::Hashed, content: false],
         "Tags (`Tag.N`): up to 20.", { "The new tags, which replace all current ones." }, { always "The tags of the team (`Tag.N`)." };
 
-    zone_id: Option<String> as String, "ZoneId", (), [Form::Id, Told::Shown, content: false],
+    zone_id: Option<String> as String, "ZoneId", (), [ValueForm::Id, AuditForm::Plain, content: false],
         "The zone (`ZoneId`). If it is left out, the cloud chooses one.",
         {}, { if_set "The zone (`ZoneId`), if one was requested." };
 
-    resource_group_id: Option<String> as String, "ResourceGroupId", (), [Form::Id, Told::Shown, content: false],
+    resource_group_id: Option<String> as String, "ResourceGroupId", (),
+        [ValueForm::Id, AuditForm::Plain, content: false],
         "The resource group (`ResourceGroupId`).",
         { "The new resource group." }, { if_set "The resource group (`ResourceGroupId`)." };
 
     acr_registries: Vec<AcrRegistry> as Vec<AcrRegistryJson>, "AcrRegistryInfo.N", (max_items = 20),
-        [Form::Objects { of: "registries" }, Told::Hashed, content: false],
+        [ValueForm::Objects { of: "registries" }, AuditForm::Hashed, content: false],
         "The ACR Enterprise registries that are read without a login (`AcrRegistryInfo.N`): up to 20.",
         { "The new ACR Enterprise registries, which replace all current ones. Their roles cannot be changed." },
         { if_any "ACR Enterprise registries (`AcrRegistryInfo.N`)." };
 
     plain_http_registries: Vec<String> as Vec<String>, "PlainHttpRegistry", (max_items = 20),
-        [Form::Hosts { of: "registries" }, Told::Hashed, content: false],
+        [ValueForm::Hosts { of: "registries" }, AuditForm::Hashed, content: false],
         "The registries (host, or host:port) that are read over plain HTTP (`PlainHttpRegistry`).",
         {}, { if_any "The registries that are read over plain HTTP (`PlainHttpRegistry`)." };
 
     insecure_registries: Vec<String> as Vec<String>, "InsecureRegistry", (max_items = 20),
-        [Form::Hosts { of: "registries" }, Told::Hashed, content: false],
+        [ValueForm::Hosts { of: "registries" }, AuditForm::Hashed, content: false],
         "The registries (host, or host:port) whose certificates are not verified (`InsecureRegistry`).",
         {}, { if_any "The registries whose certificates are not verified (`InsecureRegistry`)." };
 
     annotations: Option<String> as String, "Annotations", (max_length = 1024),
-        [Form::Text, Told::Hashed, content: false],
+        [ValueForm::Text, AuditForm::Hashed, content: false],
         "A comment (`Annotations`): at most 1024 characters.", {}, { if_set "A comment (`Annotations`)." };
 
-    os_type: Option<OsType> as String, "OsType", (), [Form::Word, Told::Shown, content: true],
+    os_type: Option<OsType> as String, "OsType", (), [ValueForm::Word, AuditForm::Plain, content: true],
         "The operating system of the instances (`OsType`): `linux` or `windows`. Defaults to `linux`.",
         {}, { if_set "The operating system of the instances (`OsType`): `linux` or `windows`, if one was requested." };
 
     standard_copy_count: Option<i32> as i32, "StandardCopyCount", (minimum = 1, maximum = 100),
-        [Form::Number { unit: "", usual: Some(1) }, Told::Shown, content: true],
+        [ValueForm::Number { unit: "", usual: Some(1) }, AuditForm::Plain, content: true],
         "The number of regular snapshots (`StandardCopyCount`), 1 to 100: about one per 1,000 instances that are created at once.",
         { "The new number of regular snapshots." },
         { if_set "The number of regular snapshots (`StandardCopyCount`), if one was requested." };
 
     flash_copy_count: Option<i32> as i32, "FlashCopyCount", (minimum = 1, maximum = 100),
-        [Form::Number { unit: "", usual: Some(1) }, Told::Shown, content: true],
+        [ValueForm::Number { unit: "", usual: Some(1) }, AuditForm::Plain, content: true],
         "The number of temporary local snapshots (`FlashCopyCount`), 1 to 100: about one per 1,000 instances that are created at once.",
         { "The new number of local snapshots." },
         { if_set "The number of temporary local snapshots (`FlashCopyCount`), if one was requested." };
 
     elimination_strategy: Option<EliminationStrategy> as String, "EliminationStrategy", (),
-        [Form::Word, Told::Shown, content: false],
+        [ValueForm::Word, AuditForm::Plain, content: false],
         "What happens at the quota (`EliminationStrategy`): `keep`, the default, or `lru`: the least recently used \
          goes first.",
         { "The new strategy for when the quota is reached." },
@@ -115,7 +117,7 @@ macro_rules! spec_fields {
 }
 {
     registry_credentials: Vec<RegistryCredential> as Vec<LoginJson>, "ImageRegistryCredential.N", (max_items = 20),
-        [Form::Objects { of: "logins" }, Told::Secret, content: false],
+        [ValueForm::Objects { of: "logins" }, AuditForm::Secret, content: false],
         "The logins to the registries (`ImageRegistryCredential.N`). They are used for this build and not kept.",
         { "The logins to registries for the new build." }, {};
 }

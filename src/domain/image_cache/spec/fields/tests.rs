@@ -23,7 +23,7 @@ fn what_a_field_is_for_names_its_parameter_and_its_limits() {
             assert!(text.contains(&format!("(`{}`)", field.wire)), "{name}: {text}");
             assert!(text.ends_with('.'), "{name}: {text}");
         }
-        if matches!(field.form, Form::Number { .. }) {
+        if matches!(field.form, ValueForm::Number { .. }) {
             let range = format!(", {} to {}", field.range().start(), field.range().end());
             assert!(field.purpose.contains(&range), "{name}: {range} in {}", field.purpose);
         }
@@ -31,7 +31,7 @@ fn what_a_field_is_for_names_its_parameter_and_its_limits() {
             ["up to ", "at most ", " to "].iter().filter_map(|words| Some((*words, field.purpose.split_once(words)?.1)))
         {
             let said = text.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
-            let bound = if matches!(field.form, Form::Number { .. }) {
+            let bound = if matches!(field.form, ValueForm::Number { .. }) {
                 field.range().end().to_string()
             } else {
                 most.to_string()
@@ -44,7 +44,7 @@ fn what_a_field_is_for_names_its_parameter_and_its_limits() {
 #[test]
 fn what_the_cloud_takes_by_itself_may_be_asked_for() {
     for field in ALL {
-        if let Form::Number { usual: Some(usual), .. } = field.form {
+        if let ValueForm::Number { usual: Some(usual), .. } = field.form {
             assert!(field.range().contains(&usual), "{}", field.name);
         }
     }
@@ -55,21 +55,21 @@ fn wrong(field: &Field) -> Vec<Value> {
     let many = |count: usize| (0..count).map(|n| format!("x-{n}")).collect::<Vec<_>>();
     let (most, range) = (field.schema.max_length.unwrap_or(field.most()), field.range());
     match field.form {
-        Form::Text => vec![json!(""), json!("x".repeat(most + 1)), json!("a\nb")],
-        Form::Id => vec![json!(""), json!("a,b"), json!("x".repeat(65))],
-        Form::Number { .. } => vec![json!(range.start() - 1), json!(range.end() + 1)],
-        Form::Images => vec![json!([]), json!(many(most + 1)), json!(["a b"]), json!(["a", "a"])],
-        Form::Ids { .. } => vec![json!(many(most + 1)), json!(["a,b"])],
-        Form::Hosts { .. } => vec![json!(many(most + 1)), json!(["http://x"])],
-        Form::Tags { most } => {
+        ValueForm::Text => vec![json!(""), json!("x".repeat(most + 1)), json!("a\nb")],
+        ValueForm::Id => vec![json!(""), json!("a,b"), json!("x".repeat(65))],
+        ValueForm::Number { .. } => vec![json!(range.start() - 1), json!(range.end() + 1)],
+        ValueForm::Images => vec![json!([]), json!(many(most + 1)), json!(["a b"]), json!(["a", "a"])],
+        ValueForm::Ids { .. } => vec![json!(many(most + 1)), json!(["a,b"])],
+        ValueForm::Hosts { .. } => vec![json!(many(most + 1)), json!(["http://x"])],
+        ValueForm::Tags { most } => {
             let tags: serde_json::Map<_, _> = (0..=most).map(|n| (format!("k{n}"), json!(""))).collect();
             vec![json!(tags), json!({"acs:x": ""}), json!({"": ""})]
         }
-        Form::Objects { .. } => {
+        ValueForm::Objects { .. } => {
             let all: Vec<_> = (0..=most).map(|_| json!({"instance_id": "cri-1"})).collect();
             vec![json!(all), json!([{"instance_id": ""}])]
         }
-        Form::Region | Form::Flag | Form::Word => Vec::new(),
+        ValueForm::Region | ValueForm::Flag | ValueForm::Word => Vec::new(),
     }
 }
 
@@ -101,6 +101,6 @@ fn what_each_field_can_be_is_taken() {
 fn lists_of_objects_have_members_and_nothing_else_has() {
     for field in ALL {
         let members = members_of(field);
-        assert_eq!(matches!(field.form, Form::Objects { .. }), !members.is_empty(), "{}", field.name);
+        assert_eq!(matches!(field.form, ValueForm::Objects { .. }), !members.is_empty(), "{}", field.name);
     }
 }

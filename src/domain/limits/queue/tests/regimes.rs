@@ -3,7 +3,7 @@
 use super::*;
 
 /// As the gateway has it, but for the places.
-const USUAL: Room = Room {
+const USUAL: Capacity = Capacity {
     running: 8,
     lists: 2,
     queue: 8_192,
@@ -34,7 +34,7 @@ impl Station {
 
     fn ask(&mut self, party: &'static str, delayed: bool) {
         let until = self.now + USUAL.max_wait;
-        match self.queue.arrive(&USUAL, &Asking { class: Class::List, party: &party, until, delayed }, self.now) {
+        match self.queue.arrive(&USUAL, &QueueRequest { class: Class::List, party: &party, until, delayed }, self.now) {
             Arrival::Begin => self.begin(party, ms(0)),
             Arrival::Wait(id, _) => drop(self.came.insert(id, (party, self.now))),
             Arrival::TurnedAway => self.turned_away.push(party),
@@ -216,7 +216,7 @@ fn whom_the_line_would_not_reach_in_time_is_told_at_once() {
     station.ask("b", false);
     assert_eq!(station.turned_away, ["a"], "two are before it: it takes turns");
     let until = station.now + Duration::from_secs(20);
-    let patient = Asking { class: Class::List, party: &"a", until, delayed: false };
+    let patient = QueueRequest { class: Class::List, party: &"a", until, delayed: false };
     assert!(matches!(station.queue.arrive(&USUAL, &patient, station.now), Arrival::Wait(..)), "its caller would wait");
 }
 

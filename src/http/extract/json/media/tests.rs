@@ -22,7 +22,7 @@ fn coded(values: &[&str]) -> Result<Coding, String> {
 
 fn read(raw: &[u8], coding: Coding) -> Result<String, (String, String)> {
     let text = text(Bytes::copy_from_slice(raw), coding, LIMIT);
-    let told = |refusal: Refusal| (refusal.code().to_owned(), refusal.detail().to_owned());
+    let told = |refusal: ProblemResponse| (refusal.code().to_owned(), refusal.detail().to_owned());
     text.map(|text| String::from_utf8(text.to_vec()).unwrap()).map_err(told)
 }
 

@@ -1,8 +1,8 @@
 //! The whole document of each refusal, as a client gets it.
 
 use super::*;
-use crate::domain::failure::Denied;
-use crate::domain::identity::token_exchange::Fault;
+use crate::domain::failure::MissingRight;
+use crate::domain::identity::token_exchange::ExchangeError;
 use crate::domain::policy::judge;
 
 /// One of each kind; the compiler says where a new one is missing.
@@ -42,8 +42,11 @@ fn of_the_caller() -> Vec<Error> {
         detail: "the region is not allowed".into(),
         allowed: vec!["cn-beijing".into()],
     };
-    let fault =
-        Fault { error: "invalid_request", code: "parameter_missing", detail: "grant_type is not there".to_owned() };
+    let fault = ExchangeError {
+        error: "invalid_request",
+        code: "parameter_missing",
+        detail: "grant_type is not there".to_owned(),
+    };
     vec![
         Error::Unauthenticated { code: "token_expired", detail: "it ended".into() },
         Error::Forbidden(&[Scope::Write]),
@@ -64,8 +67,11 @@ fn of_the_caller() -> Vec<Error> {
 }
 
 fn of_others() -> Vec<Error> {
-    let denied =
-        Denied { right: "eci:CreateImageCache".into(), kind: "ImplicitDeny".into(), policy: "ControlPolicy".into() };
+    let denied = MissingRight {
+        right: "eci:CreateImageCache".into(),
+        kind: "ImplicitDeny".into(),
+        policy: "ControlPolicy".into(),
+    };
     let error = CloudError {
         code: "Forbidden.RAM".into(),
         message: "not authorized".into(),

@@ -148,18 +148,18 @@ acr_registry_members!(acr_registry! {});
 
 /// From what a body says of a field to what is meant. What cannot be meant is noted, and something stands in for it, so
 /// that the caller hears of everything at once.
-trait Said<T> {
+trait IntoSpecValue<T> {
     fn meant(self, field: &'static Field, errors: &mut Vec<FieldError>) -> T;
 }
 
 /// What is said is meant.
-impl<T> Said<T> for T {
+impl<T> IntoSpecValue<T> for T {
     fn meant(self, _: &'static Field, _: &mut Vec<FieldError>) -> T {
         self
     }
 }
 
-impl Said<Region> for String {
+impl IntoSpecValue<Region> for String {
     fn meant(self, field: &'static Field, errors: &mut Vec<FieldError>) -> Region {
         self.parse().unwrap_or_else(|error: crate::domain::region::RegionError| {
             errors.push(FieldError::new(field.pointer(), "invalid", error.to_string()));
@@ -169,39 +169,39 @@ impl Said<Region> for String {
 }
 
 /// What is left out is empty.
-impl Said<Vec<String>> for Option<Vec<String>> {
+impl IntoSpecValue<Vec<String>> for Option<Vec<String>> {
     fn meant(self, _: &'static Field, _: &mut Vec<FieldError>) -> Vec<String> {
         self.unwrap_or_default()
     }
 }
 
 /// What is left out is empty.
-impl Said<BTreeMap<String, String>> for Option<BTreeMap<String, String>> {
+impl IntoSpecValue<BTreeMap<String, String>> for Option<BTreeMap<String, String>> {
     fn meant(self, _: &'static Field, _: &mut Vec<FieldError>) -> BTreeMap<String, String> {
         self.unwrap_or_default()
     }
 }
 
-impl Said<Vec<AcrRegistry>> for Option<Vec<AcrRegistryJson>> {
+impl IntoSpecValue<Vec<AcrRegistry>> for Option<Vec<AcrRegistryJson>> {
     fn meant(self, field: &'static Field, errors: &mut Vec<FieldError>) -> Vec<AcrRegistry> {
-        Said::<Option<Vec<AcrRegistry>>>::meant(self, field, errors).unwrap_or_default()
+        IntoSpecValue::<Option<Vec<AcrRegistry>>>::meant(self, field, errors).unwrap_or_default()
     }
 }
 
-impl Said<Option<Vec<AcrRegistry>>> for Option<Vec<AcrRegistryJson>> {
+impl IntoSpecValue<Option<Vec<AcrRegistry>>> for Option<Vec<AcrRegistryJson>> {
     fn meant(self, _: &'static Field, _: &mut Vec<FieldError>) -> Option<Vec<AcrRegistry>> {
         self.map(|all| all.into_iter().map(Into::into).collect())
     }
 }
 
-impl Said<Vec<RegistryCredential>> for Option<Vec<LoginJson>> {
+impl IntoSpecValue<Vec<RegistryCredential>> for Option<Vec<LoginJson>> {
     fn meant(self, _: &'static Field, _: &mut Vec<FieldError>) -> Vec<RegistryCredential> {
         let login = |LoginJson { server, user_name, password }| RegistryCredential { server, user_name, password };
         self.into_iter().flatten().map(login).collect()
     }
 }
 
-impl<W: Word> Said<Option<W>> for Option<String> {
+impl<W: Word> IntoSpecValue<Option<W>> for Option<String> {
     fn meant(self, field: &'static Field, errors: &mut Vec<FieldError>) -> Option<W> {
         let word = self?;
         let known = W::from_word(&word);

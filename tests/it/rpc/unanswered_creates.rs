@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::client::{Key, encoded, error, send_query, success};
+use super::client::{RpcKey, encoded, error, send_query, success};
 use crate::support::answer::Answer;
 use crate::support::gate::Gate;
 use crate::support::gateway::{AUDIT_KEY, Setup, TestGateway};
@@ -27,22 +27,22 @@ const ABANDONED: &str = "SELECT count(*) FROM operations WHERE abandoned";
 const OWED: &str = "SELECT count(*) FROM owed_answers";
 
 /// A gateway before whose cloud there is a gate, and one on the same database without.
-async fn gated() -> (TestGateway, TestGateway, Gate, Key) {
+async fn gated() -> (TestGateway, TestGateway, Gate, RpcKey) {
     let other = TestGateway::start().await;
     let gate = Gate::before(&other.cloud()).await;
     let app = other.second_gateway(Setup { cloud: Some(gate.url.clone()), ..Setup::default() }).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     (app, other, gate, key)
 }
 
 /// The head of a signed create, as Terraform sends it: without a token, everything in the query.
-fn head(app: &TestGateway, key: &Key) -> String {
+fn head(app: &TestGateway, key: &RpcKey) -> String {
     let query = encoded(&key.sign("POST", key.unsigned(app, "CreateImageCache", &NEW)));
     format!("POST /?{query} HTTP/1.1\r\nHost: eci\r\nContent-Length: 0\r\n\r\n")
 }
 
 /// Asks for a create, and does not read the answer.
-async fn ask(app: &TestGateway, key: &Key) -> TcpStream {
+async fn ask(app: &TestGateway, key: &RpcKey) -> TcpStream {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(head(app, key).as_bytes()).await.unwrap();
     stream
@@ -105,7 +105,7 @@ async fn who_closes_its_half_of_the_connection_is_gone_and_is_told_nothing() {
 #[tokio::test]
 async fn a_caller_that_leaves_before_the_cloud_is_asked_leaves_nothing() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     for _ in 0..3 {
         app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
     }
@@ -121,7 +121,7 @@ async fn a_caller_that_leaves_before_the_cloud_is_asked_leaves_nothing() {
 #[tokio::test]
 async fn what_was_told_stays_and_is_owed_no_more() {
     let app = TestGateway::start().await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     success(&send_query(&app, Method::GET, &key.sign("GET", key.unsigned(&app, "CreateImageCache", &NEW))).await);
     success(&key.post(&app, "CreateImageCache", &[NEW[0], ("ImageCacheName", "api"), ("Image.1", "redis:7")]).await);
     until(&app, OWED, 0).await;
@@ -150,9 +150,9 @@ async fn who_joined_keeps_what_the_first_caller_never_heard_of() {
 
 #[tokio::test]
 async fn who_joined_keeps_what_would_have_been_withdrawn() {
-    let http = http::Settings { rpc_deadline: Duration::from_millis(1_500), ..http::Settings::default() };
+    let http = http::HttpSettings { rpc_deadline: Duration::from_millis(1_500), ..http::HttpSettings::default() };
     let app = TestGateway::with(Setup { http, ..Setup::default() }).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
     let create = key.post(&app, "CreateImageCache", &NEW);
     let join = async {
@@ -168,9 +168,9 @@ async fn who_joined_keeps_what_would_have_been_withdrawn() {
 
 #[tokio::test]
 async fn who_changes_it_by_its_name_keeps_it() {
-    let http = http::Settings { rpc_deadline: Duration::from_millis(300), ..http::Settings::default() };
+    let http = http::HttpSettings { rpc_deadline: Duration::from_millis(300), ..http::HttpSettings::default() };
     let app = TestGateway::with(Setup { http, ..Setup::default() }).await;
-    let key = Key::new(&app).await;
+    let key = RpcKey::new(&app).await;
     app.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": true})).await;
     error(&key.post(&app, "CreateImageCache", &NEW).await, 503, "ServiceUnavailable");
     assert_eq!(app.count(ABANDONED).await, 1);
@@ -244,9 +244,9 @@ async fn take_over(app: &TestGateway) {
 const MASTER: [u8; 32] = *b"what encrypts in a killed one  !";
 
 /// A gateway of its own, which can be killed.
-struct Process(Child, String);
+struct KillableGateway(Child, String);
 
-impl Process {
+impl KillableGateway {
     async fn start(app: &TestGateway, cloud: &str) -> Self {
         let settings = [
             ("ECG_DATABASE_URL", app.database_url().await.replacen("//eci@", "//eci_runtime@", 1)),
@@ -283,14 +283,14 @@ impl Process {
         Self(process, address)
     }
 
-    async fn ask(&self, app: &TestGateway, key: &Key) -> TcpStream {
+    async fn ask(&self, app: &TestGateway, key: &RpcKey) -> TcpStream {
         let mut stream = TcpStream::connect(&self.1).await.unwrap();
         stream.write_all(head(app, key).as_bytes()).await.unwrap();
         stream
     }
 }
 
-impl Drop for Process {
+impl Drop for KillableGateway {
     fn drop(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -301,8 +301,8 @@ impl Drop for Process {
 async fn a_gateway_that_is_killed_before_it_answers_leaves_no_cache_behind() {
     let app = TestGateway::with(Setup { master: (("k1", MASTER), None), ..Setup::default() }).await;
     app.set_clock(SystemClock.now());
-    let (gate, key) = (Gate::before(&app.cloud()).await, Key::new(&app).await);
-    let process = Process::start(&app, &gate.url).await;
+    let (gate, key) = (Gate::before(&app.cloud()).await, RpcKey::new(&app).await);
+    let process = KillableGateway::start(&app, &gate.url).await;
     let _caller = process.ask(&app, &key).await;
     gate.answered(1).await;
     drop(process);
@@ -317,8 +317,8 @@ async fn a_gateway_that_is_killed_before_it_answers_leaves_no_cache_behind() {
 async fn a_gateway_that_is_killed_after_it_answered_takes_nothing_away() {
     let app = TestGateway::with(Setup { master: (("k1", MASTER), None), ..Setup::default() }).await;
     app.set_clock(SystemClock.now());
-    let key = Key::new(&app).await;
-    let process = Process::start(&app, &app.cloud()).await;
+    let key = RpcKey::new(&app).await;
+    let process = KillableGateway::start(&app, &app.cloud()).await;
     let mut caller = process.ask(&app, &key).await;
     let mut heard = vec![0; 4096];
     let length = caller.read(&mut heard).await.unwrap();

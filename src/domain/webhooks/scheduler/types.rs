@@ -8,7 +8,7 @@ use crate::domain::ids::EndpointId;
 
 /// How much a scheduler takes.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct DeliveryLimits {
     /// Most in flight.
     pub flying: usize,
     /// Most in flight for one team.
@@ -21,7 +21,7 @@ pub struct Limits {
     pub hand_per_endpoint: usize,
 }
 
-impl Limits {
+impl DeliveryLimits {
     /// Most in hand for an endpoint of which nothing is known: one that hangs keeps no more than that from the others.
     pub fn first_hand(&self) -> usize {
         (self.per_endpoint * 8).min(self.hand_per_endpoint)
@@ -30,7 +30,7 @@ impl Limits {
 
 /// What is known of an endpoint when something for it comes in.
 #[derive(Debug, Clone)]
-pub struct Address {
+pub struct EndpointInfo {
     /// The team that it belongs to.
     pub team: TeamId,
     /// The endpoint itself.
@@ -47,7 +47,7 @@ pub struct Address {
 
 /// How much more an endpoint takes.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct EndpointCapacity {
     /// Which.
     pub endpoint: EndpointId,
     /// The revision for which it holds.
@@ -58,7 +58,7 @@ pub struct Room {
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy)]
-pub struct End {
+pub struct AttemptEnd {
     /// The endpoint's revision as it was read for the attempt.
     pub revision: i64,
     /// Whether it arrived.

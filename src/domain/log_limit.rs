@@ -13,15 +13,15 @@ const CAUSES: usize = 64;
 
 /// What was told, and when. It decides about log lines, and nothing else.
 #[derive(Debug, Default)]
-pub struct Quiet(Mutex<BTreeMap<String, Said>>);
+pub struct LogLimit(Mutex<BTreeMap<String, LastLine>>);
 
 #[derive(Debug)]
-struct Said {
+struct LastLine {
     at: Instant,
     left_out: u64,
 }
 
-impl Quiet {
+impl LogLimit {
     /// Nothing was told yet.
     pub const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
@@ -37,7 +37,7 @@ impl Quiet {
         if said.len() >= CAUSES {
             said.clear();
         }
-        let before = said.insert(cause.to_owned(), Said { at: now, left_out: 0 });
+        let before = said.insert(cause.to_owned(), LastLine { at: now, left_out: 0 });
         Some(before.map_or(0, |before| before.left_out))
     }
 }
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once_a_minute_with_what_was_left_out() {
-        let (quiet, start) = (Quiet::new(), Instant::now());
+        let (quiet, start) = (LogLimit::new(), Instant::now());
         assert_eq!(quiet.may("disk", start), Some(0));
         assert_eq!(quiet.may("other", start), Some(0), "each for itself");
         assert_eq!((quiet.may("disk", start), quiet.may("disk", start + QUIET / 2)), (None, None));
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn causes_without_end_take_no_room_without_end() {
-        let (quiet, now) = (Quiet::new(), Instant::now());
+        let (quiet, now) = (LogLimit::new(), Instant::now());
         for number in 0..1_000 {
             assert_eq!(quiet.may(&number.to_string(), now), Some(0));
         }

@@ -1,9 +1,9 @@
 //! Tokens that were verified lately: a token in use costs a hash, not a signature.
 //!
 //! What must stay true: only what was verified is remembered, as a hash and never the token; for [`AGE`] at most, not
-//! past its end, and not beyond the configuration of its issuer and the set of keys that verified it (the [`Stamp`],
-//! which whoever asks compares); the number is bounded. What else may end a token (revocations, disabled teams) is
-//! looked at for each request, elsewhere.
+//! past its end, and not beyond the configuration of its issuer and the set of keys that verified it (the
+//! [`VerificationStamp`], which whoever asks compares); the number is bounded. What else may end a token (revocations,
+//! disabled teams) is looked at for each request, elsewhere.
 //!
 //! Who calls it: [`super::verify`].
 
@@ -22,22 +22,22 @@ const AGE: Duration = Duration::seconds(60);
 const MOST: usize = 16_384;
 
 /// A token and the team that was asked for with it.
-type Print = [u8; 32];
+type TokenDigest = [u8; 32];
 
 /// What is remembered.
 #[derive(Debug, Default)]
-pub(super) struct Remembered(Mutex<HashMap<Print, Verified>>);
+pub(super) struct VerifiedTokens(Mutex<HashMap<TokenDigest, Verified>>);
 
 #[derive(Debug)]
 struct Verified {
     caller: Arc<Caller>,
     at: Instant,
-    stamp: Stamp,
+    stamp: VerificationStamp,
 }
 
 /// What verified it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct VerificationStamp {
     /// Which configuration of which issuer.
     pub(super) epoch: u64,
     /// Which set of its keys.
@@ -45,7 +45,7 @@ pub(super) struct Stamp {
 }
 
 /// What is remembered of this token stands under this.
-pub(super) fn print(token: &str, wanted_team: Option<&str>) -> Print {
+pub(super) fn print(token: &str, wanted_team: Option<&str>) -> TokenDigest {
     let mut hash = Context::new(&SHA256);
     hash.update(token.as_bytes());
     // No token and no team holds a zero byte: no two pairs are the same bytes.
@@ -58,9 +58,9 @@ pub(super) fn print(token: &str, wanted_team: Option<&str>) -> Print {
     print
 }
 
-impl Remembered {
+impl VerifiedTokens {
     /// Whose it is, if it was verified lately, and with what.
-    pub(super) fn find(&self, print: &Print, now: Instant) -> Option<(Arc<Caller>, Stamp)> {
+    pub(super) fn find(&self, print: &TokenDigest, now: Instant) -> Option<(Arc<Caller>, VerificationStamp)> {
         let verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = verified.get(print).filter(|found| found.holds(now))?;
         Some((Arc::clone(&found.caller), found.stamp))
@@ -71,7 +71,7 @@ impl Remembered {
     }
 
     /// Remembers what was verified.
-    pub(super) fn keep(&self, print: Print, caller: &Arc<Caller>, stamp: Stamp, now: Instant) {
+    pub(super) fn keep(&self, print: TokenDigest, caller: &Arc<Caller>, stamp: VerificationStamp, now: Instant) {
         let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST {
             verified.retain(|_, one| one.holds(now));
@@ -107,12 +107,12 @@ mod tests {
         })
     }
 
-    const STAMP: Stamp = Stamp { epoch: 1, generation: 1 };
+    const STAMP: VerificationStamp = VerificationStamp { epoch: 1, generation: 1 };
 
     #[test]
     fn it_is_forgotten_in_time() {
         let start = Instant::UNIX_EPOCH;
-        let (remembered, long) = (Remembered::default(), caller(start + AGE * 2));
+        let (remembered, long) = (VerifiedTokens::default(), caller(start + AGE * 2));
         let (one, other) = (print("token", None), print("token", Some("a")));
         assert_ne!(one, other);
         remembered.keep(one, &long, STAMP, start);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_number_is_bounded() {
-        let (remembered, start) = (Remembered::default(), Instant::UNIX_EPOCH);
+        let (remembered, start) = (VerifiedTokens::default(), Instant::UNIX_EPOCH);
         let short = caller(start + Duration::seconds(1));
         for number in 0..MOST {
             remembered.keep(print(&number.to_string(), None), &short, STAMP, start);

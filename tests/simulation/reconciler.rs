@@ -9,13 +9,13 @@ use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progre
 use eci_cache_gateway::domain::reconcile::Census;
 use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
 use eci_cache_gateway::domain::reconcile::verdict::{Facts, Verdict};
-use eci_cache_gateway::domain::transition::core::{self, Core, Input as Change};
+use eci_cache_gateway::domain::transition::core::{self, CacheState, TransitionInput as Change};
 
-use crate::cloud::{NEVER, Shown, Time};
+use crate::cloud::{NEVER, ShownCache, Time};
 use crate::faults::Fault;
-use crate::store::{DELETE, LAG, Row, Store, instant, lag};
+use crate::store::{DELETE, LAG, ModelCacheRow, ModelStore, instant, lag};
 use crate::twin::Twin;
-use crate::worker::{Hand, Observation, is_over};
+use crate::worker::{Hand, ModelObservation, is_over};
 use crate::world::World;
 
 /// From one list to the next.
@@ -31,7 +31,7 @@ const SEND_AGAIN_AFTER: Time = 300;
 
 /// So much vanished at once that nothing is judged.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Doubt {
+pub(crate) struct VanishingAlarm {
     since: Time,
     missing: i64,
     /// An operator has said that it is so.
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    fn census(&self, row: &Row, then: Time) -> Census {
+    fn census(&self, row: &ModelCacheRow, then: Time) -> Census {
         let others = if self.setting.alone { 0 } else { OTHERS };
         let hidden = self.cloud.lies.is_hidden(then);
         let gone = row.core.status.is_final() || row.core.status == Status::Deleting;
@@ -99,7 +99,7 @@ impl World {
         }
         let since = self.store.doubt.map_or(self.now, |doubt| doubt.since);
         let accepted = self.now - since >= OPERATOR_AFTER && self.now >= self.cloud.lies.until() + LAG;
-        self.store.doubt = Some(Doubt { since, missing: census.missing, accepted });
+        self.store.doubt = Some(VanishingAlarm { since, missing: census.missing, accepted });
         self.note(|| format!("{census:?} is not believed; accepted by an operator: {accepted}"));
         false
     }
@@ -121,14 +121,14 @@ impl World {
         let believed = is_absence_believed(others, found);
         if !believed {
             self.note(|| "nothing is shown where others should be: not believed".to_owned());
-            self.store.doubt = Some(Doubt { since: self.now, missing: 1, accepted: false });
+            self.store.doubt = Some(VanishingAlarm { since: self.now, missing: 1, accepted: false });
             self.store.compare_due = self.store.compare_due.min(self.now);
         }
         believed
     }
 
     /// Keeps what no row knows, and forgets what is no longer there.
-    fn find(&mut self, row: &Row, then: Time) {
+    fn find(&mut self, row: &ModelCacheRow, then: Time) {
         self.store.found = 0;
         for place in self.cloud.listed(then).filter(|place| Some(*place) != row.cache) {
             self.store.found |= 1 << place;
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// What the list shows of the row's cache otherwise than the row says, and whether that had ended.
-    fn differs(&mut self, row: &Row, then: Time) -> Option<(Observation, bool)> {
+    fn differs(&mut self, row: &ModelCacheRow, then: Time) -> Option<(ModelObservation, bool)> {
         // Nor while somebody changes it.
         let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
         if changing {
@@ -155,8 +155,8 @@ impl World {
     }
 
     /// What is known of the row when a look of that time is judged. Its changes are noted by the worker's clock.
-    fn facts(&self, row: &Row, then: Time) -> Facts {
-        let Core { status, known, .. } = row.core;
+    fn facts(&self, row: &ModelCacheRow, then: Time) -> Facts {
+        let CacheState { status, known, .. } = row.core;
         let fresh = self.local(then) >= self.store.changed + LAG;
         Facts { status, known, gone: false, noted: false, fresh }
     }
@@ -164,11 +164,11 @@ impl World {
     /// What is written of it, if anything is new. A drift is told, and not followed here.
     fn follows(
         &mut self,
-        row: &Row,
+        row: &ModelCacheRow,
         (facts, verdict): (Facts, Verdict),
-        seen: Shown,
+        seen: ShownCache,
         then: Time,
-    ) -> Option<(Observation, bool)> {
+    ) -> Option<(ModelObservation, bool)> {
         let left = row.core.status == Status::Failed && self.twin == Twin::FailsForGood
             || row.core.status.is_final() && self.twin == Twin::NeverRevives;
         let again = match verdict {
@@ -181,7 +181,7 @@ impl World {
         new_to(row, (self.seen_in_list(row, seen, again), again))
     }
 
-    fn drifts(&mut self, row: &Row, then: Time) -> Option<(Observation, bool)> {
+    fn drifts(&mut self, row: &ModelCacheRow, then: Time) -> Option<(ModelObservation, bool)> {
         let truth = row.cache.and_then(|cache| self.cloud.truth(cache, then));
         if truth.is_some_and(|truth| truth.status == row.core.status) {
             self.violation = Some("a drift was told that the cloud does not have");
@@ -190,26 +190,26 @@ impl World {
     }
 
     /// A look by its id missed it, too. A failed one keeps its status: that is not followed here.
-    fn misses(&self, row: &Row, facts: Facts) -> Option<(Observation, bool)> {
+    fn misses(&self, row: &ModelCacheRow, facts: Facts) -> Option<(ModelObservation, bool)> {
         if !facts.is_missed() || row.core.status == Status::Failed {
             return None;
         }
         let outcome = core::step(row.core, Change::Missed, instant(self.clock), self.lag());
-        new_to(row, (Observation { outcome, snapshot: None }, false))
+        new_to(row, (ModelObservation { outcome, snapshot: None }, false))
     }
 
     /// What the list shows is not believed alone: what follows from a look by the id.
-    fn look_twice(&mut self, row: &Row, facts: Facts, then: Time) -> Option<(Observation, bool)> {
+    fn look_twice(&mut self, row: &ModelCacheRow, facts: Facts, then: Time) -> Option<(ModelObservation, bool)> {
         self.cloud.lies.odd = false;
         let seen = row.cache.and_then(|cache| self.cloud.look(cache, then))?;
         self.follows(row, (facts, facts.found(seen.status)), seen, then)
     }
 
-    fn seen_in_list(&self, row: &Row, seen: Shown, again: bool) -> Observation {
+    fn seen_in_list(&self, row: &ModelCacheRow, seen: ShownCache, again: bool) -> ModelObservation {
         let (shown, rebuilt) = (seen.status, self.is_rebuilt(seen.snapshot, row.snapshot_before));
         let input = if again { Change::ShownAgain { shown, rebuilt } } else { Change::SeenAtRest { shown, rebuilt } };
         let outcome = core::step(row.core, input, instant(self.clock), self.lag());
-        Observation { outcome, snapshot: Some(seen.snapshot).filter(|snapshot| *snapshot != 0) }
+        ModelObservation { outcome, snapshot: Some(seen.snapshot).filter(|snapshot| *snapshot != 0) }
     }
 
     /// What a create that has ended left behind, once nothing of it can be accepted any more.
@@ -261,13 +261,13 @@ impl World {
 }
 
 /// What a look brings, where the row does not say it yet.
-fn new_to(row: &Row, found: (Observation, bool)) -> Option<(Observation, bool)> {
-    let Observation { outcome, snapshot } = found.0;
+fn new_to(row: &ModelCacheRow, found: (ModelObservation, bool)) -> Option<(ModelObservation, bool)> {
+    let ModelObservation { outcome, snapshot } = found.0;
     let new = outcome.next != row.core || snapshot.is_some_and(|new| new != row.snapshot);
     new.then_some(found)
 }
 
-impl Store {
+impl ModelStore {
     /// When a removal that was not carried out is asked for again.
     pub(crate) fn resend_due(&self) -> Option<Time> {
         let core = &self.row.core;
@@ -291,8 +291,8 @@ impl Store {
     }
 
     /// What had ended goes on, as the cloud shows it. `false`: the row has moved on.
-    fn revive(&mut self, read: &Row, seen: &Observation, now: Time) -> bool {
-        let Observation { outcome, snapshot } = *seen;
+    fn revive(&mut self, read: &ModelCacheRow, seen: &ModelObservation, now: Time) -> bool {
+        let ModelObservation { outcome, snapshot } = *seen;
         if read.version != self.row.version {
             return false;
         }

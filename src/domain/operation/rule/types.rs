@@ -4,14 +4,14 @@ use crate::domain::clock::Instant;
 
 /// Why an operation that runs is not sent any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Held {
+pub enum HoldReason {
     /// The cloud refused while an earlier attempt was in doubt.
     Refusal,
     /// The cloud knows the token with other parameters.
     Mismatch,
 }
 
-impl Held {
+impl HoldReason {
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Held {
 
 /// What is learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
+pub enum OperationInput {
     /// Its time has come.
     Due {
         /// A delete waits for it.
@@ -38,11 +38,11 @@ pub enum Input {
         overtaken_until: Option<Instant>,
     },
     /// How the attempt that was signed last has ended. `Progress` is as it was before that attempt's doubt.
-    Answered(Answer),
+    Answered(CallOutcome),
     /// What a look for it found.
     Looked {
         /// What became of the last attempt, as far as the look shows.
-        sight: Sight,
+        sight: LookupResult,
         /// A delete waits for it.
         unwanted: bool,
     },
@@ -50,7 +50,7 @@ pub enum Input {
 
 /// What became of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Answer {
+pub enum CallOutcome {
     /// It was carried out by this attempt.
     Done,
     /// Refused for good; nothing was done by this attempt.
@@ -67,7 +67,7 @@ pub enum Answer {
 
 /// What a look found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sight {
+pub enum LookupResult {
     /// It was done; `twice` if more than once.
     Found {
         /// More than one cache carries the tag.

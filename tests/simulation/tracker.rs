@@ -1,13 +1,13 @@
 //! The rest of a worker's work: following the cache, looking after ended operations.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
-use eci_cache_gateway::domain::transition::core::{self, Input as Change};
+use eci_cache_gateway::domain::transition::core::{self, TransitionInput as Change};
 
 use crate::cloud::NEVER;
 use crate::faults::Fault;
 use crate::store::instant;
 use crate::twin::Twin;
-use crate::worker::{Hand, Observation};
+use crate::worker::{Hand, ModelObservation};
 use crate::world::World;
 
 impl World {
@@ -47,7 +47,7 @@ impl World {
         if outcome.next == row.core && snapshot.is_none_or(|new| new == row.snapshot) {
             return Hand::Tidied(operation, NEVER);
         }
-        self.workers[place].seen = Some(Observation { outcome, snapshot });
+        self.workers[place].seen = Some(ModelObservation { outcome, snapshot });
         Hand::LookedAgain(operation)
     }
 
@@ -94,7 +94,7 @@ impl World {
         let snapshot = shown.map(|seen| seen.snapshot).filter(|snapshot| *snapshot != 0);
         let new = snapshot.is_some_and(|new| new != row.snapshot);
         if let Some(outcome) = outcome.filter(|outcome| new || outcome.next != row.core) {
-            self.workers[place].seen = Some(Observation { outcome, snapshot });
+            self.workers[place].seen = Some(ModelObservation { outcome, snapshot });
             return Hand::Observed;
         }
         self.store.release(token, self.clock);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::address::{Policy, Reason, is_special};
+use super::address::{AddressPolicy, ClosedReason, is_special};
 use super::embedded::inner;
 use super::lookup::Lookup;
 use crate::domain::clock::Uptime;
@@ -43,11 +43,11 @@ pub struct OwnService {
 pub(super) struct Own {
     services: Vec<OwnService>,
     lookup: Arc<dyn Lookup>,
-    found: Mutex<HashMap<String, Found>>,
+    found: Mutex<HashMap<String, ResolvedAddresses>>,
 }
 
 #[derive(Default)]
-struct Found {
+struct ResolvedAddresses {
     asked: Option<Uptime>,
     addresses: HashMap<IpAddr, Uptime>,
 }
@@ -64,15 +64,20 @@ impl Own {
     }
 
     /// Whether a request to `host`, which leads to `address`, would reach one of them.
-    pub(super) async fn judge(&self, policy: &Policy, host: &str, address: SocketAddr) -> Result<(), Reason> {
+    pub(super) async fn judge(
+        &self,
+        policy: &AddressPolicy,
+        host: &str,
+        address: SocketAddr,
+    ) -> Result<(), ClosedReason> {
         let ip = inner(address.ip());
         for service in &self.services {
             if service.shared && is_same(host, &service.host) && (service.port == address.port() || is_name(host)) {
-                return Err(Reason::Own);
+                return Err(ClosedReason::Own);
             }
             let free = service.shared && (!is_special(ip) || policy.names(host));
             if service.port == address.port() && !free && self.is_at(service, ip).await {
-                return Err(Reason::Own);
+                return Err(ClosedReason::Own);
             }
         }
         Ok(())
@@ -89,7 +94,7 @@ impl Own {
 
     async fn leads_to(&self, name: &str, port: u16, ip: IpAddr) -> bool {
         let now = Uptime::now();
-        let is_fresh = |found: &Found| found.asked.is_some_and(|asked| now.since(asked) < FRESH);
+        let is_fresh = |found: &ResolvedAddresses| found.asked.is_some_and(|asked| now.since(asked) < FRESH);
         if !self.found().get(name).is_some_and(is_fresh) {
             // Where it cannot be resolved, what was known counts on: the receiver is judged all the same.
             let answer = timeout(MAX_WAIT, self.lookup.lookup(name.to_owned(), port)).await;
@@ -103,7 +108,7 @@ impl Own {
         self.found().get(name).is_some_and(|found| found.addresses.contains_key(&ip))
     }
 
-    fn found(&self) -> MutexGuard<'_, HashMap<String, Found>> {
+    fn found(&self) -> MutexGuard<'_, HashMap<String, ResolvedAddresses>> {
         // Nothing panics while it is held.
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }

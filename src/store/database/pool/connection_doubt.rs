@@ -17,7 +17,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::time::timeout;
 
 use super::RESTED;
-use crate::domain::quiet::Quiet;
+use crate::domain::log_limit::LogLimit;
 use crate::store::failure;
 
 /// How long a connection that is tested has to answer: far less than a statement, far more than it needs.
@@ -30,16 +30,16 @@ pub(super) const LASTS: Duration = Duration::from_secs(30);
 const SUSPICIOUS: Duration = Duration::from_secs(2);
 
 /// That the disk is full, which every statement finds that needs more of it.
-static SAID: Quiet = Quiet::new();
+static SAID: LogLimit = LogLimit::new();
 /// That a pooler does not keep sessions together, which statement after statement finds.
-static APART: Quiet = Quiet::new();
+static APART: LogLimit = LogLimit::new();
 
 /// Whether the server follows another one, and whether it takes writes. In recovery no transaction does.
 const QUESTION: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool";
 
 /// Why a database that answers cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Ailment {
+pub(in crate::store) enum UnusableReason {
     /// It is a standby, or recovers from a crash.
     InRecovery,
     /// `default_transaction_read_only` is on: for the server, the database or the role.
@@ -48,7 +48,7 @@ pub(in crate::store) enum Ailment {
     DiskFull,
 }
 
-impl Ailment {
+impl UnusableReason {
     /// In words, for operators.
     pub(in crate::store) fn words(self) -> &'static str {
         match self {
@@ -59,20 +59,20 @@ impl Ailment {
     }
 }
 
-impl fmt::Display for Ailment {
+impl fmt::Display for UnusableReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.words())
     }
 }
 
-impl std::error::Error for Ailment {}
+impl std::error::Error for UnusableReason {}
 
 /// The doubt of a process about its connections to one database.
 #[derive(Debug, Default)]
-pub(in crate::store) struct Doubt(Mutex<State>);
+pub(in crate::store) struct ConnectionDoubt(Mutex<DoubtState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct DoubtState {
     /// When something last broke.
     broke: Option<Instant>,
     /// When the tables were last found to be altered.
@@ -84,11 +84,11 @@ struct State {
     /// When the role last lacked a right.
     lacking: Option<Instant>,
     /// What was found when a server was last asked.
-    ailment: Option<Ailment>,
+    ailment: Option<UnusableReason>,
 }
 
-impl Doubt {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl ConnectionDoubt {
+    fn state(&self) -> MutexGuard<'_, DoubtState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,8 +107,8 @@ impl Doubt {
     }
 
     /// What was the matter with the server that was asked last.
-    pub(in crate::store) fn ailment(&self) -> Option<Ailment> {
-        let full = self.is_full().then_some(Ailment::DiskFull);
+    pub(in crate::store) fn ailment(&self) -> Option<UnusableReason> {
+        let full = self.is_full().then_some(UnusableReason::DiskFull);
         self.state().ailment.or(full)
     }
 
@@ -152,7 +152,7 @@ impl Doubt {
         if !self.is_full() {
             return Ok(());
         }
-        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::StorageFull, Ailment::DiskFull)))
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::StorageFull, UnusableReason::DiskFull)))
     }
 
     /// Whether the role lacked a right lately.
@@ -168,8 +168,8 @@ impl Doubt {
     pub(super) async fn ask(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let answer = sqlx::raw_sql(QUESTION).fetch_one(connection).await.inspect_err(|error| self.judge(error))?;
         let ailment = match (answer.try_get(0)?, answer.try_get(1)?) {
-            (true, _) => Some(Ailment::InRecovery),
-            (false, true) => Some(Ailment::ReadOnly),
+            (true, _) => Some(UnusableReason::InRecovery),
+            (false, true) => Some(UnusableReason::ReadOnly),
             (false, false) => None,
         };
         self.state().ailment = ailment;
@@ -207,14 +207,14 @@ impl Doubt {
 }
 
 /// Something that is being waited for. Dropped before it has ended, and late: something is silent.
-pub(super) struct Waiting {
+pub(super) struct PendingWait {
     since: Instant,
-    doubt: Arc<Doubt>,
+    doubt: Arc<ConnectionDoubt>,
     ended: bool,
 }
 
-impl Waiting {
-    pub(super) fn on(doubt: &Arc<Doubt>) -> Self {
+impl PendingWait {
+    pub(super) fn on(doubt: &Arc<ConnectionDoubt>) -> Self {
         Self { since: Instant::now(), doubt: Arc::clone(doubt), ended: false }
     }
 
@@ -226,7 +226,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for PendingWait {
     fn drop(&mut self) {
         if !self.ended && self.since.elapsed() >= SUSPICIOUS {
             self.doubt.state().silent = Some(Instant::now());
@@ -240,11 +240,11 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_doubted_for_a_while_after_it_was_last_met() {
-        let doubt = Doubt::default();
+        let doubt = ConnectionDoubt::default();
         assert!(doubt.has_room().is_ok() && doubt.ailment().is_none());
         doubt.state().full = Some(Instant::now());
         assert!(doubt.has_room().is_err());
-        assert_eq!(doubt.ailment(), Some(Ailment::DiskFull));
+        assert_eq!(doubt.ailment(), Some(UnusableReason::DiskFull));
         doubt.state().full = Instant::now().checked_sub(LASTS);
         assert!(doubt.has_room().is_ok() && doubt.ailment().is_none());
     }

@@ -17,9 +17,9 @@ use tokio::process::Command;
 use crate::check::evidence::ClientFact;
 use crate::client::{Clients, TEAMS};
 use crate::facts;
-use crate::pair::Pair;
+use crate::pair::ServerPair;
 use crate::plan::Restore;
-use crate::proxy::Target;
+use crate::proxy::ProxyTarget;
 use crate::testbed::Testbed;
 
 /// So many creates are lost.
@@ -101,14 +101,14 @@ impl Testbed {
     /// Puts the dump into another server, to which every gateway's way leads from now on.
     async fn restore(&self, dump: &Path) -> anyhow::Result<()> {
         let [of_primary, of_standby] = self.further_options();
-        let fresh = Pair::start(of_primary, of_standby).await?;
+        let fresh = ServerPair::start(of_primary, of_standby).await?;
         crate::testbed::make_role(&fresh.primary()?.database_url()).await?;
         let mut command = self.client_of(&fresh, "psql")?;
         command.args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f"]).arg(dump).stdout(Stdio::null());
         done(command).await?;
         let socket = fresh.socket()?;
         for gateway in &self.gateways {
-            gateway.database.lead_to(Target::Postgres(socket.clone()));
+            gateway.database.lead_to(ProxyTarget::Postgres(socket.clone()));
         }
         let old = std::mem::replace(&mut *self.postgres.lock().await, fresh);
         Ok(tokio::task::spawn_blocking(|| drop(old)).await?)
@@ -122,7 +122,7 @@ impl Testbed {
     }
 
     /// One of Postgres' programs, for the server that is written to.
-    fn client_of(&self, pair: &Pair, name: &str) -> anyhow::Result<Command> {
+    fn client_of(&self, pair: &ServerPair, name: &str) -> anyhow::Result<Command> {
         let mut command = Command::new(self.clocked.programs.join(name));
         let server = pair.primary()?;
         command.env_clear().env("LC_ALL", "C").arg("-h").arg(server.socket_dir()).args(["-U", server.user(), "-w"]);

@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 /// A secret on its way into the answer that shows it once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct ShownOnce(String);
+pub struct OneTimeSecret(String);
 
-impl From<&SecretString> for ShownOnce {
+impl From<&SecretString> for OneTimeSecret {
     fn from(secret: &SecretString) -> Self {
         Self(secret.expose_secret().to_owned())
     }
 }
 
-impl fmt::Debug for ShownOnce {
+impl fmt::Debug for OneTimeSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ShownOnce(…)")
+        f.write_str("OneTimeSecret(…)")
     }
 }
 
@@ -28,10 +28,10 @@ mod tests {
 
     #[test]
     fn an_answer_shows_it_and_debug_does_not() {
-        let shown = ShownOnce::from(&SecretString::from("hunter2"));
+        let shown = OneTimeSecret::from(&SecretString::from("hunter2"));
         assert_eq!(
             (serde_json::to_string(&shown).unwrap().as_str(), format!("{shown:?}").as_str()),
-            ("\"hunter2\"", "ShownOnce(…)")
+            ("\"hunter2\"", "OneTimeSecret(…)")
         );
     }
 }

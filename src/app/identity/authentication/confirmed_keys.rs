@@ -18,7 +18,7 @@ use crate::store::SealedKey;
 const MOST: usize = 16_384;
 
 #[derive(Debug, Default)]
-pub(super) struct Met {
+pub(super) struct ConfirmedKeys {
     api_keys: Mutex<HashSet<ApiKeyId>>,
     access_keys: Mutex<HashMap<AccessKeyId, Arc<SealedKey>>>,
 }
@@ -28,7 +28,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Met {
+impl ConfirmedKeys {
     pub(super) fn has_api_key(&self, id: ApiKeyId) -> bool {
         lock(&self.api_keys).contains(&id)
     }

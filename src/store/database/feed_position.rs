@@ -14,7 +14,7 @@ const UNDEFINED_FUNCTION: &str = "42883";
 
 /// A place in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct FeedPosition {
     /// Which life of the database: the number from which on events are of it.
     pub life: i64,
     /// The transaction that wrote the event, as the server of that life numbers it.
@@ -23,7 +23,7 @@ pub struct Place {
     pub number: i64,
 }
 
-impl Place {
+impl FeedPosition {
     /// Before all that was ever told.
     pub const BEGINNING: Self = Self::before(0, 0);
 

@@ -10,22 +10,22 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Shared;
-use super::state::State;
+use super::StandInState;
+use super::state::CloudState;
 use crate::domain::clock::Instant;
 
 /// The file of one stand-in.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(super) struct StateFile {
     path: PathBuf,
     /// Held from taking the state to the rename.
     writing: Mutex<()>,
 }
 
 /// What the file holds, and who writes it from now on. Without a file both are empty.
-pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<Keeper>, State) {
-    let Some(path) = path else { return (None, State::default()) };
-    let keeper = Some(Keeper { path: path.to_owned(), writing: Mutex::default() });
+pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<StateFile>, CloudState) {
+    let Some(path) = path else { return (None, CloudState::default()) };
+    let keeper = Some(StateFile { path: path.to_owned(), writing: Mutex::default() });
     let error = match read(path) {
         Ok(state) => return (keeper, state),
         Err(error) => error,
@@ -37,19 +37,19 @@ pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<Keeper>, State)
             let aside = aside.display();
             tracing::warn!(%file, %aside, error = &error as &dyn std::error::Error, "the stand-in's state cannot be \
                 read: moved it aside, starting empty");
-            (keeper, State::default())
+            (keeper, CloudState::default())
         }
         Err(rename) => {
             // Somebody's data: better to keep nothing than to write over them.
             let (error, rename) = (&error as &dyn std::error::Error, rename.to_string());
             tracing::warn!(%file, error, rename, "the stand-in's state cannot be read or moved aside: keeping nothing");
-            (None, State::default())
+            (None, CloudState::default())
         }
     }
 }
 
 /// Writes the state if it has changed and there is a file for it; returns when it is written.
-pub(super) async fn keep(shared: &Arc<Shared>) {
+pub(super) async fn keep(shared: &Arc<StandInState>) {
     if shared.keeper.is_none() {
         return;
     }
@@ -66,8 +66,8 @@ pub(super) async fn keep(shared: &Arc<Shared>) {
     let _ended = writing.await;
 }
 
-impl Keeper {
-    fn write(&self, shared: &Shared) -> io::Result<()> {
+impl StateFile {
+    fn write(&self, shared: &StandInState) -> io::Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let text = {
             let mut state = shared.state();
@@ -84,12 +84,12 @@ impl Keeper {
     }
 }
 
-fn read(path: &Path) -> io::Result<State> {
+fn read(path: &Path) -> io::Result<CloudState> {
     let text = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(CloudState::default()),
         read => read?,
     };
-    Ok(serde_json::from_slice::<State>(&text)?.indexed())
+    Ok(serde_json::from_slice::<CloudState>(&text)?.indexed())
 }
 
 /// A name in the same folder, so that a rename is one step.

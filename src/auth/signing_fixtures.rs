@@ -16,66 +16,66 @@ pub(super) fn b64(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-pub(super) fn jwks(signers: &[Signer]) -> Value {
-    json!({"keys": signers.iter().map(Signer::jwk).collect::<Vec<_>>()})
+pub(super) fn jwks(signers: &[TestSigner]) -> Value {
+    json!({"keys": signers.iter().map(TestSigner::jwk).collect::<Vec<_>>()})
 }
 
 #[derive(Clone)]
-pub(super) struct Signer {
+pub(super) struct TestSigner {
     kid: &'static str,
-    pair: Pair,
+    pair: TestKeyPair,
 }
 
 #[derive(Clone)]
-enum Pair {
+enum TestKeyPair {
     Rsa(Arc<RsaKeyPair>),
     Ec(Arc<EcdsaKeyPair>),
     Ed(Arc<Ed25519KeyPair>),
     Hmac,
 }
 
-impl Signer {
+impl TestSigner {
     pub(super) fn rsa(kid: &'static str) -> Self {
         // The slowest to make, so one for all tests.
         static PAIR: OnceLock<Arc<RsaKeyPair>> = OnceLock::new();
         let pair = PAIR.get_or_init(|| Arc::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()));
-        Self { kid, pair: Pair::Rsa(Arc::clone(pair)) }
+        Self { kid, pair: TestKeyPair::Rsa(Arc::clone(pair)) }
     }
 
     pub(super) fn ec(kid: &'static str) -> Self {
-        Self { kid, pair: Pair::Ec(Arc::new(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())) }
+        Self { kid, pair: TestKeyPair::Ec(Arc::new(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())) }
     }
 
     pub(super) fn ed(kid: &'static str) -> Self {
-        Self { kid, pair: Pair::Ed(Arc::new(Ed25519KeyPair::generate().unwrap())) }
+        Self { kid, pair: TestKeyPair::Ed(Arc::new(Ed25519KeyPair::generate().unwrap())) }
     }
 
     pub(super) fn hmac(kid: &'static str) -> Self {
-        Self { kid, pair: Pair::Hmac }
+        Self { kid, pair: TestKeyPair::Hmac }
     }
 
     pub(super) fn algorithm(&self) -> &'static str {
         match self.pair {
-            Pair::Rsa(_) => "RS256",
-            Pair::Ec(_) => "ES256",
-            Pair::Ed(_) => "EdDSA",
-            Pair::Hmac => "HS256",
+            TestKeyPair::Rsa(_) => "RS256",
+            TestKeyPair::Ec(_) => "ES256",
+            TestKeyPair::Ed(_) => "EdDSA",
+            TestKeyPair::Hmac => "HS256",
         }
     }
 
     pub(super) fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
-            Pair::Rsa(pair) => {
+            TestKeyPair::Rsa(pair) => {
                 let (n, e) = (pair.public_key().modulus(), pair.public_key().exponent());
                 json!({"kty": "RSA", "n": b64(n.big_endian_without_leading_zero()),
                        "e": b64(e.big_endian_without_leading_zero())})
             }
-            Pair::Ec(pair) => {
+            TestKeyPair::Ec(pair) => {
                 let point = pair.public_key().as_ref();
                 json!({"kty": "EC", "crv": "P-256", "x": b64(&point[1..33]), "y": b64(&point[33..])})
             }
-            Pair::Ed(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key().as_ref())}),
-            Pair::Hmac => json!({"kty": "oct", "k": b64(&SECRET)}),
+            TestKeyPair::Ed(pair) => json!({"kty": "OKP", "crv": "Ed25519", "x": b64(pair.public_key().as_ref())}),
+            TestKeyPair::Hmac => json!({"kty": "oct", "k": b64(&SECRET)}),
         };
         jwk["kid"] = json!(self.kid);
         jwk
@@ -99,14 +99,14 @@ impl Signer {
 
     fn signature(&self, message: &[u8]) -> Vec<u8> {
         match &self.pair {
-            Pair::Rsa(pair) => {
+            TestKeyPair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).unwrap();
                 signature
             }
-            Pair::Ec(pair) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
-            Pair::Ed(pair) => pair.sign(message).as_ref().to_vec(),
-            Pair::Hmac => hmac_sha256(&SECRET, message),
+            TestKeyPair::Ec(pair) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
+            TestKeyPair::Ed(pair) => pair.sign(message).as_ref().to_vec(),
+            TestKeyPair::Hmac => hmac_sha256(&SECRET, message),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn matched(cloud: &Cloud, extra: &[(&str, &str)]) -> Vec<String> {
+async fn matched(cloud: &TestCloud, extra: &[(&str, &str)]) -> Vec<String> {
     let (status, body) = cloud.ask("DescribeImageCaches", extra).await;
     assert_eq!(status, 200, "{body}");
     let caches = body["ImageCaches"].as_array().expect("a list");
@@ -11,7 +11,7 @@ async fn matched(cloud: &Cloud, extra: &[(&str, &str)]) -> Vec<String> {
 
 #[tokio::test]
 async fn best_match_then_size_then_newest() {
-    let cloud = Cloud::start().await;
+    let cloud = TestCloud::start().await;
     for (name, images, size_gib) in [
         ("other-tag", json!(["nginx:2"]), 20),
         ("large", json!(["nginx:1"]), 40),

@@ -4,11 +4,11 @@ use std::iter::Peekable;
 use std::str::Chars;
 
 use super::AddressError;
-use super::uri::Pairs;
+use super::uri::UriParameters;
 
 /// The names and values of all words.
-pub(super) fn pairs(text: &str) -> Result<Pairs, AddressError> {
-    let (mut pairs, mut rest) = (Pairs::new(), text.chars().peekable());
+pub(super) fn pairs(text: &str) -> Result<UriParameters, AddressError> {
+    let (mut pairs, mut rest) = (UriParameters::new(), text.chars().peekable());
     loop {
         skip_spaces(&mut rest);
         if rest.peek().is_none() {

@@ -6,17 +6,21 @@
 
 use std::cmp::Reverse;
 
-use super::machine::Status;
-use super::state::Cache;
+use super::machine::BuildStatus;
+use super::state::CloudCache;
 use crate::domain::clock::Instant;
 use crate::domain::filter::DescribeFilter;
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::Degree;
 
 /// The candidates, best first.
-pub(super) fn best<'a>(caches: Vec<(u64, &'a Cache)>, filter: &DescribeFilter, now: Instant) -> Vec<(u64, &'a Cache)> {
+pub(super) fn best<'a>(
+    caches: Vec<(u64, &'a CloudCache)>,
+    filter: &DescribeFilter,
+    now: Instant,
+) -> Vec<(u64, &'a CloudCache)> {
     let wanted = references(&filter.match_images);
-    let ready = caches.into_iter().filter(|(_, cache)| cache.build.shown(now).status == Status::Ready);
+    let ready = caches.into_iter().filter(|(_, cache)| cache.build.look_at(now).status == BuildStatus::Ready);
     let mut found: Vec<_> = ready
         .map(|(place, cache)| (Degree::of(&wanted, &references(&cache.spec.images)), place, cache))
         .filter(|(degree, ..)| is_candidate(*degree, filter))

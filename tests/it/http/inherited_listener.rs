@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::support::process::{Gateway, database, server, stand_in};
+use crate::support::process::{ServeProcess, database, server, stand_in};
 
 /// A gateway that is handed `listener`, as systemd does it.
-fn heir(listener: &TcpListener, database: &str, cloud: &str) -> Gateway {
+fn heir(listener: &TcpListener, database: &str, cloud: &str) -> ServeProcess {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve 3<&0"]);
     command.arg(env!("CARGO_BIN_EXE_eci-cache-gateway"));
     command.stdin(Stdio::from(OwnedFd::from(listener.try_clone().unwrap())));
-    Gateway::by(command, database, cloud)
+    ServeProcess::by(command, database, cloud)
 }
 
 /// Tells it to stop, and returns once it has.
-async fn end(mut gateway: Gateway) {
+async fn end(mut gateway: ServeProcess) {
     let id = gateway.process.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let ended = tokio::task::spawn_blocking(move || gateway.process.wait().unwrap()).await.unwrap();
