@@ -1,11 +1,11 @@
 //! Floor 0: what the gateway knows about image caches, without any I/O.
 //!
-//! Everything that *decides* lives here as a pure function of `(state, input, now)`, so that a test or a
-//! simulation can run it a million times with a clock and ids of its own choosing. Nothing here waits,
-//! reads a socket, a file, the environment or the system clock (the one exception is
-//! [`clock::SystemClock`], which is handed in from the top floor).
+//! Everything that *decides* is here, as a pure function of `(state, input, now)`, so that a test or a simulation can
+//! run it a million times with its own clock and ids. Nothing here waits, or reads a socket, a file or the environment.
+//! The only code that asks the operating system is that of [`clock::SystemClock`] and `Uptime` (the time) and `Entropy`
+//! (a random seed), which the higher floors pass in.
 //!
-//! Who calls it: every other floor. What it does not do: rendering (doors do), storing (`store` does).
+//! Called by every other floor. It does no rendering (the interfaces do) and no storing (`store` does).
 
 pub mod audit;
 pub mod clock;

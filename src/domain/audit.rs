@@ -1,9 +1,9 @@
 //! Audit entries: who did what, when, with what outcome.
 //!
-//! An entry is written once and never changed. A request that changes something has its entry in the
-//! transaction of the change (`accepted`); what became of it is an entry of its own, tied to it by the
-//! operation and the request id. Parameters come from an allow-list ([`parameters`]): nothing secret can get in.
-//! [`record`] has the canonical bytes that are sealed, [`retention`] what was dropped after its time.
+//! An entry is written once and never changed. A request that changes something has its entry in the transaction of the
+//! change (`accepted`); the result is an entry of its own, linked to it by the operation and the request id. Parameters
+//! come from an allow-list ([`parameters`]), so no secret can get in. [`record`] has the canonical bytes that are
+//! sealed, [`retention`] what was dropped at the end of its retention.
 
 pub mod checkpoint;
 pub mod parameters;
@@ -16,16 +16,16 @@ use super::clock::Instant;
 use super::identity::caller::{Caller, Door, Origin, Recognized, TeamId};
 use super::ids::{AuditId, OperationId};
 
-/// How it went.
+/// The outcome of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Recorded and under way; a later entry tells the end.
+    /// Recorded and in progress; a later entry has the result.
     Accepted,
     /// Done.
     Succeeded,
-    /// Not allowed, not found, invalid: the caller's side.
+    /// Not allowed, not found or invalid: an error of the caller.
     Refused,
-    /// Could not be done: ours or the cloud's side.
+    /// Could not be done: an error of the gateway or the cloud.
     Failed,
 }
 
@@ -33,7 +33,7 @@ impl Outcome {
     /// Every outcome.
     pub const ALL: [Self; 4] = [Self::Accepted, Self::Succeeded, Self::Refused, Self::Failed];
 
-    /// The word in REST and the database.
+    /// The word for it in REST and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -43,38 +43,38 @@ impl Outcome {
         }
     }
 
-    /// The outcome of that word.
+    /// The outcome with that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
     }
 }
 
-/// One entry.
+/// One audit entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
-    /// Ours.
+    /// The gateway's id of the entry.
     pub id: AuditId,
     /// When it was written.
     pub at: Instant,
-    /// Whose; none where the caller could not be told.
+    /// The team; none if the caller could not be identified.
     pub team: Option<TeamId>,
-    /// Who: a token's subject, `anonymous`, or a worker's name.
+    /// Who acted: a token's subject, `anonymous`, or a worker's name.
     pub subject: String,
-    /// Which credential, never the credential itself.
+    /// Identifies the credential, never the credential itself.
     pub credential: Option<String>,
-    /// Through which door.
+    /// The interface through which the request came.
     pub door: String,
-    /// The request, or the worker's pass.
+    /// The id of the request, or of the worker's pass.
     pub request_id: String,
     /// The client's address.
     pub address: Option<std::net::IpAddr>,
-    /// What: the operation id of the API (`create_image_cache`), or a worker's act (`observe_image_cache`).
+    /// The operation id of the API (`create_image_cache`), or a worker's action (`observe_image_cache`).
     pub action: String,
-    /// On what: an id of ours.
+    /// The resource: an id of the gateway.
     pub resource: Option<String>,
-    /// How it went.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The HTTP status that was answered, where one was.
+    /// The HTTP status of the answer, if there was one.
     pub http_status: Option<i32>,
     /// The code of a refusal or failure.
     pub code: Option<String>,
@@ -82,24 +82,24 @@ pub struct AuditEntry {
     pub duration_ms: Option<i32>,
     /// From the signing of the last call to the cloud to its outcome, in milliseconds.
     pub cloud_ms: Option<i32>,
-    /// The intent behind it.
+    /// The operation that it belongs to.
     pub operation: Option<OperationId>,
-    /// The cloud's RequestId of the call it is about.
+    /// The cloud's RequestId of the call that it is about.
     pub provider_request_id: Option<String>,
-    /// What was asked, from the allow-list.
+    /// The parameters of the request, from the allow-list.
     pub parameters: BTreeMap<String, String>,
 }
 
-/// Who an entry is about: what stays the same across all entries of one request.
+/// Who acts: what stays the same across all entries of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
-    /// Whose.
+    /// The team, if known.
     pub team: Option<TeamId>,
-    /// Who.
+    /// The subject.
     pub subject: String,
-    /// Which credential.
+    /// Identifies the credential, if there is one.
     pub credential: Option<String>,
-    /// From where.
+    /// Where the request came from.
     pub origin: Origin,
 }
 
@@ -114,7 +114,7 @@ impl Actor {
         }
     }
 
-    /// Someone whose credential was recognized and refused.
+    /// Someone whose credential was recognized but refused.
     pub fn recognized(whose: &Recognized, origin: &Origin) -> Self {
         Self {
             team: whose.team.clone(),
@@ -124,7 +124,7 @@ impl Actor {
         }
     }
 
-    /// Someone of whom nothing is known: without a credential, or with one that could not be told.
+    /// Someone unknown: without a credential, or with one that could not be identified.
     pub fn anonymous(origin: &Origin) -> Self {
         Self { team: None, subject: "anonymous".into(), credential: None, origin: origin.clone() }
     }
@@ -135,7 +135,7 @@ impl Actor {
         Self { team: Some(team), subject: format!("worker:{name}"), credential: None, origin }
     }
 
-    /// An entry about this actor, to be completed by its maker.
+    /// An entry about this actor; the caller fills in the rest.
     pub fn entry(&self, id: AuditId, at: Instant, action: &str, outcome: Outcome) -> AuditEntry {
         AuditEntry {
             id,

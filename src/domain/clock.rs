@@ -1,7 +1,7 @@
-//! Time, handed in. Production reads the system clock, tests own a [`ManualClock`].
+//! Time, passed in as a dependency. Production reads the system clock, tests own a [`ManualClock`].
 //!
-//! Every instant the gateway stores is cut to microseconds, as Postgres keeps it: otherwise the answer to
-//! a POST and a later GET of the same thing would differ in their last digits.
+//! Every instant that the gateway stores is truncated to microseconds, the precision of Postgres: otherwise the answer
+//! to a POST and a later GET of the same resource would differ in their last digits.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,28 +16,27 @@ mod uptime;
 /// An instant in UTC, in microseconds.
 pub type Instant = DateTime<Utc>;
 
-/// The longest that anything is leased for, by the database's clock: an end that is further ahead was written before
-/// that clock leapt back.
+/// The longest lease, by the database's clock: an expiry further ahead was written before that clock jumped back.
 pub const LONGEST_LEASE: std::time::Duration = std::time::Duration::from_mins(1);
 
-/// The longest that an operation, its aftercare and a look are put off, where settings say no more: what is due further
-/// ahead was written by a clock that was ahead.
+/// The longest that an operation, its follow-up check or a lookup is postponed, unless settings allow more: a due time
+/// further ahead was written by a clock that was ahead.
 pub const FARTHEST_DUE: Duration = Duration::hours(1);
 
-/// Longer than anything can be ago: the age of what is no older than that cannot be told.
+/// Longer than anything can be ago: used as the lag while ages cannot be trusted.
 const UNTOLD: Duration = Duration::days(36_500);
 
-/// The present, as a process takes it.
+/// The current time, as a process sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Present {
     /// The time.
     pub at: Instant,
-    /// Whether it can be told by it how long ago something was ([`Clock::is_sure`]).
+    /// Whether the age of something can be computed from it ([`Clock::is_sure`]).
     pub sure: bool,
 }
 
 impl Present {
-    /// How long a look may lag behind: without a bound, as far as can be told, where the time is not sure.
+    /// How long a lookup may lag: effectively unbounded while the time is not sure.
     pub fn lag(self, lag: Duration) -> Duration {
         if self.sure { lag } else { UNTOLD }
     }
@@ -48,46 +47,48 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present instant in UTC, cut to microseconds.
     fn now(&self) -> Instant;
 
-    /// How long the machine has been up: what ages and leases go by that live in memory.
+    /// How long the machine has been up: the time base for ages and leases that live in memory.
     fn uptime(&self) -> Uptime {
         Uptime::now()
     }
 
-    /// Tells the clock that a better one, asked at `asked` and answering just now, said `told`.
-    /// Returns by how much this one was put forward. Most clocks know no better than themselves.
+    /// Gives the clock a reading of a better one, which was asked at `asked` and just answered `told`. Returns by how
+    /// much this clock was put forward. By default a clock ignores readings.
     fn learn(&self, _told: Instant, _asked: Uptime) -> Duration {
         Duration::zero()
     }
 
     /// By how much the better clock differs from this one (or, at first, from the machine's) while it is not known
-    /// which is right: nothing may be forgotten by its age meanwhile. None: they agree, or there is no other.
+    /// which is right: nothing may be discarded because of its age meanwhile. None if they agree, or if there is no
+    /// other.
     fn doubt(&self) -> Option<Duration> {
         None
     }
 
-    /// Whether it can be told by it how long ago something was that another process wrote. Not by a clock that was
-    /// first set to a time which the machine's own clock denies, until that has lasted: a gateway that begins while the
-    /// database's clock is wrong.
+    /// Whether it can tell how long ago something was that another process wrote. False for a clock whose first reading
+    /// disagrees with the machine's own clock, until that reading has held for long enough: a gateway may have started
+    /// while the database's clock is wrong.
     fn is_sure(&self) -> bool {
         true
     }
 
-    /// Tells the clock what a third one says, which nobody here sets (the cloud's): where that agrees with the better
-    /// one, the machine's own is wrong, and the time is sure.
+    /// Gives the clock the time of a third one that nobody here sets (the cloud's): if it agrees with the better one,
+    /// the machine's own is wrong, and the time is sure.
     fn confirm(&self, _third: Instant) {}
 
-    /// The present by it.
+    /// The current time by this clock.
     fn present(&self) -> Present {
         Present { at: self.now(), sure: self.is_sure() }
     }
 
-    /// Whether it can be gone by: a clock that is to be set by a better one cannot, until it was.
+    /// Whether the clock can be used: one that a better clock must set cannot, until that has happened.
     fn is_set(&self) -> bool {
         true
     }
 }
 
-/// Whether `then` was less than `span` ago. A clock that was set back makes everything old, never young for ever.
+/// Whether `then` was less than `span` ago. False for a time in the future: a clock that was set back makes everything
+/// old, and nothing stays young forever.
 pub fn within(then: Option<Instant>, span: Duration, now: Instant) -> bool {
     then.is_some_and(|then| (Duration::zero()..span).contains(&(now - then)))
 }
@@ -103,10 +104,11 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that no step of the machine's own can move: it begins with that, goes on by how long the machine has been up
-/// (suspended or not, so that it is right at once when it wakes), and is corrected by one that all gateways share (the
-/// database's), whose leaps it believes only once they have lasted ([`course`]). So schedules, signatures and the
-/// windows of "never twice" mean the same to every gateway, whatever happens to the clock of one machine.
+/// A clock that no step of the machine's own clock can move. It starts with the machine's time, advances by uptime
+/// (suspended or not, so that it is right at once when the machine wakes), and is corrected by a clock that all
+/// gateways share (the database's), whose jumps it believes only once they have lasted ([`course`]). So schedules,
+/// signatures and the windows of "never twice" mean the same to every gateway, whatever happens to the clock of one
+/// machine.
 #[derive(Debug)]
 pub struct SteadyClock {
     begun: Uptime,
@@ -116,7 +118,7 @@ pub struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// A clock that shows what `machine` shows, to be corrected before it is gone by.
+    /// A clock that starts with the time of `machine`, and must be corrected before it is used.
     pub fn set_by(machine: Arc<dyn Clock>) -> Self {
         let course = Mutex::new(Course::from(machine.now()));
         Self { begun: machine.uptime(), machine, course, set: AtomicBool::new(false) }
@@ -144,7 +146,8 @@ impl Clock for SteadyClock {
 
     fn learn(&self, told: Instant, asked: Uptime) -> Duration {
         let half = Duration::from_std(self.uptime().since(asked) / 2).unwrap_or(Duration::MAX);
-        // The answer lay about while the machine was suspended, or nearly as long on the way: it tells nothing.
+        // The machine was suspended while the answer was pending, or the answer took nearly as long: the reading is
+        // useless.
         if half > DRIFT {
             return Duration::zero();
         }
@@ -172,12 +175,12 @@ impl Clock for SteadyClock {
     }
 }
 
-/// A clock that moves only when told to.
+/// A clock that moves only when a test moves it.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<Instant>);
 
 impl ManualClock {
-    /// A clock that stands at `start`.
+    /// A clock set to `start`.
     pub fn at(start: Instant) -> Self {
         Self(Mutex::new(start.trunc_subsecs(6)))
     }
@@ -187,7 +190,7 @@ impl ManualClock {
         *self.hand() += by;
     }
 
-    /// Puts the clock at `instant`.
+    /// Sets the clock to `instant`.
     pub fn set(&self, instant: Instant) {
         *self.hand() = instant.trunc_subsecs(6);
     }
@@ -225,7 +228,8 @@ mod tests {
         assert!(clock.now() < told + Duration::minutes(1));
     }
 
-    /// A machine that was suspended so long, and whose own clock says what it said before, as some do when they wake.
+    /// A machine that was suspended for so long, and whose own clock resumes where it stopped, as some do when they
+    /// wake.
     #[derive(Debug)]
     struct Suspended(ManualClock, Mutex<std::time::Duration>);
 

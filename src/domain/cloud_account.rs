@@ -1,10 +1,10 @@
-//! Cloud accounts: which names, roles and addresses can be, and which account a request is for. Each account is one set
-//! of cloud credentials.
+//! Cloud accounts: valid names, roles and addresses, and which account a request uses. Each account is one set of cloud
+//! credentials.
 //!
-//! What must stay true: a team hears of no account that it may not use; one that is forbidden and one that is not there
-//! are answered alike.
+//! What must stay true: a team learns of no account that it may not use; a forbidden account and a missing one get the
+//! same answer.
 //!
-//! Who calls it: `config` for the account of the settings, `app` for those that an administrator adds.
+//! Called by `config` for the account of the settings, and by `app` for those that an administrator adds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,11 +17,11 @@ use crate::domain::region::Region;
 pub mod account_id;
 pub mod endpoint;
 
-/// What [`is_account_name`] allows.
+/// The names that [`is_account_name`] allows, for messages.
 pub const ACCOUNT_NAMES: &str = "1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit";
-/// What [`is_role_arn`] allows.
+/// The roles that [`is_role_arn`] allows, for messages.
 pub const ROLE_ARNS: &str = "a role such as acs:ram::1234567890123456:role/image-caches";
-/// What [`is_role_session`] allows.
+/// The session names that [`is_role_session`] allows, for messages.
 pub const ROLE_SESSIONS: &str = "2 to 64 of letters, digits and . @ - _";
 /// The most regions of one account.
 const MAX_REGIONS: usize = 100;
@@ -30,7 +30,7 @@ const MAX_REGIONS: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountName(String);
 
-/// A text that can be no account's name.
+/// A text that is not a valid account name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {ACCOUNT_NAMES}")]
 pub struct AccountNameError;
@@ -38,39 +38,39 @@ pub struct AccountNameError;
 /// An account that an administrator added, without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudAccount {
-    /// Its name.
+    /// The name of the account.
     pub name: AccountName,
     /// The `AccessKeyId`.
     pub access_key_id: String,
     /// The role that the key assumes, if any.
     pub role: Option<AccountRole>,
-    /// Where it may be used; empty: wherever the gateway may.
+    /// The regions in which it may be used; empty: wherever the gateway may.
     pub regions: Vec<Region>,
-    /// The cloud's address; none: that of the settings.
+    /// The cloud's endpoint; none: that of the settings.
     pub endpoint: Option<String>,
-    /// Counts the changes; `ETag`.
+    /// Counts the changes; used as the `ETag`.
     pub version: i64,
     /// When it was added.
     pub created_at: Instant,
     /// When it last changed.
     pub updated_at: Instant,
-    /// Since when nothing is sent with it.
+    /// Since when it is disabled; nothing is sent with it.
     pub disabled_at: Option<Instant>,
 }
 
 /// A role that an account's key assumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRole {
-    /// `acs:ram::<account>:role/<name>`.
+    /// The role's resource name: `acs:ram::<account>:role/<name>`.
     pub arn: String,
-    /// How the session is called in the cloud's own logs.
+    /// The name of the session in the cloud's own logs.
     pub session: String,
     /// How long its credentials last, in seconds: 900 to 43,200.
     pub seconds: i32,
 }
 
 impl CloudAccount {
-    /// Checks what an administrator wrote, but for the address.
+    /// Checks what an administrator entered, except for the endpoint.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
         let key = (1..=128).contains(&self.access_key_id.len())
@@ -89,11 +89,10 @@ impl CloudAccount {
     }
 }
 
-/// Which account a request is for: the one that it asks for, else the only one that the policy allows, else that of the
-/// settings. `allowed` is the policy's list, `own` the account of the settings, `added` all others.
+/// Chooses the account for a request: the one that it asks for, else the only one that the policy allows, else that of
+/// the settings. `allowed` is the policy's list, `own` the account of the settings, `added` all others.
 ///
-/// # Errors
-/// If the one that is asked for is not there or not allowed: what may be asked for.
+/// # Errors If the requested one does not exist or is not allowed: the list of those that may be requested.
 pub fn choose<'a>(
     asked: Option<&'a str>,
     allowed: Option<&'a [String]>,
@@ -112,13 +111,13 @@ pub fn choose<'a>(
     Ok(only.unwrap_or(own))
 }
 
-/// Whether an account may have that name.
+/// Whether `text` is a valid account name.
 pub fn is_account_name(text: &str) -> bool {
     let letters = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     (1..=63).contains(&text.len()) && letters && !text.starts_with('-') && !text.ends_with('-')
 }
 
-/// Whether it is the resource name of a role.
+/// Whether `text` is the resource name of a role.
 pub fn is_role_arn(text: &str) -> bool {
     let Some((account, name)) = text.strip_prefix("acs:ram::").and_then(|rest| rest.split_once(":role/")) else {
         return false;
@@ -128,14 +127,14 @@ pub fn is_role_arn(text: &str) -> bool {
     number && letters && (1..=64).contains(&name.len())
 }
 
-/// Whether a session may have that name.
+/// Whether `text` is a valid session name.
 pub fn is_role_session(text: &str) -> bool {
     let letters = text.bytes().all(|b| b.is_ascii_alphanumeric() || b".@-_".contains(&b));
     (2..=64).contains(&text.len()) && letters
 }
 
 impl AccountName {
-    /// As a text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,7 +1,8 @@
-//! Databases as operators write them down, and what can be wrong with reaching one.
+//! Databases: their addresses as operators write them, the privileges that the gateway needs, and what can go wrong.
 //!
-//! Pure: [`address`] reads an address, [`fault`] says in a sentence why a database cannot be used and what to do about
-//! it. Who calls it: `config`, which checks addresses, and `store`, which connects.
+//! Pure: [`address`] parses an address, [`fault`] says why a database cannot be used and what to do about it, `grants`
+//! lists privileges, `heartbeats` and `horizon` judge what was read. Called by `config`, which checks addresses, by
+//! `store`, which connects, and by `app` and `cli`, which monitor and diagnose.
 
 pub mod address;
 pub mod fault;

@@ -1,5 +1,5 @@
-//! Randomness, handed in. Production seeds it from the operating system, tests from a number, so that a
-//! test sees the same ids and secrets in every run.
+//! Randomness, passed in as a dependency. Production seeds it from the operating system, tests from a number, so that a
+//! test gets the same ids and secrets in every run.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,12 +10,12 @@ use rand::{RngCore, SeedableRng, rngs::StdRng};
 pub struct Entropy(Mutex<StdRng>);
 
 impl Entropy {
-    /// Seeded by the operating system: for production.
+    /// A generator seeded by the operating system, for production.
     pub fn from_os() -> Self {
         Self(Mutex::new(StdRng::from_os_rng()))
     }
 
-    /// Seeded by a number: for tests and simulations only, the output is predictable.
+    /// A generator seeded by a number, for tests and simulations only: the output is predictable.
     pub fn from_seed(seed: u64) -> Self {
         Self(Mutex::new(StdRng::seed_from_u64(seed)))
     }

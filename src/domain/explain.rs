@@ -1,12 +1,11 @@
-//! Why it failed, in plain words: the cloud's codes and events become a cause, a hint and whether trying
-//! again can help.
+//! Why it failed, in plain words: the cloud's codes and events become a cause, a hint and whether a retry can help.
 //!
-//! What must stay true: the cloud's own words are never replaced, only explained beside them; a cause that
-//! we do not know says so and promises nothing; nothing here is decided by (a refusal has ended its
-//! operation before it is explained). The words that are looked for stand in [`table`].
+//! What must stay true: the cloud's own words are never replaced, only explained beside them; a cause that we do not
+//! know says so and promises nothing; no decision depends on it (a refusal has ended its operation before it is
+//! explained). The words to look for are in [`table`].
 //!
-//! Sources: the error centre and the "custom events" page of ECI, the messages of containerd and of the
-//! registries' HTTP API (OCI distribution specification). Who calls it: the views and problems of every door.
+//! Sources: the error centre and the "custom events" page of ECI, the messages of containerd and of the registries'
+//! HTTP API (OCI distribution specification). Called by the views and error bodies of every interface.
 
 use std::borrow::Cow;
 
@@ -37,38 +36,38 @@ pub enum Cause {
     SubnetFull,
     /// The vSwitch and the zone, or the vSwitch and the security group, do not belong together.
     ZoneMismatch,
-    /// The zone has nothing to build with at the moment.
+    /// The zone has no capacity to build with at the moment.
     NoStock,
     /// The cloud account is disabled, in debt or not verified.
     AccountDisabled,
-    /// The cloud does not take the gateway's own access key.
+    /// The cloud does not accept the gateway's own access key.
     GatewayKey,
     /// The cloud account may not do this.
     Permission,
     /// The service or the feature is not enabled for the cloud account.
     NotEnabled,
-    /// The image cache is in the wrong state for it.
+    /// The image cache is in the wrong state for the request.
     WrongState,
     /// The ClientToken was used with other parameters.
     TokenReused,
-    /// The image cache is not there.
+    /// The image cache does not exist.
     NotThere,
     /// The request itself is invalid.
     BadRequest,
     /// The cloud is overloaded.
     CloudBusy,
-    /// The gateway itself ended it before anything was sent.
+    /// The gateway itself ended the operation before anything was sent.
     Withdrawn,
     /// The cause is unknown.
     Unclear,
 }
 
-/// What a failure means for the one whom it hit.
+/// What a failure means for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureExplanation {
     /// The cause as a stable code.
     pub cause: Cause,
-    /// The cause, in a sentence.
+    /// The cause, as a sentence.
     pub sentence: &'static str,
     /// How to resolve the problem.
     pub hint: Cow<'static, str>,
@@ -77,14 +76,14 @@ pub struct FailureExplanation {
 }
 
 impl Cause {
-    /// The word in REST, problems and events.
+    /// The word for it in REST, error bodies and events.
     pub fn as_str(self) -> &'static str {
         table::entry(self).word
     }
 }
 
-/// Explains what the cloud said: `code` is its error code or an event's Reason, `message` its words, and
-/// `size_gib` the size of the cache, where there is one.
+/// Explains what the cloud said: `code` is its error code or an event's Reason, `message` its text, and `size_gib` the
+/// size of the cache, if known.
 pub fn explain(code: &str, message: &str, size_gib: Option<i32>) -> FailureExplanation {
     let cause = table::cause_of(code, message);
     let entry = table::entry(cause);
@@ -95,17 +94,17 @@ pub fn explain(code: &str, message: &str, size_gib: Option<i32>) -> FailureExpla
     FailureExplanation { cause, sentence: entry.sentence, hint, retryable: entry.retryable }
 }
 
-/// Whether the cloud refused whoever signed the call, and nothing that it asked.
+/// Whether the cloud refused the signer of the call, not what it asked for.
 pub fn is_of_key(code: &str) -> bool {
     table::is_of_key(code)
 }
 
-/// Whether the cloud says that whoever signed lacks a right.
+/// Whether the cloud says that the signer lacks a right.
 pub fn is_of_rights(code: &str) -> bool {
     table::is_of_rights(code)
 }
 
-/// What to do when the images do not fit into `size` GiB.
+/// The hint for images that do not fit into `size` GiB.
 fn larger(message: &str, size: i32) -> String {
     let most = *SIZE_GIB.end();
     match needed(message).filter(|needed| *needed > size && *needed <= most) {

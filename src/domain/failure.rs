@@ -1,7 +1,7 @@
-//! How a call to the cloud can go wrong, sorted by what we may do next.
+//! How a call to the cloud can fail, sorted by what we may do next.
 //!
-//! The sorting is what "never twice" rests on: only a fault that proves that nothing happened may be
-//! tried again freely, and only a definitive refusal may be shown as one.
+//! "Never twice" depends on this sorting: only a failure that proves that nothing happened may be retried freely, and
+//! only a definitive refusal may be reported as one.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,19 +14,19 @@ pub struct CloudError {
     pub message: String,
     /// `RequestId`, for a ticket with the cloud's support.
     pub request_id: Option<String>,
-    /// The HTTP status. Sources disagree about these, so nothing is decided by it.
+    /// The HTTP status. Sources disagree about these, so no decision depends on it.
     pub http_status: u16,
-    /// Which right is missing, where the cloud says it (`AccessDeniedDetail`).
+    /// Which right is missing, if the cloud says so (`AccessDeniedDetail`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied: Option<Box<MissingRight>>,
 }
 
-/// What the cloud says of a right that is missing. Each may be empty.
+/// What the cloud says about a missing right. Each field may be empty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingRight {
     /// `AuthAction`: the right, such as `eci:CreateImageCache`. May be one that the action depends on.
     pub right: String,
-    /// `NoPermissionType`: `ImplicitDeny` where nothing allows it, `ExplicitDeny` where a policy denies it.
+    /// `NoPermissionType`: `ImplicitDeny` if nothing allows it, `ExplicitDeny` if a policy denies it.
     pub kind: String,
     /// `PolicyType`: which kind of policy decided, such as `ControlPolicy` of the resource directory.
     pub policy: String,
@@ -41,12 +41,12 @@ pub enum CallError {
     Throttled(CloudError),
     /// The request never reached the cloud (no route, refused connection, unresolvable name).
     NotSent(String),
-    /// Nobody knows whether it was done: timeout, reset, 5xx, an answer that cannot be read.
+    /// Nobody knows whether it was done: timeout, reset, 5xx, an unreadable answer.
     Unknown(String),
 }
 
 impl CallError {
-    /// The cloud's own error, where it gave one.
+    /// The cloud's own error, if there is one.
     pub fn cloud_error(&self) -> Option<&CloudError> {
         match self {
             Self::Refused(error) | Self::Throttled(error) => Some(error),

@@ -1,31 +1,31 @@
-//! What is wrong with one field of an input, in words for the one who sent it.
+//! Errors about one field of an input, in words for its sender.
 
 use std::borrow::Cow;
 
-/// One refusal of one field.
+/// One error about one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// Where: a JSON pointer such as `/images/3`, or the bare name of a query parameter or header.
+    /// The field: a JSON pointer such as `/images/3`, or the bare name of a query parameter or header.
     pub field: String,
-    /// A stable word for machines: `required`, `too_long`, `out_of_range`, `invalid`, `duplicate`, …
+    /// A stable code for programs: `required`, `too_long`, `out_of_range`, `invalid`, `duplicate`, …
     pub code: &'static str,
-    /// What is allowed, in a sentence.
+    /// What is allowed, as a sentence.
     pub detail: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// A refusal of `field`, with what is allowed.
+    /// An error about `field`, with what is allowed.
     pub fn new(field: impl Into<String>, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { field: field.into(), code, detail: detail.into() }
     }
 }
 
-/// Collects refusals, so that a caller hears of all of them at once.
+/// Collects errors, so that a caller gets all of them at once.
 #[derive(Debug, Default)]
 pub struct Findings(Vec<FieldError>);
 
 impl Findings {
-    /// Notes a refusal unless `holds`.
+    /// Records an error unless `holds`.
     pub fn require(
         &mut self,
         holds: bool,
@@ -38,7 +38,7 @@ impl Findings {
         }
     }
 
-    /// The same; what it would say is only made where it is said.
+    /// The same, but builds the texts only if they are needed.
     pub fn allow<D: Into<Cow<'static, str>>>(
         &mut self,
         holds: bool,
@@ -51,7 +51,7 @@ impl Findings {
         }
     }
 
-    /// Everything noted, as an error, or nothing.
+    /// All recorded errors, or `Ok` if there are none.
     pub fn into_result(self) -> Result<(), Vec<FieldError>> {
         if self.0.is_empty() { Ok(()) } else { Err(self.0) }
     }

@@ -1,4 +1,4 @@
-//! What lists are asked for.
+//! The filters and pages of lists.
 
 use super::clock::Instant;
 use super::event::EventType;
@@ -7,17 +7,17 @@ use super::ids::{CacheId, EndpointId};
 use super::image_cache::status::Status;
 use super::region::Region;
 
-/// How much of a list, and after what.
+/// Which page of a list, and how long it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// 1 to 100.
+    /// The most items on the page: 1 to 100.
     pub limit: u32,
-    /// The opaque text of the page before; none for the first page.
+    /// The opaque cursor from the previous page; none for the first page.
     pub cursor: Option<String>,
 }
 
 impl Page {
-    /// Items on a page where nothing is asked.
+    /// Items on a page if the request does not say.
     pub const DEFAULT_LIMIT: u32 = 20;
     /// Most items on a page.
     pub const MAX_LIMIT: u32 = 100;
@@ -28,11 +28,11 @@ impl Page {
 pub struct Slice<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// What continues it; none at the end.
+    /// The cursor of the next page; none at the end.
     pub next_cursor: Option<String>,
 }
 
-/// Which image caches. Everything given must hold.
+/// Selects image caches. Every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheFilter {
     /// Any of these; empty means all but the final ones (deleted, expired, evicted, lost).
@@ -47,11 +47,11 @@ pub struct CacheFilter {
     pub account: Option<String>,
     /// Only the image cache with this cloud id.
     pub eci_cache_id: Option<String>,
-    /// With the standard snapshot of this id.
+    /// Only those whose standard snapshot has this id.
     pub snapshot_id: Option<String>,
     /// Only those in this resource group.
     pub resource_group_id: Option<String>,
-    /// With all of these tags: key, and value where one is given.
+    /// Only those with all of these tags: key, and value if one is given.
     pub tags: Vec<(String, Option<String>)>,
     /// Only image caches requested at or after this time.
     pub created_after: Option<Instant>,
@@ -61,44 +61,44 @@ pub struct CacheFilter {
     pub expires_after: Option<Instant>,
     /// Only image caches that expire before this time.
     pub expires_before: Option<Instant>,
-    /// Used by no instance since: last matched, or else ready, before.
+    /// Only those that no instance has used since: last matched before this time, or ready before it if never matched.
     pub idle_since: Option<Instant>,
-    /// With this text in the name or in an image, in any case.
+    /// Only those with this text in the name or in an image, ignoring case.
     pub text: Option<String>,
-    /// Changed past the gateway, or not.
+    /// Only those that were changed outside the gateway, or only those that were not.
     pub drifted: Option<bool>,
 }
 
-/// Which image caches, as the cloud's DescribeImageCaches asks. Everything given must hold.
+/// Selects image caches as the cloud's DescribeImageCaches does. Every condition that is given must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeFilter {
     /// Only those in this region.
     pub region: Region,
-    /// With the cloud's id, exactly.
+    /// Only the image cache with exactly this cloud id.
     pub eci_cache_id: Option<String>,
     /// Only those with this name.
     pub name: Option<String>,
     /// Only those with this snapshot.
     pub snapshot_id: Option<String>,
-    /// Holding this image: a full reference, or a bare name such as `nginx`.
+    /// Only those that hold this image: a full reference, or a bare name such as `nginx`.
     pub image: Option<String>,
     /// Only those in this resource group.
     pub resource_group_id: Option<String>,
-    /// With all of these tags: key, and value where one is given.
+    /// Only those with all of these tags: key, and value if one is given.
     pub tags: Vec<(String, Option<String>)>,
-    /// Those that match these images best, best first; 0 to 100.
+    /// Only those that match these images, the best match first; 0 to 100 images.
     pub match_images: Vec<String>,
     /// Only with `match_images`: all of them must match exactly.
     pub image_full_match: bool,
     /// Only with `match_images`: the least number of them that must match exactly.
     pub image_match_count: Option<u32>,
-    /// 1 to 20.
+    /// The most items on the page: 1 to 20.
     pub limit: u32,
-    /// What the page before answered.
+    /// The token from the previous page.
     pub next_token: Option<String>,
 }
 
-/// Which caches of the cloud that no row knows. Everything given must hold.
+/// Selects caches of the cloud that have no row here. Every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundFilter {
     /// Only those in this cloud account.
@@ -128,10 +128,10 @@ pub struct DeliveryFilter {
     pub created_before: Option<Instant>,
 }
 
-/// Which events. Everything given must hold.
+/// Selects events. Every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Any of these; empty means all.
+    /// Any of these types; empty means all.
     pub kinds: Vec<EventType>,
     /// Only events about this image cache.
     pub cache: Option<CacheId>,
@@ -139,17 +139,17 @@ pub struct EventFilter {
     pub platform: bool,
 }
 
-/// Of one team, or of all of them.
+/// Which teams' audit entries are wanted: one team's, or all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditReach {
     /// The entries of this team.
     Team(TeamId),
-    /// Of every team, and what is of none.
+    /// The entries of every team, and those of no team.
     All,
 }
 
 impl AuditReach {
-    /// A team's id, or `*`.
+    /// Parses a team's id, or `*` for all.
     pub fn from_word(word: &str) -> Option<Self> {
         if word == "*" { Some(Self::All) } else { word.parse().ok().map(Self::Team) }
     }
@@ -166,7 +166,7 @@ impl AuditReach {
 /// The filter of a list of audit entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// Of which team; none: the caller's own.
+    /// Whose entries; none means the caller's own team.
     pub team: Option<AuditReach>,
     /// Only entries of actions by this subject.
     pub subject: Option<String>,

@@ -1,32 +1,32 @@
-//! Which client a request came from, where proxies stand before the gateway: `Forwarded` (RFC 7239) and
-//! `X-Forwarded-For`, read from the right.
+//! Finds the client that a request came from when there are proxies in front of the gateway: reads `Forwarded` (RFC
+//! 7239) and `X-Forwarded-For` from the right.
 //!
-//! Each proxy appends the address that it was reached from, so what stands on the right was written by the nearest one.
-//! What must stay true: nothing is believed that was not written by a trusted proxy; nobody can have another's address,
-//! whatever they send; where the next address cannot be told (`unknown`, an obfuscated name, garbage), the last one
-//! that is known stays. Where both headers are there, `X-Forwarded-For` counts: proxies set it unless told otherwise,
-//! and pass on a `Forwarded` that the client made up.
+//! Each proxy appends the address that it was reached from, so the rightmost element was written by the nearest one.
+//! What must stay true: nothing counts that was not written by a trusted proxy; no client can take another's address,
+//! whatever it sends; if the next address is unreadable (`unknown`, an obfuscated name, garbage), the last known one is
+//! used. If both headers are present, `X-Forwarded-For` counts: proxies set it by default, and pass on a `Forwarded`
+//! that the client made up.
 //!
-//! Who calls it: the doors, for each request.
+//! Called by the HTTP interfaces for each request.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// How many trusted proxies are passed at most; more stand behind each other nowhere.
+/// The most trusted proxies that are followed; longer chains do not occur in practice.
 const MOST_HOPS: usize = 32;
-/// How many elements are looked at in all, empty ones among them.
+/// The most elements that are read in all, including empty ones.
 const MOST_ELEMENTS: usize = 256;
 
-/// The lines of the two headers, each in the order in which they stand there.
+/// The lines of the two headers, each in order.
 #[derive(Debug, Clone, Default)]
 pub struct ForwardedHeaders<'a> {
-    /// Of `X-Forwarded-For`.
+    /// The lines of `X-Forwarded-For`.
     pub x_forwarded_for: Vec<&'a [u8]>,
-    /// Of `Forwarded`.
+    /// The lines of `Forwarded`.
     pub forwarded: Vec<&'a [u8]>,
 }
 
-/// The client's address, as far as trusted proxies tell it; that of `peer` where it is none. IPv4 is never told as
-/// IPv6.
+/// The client's address as far as trusted proxies report it; the address of `peer` if none does. An IPv4 address is
+/// never returned as IPv6.
 pub fn client(peer: IpAddr, trusted: impl Fn(IpAddr) -> bool, lines: &ForwardedHeaders<'_>) -> IpAddr {
     let peer = peer.to_canonical();
     if lines.x_forwarded_for.is_empty() {
@@ -36,7 +36,7 @@ pub fn client(peer: IpAddr, trusted: impl Fn(IpAddr) -> bool, lines: &ForwardedH
     }
 }
 
-/// From proxy to proxy, as long as they are trusted and name somebody.
+/// Walks from proxy to proxy, as long as they are trusted and name an address.
 fn walk<'a>(
     peer: IpAddr,
     trusted: impl Fn(IpAddr) -> bool,
@@ -57,13 +57,13 @@ fn walk<'a>(
     known
 }
 
-/// The elements of all lines, the last one first, without the space around them.
+/// The elements of all lines, the last one first, trimmed.
 fn from_the_right<'a>(lines: &[&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
     lines.iter().rev().flat_map(|line| FromTheRight(Some(line)))
 }
 
-/// What is left of a line whose elements are taken from its end. A comma in quotes parts nothing; quotes are looked for
-/// from the right, too, so that one which a client left open cannot hide what a proxy wrote behind it.
+/// The rest of a line whose elements are taken from its end. A comma in quotes does not separate elements. Quotes are
+/// also matched from the right, so that one that a client left open cannot hide what a proxy wrote after it.
 struct FromTheRight<'a>(Option<&'a [u8]>);
 
 impl<'a> Iterator for FromTheRight<'a> {
@@ -91,7 +91,7 @@ fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The text without quotes around it and escapes in it; none where they are not in order.
+/// The text without its quotes and escapes; none if they are malformed.
 fn unquoted(text: &str) -> Option<String> {
     let Some(inner) = text.strip_prefix('"') else {
         return (!text.contains('"')).then(|| text.to_owned());
@@ -108,7 +108,7 @@ fn unquoted(text: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The address in the `for` of an element. There IPv6 stands in brackets, always.
+/// The address in the `for` of an element. IPv6 is always in brackets there.
 fn forwarded_node(element: &str) -> Option<IpAddr> {
     let value = unquoted(forwarded_for(element)?)?;
     if value.parse::<Ipv6Addr>().is_ok() { None } else { node(&value) }
@@ -126,7 +126,7 @@ fn forwarded_for(element: &str) -> Option<&str> {
     found
 }
 
-/// The pairs of an element; a semicolon in quotes parts nothing.
+/// The pairs of an element; a semicolon in quotes does not separate them.
 fn pairs(element: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     let bytes = element.as_bytes();
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// What a client may have put before what the proxies write.
+    /// What a client may have put in front of what the proxies write.
     fn made_up() -> impl Strategy<Value = Vec<Vec<u8>>> {
         let piece = select(
             &["1.2.3.4", "for=", "\"", "\\", ",", ";", "[::1]", "unknown", "by=x", " ", "10.0.0.1", "=", "é"][..],

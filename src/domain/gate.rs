@@ -1,9 +1,10 @@
-//! Whether a pipeline may go on: is there an image cache that holds what it wants, or when, or why not.
+//! Decides whether a pipeline may continue: whether there is an image cache with the images that it needs, or when
+//! there will be one, or why not.
 //!
-//! What must stay true: a cache counts only if it holds every image that was asked for, exactly; a usable one outweighs
-//! all others, one that may still become usable outweighs those that failed, or that the cloud shows as failed.
+//! What must stay true: a cache counts only if it holds exactly every requested image; a usable one takes precedence
+//! over all others, and one that may still become usable over those that failed or that the cloud reports as failed.
 //!
-//! Who calls it: `app`. What it does not do: choose as ECI's automatic matching would ([`super::matching`] does).
+//! Called by `app`. It does not choose as ECI's automatic matching would ([`super::matching`] does).
 
 use chrono::Duration;
 
@@ -14,26 +15,26 @@ use super::image_ref::ImageRef;
 use super::matching::{Degree, size_gib};
 use super::region::Region;
 
-/// The shortest time that is expected of anything.
+/// The shortest time that any estimate predicts.
 const LEAST: Duration = Duration::seconds(10);
-/// The longest time that a build which takes longer than usual is given anew.
+/// The longest extra time that a build that takes longer than usual is given at once.
 const MOST: Duration = Duration::minutes(5);
-/// How long a build takes where nothing is known.
+/// How long a build takes if there is no history.
 const TYPICAL: Duration = Duration::minutes(3);
 
 /// What a pipeline asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateRequest {
-    /// Where.
+    /// The region of the pod.
     pub region: Region,
-    /// All of these, in one cache: 1 to 20, for a pod takes one cache.
+    /// The images, all in one cache: 1 to 20, because a pod uses one cache.
     pub images: Vec<ImageRef>,
     /// The pod's ephemeral storage in GiB, if the cache must fit it.
     pub ephemeral_storage_gib: Option<i32>,
 }
 
 impl GateRequest {
-    /// Whether a cache holds all of it.
+    /// Whether a cache holds all of the images.
     pub fn is_held_by(&self, cache: &ImageCache) -> bool {
         let held: Vec<ImageRef> = cache.spec.images.iter().filter_map(|image| image.parse().ok()).collect();
         cache.spec.region == self.region
@@ -42,25 +43,25 @@ impl GateRequest {
     }
 }
 
-/// What is answered.
+/// The answer to a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum GateVerdict<'a> {
-    /// Go on, with this cache.
+    /// Continue, with this cache.
     Usable(&'a ImageCache),
     /// This one may become usable without another request.
     NotYet(&'a ImageCache),
-    /// None will become usable without another request; this is the newest that failed.
+    /// None will become usable without another request; this is the newest one that failed.
     Failed(&'a ImageCache),
     /// There is none.
     Nothing,
 }
 
-/// Judges caches that are newest first and all hold what was asked for.
+/// Judges caches that all hold the requested images, given newest first.
 pub fn judge<'a>(caches: &[&'a ImageCache]) -> GateVerdict<'a> {
     if let Some(usable) = caches.iter().copied().find(|cache| is_usable(cache)) {
         return GateVerdict::Usable(usable);
     }
-    // The one that was begun first is ready first, as far as anyone can tell.
+    // As far as anyone can tell, the build that started first is ready first.
     let coming = caches.iter().copied().filter(|cache| is_coming(cache.status)).min_by_key(|cache| begun(cache));
     if let Some(coming) = coming {
         return GateVerdict::NotYet(coming);
@@ -69,12 +70,12 @@ pub fn judge<'a>(caches: &[&'a ImageCache]) -> GateVerdict<'a> {
     caches.iter().copied().find(|cache| failed(cache)).map_or(GateVerdict::Nothing, GateVerdict::Failed)
 }
 
-/// Ready here, and as far as is known at the cloud.
+/// Whether it is ready here and, as far as we know, at the cloud.
 fn is_usable(cache: &ImageCache) -> bool {
     cache.status == Status::Ready && !cache.reconciled.is_unusable()
 }
 
-/// Why a cache that is ready here cannot be used.
+/// Why a cache whose status is ready here cannot be used.
 pub fn unusable(cache: &ImageCache) -> Option<Failure> {
     let word = cache.provider_status.clone().filter(|_| cache.reconciled.is_unusable())?;
     let message = format!("the image cache was ready, and the cloud now shows it as {word}");
@@ -86,18 +87,18 @@ pub fn is_coming(status: Status) -> bool {
     !status.is_settled()
 }
 
-/// When the present build began.
+/// When the current build began.
 fn begun(cache: &ImageCache) -> Instant {
     cache.evidence.accepted_at.unwrap_or(cache.created_at)
 }
 
-/// How long a build usually takes, by what history tells, if it tells.
+/// How long a build usually takes, from the history if there is one.
 pub fn usual(usually: Option<Duration>) -> Duration {
     usually.unwrap_or(TYPICAL)
 }
 
-/// When a build will be done: as long after its begin as builds `usually` take. Where it takes longer, a quarter of
-/// its age from now, 10 s to 5 min. An expectation, not a promise.
+/// When a build will be done: `usually` after its start. If it takes longer, a quarter of its age from now, 10 s to 5
+/// min. An estimate, not a promise.
 pub fn expected_at(cache: &ImageCache, usually: Option<Duration>, now: Instant) -> Instant {
     let (begun, usually) = (begun(cache), usual(usually));
     let overdue = ((now - begun) / 4).clamp(LEAST, MOST);

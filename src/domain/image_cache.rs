@@ -1,4 +1,4 @@
-//! One image cache, whole, as `store` keeps it.
+//! One image cache with all its fields, as `store` reads and writes it.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,13 +20,13 @@ pub mod status;
 /// Why a cache failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The cloud's code or event reason, or a word of ours.
+    /// The cloud's code or event reason, or a code of the gateway.
     pub code: String,
     /// The cloud's own message, redacted.
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// The cloud's RequestId, where a call was refused.
+    /// The cloud's RequestId, if a call was refused.
     pub provider_request_id: Option<String>,
 }
 
@@ -40,17 +40,17 @@ impl From<CloudError> for Failure {
 /// One image cache of one team.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImageCache {
-    /// Ours.
+    /// The gateway's id of the image cache.
     pub id: CacheId,
-    /// Whose.
+    /// The team that owns it.
     pub team: TeamId,
-    /// Which set of cloud credentials.
+    /// The cloud account that it is in.
     pub account: String,
-    /// What was asked for, with all updates.
+    /// What was requested, including all updates.
     pub spec: ImageCacheSpec,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// The cloud's own word.
+    /// The status in the cloud's own word.
     pub provider_status: Option<String>,
     /// Counts the builds: create is 1, each update adds 1.
     pub generation: i32,
@@ -72,36 +72,36 @@ pub struct ImageCache {
     pub progress_percent: Option<i32>,
     /// Why it failed.
     pub failure: Option<Failure>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Instant,
     /// When the row last changed.
     pub updated_at: Instant,
-    /// When the present generation became usable.
+    /// When the current generation became usable.
     pub ready_at: Option<Instant>,
     /// When the cloud will drop it; none means never.
     pub expires_at: Option<Instant>,
-    /// What the present generation was built over: an update's Ready counts only with a snapshot other than this.
+    /// What the current generation was built over: an update's Ready counts only with a snapshot other than this.
     pub evidence: BuildEvidence,
     /// When an instance last used it.
     pub last_matched_at: Option<Instant>,
-    /// The cloud's own object, whole, as last seen: fields that we do not know survive in it.
+    /// The cloud's own object, complete, as last seen: it preserves fields that we do not know.
     pub provider: Option<serde_json::Value>,
-    /// How many looks in a row did not find it.
+    /// How many lookups in a row did not find it.
     pub misses: i32,
-    /// What comparing it with the cloud has brought to light.
+    /// What the comparison with the cloud has found.
     pub reconciled: Reconciled,
-    /// The bucket that it was tagged with at its create, so that builds that began together can be read together.
+    /// The bucket in its tag since its create, so that builds that started together can be read together.
     pub poll_bucket: Option<String>,
 }
 
-/// What tells a new build's Ready from the old one's.
+/// What distinguishes a new build's Ready from the old one's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildEvidence {
     /// The snapshot before the update.
     pub snapshot_before: Option<String>,
     /// The Flash snapshot before the update.
     pub flash_snapshot_before: Option<String>,
-    /// The cloud has shown Updating since.
+    /// The cloud has reported Updating since.
     pub build_seen: bool,
     /// The update before this one had failed, so an UpdateFailed may be the old one's.
     pub failed_before: bool,
@@ -109,25 +109,25 @@ pub struct BuildEvidence {
     pub accepted_at: Option<Instant>,
 }
 
-/// A change of status that we observed, as kept.
+/// An observed change of status, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// Ours.
+    /// The gateway's id of the transition.
     pub id: TransitionId,
-    /// Which cache.
+    /// The image cache that changed.
     pub cache: CacheId,
     /// Numbers the transitions of one cache from 1, without gaps.
     pub sequence: i64,
-    /// Which build.
+    /// The build that it belongs to.
     pub generation: i32,
-    /// Before; none for the first.
+    /// The status before; none for the first transition.
     pub from: Option<Status>,
-    /// After.
+    /// The status after.
     pub to: Status,
-    /// The cloud's word at that moment.
+    /// The cloud's status at that moment.
     pub provider_status: Option<String>,
-    /// Why, in a word: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`,
-    /// `retention_ended`, `evicted_at_quota`, `deleted_elsewhere`, `shown_again`.
+    /// The reason: `requested`, `accepted`, `refused`, `observed`, `vanished`, `adopted`, `retention_ended`,
+    /// `evicted_at_quota`, `deleted_elsewhere`, `shown_again`.
     pub reason: String,
     /// When we learned of it.
     pub at: Instant,

@@ -1,17 +1,18 @@
-//! Image references as the distribution specification has them, in their full form: `nginx` means
+//! Image references as the distribution specification defines them, in their full form: `nginx` means
 //! `docker.io/library/nginx:latest`.
 //!
-//! What must stay true: what is parsed prints as its full form, and that parses as the same value; no text
-//! makes it panic. Two references are the same image only if their full forms are the same: a registry's
-//! public and VPC names are different hosts, as they are to ECI's matching.
+//! What must stay true: a parsed reference prints as its full form, and that parses as the same value; no text makes it
+//! panic. Two references are the same image only if their full forms are the same: a registry's public and VPC names
+//! are different hosts, as they are to ECI's matching.
 //!
-//! This is the one reader of image references: what it refuses is refused wherever an image is asked for, and what it
-//! takes can be created, matched and waited for. What is stored is read leniently: a row may be older than this reader.
+//! This is the only parser of image references: what it refuses is refused wherever an image is given, and what it
+//! accepts can be created, matched and waited for. Stored references are read leniently: a row may be older than this
+//! parser.
 //!
-//! The grammar is that of <https://github.com/distribution/reference>, but for a first part in upper case
+//! The grammar is that of <https://github.com/distribution/reference>, except for a first part in upper case
 //! (`MyTeam/app`): there it names a host, which no registry has.
 //!
-//! Who calls it: whoever reads an image. What it does not do: ask a registry anything.
+//! It asks no registry anything.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -23,7 +24,7 @@ mod refusal;
 
 /// The registry of a reference that names none.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
-/// What stands before a bare name on [`DEFAULT_REGISTRY`].
+/// The path that precedes a bare name on [`DEFAULT_REGISTRY`].
 const OFFICIAL: &str = "library";
 /// The tag of a reference that names neither tag nor digest.
 pub const DEFAULT_TAG: &str = "latest";
@@ -56,7 +57,7 @@ impl ImageRef {
         &self.host
     }
 
-    /// The registry: host, and port where one is named.
+    /// The registry: the host, and the port if there is one.
     pub fn registry(&self) -> String {
         self.port.map_or_else(|| self.host.clone(), |port| format!("{}:{port}", self.host))
     }
@@ -66,7 +67,7 @@ impl ImageRef {
         &self.repository
     }
 
-    /// The tag; none only where a digest stands alone.
+    /// The tag; none only if there is a digest and no tag.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
@@ -76,17 +77,17 @@ impl ImageRef {
         self.digest.as_deref()
     }
 
-    /// Whether both are of one registry.
+    /// Whether both name the same registry.
     pub fn same_registry(&self, other: &Self) -> bool {
         (&self.host, self.port) == (&other.host, other.port)
     }
 
-    /// Whether both are of one repository of one registry, whatever the tag.
+    /// Whether both name the same repository of the same registry, whatever the tag.
     pub fn same_repository(&self, other: &Self) -> bool {
         self.same_registry(other) && self.repository == other.repository
     }
 
-    /// Whether both mean the same version: by digest where either has one, else by tag.
+    /// Whether both name the same version: by digest if either has one, else by tag.
     pub fn same_version(&self, other: &Self) -> bool {
         if self.digest.is_some() || other.digest.is_some() {
             return self.digest == other.digest;
@@ -162,7 +163,7 @@ fn split_registry(name: &str) -> (&str, &str) {
 }
 
 fn read_registry(registry: &str) -> Result<(String, Option<u16>), ImageRefFault> {
-    // The colons of an IPv6 address stand in brackets, so one after the last bracket is the port's.
+    // The colons of an IPv6 address are in brackets, so one after the last bracket separates the port.
     let (host, port) = match registry.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(read_port(port)?)),
         _ => (registry, None),
@@ -203,7 +204,7 @@ fn read_repository(host: &str, port: Option<u16>, path: &str) -> Result<String, 
     if good { Ok(repository) } else { Err(ImageRefFault::Repository) }
 }
 
-/// Letters and digits, within which stand separators: one dot, one or two underscores, any number of dashes.
+/// Letters and digits, with separators between them: one dot, one or two underscores, any number of dashes.
 fn is_path_part(part: &str) -> bool {
     let is_letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let ends = part.bytes().next().is_some_and(is_letter) && part.bytes().next_back().is_some_and(is_letter);

@@ -1,8 +1,8 @@
-//! How much a team, an address and everybody together may ask for: rates, counts, and who is served first.
+//! How much a team, an address and all clients together may ask for: rates, counts, and who is served first.
 //!
-//! [`bucket`] is a rate, [`book`] keeps one account for each team or address in bounded memory, [`queue`] decides who
-//! is worked for next and who is turned away when there is more to do than can be done. All of them are told what time
-//! it is. Who calls it: `app::admission`. What it does not do: wait.
+//! [`bucket`] is a rate, [`book`] keeps one account per team or address in bounded memory, [`queue`] decides which
+//! request runs next and which is turned away when there is more to do than can be done. The caller passes the time to
+//! all of them. Called by `app::admission`. Nothing here waits.
 
 pub mod book;
 pub mod bucket;
@@ -19,24 +19,24 @@ use queue::Capacity;
 /// What one team may do at one gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TeamLimits {
-    /// Requests a second.
+    /// Requests per second.
     pub rate: Rate,
-    /// Requests that are being worked on at once, those that wait for the cloud's answer included.
+    /// Requests that run at once, including those that wait for the cloud's answer.
     pub running: u32,
-    /// Requests that wait for something to happen, at once: long polls and exports. Streams are counted apart.
+    /// Requests that wait for an event at once: long polls and exports. Streams are counted separately.
     pub waiting: u32,
 }
 
-/// What everybody may do at one gateway.
+/// What all clients may do at one gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Each team.
+    /// The limits of each team.
     pub team: TeamLimits,
-    /// Requests from one address that are refused before anybody knows whose they are.
+    /// Requests from one address that are refused before the caller is known.
     pub unauthenticated: Rate,
-    /// Tests and challenges of one team's webhook endpoints: requests to wherever a caller says.
+    /// Tests and challenges of one team's webhook endpoints: requests to an address of the caller's choice.
     pub trials: Rate,
-    /// All together.
+    /// The capacity for all requests together.
     pub room: Capacity,
 }
 
@@ -58,16 +58,17 @@ impl Default for Limits {
     }
 }
 
-/// For whom a request is, as far as is known: whose turn it takes.
+/// Who a request counts against, as far as is known: whose turn it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Party {
-    /// A team whose credential was good.
+    /// A team with a valid credential.
     Team(TeamId),
-    /// Nobody yet; the neighbourhood that it came from, if there is one.
+    /// A request that is not authenticated yet; the address block that it came from, if known.
     Unauthenticated(Option<IpAddr>),
 }
 
-/// What is counted as one address: one of IPv4, 64 bits of IPv6, for a site has all the rest to itself.
+/// The block that counts as one address: one IPv4 address, or 64 bits of IPv6, because a site has all the rest to
+/// itself.
 pub fn address_block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX))),

@@ -1,17 +1,17 @@
-//! Log lines that would repeat themselves: one for each cause and minute, which says how many were left out.
+//! Limits repeated log lines: one per cause and minute, which says how many were left out.
 //!
-//! Who uses it: whoever fails as often as there are requests while the database fails.
+//! Used by code that fails on every request while the database fails.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So long a cause is not told again.
+/// For how long a cause is not logged again.
 const QUIET: Duration = Duration::from_mins(1);
-/// More causes than that are not told apart: they are few words of ours.
+/// The most causes that are remembered; with more, all are forgotten. Causes are a few fixed words of the code.
 const CAUSES: usize = 64;
 
-/// What was told, and when. It decides about log lines, and nothing else.
+/// What was logged, and when. It only decides about log lines.
 #[derive(Debug, Default)]
 pub struct LogLimit(Mutex<BTreeMap<String, LastLine>>);
 
@@ -22,12 +22,12 @@ struct LastLine {
 }
 
 impl LogLimit {
-    /// Nothing was told yet.
+    /// A limit that has logged nothing yet.
     pub const fn new() -> Self {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// How many lines about this cause were left out since the last one, where it is to be told now.
+    /// How many lines about this cause were left out since the last one, if one may be logged now.
     pub fn may(&self, cause: &str, now: Instant) -> Option<u64> {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(said) = said.get_mut(cause).filter(|said| now.duration_since(said.at) < QUIET) {

@@ -5,8 +5,8 @@
 //! caches always give the same winner. The cloud looks at every cache of its account and we only at one
 //! team's, so its choice may be another where teams share an account.
 //!
-//! Who calls it: `app` for REST's matches, the RPC front for Describe's `MatchImage`. What it does not do:
-//! compare the layers within images. Why the others miss stands in [`near`].
+//! Called by `app` for REST's matches, and by the RPC front for the `MatchImage` of DescribeImageCaches. It does not
+//! compare the layers within images. [`near`] explains why the other caches do not match.
 
 use super::clock::Instant;
 use super::ids::CacheId;
@@ -20,12 +20,12 @@ pub mod near;
 use super::image_cache::spec::DEFAULT_SIZE_GIB;
 pub use near::{NearMiss, NearMissReason, near_misses};
 
-/// The ephemeral storage of an instance that asks for none.
+/// The ephemeral storage of an instance that does not specify one.
 pub const DEFAULT_EPHEMERAL_STORAGE_GIB: i32 = 30;
-/// The most images in one question (`MatchImage.N`).
+/// The most images in one query (`MatchImage.N`).
 pub const MAX_IMAGES: usize = 100;
 
-/// What an instance brings along.
+/// What the matching is asked for: the properties of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchQuery {
     /// The region of the instance.
@@ -51,17 +51,17 @@ impl MatchQuery {
     }
 }
 
-/// How well what a cache holds matches what is wanted.
+/// How well the images of a cache match the wanted ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Degree {
     /// How many of the wanted images it holds exactly: registry, repository, and tag or digest.
     pub exact: usize,
-    /// Of how many of the wanted images it holds the repository; the exact ones among them.
+    /// How many of the wanted images it holds the repository of, including the exact matches.
     pub repository: usize,
 }
 
 impl Degree {
-    /// The degree of what is `held`. The better one is the greater.
+    /// The degree of the images in `held`. A better degree is greater.
     pub fn of(wanted: &[ImageRef], held: &[ImageRef]) -> Self {
         let count = |fits: fn(&ImageRef, &ImageRef) -> bool| {
             wanted.iter().filter(|wanted| held.iter().any(|held| fits(wanted, held))).count()
@@ -70,14 +70,14 @@ impl Degree {
     }
 }
 
-/// What is weighed of an image cache.
+/// The fields of an image cache that the matching uses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeighedCache {
     /// The gateway's id of the image cache.
     pub id: CacheId,
     /// The cloud's id of the image cache.
     pub eci_cache_id: Option<String>,
-    /// In which cloud account it is.
+    /// The cloud account that it is in.
     pub account: String,
     /// The name of the image cache.
     pub name: String,
@@ -87,14 +87,14 @@ pub struct WeighedCache {
     pub status: Status,
     /// The size in GiB.
     pub size_gib: i32,
-    /// What it holds. A text that is no reference matches nothing, and is not here.
+    /// The images that it holds. Texts that are not valid references match nothing, and are left out.
     pub images: Vec<ImageRef>,
     /// When the image cache was created.
     pub created_at: Instant,
 }
 
 impl WeighedCache {
-    /// The references among these texts.
+    /// The valid references among these texts.
     pub fn held(images: &[String]) -> Vec<ImageRef> {
         images.iter().filter_map(|image| image.parse().ok()).collect()
     }
@@ -109,19 +109,19 @@ pub struct Candidate<'a> {
     pub fits: bool,
     /// The match degree.
     pub degree: Degree,
-    /// The ephemeral storage less the cache's size, in GiB; below zero where it does not fit.
+    /// The ephemeral storage less the cache's size, in GiB; negative if it does not fit.
     pub size_difference_gib: i32,
-    /// Whether as many images match exactly as must.
+    /// Whether enough images match exactly.
     pub matches_enough: bool,
 }
 
 impl Candidate<'_> {
-    /// Whether the matching would take it, if no better one is there.
+    /// Whether the matching would take it if there is no better one.
     pub fn can_win(&self) -> bool {
         self.fits && self.matches_enough
     }
 
-    /// Smaller is better. The id is the last word: two caches may be of one instant.
+    /// Smaller is better. The id breaks ties between caches created at the same instant.
     fn rank(&self) -> impl Ord + use<> {
         let Degree { exact, repository } = self.degree;
         let newest = std::cmp::Reverse((exact, repository));
@@ -134,7 +134,7 @@ impl Candidate<'_> {
 pub struct Ranking<'a> {
     /// Every candidate, the best first.
     pub candidates: Vec<Candidate<'a>>,
-    /// The one that would be taken: the first of them that can win.
+    /// The cache that would be taken: the first candidate that can win.
     pub winner: Option<&'a WeighedCache>,
 }
 
@@ -159,12 +159,12 @@ fn candidate<'a>(wanted: &MatchQuery, cache: &'a WeighedCache) -> Option<Candida
     })
 }
 
-/// Describe's `MatchImage`: the caches that match, the best first, and among equals the newest.
+/// Implements the `MatchImage` of DescribeImageCaches: the caches that match, the best first, and among equals the
+/// newest.
 ///
-/// With `full` (`ImageFullMatch`) only those that hold every image exactly. With `count`
-/// (`ImageMatchCountRequest`) only those that hold at least that many of the images exactly; sources disagree
-/// about what it counts, and this is how we read it. Looks at neither status, region nor size: Describe has
-/// filters of their own for them.
+/// With `full` (`ImageFullMatch`) only those that hold every image exactly. With `count` (`ImageMatchCountRequest`)
+/// only those that hold at least that many of the images exactly; sources disagree about what it counts, and this is
+/// how we read it. It ignores status, region and size: Describe has separate filters for them.
 pub fn matching_caches<'a>(
     caches: &'a [ImageCache],
     images: &[ImageRef],

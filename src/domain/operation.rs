@@ -1,9 +1,9 @@
-//! One durable intent towards the cloud: what is kept of it, and the words for it.
+//! One durable intent towards the cloud: what is stored of it, and its vocabulary.
 //!
-//! What to do about it is decided in [`rule`], by the little that [`Progress`] holds; the strings stay here.
+//! [`rule`] decides what to do about it, from the few values in [`Progress`]; the strings stay here.
 //!
-//! What must stay true: the ClientToken is the operation's id and generation, never another one; an operation
-//! that waits for another one is never sent.
+//! What must stay true: the ClientToken is always the operation's id and generation; an operation that waits for
+//! another one is never sent.
 
 pub mod dry_run;
 mod owed;
@@ -20,16 +20,16 @@ use super::identity::caller::TeamId;
 use super::ids::{CacheId, OperationId};
 use super::image_cache::spec::{ImageCacheChanges, ImageCacheSpec};
 
-/// The cloud's word for a ClientToken that it knows with other parameters.
+/// The cloud's error code for a ClientToken that it knows with other parameters.
 const MISMATCH: &str = "IdempotentParameterMismatch";
-/// How the cloud's codes begin for a time of signing that it does not take.
+/// The prefix of the cloud's error codes for a signing time that it does not accept.
 const BAD_TIME: &str = "InvalidTimeStamp";
-/// The code in the record of a create that was ended before the cloud had heard of it.
+/// The code in the record of a create that was ended before it was sent to the cloud.
 pub const WITHDRAWN: &str = "withdrawn";
-/// The code in the record of a create whose image cache at the cloud is another one's here.
+/// The code in the record of a create whose image cache at the cloud already belongs to another row here.
 pub const TAKEN: &str = "image_cache_taken";
 
-/// What is intended.
+/// What an operation does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperationKind {
     /// CreateImageCache.
@@ -41,7 +41,7 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
-    /// The word in REST and the database.
+    /// The word for it in REST and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -50,30 +50,30 @@ impl OperationKind {
         }
     }
 
-    /// The kind of that word.
+    /// The kind with that word.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Create, Self::Update, Self::Delete].into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
-/// Where an operation stands.
+/// The state of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperationState {
-    /// Recorded, and not begun before an earlier one on the same cache has ended.
+    /// Recorded; it starts when an earlier operation on the same cache has ended.
     Waiting,
     /// Recorded; the cloud's answer is outstanding or unknown.
     Running,
     /// The cloud did it.
     Succeeded,
-    /// The cloud refused it, or it was withdrawn before the cloud had heard of it.
+    /// The cloud refused it, or it was withdrawn before it was sent to the cloud.
     Refused,
 }
 
 impl OperationState {
-    /// Every state, in the order of a life.
+    /// Every state, in the order of an operation's life.
     pub const ALL: [Self; 4] = [Self::Waiting, Self::Running, Self::Succeeded, Self::Refused];
 
-    /// The word in the database.
+    /// The word for it in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -83,62 +83,62 @@ impl OperationState {
         }
     }
 
-    /// The state of that word.
+    /// The state with that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
     }
 
-    /// Whether something is still to come of it.
+    /// Whether it has not ended yet.
     pub fn is_open(self) -> bool {
         !self.is_over()
     }
 
-    /// Whether nothing more comes of it.
+    /// Whether it has ended.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Succeeded | Self::Refused)
     }
 }
 
-/// One durable intent, as kept.
+/// One durable intent, as stored.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// Ours; also what the cloud's tag carries.
+    /// The gateway's id of the operation; also the value of its tag at the cloud.
     pub id: OperationId,
-    /// Whose.
+    /// The team that owns it.
     pub team: TeamId,
-    /// On which cache.
+    /// The image cache that it is about.
     pub cache: CacheId,
     /// The build that it makes (create, update) or ends (delete).
     pub generation: i32,
-    /// How far it is; holds its kind.
+    /// How far it has got, and its kind.
     pub progress: Progress,
-    /// Where it stands.
+    /// Its state.
     pub state: OperationState,
-    /// What the cache shall be: for a delete, what it is.
+    /// The requested state of the cache; for a delete, its present one.
     pub spec: ImageCacheSpec,
-    /// For an update: only what shall be different, and only that is sent.
+    /// For an update: only the fields to change, and only these are sent.
     pub changes: Option<ImageCacheChanges>,
-    /// Tags of ours that say whose it is, for as many as find room; the same in every attempt.
+    /// Our tags that name the owner, as many as fit; the same in every attempt.
     pub marks: Vec<(String, String)>,
-    /// Why the cloud refused; while it runs, a refusal that is held until an earlier attempt is settled.
+    /// Why the cloud refused it; while it runs, a refusal that is held until an earlier attempt is settled.
     pub error: Option<CloudError>,
     /// The cloud's RequestId of the deciding call.
     pub provider_request_id: Option<String>,
-    /// Who asked.
+    /// The subject that asked for it.
     pub subject: String,
-    /// With which credential.
+    /// The credential that was used.
     pub credential: Option<String>,
-    /// In which request.
+    /// The id of the request.
     pub request_id: String,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Instant,
     /// When it ended.
     pub finished_at: Option<Instant>,
 }
 
 impl Operation {
-    /// The word in REST: `quarantined` where the cloud knows the token with other parameters, and nothing is
-    /// sent any more before it is clear what became of it.
+    /// Its state in REST: `quarantined` if the cloud knows the token with other parameters, and nothing is sent until
+    /// it is clear what happened to it.
     pub fn public_state(&self) -> &'static str {
         match (self.state, self.progress.held) {
             (OperationState::Running, Some(HoldReason::Mismatch)) => "quarantined",
@@ -148,10 +148,10 @@ impl Operation {
 }
 
 impl CallOutcome {
-    /// What a fault says about the attempt that it ended. `sure`: the time that it was signed with is not in doubt.
+    /// What an error says about the attempt that it ended. `sure`: the time that it was signed with is not in doubt.
     pub fn of_fault(fault: &CallError, kind: OperationKind, sure: bool) -> Self {
         match fault {
-            // Our clock's fault, and it is known that it may be wrong: the same request is taken by and by.
+            // Our clock is at fault, and we know that it may be wrong: the same request will be accepted later.
             CallError::Refused(error) if !sure && error.code.starts_with(BAD_TIME) => Self::NotDone,
             CallError::Refused(error) if kind != OperationKind::Create && error.code == "OperationConflict" => {
                 Self::Busy

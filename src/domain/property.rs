@@ -1,20 +1,20 @@
-//! How properties are tried: the same values in every run, and of those that fail the smallest is shown.
+//! Runs property tests: with the same values in every run, and reporting the smallest value that fails.
 //!
-//! Nothing is written beside the sources: a value that failed once becomes a line in a table of its own. Who looks
-//! further sets `PROPTEST_CASES` (256 is what stands in the tests, 2560 ten times as many) and `PROPTEST_RNG_SEED`
-//! (any number: other values).
+//! No file is written: a value that failed once becomes a row of a table in the test. To search further, set
+//! `PROPTEST_CASES` (256 is the number in the tests, 2560 ten times as many) and `PROPTEST_RNG_SEED` (any number, for
+//! other values).
 //!
-//! Who calls it: tests beside the code, on every floor.
+//! Called by the tests beside the code, on every floor.
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngSeed, TestCaseResult, TestRunner};
 
-/// How many cases the library tries where nobody says anything.
+/// The library's default number of cases.
 const USUAL: u32 = 256;
-/// Any number will do: it must only stay.
+/// Any number will do, as long as it stays the same.
 const SEED: u64 = 2_026;
 
-/// Tries the property with so many values; panics with the smallest for which it does not hold.
+/// Tests the property with so many values; panics with the smallest for which it does not hold.
 #[track_caller]
 pub(crate) fn holds<S: Strategy>(cases: u32, values: S, property: impl Fn(S::Value) -> TestCaseResult) {
     if let Err(failure) = TestRunner::new(config(cases)).run(&values, property) {
@@ -23,7 +23,7 @@ pub(crate) fn holds<S: Strategy>(cases: u32, values: S, property: impl Fn(S::Val
 }
 
 fn config(cases: u32) -> Config {
-    // Both are what the environment says, where it says something.
+    // Both come from the environment if it sets them.
     let Config { cases: wanted, rng_seed, .. } = Config::default();
     let rng_seed = match rng_seed {
         RngSeed::Random => RngSeed::Fixed(SEED),

@@ -1,17 +1,19 @@
-//! Comparing the cloud with the rows: what a difference means, for caches at rest. (Those in motion are the tracker's.)
+//! Compares the cloud with the rows: what a difference means for a cache at rest. (The tracker follows those in
+//! motion.)
 //!
-//! What must stay true: a list is no proof of absence, so a cache counts as gone only after two looks by its id, apart
-//! from each other, that found nothing; that one is no longer ready, or has not failed after all, is believed only when
-//! a second look shows it, too; a row that changed while the cloud was read is not judged by what was read; a
-//! cache that the cloud lets go of by its own rules is never called lost; where too much vanishes at once, nothing is
-//! judged; what has ended here and is shown by the cloud goes on.
+//! What must stay true: a list is no proof of absence, so a cache counts as gone only after two lookups by its id, some
+//! time apart, that found nothing; that a cache is no longer ready, or has not failed after all, is believed only if a
+//! second lookup says so, too; a row that changed while the cloud was being read is not judged by what was read; a
+//! cache that the cloud removes by its own rules is never called lost; if too many vanish at once, nothing is judged; a
+//! cache that has ended here and is listed by the cloud becomes active again.
 //!
-//! The rooms: this page judges caches that vanished, those that came back and those that will expire; [`census`]
-//! whether a list is believed; [`verdict`] whether what it shows is; [`drift`] what was changed past the gateway; [`unmanaged`] caches that no row knows.
+//! The parts: this file judges caches that vanished, those that came back and those that will expire; [`census`]
+//! whether a list is believed; [`verdict`] whether its contents are; [`drift`] what was changed outside the gateway;
+//! [`unmanaged`] caches that have no row.
 //!
-//! What follows for the row is decided and written where every change of a row is: in [`super::transition`].
+//! The resulting row is decided and written where every change of a row is: in [`super::transition`].
 //!
-//! Who calls it: `app::reconciler`. What it does not do: look, or write.
+//! Called by `app::reconciler`. It neither reads the cloud nor writes rows.
 
 use chrono::Duration;
 
@@ -34,35 +36,36 @@ use verdict::{Facts, Verdict};
 
 /// How long the cloud keeps a failed cache.
 pub const FAILED_KEPT: Duration = Duration::days(1);
-/// The quota counts as under pressure from that share of it on, in percent.
+/// The quota counts as under pressure from this share on, in percent.
 const PRESSURE_PERCENT: i64 = 95;
 
 /// The settings of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComparisonTimings {
-    /// How far apart the two looks are that prove an absence, and how long a change may be missing from the lists.
+    /// How far apart the two lookups that prove an absence must be, and how long a change may be missing from the
+    /// lists.
     pub list_lag: Duration,
-    /// How long before its retention ends consumers hear that a cache will expire.
+    /// How long before the end of its retention an event announces that a cache will expire.
     pub expiring_within: Duration,
 }
 
-/// What a list means for a cache that it shows.
+/// What a list means for a cache that it contains.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Listed {
-    /// Nothing that is not known.
+    /// Nothing new.
     Nothing,
-    /// A look by its id must show it, too.
+    /// A lookup by its id must confirm it.
     LookById,
-    /// This is to be written.
+    /// This change is to be written.
     Change(Box<Change>),
 }
 
-/// How full the account's region is.
+/// How full the account's quota in the region is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fill {
-    /// Caches that the cloud lists: the more of this list and the one before.
+    /// Caches that the cloud lists: the larger number of this list and the one before.
     pub listed: i64,
-    /// The most that it takes; none if the cloud does not say.
+    /// The quota; none if the cloud does not say.
     pub quota: Option<i64>,
 }
 
@@ -73,7 +76,7 @@ impl Fill {
     }
 }
 
-/// Which way a cache vanished: the status it comes to, and the reason on its transition and event.
+/// How a cache vanished: the status that it gets, and the reason on its transition and event.
 ///
 /// A failed cache keeps its status, whoever removed it: `failed` says all that matters.
 pub fn fate(cache: &ImageCache, now: Instant, fill: Fill) -> (Status, &'static str) {
@@ -88,19 +91,19 @@ pub fn fate(cache: &ImageCache, now: Instant, fill: Fill) -> (Status, &'static s
     }
 }
 
-/// A look by id did not find a cache at rest. Two of them, apart from each other, end it; `None` while the second comes
-/// too soon to count.
+/// A lookup by id did not find a cache at rest. Two of them, some time apart, end it; `None` while the second comes too
+/// soon to count.
 pub fn missed(before: &ImageCache, now: Instant, fill: Fill, rule: &ComparisonTimings) -> Option<Change> {
     let missed = read_at(before, now, rule).is_missed();
     missed.then(|| change::miss_at_rest(before, fate(before, now, fill), now))
 }
 
-/// Whether a list shows a cache at rest so that a look by its id must show it, too ([`confirmed`]).
+/// Whether a list reports a cache at rest in a state that a lookup by its id must confirm ([`confirmed`]).
 pub fn is_unlikely(before: &ImageCache, seen: &Observation) -> bool {
     facts(before, false).is_unlikely(Status::from_provider(&seen.status))
 }
 
-/// What a list, read at `seen_at`, means for a cache that it shows.
+/// What a list, read at `seen_at`, means for a cache that it contains.
 pub fn listed(
     before: &ImageCache,
     seen: &Observation,
@@ -116,8 +119,8 @@ pub fn listed(
     change.map_or(Listed::Nothing, |change| Listed::Change(Box::new(change)))
 }
 
-/// A look by its id, at `seen_at`, showed a cache of which a list had shown what is unlikely: what is to be written, if
-/// anything.
+/// A lookup by its id, at `seen_at`, confirmed the unlikely state that a list had reported: returns the change to
+/// write, if any.
 pub fn confirmed(
     before: &ImageCache,
     seen: &Observation,
@@ -128,8 +131,8 @@ pub fn confirmed(
     comes_back(before, seen, seen_at, now, rule).or_else(|| compare(before, seen, seen_at, now, rule))
 }
 
-/// A look by its id, at `seen_at`, showed a cache that has ended or failed here: it goes on. `None` where it has not,
-/// or so lately that the cloud may still show what was before.
+/// A lookup by its id, at `seen_at`, found a cache that has ended or failed here: it becomes active again. `None` if it
+/// has not ended, or so recently that the cloud may still report its old state.
 pub fn comes_back(
     before: &ImageCache,
     seen: &Observation,
@@ -141,7 +144,7 @@ pub fn comes_back(
     (verdict == Verdict::GoesOn).then(|| change::revive(before, seen, now, rule.list_lag))
 }
 
-/// A look by its id, at `seen_at`, showed a cache at rest: what is to be written, if anything.
+/// A lookup by its id, at `seen_at`, found a cache at rest: returns the change to write, if any.
 pub fn compare(
     before: &ImageCache,
     seen: &Observation,
@@ -153,7 +156,7 @@ pub fn compare(
     (verdict == Verdict::Compare).then(|| difference(before, seen, now, rule)).flatten()
 }
 
-/// What the cloud shows of a cache at rest otherwise than the row says.
+/// The change for a cache at rest that the cloud reports otherwise than the row says.
 fn difference(before: &ImageCache, seen: &Observation, now: Instant, rule: &ComparisonTimings) -> Option<Change> {
     let observed = change::observe_at_rest(before, seen, now, rule.list_lag);
     if observed.as_ref().is_some_and(|change| change.moved.is_some()) {
@@ -167,7 +170,7 @@ fn difference(before: &ImageCache, seen: &Observation, now: Instant, rule: &Comp
     Some(change::drifted(&shown, drift, now))
 }
 
-/// Whether consumers are to hear, once for each end of retention, that a cache will expire.
+/// The change that announces, once for each end of retention, that a cache will expire.
 pub fn expiring(before: &ImageCache, now: Instant, rule: &ComparisonTimings) -> Option<Change> {
     let end = before.expires_at.filter(|end| *end > now && *end <= now + rule.expiring_within)?;
     if !matches!(before.status, Status::Ready | Status::UpdateFailed) || before.reconciled.expiry_told == Some(end) {
@@ -176,12 +179,12 @@ pub fn expiring(before: &ImageCache, now: Instant, rule: &ComparisonTimings) -> 
     Some(change::expiring(before, end, now))
 }
 
-/// Whether nobody follows it any more.
+/// Whether it has ended, so that nothing follows it any more.
 pub fn has_ended(cache: &ImageCache) -> bool {
     facts(cache, false).has_ended()
 }
 
-/// The row, as it is judged by what was read at `seen_at`.
+/// The facts of the row, for judging what was read at `seen_at`.
 fn read_at(cache: &ImageCache, seen_at: Instant, rule: &ComparisonTimings) -> Facts {
     facts(cache, seen_at >= cache.updated_at + rule.list_lag)
 }

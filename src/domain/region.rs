@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A region id: lower-case letters, digits and dashes, at most 32 characters.
 ///
-/// The form is checked, not membership in a list: new regions open without our help.
+/// Only the form is checked, not membership in a list, so that new regions work without a change here.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Region(String);

@@ -1,11 +1,12 @@
-//! How one image cache moves.
+//! How the status of one image cache changes.
 //!
-//! Every change of a row goes through [`core::step`], whoever brings it: an operation's outcome, a look of the tracker,
-//! a finding of the reconciler, and the simulation, which runs it as it is. [`change`] reduces a row to what is decided
-//! by, and writes what follows into it; [`reason`] has the words that its transitions give.
+//! Every change of a row goes through [`core::step`], whatever its source: an operation's outcome, a lookup by the
+//! tracker, a finding of the reconciler, or the simulation, which runs the same code. [`change`] reduces a row to the
+//! facts that decide, and writes the result into it; [`reason`] has the reasons that its transitions give.
 //!
-//! Who calls it: [`super::reconcile`], [`super::poll`] and `app`. What it does not do: write to the database, or make a
-//! row: that does who records a create, or takes a cache over ([`super::reconcile::adoption`]).
+//! Called by [`super::reconcile`] and `app`; [`super::poll`] decides which of its changes are worth a write. It does
+//! not write to the database, and does not create rows: recording a create or adopting a cache
+//! ([`super::reconcile::adoption`]) does that.
 
 pub mod change;
 pub mod core;

@@ -1,4 +1,4 @@
-//! Deliveries: events on their way to webhook endpoints ([`self::endpoint`]), and the attempts at them.
+//! Deliveries: events on their way to webhook endpoints ([`self::endpoint`]), and the attempts to deliver them.
 
 use super::clock::Instant;
 use super::ids::{DeliveryId, EndpointId, EventId};
@@ -8,26 +8,26 @@ pub mod health;
 pub mod retry;
 pub mod scheduler;
 
-/// Where a delivery stands.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
     /// Due now or later.
     Waiting,
-    /// In a worker's hands.
+    /// Claimed by a worker.
     Leased,
-    /// Received.
+    /// The receiver accepted it.
     Delivered,
-    /// Given up: the dead letter.
+    /// Given up after the last attempt: the dead letter.
     Exhausted,
-    /// Its endpoint is gone.
+    /// Its endpoint was deleted.
     Cancelled,
 }
 
 impl DeliveryState {
-    /// Every state; its place is the number in the database.
+    /// Every state; the index is the number in the database.
     pub const ALL: [Self; 5] = [Self::Waiting, Self::Leased, Self::Delivered, Self::Exhausted, Self::Cancelled];
 
-    /// The word in REST.
+    /// The word for it in REST.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -49,7 +49,7 @@ impl DeliveryState {
         }
     }
 
-    /// The state of that number.
+    /// The state with that number.
     pub fn from_number(number: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.number() == number)
     }
@@ -58,19 +58,19 @@ impl DeliveryState {
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Ours.
+    /// The gateway's id of the delivery.
     pub id: DeliveryId,
-    /// Which event; its id is the `webhook-id`.
+    /// The event; its id is the `webhook-id`.
     pub event: EventId,
     /// The event's type.
     pub event_type: String,
-    /// Which endpoint.
+    /// The endpoint that it goes to.
     pub endpoint: EndpointId,
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
-    /// How many attempts were begun.
+    /// How many attempts were started.
     pub attempts: i16,
-    /// When the next one is due, while it waits.
+    /// When the next attempt is due, while it waits.
     pub next_attempt_at: Option<Instant>,
     /// When it ended.
     pub finished_at: Option<Instant>,
@@ -78,24 +78,24 @@ pub struct Delivery {
     pub created_at: Instant,
     /// The last attempt's HTTP status.
     pub last_http_status: Option<i16>,
-    /// The last attempt's coarse reason, where it failed.
+    /// The general reason of the last attempt's failure.
     pub last_error: Option<String>,
 }
 
 /// One attempt at a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryAttempt {
-    /// From 1.
+    /// The number of the attempt, from 1.
     pub number: i16,
     /// `delivered`, `failed`, `gone`, `refused` or `worker_lost`.
     pub outcome: String,
-    /// The answer's status, where there was one.
+    /// The HTTP status of the answer, if there was one.
     pub http_status: Option<i16>,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<i32>,
-    /// The beginning of the answer's body; at most 256 bytes, as text; more where a version of before kept it.
+    /// The beginning of the answer's body as text: at most 256 bytes, or more if an earlier version stored it.
     pub response: Option<String>,
-    /// A coarse reason, where it failed.
+    /// The general reason, if it failed.
     pub error: Option<String>,
     /// When it ended.
     pub at: Instant,

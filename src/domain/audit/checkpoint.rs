@@ -1,4 +1,4 @@
-//! Checkpoints: what is signed about the audit's Merkle tree at one size (C2SP tlog-checkpoint).
+//! Checkpoints: the signed statement about the audit's Merkle tree at one size (C2SP tlog-checkpoint).
 //!
 //! The text of the note, each line ended by a line feed:
 //!
@@ -11,8 +11,8 @@
 //! at 2026-03-01T08:00:00.000000Z                     when
 //! ```
 //!
-//! The last three are extension lines of ours: with `previous` a missing checkpoint is found, and `through` is where the
-//! sealer goes on, which nobody without the key can move.
+//! The last three are extension lines of ours: `previous` makes a missing checkpoint detectable, and `through` is where
+//! the sealer continues, which nobody without the key can move.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -20,18 +20,18 @@ use chrono::SecondsFormat;
 
 use crate::domain::clock::Instant;
 
-/// The content of a checkpoint, which is signed.
+/// The signed content of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The name of the log.
     pub origin: String,
-    /// How many leaves it covers.
+    /// The number of leaves that it covers.
     pub size: i64,
-    /// The root's hash.
+    /// The hash of the tree's root.
     pub root: [u8; 32],
     /// The tree size of the previous checkpoint; 0 for the first.
     pub previous: i64,
-    /// Transaction and number of the last row that was looked at.
+    /// Transaction and number of the last row that was read.
     pub through: (i64, i64),
     /// When the checkpoint was created.
     pub at: Instant,
@@ -52,7 +52,7 @@ impl Checkpoint {
         )
     }
 
-    /// The checkpoint of a text; none if it is not exactly what [`Checkpoint::text`] writes.
+    /// Parses a checkpoint; none if the text is not exactly what [`Checkpoint::text`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         let lines: Vec<&str> = text.lines().collect();
         let [origin, size, root, previous, through, at] = lines[..] else { return None };
@@ -65,12 +65,12 @@ impl Checkpoint {
             through: (transaction.parse().ok()?, number.parse().ok()?),
             at: chrono::DateTime::parse_from_rfc3339(at.strip_prefix("at ")?).ok()?.to_utc(),
         };
-        // One spelling only.
+        // Only one spelling is valid.
         (read.text() == text && read.size >= 0).then_some(read)
     }
 }
 
-/// Whether a text can be an origin, and the name of a key: no spaces, no plus, at most 255 characters.
+/// Whether a text can be an origin, and a key name: no spaces, no plus, at most 255 characters.
 pub fn is_origin(text: &str) -> bool {
     let fits = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
     (1..=255).contains(&text.len()) && text.chars().all(fits)

@@ -1,8 +1,8 @@
-//! Which parameters of a request its audit entry shows, and which it keeps as a keyed hash only.
+//! Which parameters of a request its audit entry contains in plain text, and which only as a keyed hash.
 //!
-//! What must stay true: a value is shown only under a name of the list; a name that is not ours is never shown either
-//! (a secret in the wrong place may stand there), all such pairs together have one hash under `other`. Equal values
-//! have equal hashes, so that an auditor who is told a value can find it.
+//! What must stay true: a value is stored in plain text only under a name on the list; an unknown name is not stored
+//! either (a secret in the wrong place may be there), all such pairs share one hash under `other`. Equal values have
+//! equal hashes, so that an auditor who knows a value can find it.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::domain::identity::caller::Provenance;
 use crate::domain::identity::issuer::DEFAULT;
 use crate::domain::image_cache::spec::fields::{ALL, AuditForm, Field};
 
-/// Names whose values are shown: none of them can hold a secret. Query, body and the cloud's own API; those of the
-/// fields of a spec stand in their table.
+/// Names whose values are stored in plain text, because none of them can hold a secret: of the query, the body and the
+/// cloud's own API. Those of the fields of a spec are in their table.
 const SHOWN: &[&str] = &[
     "team",
     "cloud_account",
@@ -74,7 +74,7 @@ const SHOWN: &[&str] = &[
     "ImageFullMatch",
     "ImageMatchCountRequest",
 ];
-/// Names of ours whose values are kept as hashes.
+/// Known names whose values are stored as hashes.
 const HASHED: &[&str] = &[
     "description",
     "secret",
@@ -101,8 +101,8 @@ const HASHED: &[&str] = &[
     "ClientToken",
     "NextToken",
 ];
-/// Names of the list whose values are numbers, truths or instants: anything else under them is a mistake, and may be a
-/// secret.
+/// Names on the list whose values are numbers, booleans or instants: anything else under them is a mistake, and may be
+/// a secret.
 const PLAIN: &[&str] = &[
     "generation",
     "dry_run",
@@ -128,10 +128,10 @@ const PLAIN: &[&str] = &[
     "ImageFullMatch",
     "ImageMatchCountRequest",
 ];
-/// The longest value that is shown, in characters.
+/// The longest value that is stored in plain text, in characters.
 const LONGEST: usize = 256;
 
-/// What is kept of `asked`, names and values as they were sent; `hash` makes a keyed hash.
+/// What is stored of `asked`, the names and values as they were sent; `hash` makes a keyed hash.
 pub fn recorded(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> BTreeMap<String, String> {
     let mut found: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut other = Vec::new();
@@ -159,8 +159,8 @@ pub fn recorded(asked: &[(String, String)], hash: impl Fn(&[u8]) -> String) -> B
     kept
 }
 
-/// What is kept of a token of another issuer than that of the settings: which issuer and rule accepted it, and the
-/// claims that the rule notes, each under its JSON pointer.
+/// What is stored about a token of an issuer other than that of the settings: which issuer and rule accepted it, and
+/// the claims that the rule records, each under its JSON pointer.
 pub fn of_token(provenance: &Provenance) -> BTreeMap<String, String> {
     if provenance.issuer == DEFAULT {
         return BTreeMap::new();
@@ -170,7 +170,7 @@ pub fn of_token(provenance: &Provenance) -> BTreeMap<String, String> {
     rows.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).chain(noted).collect()
 }
 
-/// Whether it can be a number, a truth or an instant, and nothing else.
+/// Whether the text can only be a number, a boolean or an instant.
 fn is_plain(text: &str) -> bool {
     let number = text.len() <= 35
         && text.starts_with(|first: char| first.is_ascii_digit() || first == '-')
@@ -178,7 +178,7 @@ fn is_plain(text: &str) -> bool {
     number || text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
 }
 
-/// The name of ours that `name` is: `Tag.1.Key` is `Tag`.
+/// The known name that `name` belongs to: `Tag.1.Key` is `Tag`.
 fn known(name: &str) -> Option<&'static str> {
     let head = name.split('.').next().unwrap_or_default();
     let is = |known: &str| known == name || known == head;
@@ -186,7 +186,7 @@ fn known(name: &str) -> Option<&'static str> {
     of_field.or_else(|| SHOWN.iter().chain(HASHED).copied().find(|known| is(known)))
 }
 
-/// The field of a spec that has this name, in REST or in the cloud's own API.
+/// The field of a spec with this name, in REST or in the cloud's own API.
 fn field(name: &str) -> Option<&'static Field> {
     ALL.iter().copied().find(|field| field.name == name || field.parameter() == name)
 }

@@ -1,9 +1,9 @@
-//! An audit entry as its row holds it, and the canonical bytes of the whole row: what a leaf of the Merkle tree is made of.
+//! An audit entry as its row stores it, and the canonical bytes of the whole row, which make a leaf of the Merkle tree.
 //!
 //! # The bytes, version 1
 //!
 //! Numbers are big-endian. A *text* is its length in bytes as 4 bytes, then UTF-8. Every field of the body begins with
-//! one byte: 0 it is absent (nothing follows), 1 it is there. The body, in this order:
+//! one byte: 0 if it is absent (nothing follows), 1 if it is present. The body, in this order:
 //!
 //! | field | value |
 //! |---|---|
@@ -17,9 +17,9 @@
 //! | `provider_request_id` | text |
 //! | `parameters` | 4 bytes: how many; then name and value of each as texts, sorted by the names' bytes |
 //!
-//! The *stamp* is HMAC-SHA256 of the byte 1 and the body, under the audit key's stamping key.
-//! The *leaf data* are the byte 1, the number (`seq`, 8 bytes), the transaction (`txid`, 8 bytes), the body, and the stamp
-//! as a field (0, or 1 and its bytes as a text). The leaf's hash is SHA-256 of the byte 0 and the leaf data (RFC 6962).
+//! The *stamp* is HMAC-SHA256 of the byte 1 and the body, under the audit key's stamping key. The *leaf data* are the
+//! byte 1, the number (`seq`, 8 bytes), the transaction (`txid`, 8 bytes), the body, and the stamp as a field (0, or 1
+//! and its bytes as a text). The leaf's hash is SHA-256 of the byte 0 and the leaf data (RFC 6962).
 //!
 //! What must stay true: two rows that differ in any column have different bytes; the bytes of version 1 never change.
 
@@ -65,14 +65,14 @@ pub struct AuditBody {
 /// A whole row of `audit_entries`; as JSON, one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {
-    /// `seq`: the order in which numbers were given out, not that of the commits.
+    /// `seq`: the order in which numbers were assigned, not the order of the commits.
     pub number: i64,
-    /// The transaction that wrote it; 0 for rows from before there were stamps.
+    /// The transaction that wrote it; 0 for rows written before stamps existed.
     pub txid: i64,
-    /// Everything that the gateway knew.
+    /// All fields that the gateway itself writes.
     #[serde(flatten)]
     pub body: AuditBody,
-    /// Who wrote it; none for rows from before there were stamps.
+    /// The HMAC over the body, which proves that the gateway wrote it; none for rows written before stamps existed.
     #[serde(with = "text::base64")]
     pub stamp: Option<Vec<u8>>,
 }

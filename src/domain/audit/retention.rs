@@ -1,8 +1,9 @@
-//! Which leaves have lost their entries to retention: ranges, as an audit entry of its own tells them.
+//! Which leaves have lost their entries to retention: ranges of leaves, as recorded in an audit entry of their own.
 //!
-//! When a month is dropped, an entry of the action [`DROPPED`] is written in the same transaction. It names all leaves
-//! whose entries were ever dropped, so that the newest such entry is enough, and older ones may be dropped themselves.
-//! Only who has the audit key can make one that gets sealed: a deleted row cannot be passed off as retention.
+//! When a month is dropped, an entry with the action [`DROPPED`] is written in the same transaction. It names all
+//! leaves whose entries were ever dropped, so that the newest such entry is enough, and older ones may be dropped
+//! themselves. Only the holder of the audit key can write one that gets sealed: a deleted row cannot be passed off as
+//! retention.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -13,7 +14,7 @@ pub const DROPPED: &str = "drop_audit_month";
 /// The parameter that holds the ranges.
 pub const LEAVES: &str = "leaves";
 
-/// Leaf indices as ranges in order, such as `0-119 130-150`; empty is the empty text.
+/// Leaf indices as ranges in order, such as `0-119 130-150`; the empty text means none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leaves(Vec<RangeInclusive<i64>>);
 
@@ -36,7 +37,7 @@ impl Leaves {
         }
     }
 
-    /// Makes one range of this one and the next, if nothing lies between them.
+    /// Merges this range with the next, if nothing is between them.
     fn join(&mut self, at: usize) {
         if let Some(next) = self.0.get(at + 1)
             && *next.start() == self.0[at].end() + 1
@@ -46,7 +47,7 @@ impl Leaves {
         }
     }
 
-    /// Whether it holds this leaf.
+    /// Whether it contains this leaf.
     pub fn contains(&self, leaf: i64) -> bool {
         let after = self.0.partition_point(|range| *range.start() <= leaf);
         after > 0 && *self.0[after - 1].end() >= leaf

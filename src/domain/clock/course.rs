@@ -1,45 +1,45 @@
-//! The course of the time that the gateway goes by, as the readings of a shared clock set it; and which readings are
-//! not believed.
+//! The time that the gateway uses, as readings of a shared clock set it, and which readings are not believed.
 //!
-//! What must stay true: one clock alone never moves the time by a leap. Three are compared: the shared one (the
-//! database's), how long this machine has been up ([`Uptime`](super::Uptime), which counts on while it is suspended),
-//! and the machine's own. A reading that differs by at most [`DRIFT`] from where the uptime puts it corrects the time
-//! at once. A leap is believed once it has lasted: for [`LASTS`] where the machine's clock says the same (everybody's
-//! clock was wrong before, or a pause that the machine itself did not notice), for [`LASTS_ALONE`] where it does not.
-//! Meanwhile the time goes on by the uptime, and is in doubt.
+//! What must stay true: one clock alone never makes the time jump. Three are compared: the shared one (the database's),
+//! how long this machine has been up ([`Uptime`](super::Uptime), which counts on while it is suspended), and the
+//! machine's own. A reading that differs by at most [`DRIFT`] from where the uptime puts it corrects the time at once.
+//! A jump is believed once it has lasted: for [`LASTS`] if the machine's clock agrees (everybody's clock was wrong
+//! before, or the machine did not notice a pause), for [`LASTS_ALONE`] if it does not. Meanwhile the time advances by
+//! the uptime, and is in doubt.
 //!
-//! The first reading is taken as it is, for all gateways must begin by the same time; but it is in doubt for as long,
-//! where the machine's clock says otherwise: a gateway that starts during a leap must not forget by it, nor is it sure
-//! how long ago something was ([`Course::is_sure`]). The cloud's clock, which each of its answers shows, decides
-//! between the two at once where it agrees with the shared one: then it is the machine's that is wrong.
+//! The first reading is taken as it is, because all gateways must start with the same time. But if the machine's clock
+//! disagrees, it is in doubt for as long: a gateway that starts during a jump must not discard anything because of its
+//! age, and is not sure how long ago something was ([`Course::is_sure`]). The cloud's clock, which comes with each of
+//! its answers, settles this at once if it agrees with the shared one: then the machine's clock is wrong.
 //!
-//! What it does not do: tell a leap that lasts from the truth.
+//! What it cannot do: tell a jump that lasts from the truth.
 
 use chrono::Duration;
 
 use super::Instant;
 
-/// The most that a reading corrects at once: more than servers that take over from one another are apart.
+/// The most that a reading corrects at once: more than the clocks of database servers that take over from one another
+/// differ.
 pub const DRIFT: Duration = Duration::seconds(10);
-/// For how long a leap must last that the machine's own clock confirms.
+/// How long a jump must last if the machine's own clock confirms it.
 pub const LASTS: Duration = Duration::minutes(2);
-/// For how long a leap must last that the machine's own clock denies.
+/// How long a jump must last if the machine's own clock contradicts it.
 pub const LASTS_ALONE: Duration = Duration::hours(1);
 
 /// One reading of the shared clock.
 #[derive(Debug, Clone, Copy)]
 pub struct ClockReading {
-    /// What the shared clock said, put forward by half of what the reading took.
+    /// What the shared clock said, plus half of the time that the reading took.
     pub told: Instant,
-    /// Half of what the reading took: what lies within is no difference.
+    /// Half of the time that the reading took: a smaller difference does not count.
     pub half: Duration,
-    /// What the machine's own clock says.
+    /// The time of the machine's own clock.
     pub machine: Instant,
-    /// How long the course has run, by the uptime.
+    /// How long the course has run, by uptime.
     pub passed: Duration,
 }
 
-/// The time that is gone by.
+/// The time that the gateway uses.
 #[derive(Debug, Clone, Copy)]
 pub struct Course {
     /// What the time was when the course began, as far as is known.
@@ -49,12 +49,12 @@ pub struct Course {
     unsure: bool,
 }
 
-/// Another time than that of the monotonic or the machine's clock, which may turn out to be right.
+/// A time that differs from that of the uptime or of the machine's clock, and may turn out to be right.
 #[derive(Debug, Clone, Copy)]
 struct ClockDoubt {
-    /// What the time was, by that, when the course began.
+    /// What the time was, by that clock, when the course began.
     begun_at: Instant,
-    /// Since when it is told, on the course.
+    /// Since when it has been reported, as time since the course began.
     since: Duration,
     /// By how much it differs.
     by: Duration,
@@ -66,27 +66,27 @@ impl Course {
         Self { begun_at, doubt: None, unsure: false }
     }
 
-    /// The time, so long after the course began.
+    /// The time when `passed` has passed since the course began.
     pub fn at(&self, passed: Duration) -> Instant {
         self.begun_at.checked_add_signed(passed).unwrap_or(self.begun_at)
     }
 
-    /// Since when a clock differs that is not believed, if one does: so long after the course began.
+    /// Since when a clock that is not believed has differed, if one does: as time since the course began.
     pub fn doubted_since(&self) -> Option<Duration> {
         self.doubt.map(|doubt| doubt.since)
     }
 
-    /// By how much a clock differs that is not believed, if one does.
+    /// By how much a clock that is not believed differs, if one does.
     pub fn doubt(&self) -> Option<Duration> {
         self.doubt.map(|doubt| doubt.by)
     }
 
-    /// Whether the time is one that was not in doubt when it was set, or has lasted since.
+    /// Whether the time was not in doubt when it was first set, or has been confirmed since.
     pub fn is_sure(&self) -> bool {
         !self.unsure
     }
 
-    /// Takes the first reading; by how much it moved the time.
+    /// Takes the first reading, and returns by how much it moved the time.
     pub fn set(&mut self, reading: &ClockReading) -> Duration {
         let by = reading.told - reading.machine;
         let moved = self.correct(reading);
@@ -95,15 +95,14 @@ impl Course {
         moved
     }
 
-    /// A third clock says `third`: what was in doubt from the beginning is in doubt no more if it is by that clock,
-    /// too.
+    /// A third clock says `third`: if it agrees with the current time, the doubt from the first reading ends.
     pub fn confirm(&mut self, third: Instant, passed: Duration) {
         if self.unsure && (third - self.at(passed)).abs() <= DRIFT {
             (self.doubt, self.unsure) = (None, false);
         }
     }
 
-    /// Takes a further reading; by how much it moved the time.
+    /// Takes a further reading, and returns by how much it moved the time.
     pub fn learn(&mut self, reading: &ClockReading) -> Duration {
         let begun_at = reading.told - reading.passed;
         let by = begun_at - self.begun_at;
@@ -118,13 +117,13 @@ impl Course {
             return if by.abs() <= DRIFT { self.correct(reading) } else { Duration::zero() };
         }
         let leaps = by.abs() > DRIFT;
-        // What was in doubt from the beginning must last, too, after the clock has been elsewhere.
+        // A doubt from the first reading must last the full time again after the clock has been elsewhere.
         let by = if leaps { by } else { reading.told - reading.machine };
         self.doubt = (leaps || self.unsure).then_some(ClockDoubt { begun_at, since: reading.passed, by });
         if leaps { Duration::zero() } else { self.correct(reading) }
     }
 
-    /// Sets it, never adds to it: readings that come at once do not add up.
+    /// Sets the time, never adds to it: concurrent readings do not add up.
     fn correct(&mut self, reading: &ClockReading) -> Duration {
         let by = reading.told - reading.passed - self.begun_at;
         if by.abs() <= reading.half {
@@ -145,7 +144,7 @@ mod tests {
         Instant::UNIX_EPOCH + Duration::days(20_000)
     }
 
-    /// A reading after so many seconds; how far the shared clock and the machine's are off then.
+    /// A reading after so many seconds, with the offsets of the shared clock and of the machine's.
     fn reading(seconds: i64, shared: Duration, machine: Duration) -> ClockReading {
         let passed = Duration::seconds(seconds);
         let right = start() + passed;
@@ -206,7 +205,7 @@ mod tests {
         assert_eq!((off(&course, 0), course.doubt()), (NINE_DAYS, Some(NINE_DAYS)));
         course.learn(&reading(3, NINE_DAYS, Duration::zero()));
         assert_eq!((off(&course, 3), course.doubt()), (NINE_DAYS, Some(NINE_DAYS)));
-        // Back where the machine's clock was all the time: another leap, which lasts.
+        // Back to the machine's time: this is another jump, and must last as well.
         course.learn(&reading(6, Duration::zero(), Duration::zero()));
         assert_eq!((off(&course, 6), course.doubt()), (NINE_DAYS, Some(-NINE_DAYS)));
         course.learn(&reading(6 + 120, Duration::zero(), Duration::zero()));
@@ -217,7 +216,7 @@ mod tests {
     fn a_course_that_began_in_doubt_is_sure_of_no_age_until_a_time_has_lasted() {
         let mut course = Course::from(start());
         course.set(&reading(0, NINE_DAYS, Duration::zero()));
-        // Elsewhere, and back where it began: that has not lasted.
+        // Elsewhere, and back to where it began: that has not lasted.
         course.learn(&reading(3, Duration::zero(), Duration::zero()));
         course.learn(&reading(6, NINE_DAYS, Duration::zero()));
         assert_eq!((course.is_sure(), course.doubt()), (false, Some(NINE_DAYS)));
@@ -237,7 +236,7 @@ mod tests {
         assert!(!course.is_sure(), "the database's, then");
         course.confirm(start() + NINE_DAYS, Duration::seconds(3));
         assert_eq!((course.is_sure(), course.doubt()), (true, None), "the machine's");
-        // What leaps later is not believed by it.
+        // A later jump is not believed because of it.
         course.learn(&reading(6, Duration::zero(), Duration::zero()));
         course.confirm(start(), Duration::seconds(6));
         assert_eq!(off(&course, 6), NINE_DAYS);

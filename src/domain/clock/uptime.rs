@@ -1,28 +1,28 @@
-//! How long the machine has been up, suspended or not: what ages and leases go by.
+//! How long the machine has been up, including time in suspension: the time base for ages and leases.
 //!
-//! What must stay true: it goes on while a virtual machine is suspended. The standard library's monotonic clock (and
-//! tokio's timers with it) stands still meanwhile on Linux: by that, a lease that ended during the pause is alive after
-//! it, and what was believed for a second is believed for hours.
+//! What must stay true: it advances while a virtual machine is suspended. The standard library's monotonic clock (and
+//! tokio's timers with it) stands still meanwhile on Linux: by that clock, a lease that ended during the pause would be
+//! alive after it, and what may be trusted for a second would be trusted for hours.
 //!
-//! Who calls it: whoever decides by an age or an end who is let in, what is sent and what is believed; a test
-//! (`house::floors::ages`) says who may go by the other clock. What it does not do: wake anybody. Timers are tokio's,
-//! so what waits for an end asks here once more when it is woken.
+//! Used wherever an age or an expiry decides who is admitted, what is sent and what is believed; a test
+//! (`house::floors::ages`) says who may use the other clock. It wakes nobody. Timers are tokio's, so code that waits
+//! for an expiry checks here again when it wakes.
 
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment, as the time since the machine was started. No other machine can be asked by it, nor this one after a
-/// start.
+/// A moment, as the time since the machine was started. It means nothing on another machine, or on this one after a
+/// restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uptime(Duration);
 
 impl Uptime {
-    /// The present.
+    /// The current moment.
     pub fn now() -> Self {
         Self(since_start())
     }
 
-    /// How long `earlier` was ago; nothing where it was not.
+    /// How long ago `earlier` was; zero if it is not in the past.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
@@ -36,7 +36,7 @@ impl Add<Duration> for Uptime {
     }
 }
 
-/// A kernel (or a sandbox) that does not know the clock says so each time: then it is always the other one.
+/// A kernel (or a sandbox) without this clock fails every time, so the fallback is used consistently.
 #[cfg(target_os = "linux")]
 fn since_start() -> Duration {
     use nix::time::{ClockId, clock_gettime};
@@ -45,7 +45,7 @@ fn since_start() -> Duration {
         .map_or(Duration::ZERO, Duration::from)
 }
 
-/// Counted from the first time that somebody asked.
+/// Counted from the first call.
 #[cfg(not(target_os = "linux"))]
 fn since_start() -> Duration {
     static FIRST: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!((first + Duration::from_secs(1)).since(first), Duration::from_secs(1));
     }
 
-    /// The kernel's own word for it counts pauses, too.
+    /// The kernel's own uptime counts pauses, too.
     #[cfg(target_os = "linux")]
     #[test]
     fn it_is_what_the_kernel_calls_uptime() {

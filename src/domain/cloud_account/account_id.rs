@@ -1,13 +1,13 @@
-//! Which account of the cloud credentials belong to, and what follows from that.
+//! Which account at the cloud the credentials belong to, and what follows from that.
 //!
-//! The cloud's answers about image caches name no account, so the key of another account looks like one from which
-//! everything was removed. STS (`GetCallerIdentity`) does name it. The number that a cloud account's image caches
-//! belong to is pinned when it is first known, and credentials of another one are used for nothing.
+//! The cloud's answers about image caches name no account, so the key of another account looks as if everything had
+//! been removed. STS (`GetCallerIdentity`) does name it. The number of the account that a cloud account's image caches
+//! belong to is pinned when it is first known, and credentials of another account are not used for anything.
 //!
-//! What must stay true: only a number that is known to be another one stops anything; one that is not known stops
-//! nothing, for many networks have no way to STS.
+//! What must stay true: only a number that is known to differ stops anything; an unknown one stops nothing, because STS
+//! is unreachable from many networks.
 //!
-//! Who calls it: `app`, before each use of an account's client. What it does not do: ask.
+//! Called by `app`, before each use of an account's client. It makes no calls itself.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,43 +15,43 @@ use std::str::FromStr;
 use chrono::Duration;
 use url::{Host, Url};
 
-/// When it is asked again who could not be asked before.
+/// How long to wait before STS is asked again after it could not be reached.
 pub const ASK_AGAIN: Duration = Duration::minutes(10);
-/// The cloud's own domain.
+/// The domain of the cloud's endpoints.
 const CLOUD: &str = ".aliyuncs.com";
 
-/// The number of an account at the cloud: 16 digits as a rule, and never counted with.
+/// The number of an account at the cloud: usually 16 digits, and only ever compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AccountId(String);
 
-/// A text that is no account's number.
+/// A text that is not an account number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the number of an account at the cloud, such as 1234567890123456")]
 pub struct AccountIdError;
 
-/// Credentials that are of another account than the one that is pinned.
+/// Credentials that belong to an account other than the pinned one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Whose the image caches are.
+    /// The account that the image caches belong to.
     pub pinned: AccountId,
-    /// Whose the credentials are.
+    /// The account that the credentials belong to.
     pub found: AccountId,
 }
 
-/// What follows from whose the credentials are.
+/// What follows from the account of the credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccountVerdict {
-    /// They are of the account that is pinned.
+    /// They belong to the pinned account.
     Same,
-    /// It is not known whose they are: everything goes on.
+    /// Their account is unknown: everything continues.
     Unknown,
     /// Nothing is pinned yet, and this can be.
     Unpinned(AccountId),
-    /// Nothing may be believed or done with them.
+    /// They belong to another account: no answer to them counts, and nothing may be done with them.
     Foreign(Mismatch),
 }
 
-/// Compares whose the credentials are with what is pinned.
+/// Compares the account of the credentials with the pinned one.
 pub fn judge(pinned: Option<&AccountId>, found: Option<&AccountId>) -> AccountVerdict {
     match (pinned, found) {
         (_, None) => AccountVerdict::Unknown,
@@ -63,8 +63,8 @@ pub fn judge(pinned: Option<&AccountId>, found: Option<&AccountId>) -> AccountVe
     }
 }
 
-/// Whether the STS at this address knows the keys of the API at that one. A stand-in's key means nothing to the cloud's
-/// own STS, which must not be told of it either.
+/// Whether the STS at one endpoint knows the keys of the API at the other. The cloud's own STS does not know a
+/// stand-in's key, and must not receive it either.
 pub fn knows_keys_of(sts: &str, api: &str) -> bool {
     is_clouds(api) || !is_clouds(sts) || api.starts_with("https://")
 }
@@ -75,7 +75,7 @@ fn is_clouds(endpoint: &str) -> bool {
 }
 
 impl AccountId {
-    /// As a text.
+    /// The number as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

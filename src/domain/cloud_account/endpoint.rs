@@ -1,42 +1,41 @@
-//! Where the calls of a cloud account may go that an administrator added. Registry logins travel there, so the
-//! operator's settings decide, not whoever keeps the accounts.
+//! Which endpoints an administrator may set for a cloud account. Registry logins are sent there, so the operator's
+//! settings decide, not whoever manages the accounts.
 //!
-//! What must stay true: https, to a host whose labels end in those that are allowed. What two readers of an address
-//! could read in two ways (a user, a dot at the end, letters beyond ASCII, an address in numbers) is refused.
+//! What must stay true: https, to a host whose labels end in allowed ones. An address that two parsers could read in
+//! two ways (a user, a trailing dot, letters beyond ASCII, an IP address) is refused.
 //!
-//! The host is that of [`url`], by which it is connected to. Who calls it: `app`, when an account is written and before
-//! it is used; accounts that were stored under other settings are judged, too.
+//! The host is the one that [`url`] parses, and connections go to that host. Called by `app`, when an account is
+//! written and before it is used; accounts that were stored under other settings are judged, too.
 
 use url::{Host, Url};
 
-/// What stands for the region.
+/// The placeholder for the region.
 const REGION: &str = "{region}";
-/// The cloud's own name.
+/// The last labels of the cloud's own hosts.
 const CLOUD: [&str; 2] = ["aliyuncs", "com"];
-/// What the names of its endpoints begin with. Customers have names of their own there (load balancers, buckets).
+/// The first labels of its endpoints. Customers have names of their own there (load balancers, buckets).
 const SERVICES: [&str; 2] = ["eci", "eci-vpc"];
 
 /// Which hosts are allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// What a host must end in, label by label. None: only the cloud's own endpoints (`eci.<region>.aliyuncs.com`,
-    /// `eci-vpc.<region>.aliyuncs.com`, `eci.aliyuncs.com`).
+    /// The suffixes that a host must end in, label by label. None: only the cloud's own endpoints
+    /// (`eci.<region>.aliyuncs.com`, `eci-vpc.<region>.aliyuncs.com`, `eci.aliyuncs.com`).
     pub suffixes: Option<Vec<String>>,
-    /// Whether it may be a program on this machine, then also in plain HTTP: for `dev`.
+    /// Whether it may be a program on this machine, and then also use plain HTTP: for `dev`.
     pub loopback: bool,
 }
 
 impl Allowed {
-    /// Judges an address, in which `{region}` may stand for the region.
+    /// Judges an endpoint, in which `{region}` stands for the region.
     ///
-    /// # Errors
-    /// What is wrong with it, to stand behind "must".
+    /// # Errors What is wrong with it, as a phrase that follows "must".
     pub fn judge(&self, endpoint: &str) -> Result<(), String> {
         if !endpoint.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("have no spaces and no letters beyond ASCII".to_owned());
         }
         let url = Url::parse(&endpoint.replace(REGION, "cn-hangzhou")).ok();
-        // `https:host` and `https:\\host` are read as an address, too.
+        // `https:host` and `https:\\host` parse as URLs, too.
         let url = url.filter(|_| endpoint.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/')));
         let Some(url) = url.filter(|url| is_bare(url) && !endpoint.contains(['@', '\\', '%'])) else {
             return Err(format!(
@@ -53,7 +52,7 @@ impl Allowed {
         }
     }
 
-    /// `port` is none for that of https.
+    /// Whether host and port are allowed; `port` is none for that of https.
     fn has(&self, host: &str, port: Option<u16>) -> bool {
         let host: Vec<&str> = host.split('.').collect();
         if host.iter().any(|label| label.is_empty()) {

@@ -1,10 +1,10 @@
-//! The address of a database, as libpq takes it: `postgres://…`, or `host=… dbname=…`.
+//! The address of a database, in libpq's forms: `postgres://…`, or `host=… dbname=…`.
 //!
-//! What must stay true: whatever libpq takes is either taken with the same meaning, or refused with the reason and
-//! the right spelling; nothing is dropped in silence ([`DatabaseAddress::notes`]); no message repeats what may be a
-//! part of a password.
+//! What must stay true: whatever libpq accepts is either accepted with the same meaning, or refused with the reason and
+//! the right spelling; nothing is ignored silently ([`DatabaseAddress::notes`]); no message repeats what may be part of
+//! a password.
 //!
-//! Source: "Connection Strings" and "Parameter Key Words" in PostgreSQL's manual of libpq.
+//! Source: "Connection Strings" and "Parameter Key Words" in PostgreSQL's libpq manual.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,10 +18,10 @@ mod parameters;
 mod tests;
 mod uri;
 
-/// What an address looks like, for messages.
+/// An example of an address, for messages.
 pub const EXAMPLE: &str = "an address such as postgres://user:password@host/database";
 
-/// Why an address cannot be used. Holds nothing of it that could be secret.
+/// Why an address cannot be used. Contains no part of it that could be secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AddressError(String);
@@ -36,9 +36,9 @@ impl AddressError {
 #[derive(Clone)]
 pub struct DatabaseAddress {
     values: BTreeMap<&'static str, SecretString>,
-    /// Settings of the session, from `options`: each a name and a value, in the order they were written.
+    /// Session settings from `options`: name and value of each, in the order in which they were written.
     pub settings: Vec<(String, String)>,
-    /// What was written and has no effect here, each as a sentence for the log.
+    /// What was written but has no effect here, each as a sentence for the log.
     pub notes: Vec<String>,
 }
 
@@ -64,12 +64,12 @@ impl DatabaseAddress {
         parameters::read(pairs)
     }
 
-    /// The value of a parameter under its libpq name; only those that mean something here are kept.
+    /// The value of a parameter under its libpq name; only those that have an effect here are stored.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(ExposeSecret::expose_secret)
     }
 
-    /// Every parameter that is kept, with its value, which may be secret.
+    /// Every stored parameter with its value, which may be secret.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.values.iter().map(|(name, value)| (*name, value.expose_secret()))
     }
@@ -79,7 +79,7 @@ fn is_scheme(scheme: &str) -> bool {
     ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
-/// Addresses of drivers carry their names; the rest of them is the same.
+/// Other drivers use their own scheme names; the rest of the address is the same.
 fn other_scheme(scheme: &str) -> AddressError {
     let ours = scheme.trim_start_matches("jdbc:").split('+').next().is_some_and(is_scheme);
     let hint = if ours { ": begin it with postgres://, without a driver's name" } else { "" };

@@ -1,16 +1,16 @@
-//! Why a database cannot be used, in a sentence that also says what to do.
+//! Why a database cannot be used, as a sentence that also says what to do.
 //!
-//! What must stay true: nothing here repeats a password; what only the operator can mend is told from what may pass by
-//! itself ([`DatabaseFault::is_final`]).
+//! What must stay true: no message repeats a password; [`DatabaseFault::is_final`] separates faults that only the
+//! operator can fix from those that may pass by themselves.
 
 use std::fmt;
 
 /// The database that a fault is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseTarget {
-    /// The host, or the folder of its socket.
+    /// The host, or the directory of its socket.
     pub host: String,
-    /// The TCP port; of a socket, the number in its name.
+    /// The TCP port; for a socket, the number in its name.
     pub port: u16,
     /// The name of the database on that server.
     pub database: String,
@@ -26,41 +26,41 @@ impl fmt::Display for DatabaseTarget {
     }
 }
 
-/// How a pooler shares its connections.
+/// How a pooler shares server connections between clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolMode {
-    /// Each transaction may have another one.
+    /// Each transaction may use another connection.
     Transaction,
-    /// Each statement may have another one.
+    /// Each statement may use another connection.
     Statement,
 }
 
 /// Why a database cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseFault {
-    /// The password is wrong, or the role is not known to a server that asks for passwords.
+    /// The password is wrong, or a server that requires passwords does not know the role.
     Password,
-    /// The server does not let this role in from here; with its words.
+    /// The server does not admit this role from this client; with its message.
     RoleRefused(String),
     /// The database does not exist.
     NoDatabase,
-    /// The role may not connect to the database; with the server's words.
+    /// The role may not connect to the database; with the server's message.
     NoRight(String),
     /// All connections are in use.
     TooMany,
     /// Nothing listens on the port.
     Refused,
-    /// The host's name leads nowhere.
+    /// The host name does not resolve.
     NoSuchHost,
     /// There is no route to the host.
     Unreachable,
-    /// There is no socket in that folder.
+    /// There is no socket in that directory.
     NoSocket,
-    /// Something else listens there: a web server, say.
+    /// Something else listens there, a web server for example.
     NotPostgres,
-    /// The server speaks no TLS, and the address demands it.
+    /// The server supports no TLS, and the address requires it.
     NoTls,
-    /// TLS could not be agreed on; with the reason.
+    /// The TLS handshake failed; with the reason.
     Tls(String),
     /// The server is starting or stopping.
     Starting,
@@ -68,24 +68,24 @@ pub enum DatabaseFault {
     Silent,
     /// The server does not accept writes.
     ReadOnly,
-    /// A pooler whose mode does not keep a session together.
+    /// A pooler in a mode that does not preserve sessions.
     Pooler(PoolMode),
-    /// A pooler refuses a setting that comes with the start of a session; with its words.
+    /// A pooler refuses a startup parameter; with its message.
     Startup(String),
-    /// Names without a schema lead elsewhere than to `public`: to this schema, or to none.
+    /// Names without a schema do not resolve to `public`, but to this schema, or to none.
     Schema(Option<String>),
-    /// `migrate` may make nothing in the schema `public`.
+    /// `migrate` may not create anything in the schema `public`.
     MayNotCreate,
-    /// It is older than what is supported; its version.
+    /// The server is older than the oldest supported version; its version.
     TooOld(String),
-    /// A setting of `options` was refused; with the server's words.
+    /// A setting of `options` was refused; with the server's message.
     Setting(String),
-    /// Anything else, in the words of whoever said it.
+    /// Anything else, with its original message.
     Other(String),
 }
 
 impl DatabaseFault {
-    /// Whether only a change of the address, of the role or of the server's configuration can mend it.
+    /// Whether only a change of the address, the role or the server's configuration can fix it.
     pub fn is_final(&self) -> bool {
         matches!(
             self,

@@ -1,8 +1,8 @@
-//! What the gateway's runtime role needs of the database, and nothing beside it: the one home of that.
+//! The privileges that the gateway's runtime role needs in the database, and no more: the only place that lists them.
 //!
-//! `migrate` brings the role to exactly this, `doctor database` compares it with what the role has, and a test compares
-//! it with what the migrations grant. A migration with a new table, or with a function that the gateway calls, comes
-//! with its line here.
+//! `migrate` sets the role to exactly these, `doctor database` compares them with what the role has, and a test
+//! compares them with what the migrations grant. A migration with a new table, or with a function that the gateway
+//! calls, adds a line here.
 
 /// The kind of object that a privilege applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,51 +11,51 @@ pub enum ObjectKind {
     Database,
     /// The schema `public`.
     Schema,
-    /// A table, or a whole of parts.
+    /// A table, partitioned or not.
     Table,
-    /// A sequence that is asked for by name.
+    /// A sequence that is used by name.
     Sequence,
-    /// A function, with the types of its arguments.
+    /// A function, with its argument types.
     Function,
 }
 
-/// What is needed on one object.
+/// The privileges needed on one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grant {
-    /// What it is.
+    /// The kind of the object.
     pub kind: ObjectKind,
-    /// Its name; of the database, none.
+    /// The name of the object; empty for the database.
     pub name: &'static str,
     /// The privileges, as `GRANT` names them.
     pub privileges: &'static [&'static str],
 }
 
-/// What a role has on one object.
+/// The privileges that a role has on one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldPrivileges {
-    /// What it is.
+    /// The kind of the object.
     pub kind: ObjectKind,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
-    /// The privileges, as `GRANT` names them, however the role came to them.
+    /// The privileges, as `GRANT` names them, however the role got them.
     pub privileges: Vec<String>,
 }
 
-/// Where what a role has is not what it needs.
+/// A difference between what a role has and what it needs on one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What it is.
+    /// The kind of the object.
     pub kind: ObjectKind,
-    /// Its name.
+    /// The name of the object.
     pub name: String,
     /// The required privileges that the role lacks.
     pub missing: Vec<String>,
-    /// What it has and does not need.
+    /// The privileges that it has but does not need.
     pub more: Vec<String>,
 }
 
 const READ: &[&str] = &["SELECT"];
-/// What is added is never changed.
+/// For tables whose rows are never changed.
 const ADD: &[&str] = &["SELECT", "INSERT"];
 const KEEP: &[&str] = &["SELECT", "INSERT", "UPDATE"];
 const ALL: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
@@ -117,21 +117,21 @@ pub const GRANTS: &[Grant] = &[
     Grant { kind: ObjectKind::Sequence, name: "audit_entries_number", privileges: &["USAGE"] },
     may_call("audit_make_months()"),
     may_call("delivery_attempts_upkeep(interval)"),
-    // As a version before calls it: it may run beside this one.
+    // The signature that an earlier version calls: that version may run beside this one.
     may_call("delivery_attempts_upkeep(timestamp with time zone,timestamp with time zone)"),
     may_call("feed_begin_life()"),
     may_call("feed_life(bigint)"),
 ];
 
 impl Grant {
-    /// The statement that grants it; `database` and `role` are names of letters, digits and underscores.
+    /// The SQL statement that grants it; `database` and `role` are names of letters, digits and underscores.
     pub fn statement(&self, database: &str, role: &str) -> String {
         let on = target(self.kind, if self.kind == ObjectKind::Database { database } else { self.name });
         format!("GRANT {} ON {on} TO {role}", self.privileges.join(", "))
     }
 }
 
-/// How `GRANT` and `REVOKE` name an object.
+/// The name of an object in `GRANT` and `REVOKE`.
 pub fn target(kind: ObjectKind, name: &str) -> String {
     match kind {
         ObjectKind::Database => format!("DATABASE {name}"),
@@ -142,12 +142,12 @@ pub fn target(kind: ObjectKind, name: &str) -> String {
     }
 }
 
-/// What is needed on an object; none where that is nothing, or it is of another version.
+/// The privileges needed on an object; none if there are none, or the object belongs to another version.
 pub fn needed(kind: ObjectKind, name: &str) -> Option<&'static Grant> {
     GRANTS.iter().find(|grant| grant.kind == kind && (kind == ObjectKind::Database || grant.name == name))
 }
 
-/// Where what a role has is not what it needs; by object.
+/// Every difference between what a role has and what it needs, by object.
 pub fn compare(held: &[HeldPrivileges]) -> Vec<Difference> {
     let beside = held.iter().map(|held| difference(held, needed(held.kind, &held.name)));
     let is_there = |grant: &&Grant| held.iter().any(|held| needed(held.kind, &held.name) == Some(*grant));

@@ -1,34 +1,34 @@
-//! Whether workers are alive, by their signs of life in the database.
+//! Whether workers are alive, by their heartbeats in the database.
 //!
-//! What must stay true: a database's clock that leaps makes no worker dead. A sign that is old by that clock is
-//! believed all the same for as long as this process has seen the signs change lately, by the machine's own uptime. A
-//! process that has just begun has seen nothing yet, and goes by the database's clock alone.
+//! What must stay true: a jump of the database's clock makes no worker count as dead. A heartbeat that is old by that
+//! clock is believed anyway as long as this process has recently seen heartbeats change, by the machine's own uptime. A
+//! process that has just started has seen nothing yet, and relies on the database's clock alone.
 
 use std::time::Duration;
 
 use crate::domain::clock::Uptime;
 
-/// A worker that has shown no sign of life for so long is missed.
+/// A worker without a heartbeat for this long counts as missing.
 pub const MISSED_AFTER: Duration = Duration::from_secs(30);
 
-/// The signs of all workers in one look.
+/// The heartbeats of all workers, in one reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeats {
-    /// Whether one of them is young by the database's clock.
+    /// Whether one of them is recent by the database's clock.
     pub fresh: bool,
-    /// Tells these signs from others: each new one changes it.
+    /// Identifies this set of heartbeats: each new one changes it.
     pub print: String,
 }
 
-/// What this process has seen of them, look by look.
+/// What this process has seen of them over several readings.
 #[derive(Debug, Default)]
 pub struct HeartbeatWatch {
-    /// The last signs, and when they were seen to differ from those before.
+    /// The last heartbeats, and when they were seen to change.
     last: Option<(String, Option<Uptime>)>,
 }
 
 impl HeartbeatWatch {
-    /// Takes in a look. Whether any worker is alive.
+    /// Records a reading. Returns whether any worker is alive.
     pub fn saw(&mut self, signs: &Heartbeats, now: Uptime) -> bool {
         let changed = match self.last.take() {
             Some((print, changed)) if print == signs.print => changed,
@@ -54,7 +54,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(watch.saw(&signs(true, "1"), at(0)));
         assert!(watch.saw(&signs(true, "2"), at(10)));
-        // The clock leaps ahead: the same sign is old in this moment.
+        // The clock jumps ahead: the same heartbeat is old at once.
         assert!(watch.saw(&signs(false, "2"), at(15)));
         assert!(watch.saw(&signs(false, "2"), at(39)));
         assert!(!watch.saw(&signs(false, "2"), at(40)), "no new one for so long");

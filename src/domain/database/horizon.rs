@@ -1,7 +1,7 @@
-//! How long the feed, the streams and the sealing of the audit have stood still behind one transaction.
+//! How long one transaction has been blocking the feed, the streams and the sealing of the audit.
 //!
 //! They stay behind the oldest transaction that runs anywhere on the database's server, because an event with a lower
-//! place may still be committed. That is over in moments, unless somebody forgets a transaction.
+//! position may still be committed. That lasts only moments, unless somebody leaves a transaction open.
 
 use chrono::Duration;
 
@@ -10,15 +10,16 @@ use crate::domain::clock::Instant;
 /// How long a transaction may hold up events before it is reported.
 pub const TOO_LONG: Duration = Duration::seconds(60);
 
-/// What was seen of it, look by look.
+/// What was seen of the oldest transaction over several readings.
 #[derive(Debug, Default)]
 pub struct HorizonWatch {
-    /// The oldest transaction that runs, and since when that is known.
+    /// The oldest running transaction, and since when it has been known.
     oldest: Option<(i64, Instant)>,
 }
 
 impl HorizonWatch {
-    /// Takes in a look: the number of the oldest transaction that runs, if any does. Since when it is known to.
+    /// Records a reading: the number of the oldest running transaction, if there is one. Returns since when it has been
+    /// known.
     pub fn saw(&mut self, oldest: Option<i64>, now: Instant) -> Option<Instant> {
         let since = match (self.oldest, oldest) {
             (Some((known, since)), Some(oldest)) if known == oldest => since,

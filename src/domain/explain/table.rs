@@ -1,7 +1,7 @@
-//! Which words of the cloud, of containerd and of registries mean which cause, and what is said of each.
+//! Which words of the cloud, of containerd and of registries mean which cause, and the text for each cause.
 //!
-//! Codes are looked at first and as they are; messages only for what an event's Reason does not tell
-//! (`Failed` says nothing), in lower case, and the first line that fits wins: the order is by how sure it is.
+//! Codes are checked first, unchanged; messages only if the code or the event's Reason gives no cause (`Failed` says
+//! nothing), in lower case. The first line that matches wins, so the lines are in order of certainty.
 
 use super::Cause::{
     self, AccountDisabled, BadRequest, Certificate, CloudBusy, GatewayKey, ImageNotFound, ImageTooLarge, Network,
@@ -9,7 +9,7 @@ use super::Cause::{
     Unclear, Withdrawn, WrongState, ZoneMismatch,
 };
 
-/// What is said of one cause.
+/// The texts for one cause.
 pub(super) struct CauseEntry {
     pub(super) word: &'static str,
     pub(super) sentence: &'static str,
@@ -17,8 +17,8 @@ pub(super) struct CauseEntry {
     pub(super) retryable: bool,
 }
 
-/// Parts of the codes that refuse whoever signed, and nothing that was asked: the key's id or its secret is wrong, or
-/// the key was disabled or deleted.
+/// Parts of codes that refuse the signer, not the request: the key's id or its secret is wrong, or the key was disabled
+/// or deleted.
 const KEY_CODES: [&str; 9] = [
     "InvalidAccessKey",
     "InvalidAccessKeySecret",
@@ -31,7 +31,7 @@ const KEY_CODES: [&str; 9] = [
     "MissingSecurityToken",
 ];
 
-/// Parts of the codes that say that whoever signed lacks a right.
+/// Parts of codes that say that the signer lacks a right.
 const RIGHT_CODES: [&str; 7] = [
     "Forbidden.RAM",
     "NoPermission",
@@ -121,7 +121,7 @@ const MESSAGES: [(&[&str], Cause); 11] = [
     (&["heavy load", "try again later"], CloudBusy),
 ];
 
-/// The cause that the words stand for.
+/// The cause that the words indicate.
 pub(super) fn cause_of(code: &str, message: &str) -> Cause {
     let message = message.to_ascii_lowercase();
     let by_code = CODES.iter().find(|(words, _)| words.iter().any(|word| code.contains(word)));
@@ -133,12 +133,12 @@ const fn entry_of(word: &'static str, sentence: &'static str, hint: &'static str
     CauseEntry { word, sentence, hint, retryable }
 }
 
-/// What is said of `cause`.
+/// The texts for `cause`.
 pub(super) fn entry(cause: Cause) -> CauseEntry {
     image(cause).or_else(|| room(cause)).or_else(|| rights(cause)).unwrap_or_else(|| request(cause))
 }
 
-/// What is wrong between the builder and the registry.
+/// Problems between the builder and the registry.
 fn image(cause: Cause) -> Option<CauseEntry> {
     Some(match cause {
         ImageNotFound => entry_of(
@@ -189,7 +189,7 @@ fn image(cause: Cause) -> Option<CauseEntry> {
     })
 }
 
-/// What there is not enough of.
+/// Shortages.
 fn room(cause: Cause) -> Option<CauseEntry> {
     Some(match cause {
         Quota => entry_of(
@@ -226,7 +226,7 @@ fn room(cause: Cause) -> Option<CauseEntry> {
     })
 }
 
-/// What the account may not do.
+/// Missing rights of the account.
 fn rights(cause: Cause) -> Option<CauseEntry> {
     Some(match cause {
         AccountDisabled => entry_of(
@@ -259,7 +259,7 @@ fn rights(cause: Cause) -> Option<CauseEntry> {
     })
 }
 
-/// What is wrong with the request or its moment, and what nobody knows.
+/// Problems with the request or its timing, and unknown causes.
 fn request(cause: Cause) -> CauseEntry {
     match cause {
         WrongState => entry_of(

@@ -1,4 +1,4 @@
-//! Each cause by the words that it really comes with.
+//! Each cause, tested with the words that it really comes with.
 
 use super::Cause::{
     AccountDisabled, BadRequest, Certificate, CloudBusy, GatewayKey, ImageNotFound, ImageTooLarge, Network, NoStock,
@@ -78,7 +78,7 @@ fn a_full_cache_names_the_size_that_would_do() {
     assert!(hint(full, 20).ends_with("try 40"), "{}", hint(full, 20));
     assert!(hint(full, 20_000).ends_with("try 32768"));
     assert!(hint(full, 32_768).contains("several image caches"));
-    // What helps nobody is not repeated: less than it has, another unit, a number that is none.
+    // Useless sizes are not repeated: less than the cache has, another unit, a number that is too large.
     for message in ["disk full: needs 4 GiB", "disk full: needs 400 MiB", "disk full: needs 99999999999 GiB"] {
         assert!(hint(message, 20).ends_with("try 40"), "{message}");
     }

@@ -1,4 +1,4 @@
-//! Access keys: what unmodified SDKs sign with. An id like the cloud's own, and a secret that is shown once.
+//! Access keys, with which unmodified SDKs sign: an id like the cloud's own, and a secret that is displayed once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::RevocationId;
 
-/// How many keys a team may have that are not revoked.
+/// How many keys a team may have, not counting revoked ones.
 pub const MAX_ACCESS_KEYS: i64 = 100;
-/// What a key may be good for: the actions of the cloud's API read and write image caches, no more.
+/// The scopes that a key may have: the cloud's API only reads and writes image caches.
 pub const KEY_SCOPES: [Scope; 2] = [Scope::Read, Scope::Write];
 
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const ID_LETTERS: usize = 20;
 const SECRET_LETTERS: usize = 30;
 
-/// `AccessKeyId`: `LTAI` and letters and digits, as the cloud's own look.
+/// `AccessKeyId`: `LTAI` followed by letters and digits, like the cloud's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccessKeyId(String);
 
@@ -29,7 +29,7 @@ pub struct AccessKeyId(String);
 pub struct AccessKeyIdError;
 
 impl AccessKeyId {
-    /// What ids of this kind begin with.
+    /// The prefix of ids of this kind.
     pub const PREFIX: &'static str = "LTAI";
 
     /// A new random id.
@@ -70,33 +70,33 @@ pub struct AccessKey {
     pub scopes: Vec<Scope>,
     /// A description for human readers.
     pub description: Option<String>,
-    /// The subject of who made it; none where that was not kept yet.
+    /// The subject that created the key; none for keys from before this was recorded.
     pub created_by: Option<String>,
-    /// The credential that it was made with, as the audit names it, and the one that that was exchanged for.
+    /// The credential that the key was created with, as the audit names it, and the one that that was exchanged for.
     pub made_with: Vec<String>,
     /// When the key was created.
     pub created_at: Instant,
     /// When the secret of the key was last replaced.
     pub rotated_at: Option<Instant>,
-    /// The subject of who did, and has known it since.
+    /// The subject that replaced it, and so knows the secret.
     pub rotated_by: Option<String>,
-    /// Until when it is good; none: until it is revoked.
+    /// When the key expires; none if it is valid until it is revoked.
     pub expires_at: Option<Instant>,
-    /// Until when the secret before that is taken, where it still may be.
+    /// Until when the secret before the last rotation is accepted, if it still is.
     pub previous_until: Option<Instant>,
     /// When the key was revoked.
     pub revoked_at: Option<Instant>,
-    /// The revocation that took it along; none where it was revoked by itself.
+    /// The revocation that included the key; none if it was revoked by itself.
     pub revoked_with: Option<RevocationId>,
 }
 
 impl AccessKey {
-    /// Whether it is taken at all: not revoked, and its time is not over.
+    /// Whether it is accepted at all: neither revoked nor expired.
     pub fn is_active(&self, now: Instant) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether the secret before the last rotation is still taken.
+    /// Whether the secret before the last rotation is still accepted.
     pub fn takes_previous(&self, now: Instant) -> bool {
         self.previous_until.is_some_and(|until| now < until)
     }
@@ -107,7 +107,7 @@ pub fn new_secret(entropy: &Entropy) -> SecretString {
     SecretString::from(letters(SECRET_LETTERS, entropy))
 }
 
-/// Drawn evenly: a byte that would favour some letters is drawn again.
+/// Random letters without bias: a byte that would favour some letters is drawn again.
 pub(in crate::domain) fn letters(count: usize, entropy: &Entropy) -> String {
     let even = 256 / LETTERS.len() * LETTERS.len();
     let mut text = String::with_capacity(count);

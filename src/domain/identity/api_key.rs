@@ -1,8 +1,8 @@
-//! API keys: `ecg_`, the key's id, a secret that is shown once, and a checksum; 68 letters and digits after each other,
-//! so that one double click takes all of it and a scanner of source code finds it.
+//! API keys: `ecg_`, the key's id, a secret that is displayed once, and a checksum; 68 letters and digits in a row, so
+//! that a double click selects all of it and a scanner of source code finds it.
 //!
-//! What must stay true: a text whose form or checksum is wrong is no key, and nobody is asked about it; whether a key
-//! is revoked or has ended is told only to who has its secret. Called by `app`, which keeps hashes and looks them up.
+//! What must stay true: a text whose form or checksum is wrong is no key, and costs no database query; only a caller
+//! who has the secret learns that a key is revoked or expired. Called by `app`, which stores hashes and looks them up.
 
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -12,13 +12,13 @@ use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{ApiKeyId, RevocationId};
 
-/// How many keys a team may have that are not revoked.
+/// How many keys a team may have, not counting revoked ones.
 pub const MAX_API_KEYS: i64 = 100;
-/// Of how many secrets before the one before the last rotation it is known that they were the key's.
+/// How many secrets older than the previous one the gateway still recognizes as the key's.
 pub const RETIRED_SECRETS: i32 = 10;
 /// The prefix of every key.
 pub const PREFIX: &str = "ecg_";
-/// For how many hours the old secret may be taken beside a new one, at most.
+/// The longest time, in hours, that the old secret may remain valid beside a new one.
 pub const MAX_OVERLAP_HOURS: i32 = 168;
 
 const ID_LETTERS: usize = 26;
@@ -34,30 +34,30 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     /// The team of the key.
     pub team: TeamId,
-    /// For people: 1 to 128 characters.
+    /// A name for people: 1 to 128 characters.
     pub name: String,
     /// The scopes of the key.
     pub scopes: Vec<Scope>,
     /// The subject that created the key.
     pub created_by: String,
-    /// The credential that it was made with, as the audit names it, and the one that that was exchanged for; none where
-    /// that was not kept yet.
+    /// The credential that the key was created with, as the audit names it, and the one that that was exchanged for;
+    /// empty for keys from before this was recorded.
     pub made_with: Vec<String>,
     /// When the key was created.
     pub created_at: Instant,
     /// When the secret of the key was last replaced.
     pub rotated_at: Option<Instant>,
-    /// The subject of who did, and has known it since.
+    /// The subject that replaced it, and so knows the secret.
     pub rotated_by: Option<String>,
     /// When the previous secret stops being valid.
     pub previous_until: Option<Instant>,
-    /// Until when it is good; none: until it is revoked.
+    /// When the key expires; none if it is valid until it is revoked.
     pub expires_at: Option<Instant>,
     /// When the key was last used, accurate to the minute.
     pub last_used_at: Option<Instant>,
     /// When the key was revoked.
     pub revoked_at: Option<Instant>,
-    /// The revocation that took it along; none where it was revoked by itself.
+    /// The revocation that included the key; none if it was revoked by itself.
     pub revoked_with: Option<RevocationId>,
 }
 
@@ -72,24 +72,24 @@ pub enum PresentedSecret {
     Retired,
 }
 
-/// Why a key is not taken although its form is right.
+/// Why a well-formed key is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyDenial {
-    /// There is none of that id, or its secret is another. The two are not told apart.
+    /// No key has that id, or the secret is wrong. The two are not distinguished.
     Unknown,
     /// It was revoked.
     Revoked,
-    /// Its time is over, or its secret's.
+    /// The key, or the secret that was presented, has expired.
     Expired,
 }
 
 impl ApiKey {
-    /// Until when the secret before the last rotation is taken; none where it went with it.
+    /// Until when the secret before the last rotation is accepted; none if it ended with the rotation.
     pub fn overlap(&self) -> Option<Instant> {
         self.previous_until.filter(|until| self.rotated_at.is_none_or(|rotated| rotated < *until))
     }
 
-    /// Until when a request that presented `which` of the secrets is let in; none where that has no end.
+    /// Until when a request that presented `which` of the secrets is admitted; none if there is no limit.
     pub fn admit(&self, which: Option<PresentedSecret>, now: Instant) -> Result<Option<Instant>, KeyDenial> {
         let which = which.ok_or(KeyDenial::Unknown)?;
         if self.revoked_at.is_some() {
@@ -120,12 +120,12 @@ pub struct PresentedKey {
 pub struct Malformed;
 
 impl PresentedKey {
-    /// Whether `text` means to be an API key.
+    /// Whether `text` looks like an API key.
     pub fn is_meant(text: &str) -> bool {
         text.starts_with(PREFIX)
     }
 
-    /// Reads a key. Every letter counts: there is no second spelling of one key.
+    /// Parses a key. Every letter counts: a key has only one spelling.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let rest = text.strip_prefix(PREFIX).filter(|_| text.len() == LENGTH).ok_or(Malformed)?;
         if !rest.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -150,8 +150,8 @@ impl PresentedKey {
     }
 }
 
-/// CRC-32 (IEEE) in six digits of base 62. It is there for slips of the hand, not against anybody: whoever makes keys
-/// up can make their checksum, and has still to guess 190 bits.
+/// CRC-32 (IEEE) in six digits of base 62. It catches typing errors, not attacks: whoever invents a key can compute its
+/// checksum, but still has to guess 190 bits.
 fn checksum(body: &str) -> String {
     let mut crc = body.bytes().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
@@ -243,7 +243,7 @@ mod tests {
         ] {
             assert_eq!(key.admit(which, now), expected, "{key:?} {which:?}");
         }
-        // Whatever the clock says: it went with the rotation.
+        // Whatever the clock says: the old secret ended with the rotation.
         let at_once = ApiKey { rotated_at: Some(late), ..key(None, Some(late), None) };
         assert_eq!(at_once.admit(previous, now), Err(KeyDenial::Expired));
     }

@@ -57,8 +57,8 @@ impl fmt::Display for TeamId {
     }
 }
 
-/// What a credential may be used for. There are two planes: those of the team that it acts for, and, as
-/// `platform:…`, those of the platform, which hold for every team. No scope implies another.
+/// What a credential may be used for. There are two kinds: scopes of the team that it acts for, and scopes of the
+/// platform (`platform:…`), which hold for every team. No scope implies another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// See image caches, operations, transitions and events.
@@ -103,11 +103,11 @@ impl Scope {
     pub const PLATFORM: [Self; 5] =
         [Self::PlatformRead, Self::PlatformPolicy, Self::PlatformAccounts, Self::PlatformSecurity, Self::PlatformAudit];
 
-    /// What to say of the word `admin`, which was a scope.
+    /// The message about the word `admin`, which used to be a scope.
     pub const IN_PLACE_OF_ADMIN: &str = "the scope admin was removed; platform:read, platform:policy, \
                                          platform:accounts, platform:security, platform:audit and keys replace it";
 
-    /// The word that stands in a token's `scope` claim.
+    /// The word for it in a token's `scope` claim.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -123,41 +123,42 @@ impl Scope {
         }
     }
 
-    /// The scope of that word; words of other systems are not ours to refuse.
+    /// The scope with that name. Words of other systems are not an error.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == word)
     }
 
-    /// Whether it is the platform's.
+    /// Whether it is a scope of the platform.
     pub fn is_platforms(self) -> bool {
         Self::PLATFORM.contains(&self)
     }
 
-    /// Scopes of which one is enough, as a sentence names them.
+    /// Joins scopes of which one is enough with "or", for messages.
     pub fn any_of(scopes: &[Self]) -> String {
         scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" or ")
     }
 
-    /// What a word must be to be a scope, as a refusal says it.
+    /// The list of valid scope names, for error messages.
     pub fn allowed() -> String {
         format!("must be one of {}", Self::ALL.map(Self::as_str).join(", "))
     }
 }
 
-/// What binds a token that was exchanged to the one that it was exchanged for.
+/// What ties an exchanged token to the token that was given for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bond {
     /// The `jti` of the new token.
     pub jti: String,
-    /// The `jti` of the subject token, where it had one: revoked, it takes the new one with it.
+    /// The `jti` of the subject token, if it had one: revoking the subject token revokes the new one, too.
     pub subject_jti: Option<String>,
-    /// The `iat` of the subject token, where it had one: what was issued before an instant is judged by it.
+    /// The `iat` of the subject token, if it had one: a revocation of all tokens issued before an instant applies to
+    /// it.
     pub subject_issued_at: Option<Instant>,
-    /// What the issuer and the rule said when it was exchanged: once they say something else, it ends.
+    /// A digest of the issuer and the rule at the time of the exchange: once they change, the token is no longer valid.
     pub seal: String,
 }
 
-/// What a credential is, as far as it can be withdrawn.
+/// What kind a credential is, with what is needed to revoke it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialKind {
     /// A token of the identity provider.
@@ -167,13 +168,13 @@ pub enum CredentialKind {
         /// The `iat` of the token, if it has one.
         issued_at: Option<Instant>,
     },
-    /// A token of our own, which somebody got in exchange for one of an identity provider.
+    /// A token of our own, issued in exchange for one of an identity provider.
     Exchanged(Box<Bond>),
     /// An API key.
     ApiKey(ApiKeyId),
-    /// An access key: looked at anew for each request.
+    /// An access key: checked anew for each request.
     AccessKey,
-    /// None: the gateway goes on with what a caller has begun.
+    /// No credential: the gateway continues what a caller has started.
     Own,
 }
 
@@ -182,36 +183,36 @@ pub enum CredentialKind {
 pub struct Caller {
     /// The team that it acts for. Every read and write is confined to it.
     pub team: TeamId,
-    /// Who: the token's `sub`, or the key.
+    /// Who acts: the token's `sub`, or the key.
     pub subject: String,
     /// Which credential: the id of an API key or access key, the token's `jti`, or else its key id; never the
     /// credential itself.
     pub credential: String,
-    /// Of which kind it is: what ends it before its time.
+    /// The kind of the credential, which decides how it can be revoked.
     pub kind: CredentialKind,
     /// The scopes of the caller.
     pub scopes: Vec<Scope>,
-    /// Until when its credential is good; none where it has no end of its own.
+    /// When the credential expires; none if it does not.
     pub expires_at: Option<Instant>,
-    /// By what a token was accepted; none of other credentials.
+    /// How a token was accepted; none for other credentials.
     pub provenance: Option<Box<Provenance>>,
 }
 
-/// By what a token was accepted: what the audit keeps of it.
+/// How a token was accepted, as the audit records it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
     /// The name of the issuer.
     pub issuer: String,
     /// The rule of the issuer that matched.
     pub rule: String,
-    /// Claims that the rule notes, by JSON pointer: `/repository`, `/ref`.
+    /// The claims that the rule records, by JSON pointer: `/repository`, `/ref`.
     pub noted: BTreeMap<String, String>,
-    /// Whether it names the scope `admin`, which is gone. Not kept.
+    /// Whether the token names the removed scope `admin`. Not stored.
     pub names_admin: bool,
 }
 
 impl Caller {
-    /// Whether its token names the scope `admin`, which is gone.
+    /// Whether its token names the removed scope `admin`.
     pub fn names_admin(&self) -> bool {
         self.provenance.as_ref().is_some_and(|provenance| provenance.names_admin)
     }
@@ -221,8 +222,8 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// The credential, and where it was exchanged for another the other one: whichever is revoked takes with it what
-    /// was made with this.
+    /// The credential, and for an exchanged token also the subject token: revoking either revokes what was made with
+    /// this one.
     pub fn credentials(&self) -> Vec<String> {
         let exchanged_for = match &self.kind {
             CredentialKind::Exchanged(bond) => bond.subject_jti.clone(),
@@ -231,7 +232,7 @@ impl Caller {
         std::iter::once(self.credential.clone()).chain(exchanged_for).collect()
     }
 
-    /// Its subject and its credentials: what is kept of everybody who ever knew a key's secret.
+    /// Its subject and its credentials: what is stored of everyone who has ever seen a key's secret.
     pub fn known_as(&self) -> Vec<String> {
         std::iter::once(self.subject.clone()).chain(self.credentials()).collect()
     }
@@ -242,11 +243,11 @@ impl Caller {
     }
 }
 
-/// Whose a credential is that was found good and refused all the same: revoked, expired, for another team. Enough to
-/// name them in the audit, and nothing to act with.
+/// Who a valid credential belongs to that was refused all the same: revoked, expired, or for another team. Enough to
+/// name the holder in the audit, but not to act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognized {
-    /// The team; none where a token names several or none.
+    /// The team; none if a token names none or several.
     pub team: Option<TeamId>,
     /// As in [`Caller`].
     pub subject: String,
@@ -261,21 +262,21 @@ impl From<&Caller> for Recognized {
     }
 }
 
-/// Through which door a request came.
+/// The interface through which a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
     /// The REST API.
     Rest,
     /// The cloud's own API, for unmodified SDKs.
     Rpc,
-    /// The command line, with the database's owner behind it.
+    /// The command line, which connects as the owner of the database.
     Cli,
     /// A worker of our own (tracker, deliverer, janitor, resumed operations).
     Worker,
 }
 
 impl Door {
-    /// The word kept in audit entries.
+    /// The word for it in audit entries.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rest => "rest",
@@ -286,13 +287,13 @@ impl Door {
     }
 }
 
-/// Where a request came from: what logs, audit entries and the cloud's log have in common.
+/// Where a request came from: the fields that logs, audit entries and the cloud's log share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The interface through which the request came.
     pub door: Door,
-    /// `X-Request-Id`, taken from the caller if sane, else made by us. At most 64 characters.
+    /// `X-Request-Id`, taken from the caller if valid, else generated. At most 64 characters.
     pub request_id: String,
-    /// The client's address, where there is one: the peer's, or what a trusted proxy says of it.
+    /// The client's address, if there is one: the peer's, or the one that a trusted proxy reports.
     pub address: Option<IpAddr>,
 }

@@ -1,31 +1,31 @@
-//! How long a key that somebody makes may be good: no longer than what it is made with, so that a key outlives neither
-//! its maker's credential nor what contains it.
+//! How long a new key may be valid: no longer than the credential that it is made with, so that a key does not outlive
+//! its maker's credential.
 //!
-//! What must stay true: pure. Who calls it: `app`, for API keys and access keys alike.
+//! Pure. Called by `app`, for API keys and access keys alike.
 
 use chrono::Duration;
 
 use super::caller::{Caller, Scope};
 use crate::domain::clock::Instant;
 
-/// The longest that a policy may allow (`longest_key_life_days`), in days: ten years.
+/// The longest life that a policy may allow (`longest_key_life_days`), in days: ten years.
 pub const MOST_DAYS: i32 = 3_650;
 
-/// A key was to be good for longer than it may be.
+/// A requested key would be valid for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooLong {
     /// The key would be valid for longer than the policy allows.
     #[error("must be at most {0} days ahead: longest_key_life_days of the team's policy")]
     Policy(i32),
-    /// Beyond the end of the maker's credential.
+    /// The key would be valid for longer than the maker's credential.
     #[error("must not be later than {}, when your own credential ends, unless the team's policy sets \
              longest_key_life_days", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     Maker(Instant),
 }
 
-/// Until when a key of `maker`'s is good that was asked to be so until `asked`; none: until it is revoked. `days` is
-/// the policy's longest life: whoever wants more than their own credential has asks for it. Who holds
-/// [`Scope::PlatformSecurity`] is not bound by either.
+/// Until when a new key of `maker` is valid that was requested until `asked`; none: until it is revoked. `days` is the
+/// longest life that the policy allows: a maker who wants more than the rest of their own credential's life must ask
+/// for it. Neither limit applies to a maker with [`Scope::PlatformSecurity`].
 pub fn end(
     asked: Option<Instant>,
     maker: &Caller,

@@ -1,9 +1,9 @@
-//! Credentials that are refused although they are good otherwise: a token by its `jti`, or all of a subject that were
-//! issued before an instant; and the keys that were made with them.
+//! Credentials that are refused although they are valid otherwise: a token by its `jti`, or all tokens of a subject
+//! that were issued before an instant; and the keys that were made with them.
 //!
-//! What must stay true: a token that does not say when it was issued counts as issued before. A revocation is kept as
-//! long as a token that it can be about may live, and a while longer. One that is a team's own reaches nobody else's.
-//! Called by `app`.
+//! What must stay true: a token that does not say when it was issued counts as issued before. A revocation is stored
+//! for longer than any token that it covers can live. A revocation that a team makes affects only that team. Called by
+//! `app`.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ use super::caller::{Caller, CredentialKind, TeamId};
 use crate::domain::clock::Instant;
 use crate::domain::ids::RevocationId;
 
-/// How many of the platform's, and of all teams' together, may be in force at once: every gateway holds all of them in
-/// memory, and no team uses up the platform's.
+/// How many revocations of the platform, and of all teams together, may be in force at once: every gateway holds all of
+/// them in memory, and no team uses up the platform's share.
 pub const MAX_REVOCATIONS: i64 = 10_000;
-/// How many of them may be one team's own, made by itself.
+/// How many of them one team may have made itself.
 pub const MAX_OF_A_TEAM: i64 = 1_000;
-/// How long one is in force: longer than any token may live, which is 7 days at most.
+/// How long a revocation is in force: longer than any token may live, which is 7 days at most.
 pub const KEPT: Duration = Duration::days(8);
 /// The longest reason, in characters.
 pub const MAX_REASON_CHARS: usize = 256;
@@ -28,9 +28,9 @@ pub const MAX_REASON_CHARS: usize = 256;
 pub enum RevocationTarget {
     /// The token with this `jti`.
     Token(String),
-    /// Every token of a subject from before an instant. `api_key:…` and `access_key:…` are keys themselves.
+    /// Every token of a subject issued before an instant. `api_key:…` and `access_key:…` stand for keys themselves.
     Subject {
-        /// `sub`.
+        /// The token's `sub`.
         subject: String,
         /// Tokens with an earlier `iat` are refused.
         issued_before: Instant,
@@ -44,9 +44,9 @@ pub struct Revocation {
     pub id: RevocationId,
     /// The tokens that are revoked.
     pub target: RevocationTarget,
-    /// As far as it acts for this team; none for every team.
+    /// Limits the revocation to tokens that act for this team; none: every team.
     pub team: Option<TeamId>,
-    /// The platform made it: the team cannot take it back.
+    /// The platform made it: the team cannot undo it.
     pub by_platform: bool,
     /// The reason, for human readers.
     pub reason: Option<String>,
@@ -54,22 +54,22 @@ pub struct Revocation {
     pub created_by: String,
     /// When the revocation was created.
     pub created_at: Instant,
-    /// When it is forgotten, as every token that it is about has ended by then.
+    /// When it is deleted, because every token that it covers has expired by then.
     pub kept_until: Instant,
 }
 
-/// All revocations in force, as every request meets them.
+/// All revocations in force, against which every request is checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RevokedTokens {
     tokens: HashMap<String, Vec<RevocationReach>>,
     subjects: HashMap<String, Vec<(RevocationReach, Instant)>>,
 }
 
-/// For which team; none: for every one.
+/// The team that a revocation applies to; none: every team.
 type RevocationReach = Option<TeamId>;
 
 impl RevokedTokens {
-    /// These, each with the team that it is for.
+    /// Collects these revocations, each with the team that it applies to.
     pub fn new(targets: impl IntoIterator<Item = (Option<TeamId>, RevocationTarget)>) -> Self {
         let mut all = Self::default();
         for (team, target) in targets {
@@ -83,11 +83,11 @@ impl RevokedTokens {
         all
     }
 
-    /// Whether a credential is revoked. Keys have revocations of their own.
+    /// Whether a token is revoked. Keys are revoked separately.
     pub fn covers(&self, caller: &Caller) -> bool {
         let (ids, issued_at) = match &caller.kind {
             CredentialKind::Token { jti, issued_at } => ([jti.as_ref(), None], issued_at),
-            // By when its subject token was issued: one that was exchanged at the last moment is no younger.
+            // The subject token's issue time counts: a token that was exchanged at the last moment is no younger.
             CredentialKind::Exchanged(bond) => ([Some(&bond.jti), bond.subject_jti.as_ref()], &bond.subject_issued_at),
             CredentialKind::ApiKey(_) | CredentialKind::AccessKey | CredentialKind::Own => return false,
         };

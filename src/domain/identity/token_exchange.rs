@@ -1,18 +1,18 @@
-//! Token exchange (RFC 8693): what a request may ask for, and what the token may do that it gets.
+//! Token exchange (RFC 8693): what a request may ask for, and what the issued token may do.
 //!
-//! What must stay true: nobody gets more than the subject token gives, nor for longer than [`LIFETIME`]; what cannot be
-//! given (another audience, a delegation) is refused by its name and never passed over. Parameters that nobody knows
-//! are passed over, as RFC 6749, 3.2 demands.
+//! What must stay true: nobody gets more than the subject token grants, nor for longer than [`LIFETIME`]; a request for
+//! what is not supported (another audience, a delegation) is refused with its own error and never ignored. Unknown
+//! parameters are ignored, as RFC 6749, 3.2 demands.
 //!
-//! Who calls it: `app::token_exchange`. What it does not do: judge the subject token.
+//! Called by `app::token_exchange`. It does not judge the subject token.
 
 use chrono::Duration;
 use secrecy::SecretString;
 
 use super::caller::Scope;
 
-/// How long a token lives that was exchanged. It is not bound by what is left of the subject token's life: that of a
-/// pipeline lives for minutes, and a build takes longer. What ends the subject token early ends this one, too.
+/// The lifetime of an exchanged token. It is not limited by what is left of the subject token's: a pipeline's token
+/// lives for minutes, and a build takes longer. What revokes the subject token revokes this one, too.
 pub const LIFETIME: Duration = Duration::minutes(30);
 /// The only supported grant type.
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -20,22 +20,22 @@ pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-/// The most words of a scope that are looked at.
+/// The most words of a scope that are read.
 const MOST_WORDS: usize = 32;
 
-/// Why a request is refused, in OAuth's word and ours.
+/// Why a request is refused, with OAuth's code and the gateway's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExchangeError {
     /// `error`: RFC 6749, 5.2 and RFC 8693, 2.2.2.
     pub error: &'static str,
     /// The gateway's own stable code.
     pub code: &'static str,
-    /// Which parameter, and what is allowed.
+    /// Which parameter is wrong, and what is allowed.
     pub detail: String,
 }
 
 impl ExchangeError {
-    /// A refusal of a request that is not as it must be.
+    /// The refusal of a malformed request.
     pub fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
         Self { error: "invalid_request", code, detail: detail.into() }
     }
@@ -48,21 +48,20 @@ pub struct ExchangeRequest {
     pub subject_token: SecretString,
     /// The team to act for.
     pub team: Option<String>,
-    /// The scopes to have; none: all that the subject token gives.
+    /// The requested scopes; none means all that the subject token grants.
     pub scopes: Option<Vec<Scope>>,
 }
 
 impl ExchangeRequest {
-    /// Reads the parameters of a request, in their order. `audiences` are the names that this gateway goes by.
+    /// Reads the parameters of a request, in order. `audiences` are the names that this gateway accepts.
     ///
-    /// # Errors
-    /// The first parameter that is missing, stands twice or asks for what there is not.
+    /// # Errors The first parameter that is missing, is given twice or asks for something unsupported.
     pub fn read(pairs: Vec<(String, String)>, audiences: &[&str]) -> Result<Self, ExchangeError> {
         // RFC 6749, 3.2: a parameter without a value counts as left out.
         let mut form = ExchangeForm(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect());
         form.check_grant()?;
         form.check_audience(audiences)?;
-        // A file that it was read from ends with a line break.
+        // If the token was read from a file, it ends with a line break.
         let subject_token = form.needed("subject_token", "the token to exchange")?.trim_ascii().to_owned();
         let team = form.one("team")?;
         let scopes = form.one("scope")?.map(|text| scopes(&text)).transpose()?;
@@ -70,10 +69,9 @@ impl ExchangeRequest {
     }
 }
 
-/// The scopes of the new token: what was asked for, as far as it was given.
+/// The scopes of the new token: those asked for, which must be among those granted.
 ///
-/// # Errors
-/// `invalid_scope` where more is asked for.
+/// # Errors `invalid_scope` if more is asked for.
 pub fn narrowed(given: &[Scope], asked: Option<&[Scope]>) -> Result<Vec<Scope>, ExchangeError> {
     let Some(asked) = asked else { return Ok(given.to_vec()) };
     match asked.iter().find(|scope| !given.contains(scope)) {
@@ -120,7 +118,8 @@ impl ExchangeForm {
         Ok(())
     }
 
-    /// RFC 8693, 2.1: both may stand there several times; a token that is good for each of them is only one for us.
+    /// RFC 8693, 2.1: both may be given several times, and the token must be good for each; for us they are all the
+    /// same one.
     fn check_audience(&mut self, audiences: &[&str]) -> Result<(), ExchangeError> {
         for name in ["audience", "resource"] {
             let mut values = self.0.extract_if(.., |(key, _)| key == name);
@@ -133,7 +132,7 @@ impl ExchangeForm {
     }
 }
 
-/// The scopes that a text names: each once, in its order.
+/// The scopes that a text names: each once, in order.
 fn scopes(text: &str) -> Result<Vec<Scope>, ExchangeError> {
     let words = || text.split(' ').filter(|word| !word.is_empty());
     if words().count() > MOST_WORDS {

@@ -1,14 +1,16 @@
-//! What an image cache holds, whatever it is called: the question of `ensure`, "is there one like this already?".
+//! What an image cache contains, whatever its name: answers the question of `ensure`, "is there one like this
+//! already?".
 //!
 //! Two caches have the same content if one serves every instance that the other serves: the same set of images in their
-//! full form, the same size, system, Flash mode and snapshot copies. Left out is how it was built (networks, logins,
-//! registries, zone, layer reuse) and how it is kept (name, tags, retention, resource group, strategy, comment). The
-//! table of the fields says which is which ([`crate::domain::image_cache::spec::fields`]).
+//! full form, and the same size, system, Flash mode and snapshot copies. How it was built (networks, logins,
+//! registries, zone, layer reuse) and how it is managed (name, tags, retention, resource group, strategy, comment) do
+//! not count. The table of the fields says which is which ([`crate::domain::image_cache::spec::fields`]).
 //!
-//! An image counts by its digest where it has one (its tag then says nothing), else by its tag: nobody asks a registry
-//! where a tag points today, so a tag that moved is the same content. Who moves tags names digests.
+//! An image counts by its digest if it has one (its tag then says nothing), else by its tag: no registry is asked where
+//! a tag points today, so a moved tag is the same content. Teams that move tags should name digests.
 //!
-//! Who calls it: `app` and `store`. What it does not do: search; whether tags and digests name the same image.
+//! Called by `app` and `store`. It does not search, and does not find out whether a tag and a digest name the same
+//! image.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +25,7 @@ use crate::domain::image_ref::ImageRef;
 
 use super::spec::DEFAULT_SIZE_GIB;
 
-/// The full form of an image as contents compare it; a text that is no reference stands for itself.
+/// The full form of an image for comparing contents; a text that is no valid reference is used as it is.
 pub fn plain(image: &str) -> String {
     let Ok(full) = image.parse::<ImageRef>() else { return image.to_owned() };
     match full.digest() {
@@ -35,7 +37,7 @@ pub fn plain(image: &str) -> String {
 /// A hash of the content: equal for equal contents, and for no others.
 pub fn fingerprint(spec: &ImageCacheSpec) -> [u8; 32] {
     let images: BTreeSet<String> = spec.images.iter().map(|image| plain(image)).collect();
-    // As JSON, because no two different contents are the same text there.
+    // As JSON, because different contents always give different texts there.
     let mut parts = serde_json::json!({
         "images": images,
         "size_gib": spec.size_gib.unwrap_or(DEFAULT_SIZE_GIB),
@@ -44,8 +46,8 @@ pub fn fingerprint(spec: &ImageCacheSpec) -> [u8; 32] {
         "standard_copy_count": spec.standard_copy_count,
         "flash_copy_count": spec.flash_copy_count,
     });
-    // These were always part of it, each with its own rule. A field that became part of it later counts where something
-    // was said, so that what was asked for before has the fingerprint that it had.
+    // These were always part of it, each with its own default. A field that is added later counts only if it was given,
+    // so that older requests keep their fingerprint.
     for (field, given) in spec.given() {
         if field.in_content && !given.is_unset() && parts.get(field.name).is_none() {
             parts[field.name] = serde_json::json!(given);
@@ -54,19 +56,19 @@ pub fn fingerprint(spec: &ImageCacheSpec) -> [u8; 32] {
     Sha256::digest(parts.to_string()).into()
 }
 
-/// What `ensure` came to.
+/// The result of `ensure`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ensured {
-    /// There was none: one was asked for.
+    /// There was none: a new one was requested.
     Created,
-    /// One is being built.
+    /// One is already being built.
     Joined,
-    /// One is usable.
+    /// One is already usable.
     Reused,
 }
 
 impl Ensured {
-    /// The word in REST, audit entries and metrics.
+    /// The word for it in REST, audit entries and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -76,11 +78,11 @@ impl Ensured {
     }
 }
 
-/// Whether a cache of the same content will do, and how: one that is usable for at least `margin` longer and is in the
-/// cloud as it was asked for, or one that is being built.
+/// Whether a cache of the same content will do, and how: one that is usable for at least `margin` longer and matches in
+/// the cloud what was asked for, or one that is being built.
 ///
-/// One that failed will not do, nor one whose last update failed (whether the old build still serves is undocumented),
-/// nor one that the cloud shows with a word that nobody knows.
+/// A failed cache will not do, nor one whose last update failed (whether the old build still serves is undocumented),
+/// nor one whose status at the cloud is unknown to us.
 pub fn serves(cache: &ImageCache, now: Instant, margin: Duration) -> Option<Ensured> {
     let lasts = cache.expires_at.is_none_or(|end| end > now + margin);
     match cache.status {
@@ -91,7 +93,8 @@ pub fn serves(cache: &ImageCache, now: Instant, margin: Duration) -> Option<Ensu
     }
 }
 
-/// The one to take of several: a usable one before one in the making, then the one that lasts longest, then the oldest.
+/// Chooses one of several: a usable one before one that is being built, then the one that lasts longest, then the
+/// oldest.
 pub fn choose(caches: &[ImageCache], now: Instant, margin: Duration) -> Option<(usize, Ensured)> {
     let fitting = caches.iter().enumerate().filter_map(|(place, cache)| Some((place, serves(cache, now, margin)?)));
     fitting.min_by_key(|(place, how)| {

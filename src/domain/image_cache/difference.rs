@@ -1,24 +1,24 @@
-//! What an update made different: field by field, in texts that people and machines can read.
+//! What an update changed: field by field, in texts that people and programs can read.
 //!
-//! Who calls it: `app`, for events. What it does not do: judge. A drift is told in the same form.
+//! Called by `app`, for events. It judges nothing. Drift is reported in the same form.
 
 use super::spec::ImageCacheSpec;
 
-/// The most characters of a text; the rest is cut off.
+/// The most characters of a text; longer ones are truncated.
 pub const MAX_TEXT: usize = 512;
 
-/// One field that is different.
+/// One changed field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange {
-    /// The field, as REST spells it.
+    /// The name of the field in REST.
     pub field: String,
-    /// Before; none where it was not set.
+    /// The value before; none if it was not set.
     pub from: Option<String>,
-    /// After; none where it is not set any more.
+    /// The value after; none if it is no longer set.
     pub to: Option<String>,
 }
 
-/// Every field in which the two differ, in the order in which they are documented.
+/// Every field in which the two differ, in the order of the documentation.
 pub fn differences(before: &ImageCacheSpec, after: &ImageCacheSpec) -> Vec<FieldChange> {
     let value = |spec: &ImageCacheSpec| serde_json::to_value(spec).unwrap_or_default();
     let (before, after) = (value(before), value(after));
@@ -27,7 +27,7 @@ pub fn differences(before: &ImageCacheSpec, after: &ImageCacheSpec) -> Vec<Field
     moved.map(|(field, to)| FieldChange { field: field.clone(), from: text(&before[field]), to: text(to) }).collect()
 }
 
-/// A text as it is, everything else as JSON; nothing for what is not set.
+/// A text as it is, everything else as JSON; none if it is not set.
 fn text(value: &serde_json::Value) -> Option<String> {
     let whole = match value {
         serde_json::Value::Null => return None,

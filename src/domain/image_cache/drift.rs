@@ -1,23 +1,23 @@
-//! What of an image cache was found to differ from what was asked for, as its row keeps it.
+//! The differences between an image cache and what was asked for, as its row stores them.
 //!
-//! Who finds it: `domain::reconcile`. What it does not do: compare.
+//! `domain::reconcile` finds them; nothing is compared here.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::spec::fields::ALL;
 
-/// The field of a cache that was ready, and that the cloud shows as something else.
+/// The field for a cache that was ready, and that the cloud reports in another status.
 pub const STATUS: &str = "status";
 
 /// One field that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// As REST names it.
+    /// The name of the field in REST.
     pub field: String,
-    /// What was asked for; empty where nothing is set.
+    /// What was asked for; empty if nothing is set.
     pub expected: Vec<String>,
-    /// What the cloud shows; empty where nothing is set.
+    /// What the cloud reports; empty if nothing is set.
     pub seen: Vec<String>,
 }
 
@@ -28,24 +28,24 @@ impl Drift {
     }
 }
 
-/// What comparing a row with the cloud has brought to light.
+/// What the comparison of a row with the cloud has found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reconciled {
-    /// What differs from what was asked for, changed past the gateway.
+    /// The differences from what was asked for, changed outside the gateway.
     pub drift: Vec<Drift>,
-    /// The end of retention that consumers were warned of.
+    /// The end of retention for which a warning event was published.
     pub expiry_told: Option<Instant>,
     /// When a failed cache was found to be no longer in the cloud. Its status stays `failed`.
     pub gone_at: Option<Instant>,
 }
 
 impl Reconciled {
-    /// Whether what it holds is no longer what was asked for.
+    /// Whether its content is no longer what was asked for.
     pub fn content_drifted(&self) -> bool {
         self.drift.iter().any(Drift::is_of_content)
     }
 
-    /// Whether the cloud shows it in a status in which no instance can use it.
+    /// Whether the cloud reports a status in which no instance can use it.
     pub fn is_unusable(&self) -> bool {
         self.drift.iter().any(|drift| drift.field == STATUS)
     }

@@ -1,4 +1,4 @@
-//! What one look at the cloud means for one of our caches. Pure: the tracker asks, the store applies.
+//! One observation of an image cache at the cloud, in parsed form.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub struct ProviderEvent {
     pub last_at: Option<Instant>,
 }
 
-/// An image cache as the cloud shows it, reduced to what we decide by and keep.
+/// An image cache as the cloud reports it, reduced to what we decide by and store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// `ImageCacheId`, imc-….
@@ -57,7 +57,7 @@ pub struct Observation {
     pub elimination_strategy: Option<String>,
     /// `LastMatchedTime`.
     pub last_matched_at: Option<Instant>,
-    /// The whole object as the cloud sent it, with the fields that we do not know.
+    /// The complete object as the cloud sent it, including fields that we do not know.
     pub raw: serde_json::Value,
     /// `Events`, newest last.
     pub events: Vec<ProviderEvent>,

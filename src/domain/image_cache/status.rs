@@ -1,16 +1,16 @@
 //! The status machine of one image cache.
 //!
-//! The cloud knows Preparing, Creating, Ready, Failed, Updating and UpdateFailed. Ours adds what happens
-//! before the cloud has answered (`pending`), after we asked for removal (`deleting`), and after the cloud
-//! stopped listing it (`deleted`, `expired`, `evicted`, `lost`). A word of the cloud that we do not know is `unknown`:
-//! visible, and still followed.
+//! The cloud knows Preparing, Creating, Ready, Failed, Updating and UpdateFailed. The gateway adds states for the time
+//! before the cloud has answered (`pending`), after removal was requested (`deleting`), and after the cloud stopped
+//! listing the cache (`deleted`, `expired`, `evicted`, `lost`). A status of the cloud that we do not know becomes
+//! `unknown`: visible, and still tracked.
 
 use std::fmt;
 
-/// Where an image cache stands.
+/// The status of an image cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
-    /// Asked for; the cloud has not confirmed it yet.
+    /// Requested; the cloud has not confirmed it yet.
     Pending,
     /// The cloud is preparing the build.
     Preparing,
@@ -32,13 +32,13 @@ pub enum Status {
     Expired,
     /// Dropped by the cloud to make room at the quota.
     Evicted,
-    /// Vanished from the cloud without our doing.
+    /// Vanished from the cloud although nobody asked the gateway to remove it.
     Lost,
-    /// The cloud shows a word that we do not know.
+    /// The cloud reports a status that we do not know.
     Unknown,
 }
 
-/// A word that is no status of ours.
+/// A word that is no status of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be one of pending, preparing, creating, ready, failed, updating, update_failed, deleting, deleted, expired, evicted, lost, unknown"
@@ -46,7 +46,7 @@ pub enum Status {
 pub struct StatusError;
 
 impl Status {
-    /// Every status, in the order of a life.
+    /// Every status, in the order of a cache's life.
     pub const ALL: [Self; 13] = [
         Self::Pending,
         Self::Preparing,
@@ -63,7 +63,7 @@ impl Status {
         Self::Unknown,
     ];
 
-    /// The lower-case word that stands in REST, events and the database.
+    /// The lower-case word for it in REST, events and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -82,7 +82,7 @@ impl Status {
         }
     }
 
-    /// Reads the cloud's own word.
+    /// Parses the cloud's own word.
     pub fn from_provider(word: &str) -> Self {
         match word {
             "Preparing" => Self::Preparing,
@@ -95,8 +95,8 @@ impl Status {
         }
     }
 
-    /// Nothing more is expected: it counts as gone, and nobody follows it. Only that the cloud shows it again leads out
-    /// (`domain::reconcile`), never a step along the graph.
+    /// Nothing more is expected: the cache counts as gone, and nothing tracks it. The only way out is that the cloud
+    /// lists it again (`domain::reconcile`), never a step along the graph.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Deleted | Self::Expired | Self::Evicted | Self::Lost)
     }
@@ -106,17 +106,17 @@ impl Status {
         matches!(self, Self::Preparing | Self::Creating | Self::Updating | Self::Deleting | Self::Unknown)
     }
 
-    /// Built, or never will be: nothing moves at the cloud unless somebody asks for it.
+    /// Built, or never will be: nothing changes at the cloud until somebody asks for it.
     pub fn is_at_rest(self) -> bool {
         matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed)
     }
 
-    /// The cloud has it, and nobody has asked to remove it.
+    /// The cloud has it, and its removal has not been requested.
     pub fn is_shown(self) -> bool {
         self != Self::Deleting && (self.is_in_motion() || self.is_at_rest())
     }
 
-    /// It counts against its team's quota: asked for, and neither failed nor on its way out.
+    /// It counts against its team's quota: requested, and neither failed nor being removed.
     pub fn is_counted(self) -> bool {
         self == Self::Pending || (self.is_shown() && self != Self::Failed)
     }
@@ -126,13 +126,13 @@ impl Status {
         matches!(self, Self::Pending | Self::Preparing | Self::Creating | Self::Updating | Self::Ready)
     }
 
-    /// A wait for `ready` need not go on: it is usable, or will not be without another request.
+    /// A wait for `ready` can end: it is usable, or will not be without another request.
     pub fn is_settled(self) -> bool {
         matches!(self, Self::Ready | Self::Failed | Self::UpdateFailed | Self::Deleting) || self.is_final()
     }
 
-    /// Whether a look that shows one at rest as `shown` is so unlikely that another look must show it, too: what is
-    /// ready is built, and what has failed never will be.
+    /// Whether reporting one at rest as `shown` is so unlikely that a second lookup must confirm it: what is ready is
+    /// built, and what has failed never will be.
     pub fn is_unlikely(self, shown: Self) -> bool {
         use Status::{Creating, Failed, Preparing, Ready, UpdateFailed, Updating};
         match self {
@@ -144,8 +144,8 @@ impl Status {
 
     /// Whether the graph has an edge from `self` to `to`.
     ///
-    /// Observations skip what happened between two looks, so any later stage of the same build is allowed;
-    /// going back is not, and a final status has no way out but [`Self::may_come_back_as`].
+    /// Observations miss what happened between two lookups, so any later stage of the same build is allowed; going back
+    /// is not, and a final status has no way out but [`Self::may_come_back_as`].
     pub fn may_become(self, to: Self) -> bool {
         use Status::{
             Creating, Deleted, Deleting, Evicted, Expired, Failed, Lost, Pending, Preparing, Ready, Unknown,
@@ -160,7 +160,7 @@ impl Status {
             Preparing => vanished || matches!(to, Creating | Ready | Failed | Deleting | Unknown),
             Creating => vanished || matches!(to, Ready | Failed | Deleting | Unknown),
             Ready => vanished || matches!(to, Updating | Deleting | Unknown),
-            // Ready: a copy of the update's request came late, and its build is done before anyone looked.
+            // Ready: a copy of the update's request arrived late, and its build was done before the next lookup.
             UpdateFailed => vanished || matches!(to, Ready | Updating | Deleting | Unknown),
             Updating => vanished || matches!(to, Ready | UpdateFailed | Failed | Deleting | Unknown),
             Failed => matches!(to, Deleting | Deleted | Expired | Lost),
@@ -170,8 +170,8 @@ impl Status {
         }
     }
 
-    /// Whether one that has ended, or failed, may go on as `to`, because the cloud shows it again: as what is shown;
-    /// one that was deleted is still to be removed.
+    /// Whether a cache that has ended, or failed, may become active again as `to`, because the cloud lists it again:
+    /// with the status that the cloud reports, except that a deleted one still has to be removed.
     pub fn may_come_back_as(self, to: Self) -> bool {
         match self {
             Self::Deleted => to == Self::Deleting,

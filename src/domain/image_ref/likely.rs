@@ -1,11 +1,11 @@
-//! What was probably meant by a text that is no reference: the usual slips, undone.
+//! What was probably meant by a text that is no reference: common typing and pasting errors, corrected.
 
 use super::split_registry;
 
-/// Texts longer than this are no slip.
+/// Texts longer than this are not corrected.
 const LONGEST: usize = 512;
 
-/// `text` with its slips undone, if that is a good one.
+/// `text` with its errors corrected, if the result is valid.
 pub(in crate::domain) fn of(text: &str, is_good: impl Fn(&str) -> bool) -> Option<String> {
     if text.len() > LONGEST {
         return None;
@@ -14,10 +14,10 @@ pub(in crate::domain) fn of(text: &str, is_good: impl Fn(&str) -> bool) -> Optio
     (cleaned != text && is_good(&cleaned)).then_some(cleaned)
 }
 
-/// Without what came along: blanks, quotes, a byte order mark, a command or key before it, a scheme.
+/// Removes what was pasted along: blanks, quotes, a byte order mark, a command or key in front, a scheme.
 fn unwrapped(text: &str) -> String {
     let around = |c: char| c.is_whitespace() || c.is_control() || "\"'`,;".contains(c) || !c.is_ascii();
-    // Marks and joiners that nobody sees.
+    // Invisible marks and joiners.
     let unseen = |c: &char| !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace();
     let seen: String = text.chars().filter(|c| !unseen(c)).collect();
     let mut text = seen.trim_matches(around);
@@ -28,14 +28,14 @@ fn unwrapped(text: &str) -> String {
     text.replace('\\', "/")
 }
 
-/// With its parts put together as references have them.
+/// Joins the parts as references do.
 fn joined(text: &str) -> String {
     let mut text = text.replace(":/", "/");
     while text.contains("//") {
         text = text.replace("//", "/");
     }
     let text = text.trim_end_matches(['/', ':', '@']).trim_start_matches('/');
-    // `nginx@1.27`: what is no digest is a tag.
+    // `nginx@1.27`: a version that is no digest is a tag.
     let text = match text.split_once('@') {
         Some((name, version)) if !version.contains(':') && !name.contains(':') => format!("{name}:{version}"),
         _ => text.to_owned(),
@@ -43,7 +43,7 @@ fn joined(text: &str) -> String {
     tagged(&text)
 }
 
-/// A branch's name is no tag: `app:feature/x`, `app:1.0+build`.
+/// A branch name is not a valid tag: `app:feature/x`, `app:1.0+build`.
 fn tagged(text: &str) -> String {
     let (before, rest) = split_registry(text);
     let whole = if text.starts_with(before) { rest } else { text };
@@ -67,7 +67,7 @@ fn plain(tag: &str) -> String {
     tag.replace(['/', '+'], "-")
 }
 
-/// With a repository and a digest in lower case.
+/// Puts the repository and the digest in lower case.
 fn lower(text: &str) -> String {
     let (name, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
     let slash = name.rfind('/').map_or(0, |at| at + 1);

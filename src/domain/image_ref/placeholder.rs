@@ -1,12 +1,12 @@
 //! Variables and placeholders that a shell, a pipeline or a template engine should have replaced.
 
-/// Texts between which a placeholder stands, as GitHub, shells, Helm, Make, Azure and people write it.
+/// The delimiters of placeholders in GitHub, shells, Helm, Make, Azure and prose.
 const BRACKETS: [(&str, &str); 8] =
     [("${{", "}}"), ("${", "}"), ("{{", "}}"), ("$(", ")"), ("#{", "}"), ("<", ">"), ("%", "%"), ("{", "}")];
-/// The most characters of a placeholder that are repeated.
+/// The most characters of a placeholder that a message repeats.
 const SHOWN: usize = 64;
 
-/// The first placeholder, as far as its name goes: a default behind it may be anything.
+/// The first placeholder, reduced to its name: a default after it may be anything.
 pub(super) fn find(text: &str) -> Option<String> {
     BRACKETS.iter().find_map(|(open, close)| between(text, open, close)).or_else(|| bare(text))
 }
@@ -17,7 +17,7 @@ fn between(text: &str, open: &str, close: &str) -> Option<String> {
     Some(format!("{open}{}{close}", name(inner.trim())))
 }
 
-/// `$NAME`, and what is left of one that was cut in two.
+/// `$NAME`, or the rest of a placeholder that was cut in two.
 fn bare(text: &str) -> Option<String> {
     let at = text.find(['$', '{', '}'])?;
     let (sign, rest) = text[at..].split_at(1);

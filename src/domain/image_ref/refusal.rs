@@ -1,4 +1,4 @@
-//! Why a text is no image reference, told so that its sender can mend it.
+//! Why a text is no image reference, explained so that its sender can fix it.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ pub enum ImageRefFault {
     /// The reference is empty.
     #[error("must not be empty: was a variable empty?")]
     Empty,
-    /// A variable or a template's placeholder, which the sender's tool should have replaced.
+    /// A variable or a template placeholder that the sender's tool should have replaced.
     #[error("must not contain the placeholder {0}: the variable was not expanded")]
     Placeholder(String),
     /// A URL's scheme.
     #[error("must not begin with a scheme such as https://")]
     Scheme,
-    /// A user name or password before the registry. It is not repeated.
+    /// A user name or password before the registry. The message does not repeat it.
     #[error("must not contain a user or password: logins have their own fields")]
     Login,
-    /// A character that stands in no reference.
+    /// A character that no reference may contain.
     #[error("must not contain {0}")]
     Character(String),
     /// The registry is no host name, IPv4 address or IPv6 address in brackets.
@@ -34,7 +34,7 @@ pub enum ImageRefFault {
     /// Upper-case letters in the repository.
     #[error("the repository must be lower case")]
     UpperCase,
-    /// The repository has another form.
+    /// The repository is malformed in another way.
     #[error(
         "the repository must be 1 to 255 characters: parts of a-z and 0-9, joined by `/`, and within them by `.`, `_`, `__` or dashes"
     )]
@@ -42,13 +42,13 @@ pub enum ImageRefFault {
     /// 64 hex digits: an image id, which no registry can look up.
     #[error("must not be an image id (64 hex digits): name the repository")]
     ImageId,
-    /// A colon, and nothing behind it.
+    /// A colon with nothing after it.
     #[error("the tag behind the colon must not be empty: was a variable empty?")]
     EmptyTag,
-    /// The tag has the wrong format.
+    /// The tag is malformed.
     #[error("the tag must be 1 to 128 letters, digits, `_`, `.` and `-`, and must not begin with `.` or `-`")]
     Tag,
-    /// The digest has the wrong format.
+    /// The digest is malformed.
     #[error("the digest must be sha256, sha384 or sha512, a colon, and its 64, 96 or 128 hex digits in lower case")]
     Digest,
 }
@@ -72,8 +72,8 @@ impl fmt::Display for ImageRefError {
     }
 }
 
-/// The grammar stops at the first letter that does not fit; the sender wants to hear what the text as a whole looks
-/// like.
+/// The parser stops at the first letter that does not fit; the sender needs to know what is wrong with the text as a
+/// whole.
 pub(super) fn explain(text: &str, fault: ImageRefFault) -> ImageRefError {
     let fault = at_first_sight(text).unwrap_or(fault);
     let silent = matches!(
@@ -84,7 +84,7 @@ pub(super) fn explain(text: &str, fault: ImageRefFault) -> ImageRefError {
     ImageRefError { fault, likely }
 }
 
-/// What stands in no reference at all, wherever it is.
+/// Finds what no reference may contain anywhere.
 pub(in crate::domain) fn at_first_sight(text: &str) -> Option<ImageRefFault> {
     if text.trim().is_empty() {
         return Some(ImageRefFault::Empty);
@@ -101,7 +101,7 @@ pub(in crate::domain) fn at_first_sight(text: &str) -> Option<ImageRefFault> {
     text.chars().find_map(odd).map(ImageRefFault::Character)
 }
 
-/// The name of a character that stands in no reference.
+/// The name of a character that no reference may contain.
 fn odd(letter: char) -> Option<String> {
     let name = match letter {
         ' ' => "spaces",

@@ -1,4 +1,4 @@
-//! Tables of what is read and what is refused, and properties of any text and any reference.
+//! Tables of what is accepted and what is refused, and properties of any text and any reference.
 
 use super::*;
 

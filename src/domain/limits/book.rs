@@ -1,8 +1,8 @@
-//! An account for each team or address, in bounded memory.
+//! One account for each team or address, in bounded memory.
 //!
-//! What must stay true: an account that is like new is forgotten, which nobody can tell; where there are more busy ones
-//! than may be kept, further parties share one account: however many names somebody thinks of, the memory is bounded,
-//! and nobody who had an account loses it to them.
+//! What must stay true: an account in its initial state is dropped, which makes no difference to anybody; if there are
+//! more busy accounts than may be stored, further parties share one. So memory is bounded however many names somebody
+//! invents, and nobody who has an account loses it to them.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,17 +10,17 @@ use std::hash::Hash;
 use super::bucket::Bucket;
 use crate::domain::clock::Instant;
 
-/// How often the book is looked through for what can be forgotten, in seconds, where it is full.
+/// How often a full book is searched for accounts to drop, in seconds.
 const LOOK_THROUGH: i64 = 1;
 
-/// What one party has in hand.
+/// What is counted for one party.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PartyAccount {
-    /// Its rate.
+    /// Its rate limit.
     pub bucket: Bucket,
-    /// Requests that are being worked on.
+    /// Requests that are running.
     pub running: u32,
-    /// Requests that wait for something to happen.
+    /// Requests that wait for an event.
     pub waiting: u32,
 }
 
@@ -40,12 +40,12 @@ pub struct Book<K> {
 }
 
 impl<K: Eq + Hash + Clone> Book<K> {
-    /// A book of at most so many accounts.
+    /// An empty book for at most `most` accounts.
     pub fn new(most: usize) -> Self {
         Self { accounts: HashMap::new(), shared: PartyAccount::default(), most, looked: None }
     }
 
-    /// The account of `party`, opened where there is none; and whether it is its own.
+    /// The account of `party`, created if there is none, and whether the party has it to itself.
     pub fn open(&mut self, party: &K, now: Instant) -> (&mut PartyAccount, bool) {
         if !self.accounts.contains_key(party) {
             if self.accounts.len() >= self.most {
@@ -58,7 +58,7 @@ impl<K: Eq + Hash + Clone> Book<K> {
         (self.accounts.entry(party.clone()).or_default(), true)
     }
 
-    /// The account that [`Self::open`] gave.
+    /// The account that [`Self::open`] returned.
     pub fn of(&mut self, party: &K, own: bool) -> &mut PartyAccount {
         if own { self.accounts.entry(party.clone()).or_default() } else { &mut self.shared }
     }
@@ -73,9 +73,9 @@ impl<K: Eq + Hash + Clone> Book<K> {
         self.accounts.is_empty()
     }
 
-    /// Not at each request: a full book would be read from end to end each time.
+    /// Not on every request: a full book would be searched from end to end each time.
     fn forget(&mut self, now: Instant) {
-        // A clock that was put back looks through once more.
+        // After the clock was set back, it is searched once more.
         let recently = self.looked.is_some_and(|looked| (0..LOOK_THROUGH).contains(&(now - looked).num_seconds()));
         if !recently {
             self.looked = Some(now);

@@ -1,14 +1,14 @@
-//! A rate with a burst: a bucket of so many requests that fills at so many a second (the generic cell rate algorithm,
-//! so one instant is all that is kept).
+//! A rate with a burst: a bucket of requests that refills at a fixed rate per second (the generic cell rate algorithm,
+//! so it stores only one instant).
 
 use chrono::Duration;
 
 use crate::domain::clock::Instant;
 
-/// For how long in advance requests may be taken, at most.
+/// How far in advance requests may be taken at most.
 const LONGEST_DEBT: Duration = Duration::seconds(10);
 
-/// So many a second, and so many at once after a pause. Both are at least 1.
+/// Requests per second, and requests at once after a pause. Both are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Requests a second.
@@ -18,45 +18,45 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// The time that one request stands for.
+    /// The time between two requests at this rate.
     fn interval(self) -> Duration {
         Duration::nanoseconds(1_000_000_000 / i64::from(self.per_second.max(1)))
     }
 
-    /// How long an empty bucket takes to be full.
+    /// How long an empty bucket takes to refill.
     fn window(self) -> Duration {
         let nanoseconds = self.interval().num_nanoseconds().unwrap_or(i64::MAX);
         Duration::nanoseconds(nanoseconds.saturating_mul(i64::from(self.burst.max(1))))
     }
 }
 
-/// What is left of a rate, for whoever asks.
+/// What is left of a rate, for the response headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateQuota {
-    /// Requests in an empty bucket's time to be full.
+    /// Requests in the time that an empty bucket takes to refill.
     pub limit: u32,
     /// That time, in whole seconds.
     pub window_seconds: u32,
-    /// Requests that are left at once.
+    /// Requests that may be made now.
     pub remaining: u32,
-    /// After how many seconds all of them are there again.
+    /// After how many seconds the bucket is full again.
     pub reset_seconds: u32,
-    /// After how many seconds the next one is there; none where one is.
+    /// After how many seconds the next request may be made; none if one may be made now.
     pub retry_after_seconds: Option<u32>,
 }
 
-/// A bucket: when it will be full again; none: it is.
+/// A bucket: when it will be full again; none if it is full.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bucket(Option<Instant>);
 
 impl Bucket {
-    /// Takes one request out. Where none is left, nothing is taken, and the quota says when to come back.
+    /// Takes one request. If none is left, nothing is taken, and the quota says when to retry.
     pub fn take(&mut self, rate: Rate, now: Instant) -> RateQuota {
         self.take_within(rate, now, std::time::Duration::ZERO).0
     }
 
-    /// The same, where one that is there within `max_wait` will do: it is taken in advance, in the order in which they
-    /// are asked for. Answers after how long it is there, too.
+    /// The same, but a request that becomes available within `max_wait` is taken in advance, in the order of the calls.
+    /// Also returns how long to wait for it.
     pub fn take_within(
         &mut self,
         rate: Rate,
@@ -65,7 +65,7 @@ impl Bucket {
     ) -> (RateQuota, std::time::Duration) {
         let (window, interval) = (rate.window(), rate.interval());
         let max_wait = Duration::from_std(max_wait).unwrap_or(Duration::zero()).min(LONGEST_DEBT);
-        // More than anybody may owe: the clock was put back since, and it cannot be told what was left.
+        // More debt than is possible: the clock was set back since, and what was left is unknown.
         let missing = Some(self.missing(now)).filter(|missing| *missing <= window + LONGEST_DEBT).unwrap_or_default();
         let after = missing + interval;
         let taken = after <= window + max_wait;
@@ -83,7 +83,7 @@ impl Bucket {
         (quota, delay)
     }
 
-    /// Whether it is as good as new.
+    /// Whether the bucket is full.
     pub fn is_full(&self, now: Instant) -> bool {
         self.missing(now) == Duration::zero()
     }
@@ -93,7 +93,7 @@ impl Bucket {
     }
 }
 
-/// Whole seconds, upwards.
+/// Whole seconds, rounded up.
 fn seconds(time: Duration) -> u32 {
     let more = i64::from(time.subsec_nanos() > 0);
     u32::try_from(time.num_seconds() + more).unwrap_or(u32::MAX)
@@ -174,7 +174,7 @@ mod tests {
         (1..=20_000_u32, 1..=50_u32).prop_map(|(per_second, burst)| Rate { per_second, burst })
     }
 
-    /// Who asks: after so many microseconds since the last one, and for how many milliseconds they would wait.
+    /// The callers: microseconds since the previous one, and for how many milliseconds each would wait.
     fn callers() -> impl Strategy<Value = Vec<(u32, u64)>> {
         let pause = prop_oneof![Just(0), 0..2_000_u32, 0..2_000_000_u32];
         vec((pause, prop_oneof![Just(0), 0..20_000_u64]), 1..60)

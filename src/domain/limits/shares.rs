@@ -1,18 +1,18 @@
-//! What each party had lately of what all had together: who has more than its share.
+//! What each party had lately of what all parties had: decides who has more than its share.
 //!
-//! Counted in spans of time, this one and the one before; so memory holds no more parties than began something in them.
-//! Who calls it: [`super::queue`], with lists. What it does not do: decide what becomes of whoever has more.
+//! Counted in time spans, the current one and the one before, so memory holds no more parties than started something in
+//! them. Called by [`super::queue`], for lists. It does not decide what happens to a party that has more.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// What each party had in this span and in the one before.
+/// What each party had in the current span and in the one before.
 #[derive(Debug)]
 pub(super) struct Shares<K> {
-    /// When this span began.
+    /// When the current span began.
     since: Duration,
-    /// What each had in this span, and before.
+    /// What each party had in the current span, and in the one before.
     had: HashMap<K, [u64; 2]>,
     all: u64,
 }
@@ -24,7 +24,7 @@ impl<K> Default for Shares<K> {
 }
 
 impl<K: Eq + Hash + Clone> Shares<K> {
-    /// It is `now`: forgets what was before the last whole `span`.
+    /// Advances to `now`: forgets everything older than the previous `span`.
     pub(super) fn go_on(&mut self, span: Duration, now: Duration) {
         let past = now.saturating_sub(self.since);
         if past < span {
@@ -38,7 +38,7 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         self.since = if is_next { self.since + span } else { now };
     }
 
-    /// `party` has one more.
+    /// Records one more for `party`.
     pub(super) fn note(&mut self, party: &K) {
         match self.had.get_mut(party) {
             Some(had) => had[0] += 1,
@@ -47,8 +47,8 @@ impl<K: Eq + Hash + Clone> Shares<K> {
         self.all += 1;
     }
 
-    /// Whether it had half again as many as if all who had any had had the same. Where there are two, that is three
-    /// quarters of all; whoever is alone never has more.
+    /// Whether the party had more than one and a half times an equal share. Of two parties, that is more than three
+    /// quarters of the total; a party that is alone never has more.
     pub(super) fn has_more(&self, party: &K) -> bool {
         let parties = u64::try_from(self.had.len()).unwrap_or(u64::MAX);
         self.had.get(party).is_some_and(|[this, before]| (this + before) * parties * 2 > self.all * 3)

@@ -1,8 +1,8 @@
-//! Why a cache that nearly holds an image misses it, and what would make it hit.
+//! Why a cache that nearly holds an image does not match, and what would make it match.
 //!
-//! Near is a cache with the same repository path: what differs is the registry's host (the public and the
-//! VPC name of one registry are two hosts to the matching), the version, or the cache itself is not ready,
-//! too large, or in another region.
+//! A near miss is a cache with the same repository path: the registry's host differs (to the matching, the public and
+//! the VPC name of one registry are two hosts), or the version does, or the cache itself is not ready, too large, or in
+//! another region.
 
 use std::fmt::Write as _;
 
@@ -10,28 +10,28 @@ use super::{DEFAULT_EPHEMERAL_STORAGE_GIB, MatchQuery, Ranking, WeighedCache, ag
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_ref::ImageRef;
 
-/// The most near misses of one image that are told: the nearest.
+/// The most near misses reported per image: the nearest ones.
 pub const MAX_NEAR_MISSES: usize = 5;
 
-/// What keeps a cache from being the hit, the slightest first.
+/// What keeps a cache from matching, the smallest obstacle first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NearMissReason {
-    /// It is not usable, or not yet.
+    /// It is not usable, or not usable yet.
     NotReady,
     /// It is larger than the ephemeral storage.
     TooLarge,
     /// It contains the image with a different tag.
     OtherTag,
-    /// It holds another digest, or one of the two names none.
+    /// It holds another digest, or one of the two references has none.
     OtherDigest,
-    /// The same path at another registry host.
+    /// It holds the same path at another registry host.
     OtherRegistryHost,
     /// It is in a different region.
     OtherRegion,
 }
 
 impl NearMissReason {
-    /// The word in REST.
+    /// The word for it in REST.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotReady => "not_ready",
@@ -51,23 +51,23 @@ pub struct NearMiss<'a> {
     pub image: ImageRef,
     /// The image cache that nearly contains it.
     pub cache: &'a WeighedCache,
-    /// What it holds instead, as it was asked for; the wanted image itself where only the cache is in the way.
+    /// What it holds instead, as it was requested; the wanted image itself if only the cache is the problem.
     pub held: ImageRef,
-    /// All that is in the way; never empty.
+    /// Every obstacle; never empty.
     pub reasons: Vec<NearMissReason>,
-    /// What would make it hit, in sentences.
+    /// What would make it match, in sentences.
     pub advice: String,
 }
 
-/// The near misses of every wanted image that the winner does not hold exactly; for each image the nearest
-/// first, at most [`MAX_NEAR_MISSES`].
+/// The near misses of every wanted image that the winner does not hold exactly; the nearest first for each image, at
+/// most [`MAX_NEAR_MISSES`].
 pub fn near_misses<'a>(wanted: &MatchQuery, caches: &'a [WeighedCache], ranking: &Ranking<'a>) -> Vec<NearMiss<'a>> {
     let taken = ranking.winner.map_or(&[][..], |winner| &winner.images);
     let missed = wanted.images.iter().filter(|image| !taken.iter().any(|taken| taken.same_image(image)));
     missed.flat_map(|image| nearest(wanted, image, caches)).collect()
 }
 
-/// What one cache holds in place of the image, and all that is in the way.
+/// What one cache holds instead of the image, and every obstacle.
 struct Near<'a> {
     cache: &'a WeighedCache,
     held: &'a ImageRef,
@@ -87,7 +87,7 @@ fn nearest<'a>(wanted: &MatchQuery, image: &ImageRef, caches: &'a [WeighedCache]
     near.into_iter().map(told).collect()
 }
 
-/// The cache's nearest image, if one has the repository's path.
+/// The image of the cache that is nearest to the wanted one, if any has its repository path.
 fn near<'a>(wanted: &MatchQuery, image: &ImageRef, cache: &'a WeighedCache) -> Option<Near<'a>> {
     let same_path = cache.images.iter().filter(|held| held.repository() == image.repository());
     let judged = same_path.map(|held| Near { cache, held, reasons: reasons(wanted, image, cache, held) });
@@ -108,7 +108,7 @@ fn reasons(wanted: &MatchQuery, image: &ImageRef, cache: &WeighedCache, held: &I
     all.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
 }
 
-/// One sentence for each reason. What is wrong with the name itself is one sentence: it is one change.
+/// One sentence per reason, but a single one for everything that is wrong with the name, because that is one change.
 fn advice(
     wanted: &MatchQuery,
     image: &ImageRef,

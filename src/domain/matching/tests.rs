@@ -18,7 +18,7 @@ fn at(minute: i64) -> Instant {
     Instant::UNIX_EPOCH + chrono::Duration::minutes(minute)
 }
 
-/// A ready cache of 20 GiB that was made at `minute` and is called `name`.
+/// A ready cache of 20 GiB that was created at `minute` and is named `name`.
 pub(crate) fn cache(name: &str, minute: i64, images: &[&str]) -> ImageCache {
     let spec = json!({"name": name, "region": HANGZHOU, "images": images});
     let entropy = Entropy::from_seed(minute.unsigned_abs());
@@ -58,7 +58,7 @@ fn sized(size: i32, cache: ImageCache) -> ImageCache {
     cache
 }
 
-/// What the store reads of them.
+/// The fields of the caches that the store reads for the matching.
 fn weighed(caches: &[ImageCache]) -> Vec<WeighedCache> {
     let one = |cache: &ImageCache| WeighedCache {
         id: cache.id,
@@ -251,7 +251,7 @@ fn describe_orders_by_degree_and_age() {
     assert_eq!(names(false, Some(3)), [] as [&str; 0]);
 }
 
-/// Caches of one another's images, some of one size and one age.
+/// Caches with images of a common pool, some of the same size and age.
 fn any_caches() -> impl Strategy<Value = Vec<ImageCache>> {
     let image = "[a-c]:[12]";
     let one = (vec(image, 1..4), select(&[20, 25, 30, 40][..]), 0..5_i64, any::<bool>());

@@ -1,22 +1,22 @@
-//! "Only say what you would do": the word for it in every spelling, and what it says.
+//! Dry runs ("only say what you would do"): the spellings of the parameter, and its values.
 //!
-//! Asked for through a door or an action that has no dry run, it must not be passed over: what would then be done costs
-//! money. Who calls it: the doors.
+//! If an interface or action without dry runs is asked for one, it must not ignore the parameter: the real action would
+//! cost money. Called by `http` and `eci`, which parse requests.
 
-/// What a dry run is called, without case and punctuation; what stands before (`X-`, `Is`) does not matter.
+/// The names of the parameter, without case and punctuation; a prefix (`X-`, `Is`) does not matter.
 const NAMES: [&str; 4] = ["dryrun", "validateonly", "validationonly", "checkonly"];
-/// What says yes, and what says no.
+/// The values that mean yes, and those that mean no.
 const YES: [&str; 6] = ["true", "1", "yes", "y", "on", "t"];
 const NO: [&str; 6] = ["false", "0", "no", "n", "off", "f"];
 
-/// Whether a parameter or header of that name speaks of a dry run: `DryRun`, `dry_run`, `X-Dry-Run`, `validateOnly`.
+/// Whether a parameter or header of that name means a dry run: `DryRun`, `dry_run`, `X-Dry-Run`, `validateOnly`.
 pub fn is_meant(name: &str) -> bool {
     let letters = name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase());
     let letters: String = letters.collect();
     NAMES.iter().any(|name| letters.ends_with(name))
 }
 
-/// Whether it asks for one. None: the value is neither yes nor no.
+/// Whether the value asks for one. None if it means neither yes nor no.
 pub fn says(value: &str) -> Option<bool> {
     let value = value.trim().to_ascii_lowercase();
     let yes = YES.contains(&value.as_str());

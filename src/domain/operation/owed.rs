@@ -1,32 +1,32 @@
-//! The answer that is owed to whoever creates an image cache through the cloud's own API. That API has no word for
-//! "later", so a caller who was not answered takes it that nothing was done, and without a `ClientToken` can never
-//! learn otherwise.
+//! The answer that is owed to a caller who creates an image cache through the cloud's own API. That API cannot say
+//! "later", so a caller who got no answer assumes that nothing was done, and without a `ClientToken` can never learn
+//! otherwise.
 //!
-//! What must stay true: nobody who was told the ids loses the cache without asking. An answer leaves only after
-//! [`Owed::Sending`] is durable, so [`Owed::Unsent`] means that surely nobody was told; only such a create is
-//! given up, and only as long as nobody else relies on it (who joins or changes the cache ends what is owed).
+//! What must stay true: nobody who received the ids loses the cache without asking for it. An answer is sent only after
+//! [`Owed::Sending`] is durable, so [`Owed::Unsent`] means that certainly nobody received the ids. Only such a create
+//! is given up, and only as long as nobody else relies on the cache (joining or changing it ends what is owed).
 //!
-//! Where a gateway ends between recording [`Owed::Sending`] and clearing it, nobody can know whether its caller heard:
-//! the cache stays, and so does the record of that. While it lives it knows, however late: an answer that could not be
-//! written gives the create up.
+//! If a gateway stops between recording [`Owed::Sending`] and clearing it, nobody can know whether its caller got the
+//! answer: the cache stays, and so does that record. While the gateway runs it does know, however late: an answer that
+//! could not be written gives the create up.
 //!
-//! Who calls it: `app`, and the simulation.
+//! Called by `app`, and by the simulation.
 
-/// What is owed to the caller of a create. None where nothing is: it was told, it can ask again by its key, the cloud
-/// refused, or somebody else relies on the cache.
+/// What is owed to the caller of a create. None if nothing is owed: the caller got the ids, can ask again with its key,
+/// the cloud refused, or somebody else relies on the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owed {
-    /// The ids, and surely they were not told.
+    /// The ids, which certainly were not sent.
     Unsent,
-    /// The ids, and they may have been told.
+    /// The ids, which may have been sent.
     Sending,
 }
 
 impl Owed {
-    /// All that this version knows.
+    /// Every value.
     pub const ALL: [Self; 2] = [Self::Unsent, Self::Sending];
 
-    /// The word in the database.
+    /// The word for it in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unsent => "unsent",
@@ -34,8 +34,8 @@ impl Owed {
         }
     }
 
-    /// What is owed once the cloud has created it. `waits`: the caller is there, at the process that records this, and
-    /// is answered next. `keyed`: a repeat with the same key is told the ids.
+    /// What is owed once the cloud has created the cache. `waits`: the caller is still connected to the process that
+    /// records this, and is answered next. `keyed`: a repeated request with the same key gets the ids.
     pub fn after_success(waits: bool, keyed: bool) -> Option<Self> {
         match (keyed, waits) {
             (true, _) => None,
@@ -44,7 +44,7 @@ impl Owed {
         }
     }
 
-    /// Whether the create is given up if it is still owed when no answer can be on its way any more.
+    /// Whether the create is given up if it is still owed when no answer can be in flight any more.
     pub fn is_given_up(self) -> bool {
         self == Self::Unsent
     }

@@ -1,4 +1,4 @@
-//! The judgement: what is filled in, what is refused and why.
+//! Judges a request by the policy: what is filled in, what is refused and why.
 
 use super::money::Money;
 use super::profile::RegionProfile;
@@ -16,11 +16,11 @@ use crate::domain::image_ref::{DEFAULT_TAG, ImageRef};
 pub struct ProposedChange<'a> {
     /// The cloud account of the change.
     pub account: &'a str,
-    /// What the cache shall be, filled in.
+    /// The cache after the change, with defaults filled in.
     pub spec: &'a ImageCacheSpec,
-    /// What it is, for an update: what stays is not judged again.
+    /// The cache before an update: what does not change is not judged again.
     pub before: Option<&'a ImageCacheSpec>,
-    /// Whether the cloud builds it; not where it is only taken over.
+    /// Whether the cloud builds it; false for an adoption.
     pub builds: bool,
 }
 
@@ -36,13 +36,13 @@ impl ProposedChange<'_> {
 /// One thing that the policy refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Which field, as a JSON pointer; empty where it is none.
+    /// The field, as a JSON pointer; empty if it is about no field.
     pub field: String,
-    /// The member of the policy that refuses; `unregistered_team` and `disabled_team` are none.
+    /// The member of the policy that refuses, or `unregistered_team` or `disabled_team`, which are not members.
     pub rule: &'static str,
-    /// Why, in a sentence.
+    /// Why, as a sentence.
     pub detail: String,
-    /// What is allowed, where that can be listed.
+    /// The allowed values, if they can be listed.
     pub allowed: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub struct Refusal {
 const LISTED: usize = 20;
 
 impl Refusal {
-    /// Why, and what is allowed instead where that can be listed: in one sentence.
+    /// Why, and what is allowed instead if that can be listed, in one sentence.
     pub fn message(&self) -> String {
         if self.allowed.iter().all(|value| self.detail.contains(value.as_str())) {
             return self.detail.clone();
@@ -62,7 +62,7 @@ impl Refusal {
     }
 }
 
-/// Everything that the policy refuses, in a fixed order; quotas only where `usage` is given.
+/// Everything that the policy refuses, in a fixed order; quotas only if `usage` is given.
 pub fn judge(
     policy: &Policy,
     profile: Option<&RegionProfile>,
@@ -86,7 +86,7 @@ pub fn judge(
     bench.found
 }
 
-/// Fills in what a create leaves out, and says which fields those are.
+/// Fills in what a create leaves out, and returns the names of those fields.
 pub fn fill(
     policy: &Policy,
     profile: Option<&RegionProfile>,
@@ -134,7 +134,7 @@ impl PolicyCheck<'_> {
         self.found.push(Refusal { field: field.into(), rule, detail: detail.into(), allowed });
     }
 
-    /// Account and region: an update cannot change them.
+    /// Checks account and region, which an update cannot change.
     fn place(&mut self) {
         let (policy, asked) = (self.policy, self.asked);
         if let Some(accounts) = &policy.accounts
@@ -151,7 +151,7 @@ impl PolicyCheck<'_> {
         }
     }
 
-    /// How registries are read: an update cannot change it.
+    /// Checks how registries are accessed, which an update cannot change.
     fn registry_security(&mut self) {
         let spec = self.asked.spec;
         if !spec.plain_http_registries.is_empty() && !self.policy.allow_plain_http.unwrap_or(false) {
@@ -211,7 +211,8 @@ impl PolicyCheck<'_> {
         }
     }
 
-    /// One id of the account's, beside those of the region profile; `kept`: it is the cache's already.
+    /// Checks one id of the account's resources; those of the region profile are always allowed. `kept`: the cache has
+    /// it already.
     fn id(
         &mut self,
         field: &str,
@@ -273,7 +274,7 @@ impl PolicyCheck<'_> {
                     allowed,
                 );
             }
-            // What cannot be read as a reference might be anything.
+            // A text that is no valid reference might be anything.
             let floats = read.is_none_or(|image| image.digest().is_none() && image.tag() == Some(DEFAULT_TAG));
             if floats && !self.policy.allow_latest_tag.unwrap_or(true) {
                 let detail = "must have a tag other than latest, or a digest";
@@ -298,7 +299,7 @@ impl PolicyCheck<'_> {
         }
     }
 
-    /// Never to expire is longer than any limit.
+    /// Never expiring counts as longer than any limit.
     fn retention(&mut self) {
         let asked = self.asked.spec.retention_days;
         if self.asked.before.is_some_and(|before| before.retention_days == asked) {
@@ -312,7 +313,7 @@ impl PolicyCheck<'_> {
         }
     }
 
-    /// A quota refuses only what adds to what it counts.
+    /// A quota refuses only changes that increase what it counts.
     fn quotas(&mut self, usage: &Usage, prices: &Prices) {
         let after = self.asked.after(usage, prices);
         let counts = [

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The number of millionths in one unit.
 const MILLIONTHS: i64 = 1_000_000;
-/// The digits of a unit that count.
+/// The number of decimal digits.
 const DECIMALS: usize = 6;
 
 /// An amount of 0 or more: at most 9,223,372,036,854 units. Sums and products stop there instead of wrapping.
@@ -30,19 +30,19 @@ impl Money {
         Self(self.0.saturating_add(other.0))
     }
 
-    /// The difference; nothing where the other is more.
+    /// The difference; zero if the other is larger.
     #[must_use]
     pub fn less(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0).max(0))
     }
 
-    /// That many times.
+    /// The amount multiplied by `count`.
     #[must_use]
     pub fn times(self, count: i64) -> Self {
         Self(self.0.saturating_mul(count.max(0)))
     }
 
-    /// The share of `part` in `whole`, rounded down; `whole` must not be 0.
+    /// The fraction `part` / `whole` of the amount, rounded down; `whole` must not be 0.
     #[must_use]
     pub fn share(self, part: i64, whole: i64) -> Self {
         let exact = i128::from(self.0) * i128::from(part.max(0)) / i128::from(whole.max(1));
@@ -81,7 +81,7 @@ impl From<Money> for String {
 }
 
 impl fmt::Display for Money {
-    /// At least two digits behind the point, and no zeros beyond them.
+    /// At least two digits after the point, and no trailing zeros beyond them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = format!("{:06}", self.0 % MILLIONTHS);
         let kept = part.trim_end_matches('0').len().max(2);

@@ -1,11 +1,11 @@
 //! Patterns of registries and repositories.
 //!
-//! The grammar: `[*.]host[:port][/path]`, or `*` for everything. A host stands for itself, `*.host` for every host
-//! below it (not itself); a port must be the same, and none means none. In the path `*` stands for any characters,
-//! slashes too, and none at all; without a path, all of the registry is meant. The first part is a host if it has a
-//! dot, a colon or is `localhost`; else the registry is Docker's, and a bare name is below `library`, as image
-//! references have it: `nginx` is `docker.io/library/nginx`, `team-a/*` is `docker.io/team-a/*`. Tags and digests have
-//! no place here.
+//! The grammar: `[*.]host[:port][/path]`, or `*` for everything. A host matches itself, `*.host` every host below it
+//! (not itself); the port must be equal, and a pattern without a port matches only references without one. In the path
+//! `*` matches any characters, including slashes and none at all; without a path, the whole registry matches. The first
+//! part is a host if it has a dot or a colon or is `localhost`; else the registry is Docker's, and a bare name is below
+//! `library`, as in image references: `nginx` is `docker.io/library/nginx`, `team-a/*` is `docker.io/team-a/*`. Tags
+//! and digests are not allowed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,13 +18,13 @@ use crate::domain::image_ref::{self, DEFAULT_REGISTRY, ImageRef};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RegistryPattern {
-    /// With its port; `*` for every registry.
+    /// The host and port; `*` for every registry.
     registry: String,
-    /// `*` for all of it.
+    /// The path; `*` for the whole registry.
     path: String,
 }
 
-/// A text that is no such pattern: what is wrong, and the pattern that was probably meant.
+/// A text that is not a valid pattern: what is wrong, and the pattern that was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a registry pattern such as registry.example.com/team-a/* or *.example.com: lower case, without tag, digest \
@@ -33,7 +33,7 @@ pub struct RegistryPattern {
 pub struct PatternError(String);
 
 impl RegistryPattern {
-    /// Whether the image comes from there.
+    /// Whether the pattern matches the image.
     pub fn lets(&self, image: &ImageRef) -> bool {
         self.lets_registry(&image.registry()) && glob(self.path.as_bytes(), image.repository().as_bytes())
     }
@@ -46,7 +46,7 @@ impl RegistryPattern {
     }
 }
 
-/// Whether the whole text is what the pattern says; `*` stands for any run of bytes.
+/// Whether the pattern matches the whole text; `*` stands for any run of bytes.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut seen, mut star) = (0, 0, None);
     while seen < text.len() {
@@ -75,7 +75,7 @@ impl FromStr for RegistryPattern {
     }
 }
 
-/// The pattern as image references are read, and what its sender probably meant.
+/// Explains what is wrong with a text, and which pattern its sender probably meant.
 fn explain(text: &str) -> PatternError {
     let wrong = image_ref::at_first_sight(text).map(|fault| format!("; it {fault}")).unwrap_or_default();
     let reads = |text: &str| RegistryPattern::read(text).is_some();
@@ -92,7 +92,7 @@ fn explain(text: &str) -> PatternError {
 }
 
 impl RegistryPattern {
-    /// Nothing, if it is no pattern.
+    /// Parses a pattern; none if it is invalid.
     fn read(text: &str) -> Option<Self> {
         if text.is_empty() {
             return None;
@@ -102,7 +102,7 @@ impl RegistryPattern {
         }
         let (first, rest) = text.split_once('/').map_or((text, None), |(first, rest)| (first, Some(rest)));
         let is_host = first.contains(['.', ':']) || first == "localhost";
-        // `nginx:1` alone is an image with a tag, as references go.
+        // `nginx:1` alone is an image with a tag in a reference.
         if rest.is_none() && first.contains(':') && !first.contains(['.', '[']) && !first.starts_with("localhost:") {
             return None;
         }
@@ -111,7 +111,7 @@ impl RegistryPattern {
             (false, None) => (DEFAULT_REGISTRY, format!("library/{text}")),
             (false, Some(_)) => (DEFAULT_REGISTRY, text.to_owned()),
         };
-        // What a reference in its place would be read as is what is meant: aliases of Docker's host among it.
+        // Parse it as a reference, so that aliases of Docker's host are resolved the same way.
         let host = registry.strip_prefix("*.").unwrap_or(registry);
         let sample: ImageRef = format!("{host}/a/b").parse().ok()?;
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/*".contains(&b);

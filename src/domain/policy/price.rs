@@ -1,7 +1,7 @@
-//! What image caches cost, by the operator's own table: the cloud's prices are nobody's to look up here.
+//! What image caches cost, by the operator's own price table: the gateway does not look up the cloud's prices.
 //!
-//! A cache costs its size by the GiB and month, each standard snapshot beyond the first and each local (Flash) snapshot
-//! by the month, and each build once. A month has 30 days. What has no price costs nothing.
+//! A cache costs a price per GiB and month, one per month for each standard snapshot beyond the first and for each
+//! local (Flash) snapshot, and one for each build. A month has 30 days. What has no price costs nothing.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub const NAMES: [&str; 4] = ["gib_month", "standard_copy_month", "flash_copy_mo
 /// The price table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prices {
-    /// The currency's name, such as `CNY`: shown, never calculated with.
+    /// The name of the currency, such as `CNY`: displayed, never used in calculations.
     pub currency: String,
     everywhere: BTreeMap<&'static str, Money>,
     regions: BTreeMap<Region, BTreeMap<&'static str, Money>>,
@@ -39,12 +39,12 @@ pub struct Cost {
     pub month: Money,
     /// The cost of the build.
     pub build: Money,
-    /// From build to the end of its retention; none where it never expires.
+    /// The cost from the build to the end of its retention; none if it never expires.
     pub whole: Option<Money>,
 }
 
 impl Prices {
-    /// The table of these entries, each `name=amount` or `region.name=amount`.
+    /// Parses the entries of the table, each `name=amount` or `region.name=amount`.
     pub fn read<'a>(currency: &str, entries: impl IntoIterator<Item = &'a str>) -> Result<Self, PriceError> {
         let mut prices = Self { currency: currency.to_owned(), ..Self::default() };
         for entry in entries {
@@ -87,7 +87,7 @@ impl Prices {
         self.of(region, "build")
     }
 
-    /// Everything about such a cache that is kept for so many days.
+    /// All costs of such a cache that is retained for so many days.
     pub fn cost(&self, shape: &Shape, retention_days: Option<i32>) -> Cost {
         let (month, build) = (self.month(shape), self.build(&shape.region));
         let whole = retention_days.map(|days| month.share(i64::from(days), MONTH_DAYS).plus(build));

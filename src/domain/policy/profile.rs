@@ -1,4 +1,4 @@
-//! Region profiles: what a create in one region of one cloud account need not say.
+//! Region profiles: what a create in one region of one cloud account may leave out.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use crate::domain::image_cache::spec::limits::note;
 use crate::domain::image_cache::spec::values::SpecValue as _;
 use crate::domain::region::Region;
 
-/// Which profile: `account:region`.
+/// Identifies a profile: `account:region`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileId {
     /// The cloud account's name: 1 to 63 letters, digits, `-`, `_` and `.`.
@@ -19,17 +19,17 @@ pub struct ProfileId {
     pub region: Region,
 }
 
-/// A text that names no profile.
+/// A text that does not identify a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a cloud account's name, a colon and a region, such as default:cn-hangzhou")]
 pub struct ProfileIdError;
 
-/// What is filled in where a create leaves it out. What it names is allowed to every team.
+/// The defaults for fields that a create leaves out. Every team may use the resources that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionProfile {
     /// The cloud account and the region of the profile.
     pub id: ProfileId,
-    /// The vSwitches; empty for none.
+    /// The vSwitches; empty if there are none.
     pub vswitch_ids: Vec<String>,
     /// The id of the security group.
     pub security_group_id: Option<String>,
@@ -37,7 +37,7 @@ pub struct RegionProfile {
     pub eip_instance_id: Option<String>,
     /// The id of the resource group.
     pub resource_group_id: Option<String>,
-    /// The zone; filled in only together with the vSwitches, which lie in it.
+    /// The zone; filled in only together with the vSwitches, which must be in it.
     pub zone_id: Option<String>,
     /// The version, which is incremented by each change and used in the `ETag`.
     pub version: i64,
@@ -46,7 +46,7 @@ pub struct RegionProfile {
 }
 
 impl RegionProfile {
-    /// Checks what an administrator wrote.
+    /// Checks what an administrator entered.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
         let fields = [

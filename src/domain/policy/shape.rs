@@ -1,19 +1,19 @@
-//! What decides the cost of an image cache.
+//! The properties of an image cache that determine its cost.
 
 use crate::domain::image_cache::spec::DEFAULT_SIZE_GIB;
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::region::Region;
 
-/// What decides the cost of a cache.
+/// The properties that determine the cost of a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// Where.
+    /// The region.
     pub region: Region,
     /// The size in GiB.
     pub size_gib: i32,
     /// The number of standard snapshots.
     pub standard_copies: i32,
-    /// Its local snapshots; 0 without Flash.
+    /// The number of local snapshots; 0 without Flash.
     pub flash_copies: i32,
 }
 

@@ -1,13 +1,13 @@
-//! Teams as an administrator registers them, and which policy holds for one.
+//! Teams as an administrator registers them, and which policy applies to each.
 
 use super::{Policy, Refusal};
 use crate::domain::clock::Instant;
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::TeamId;
 
-/// The tag that says whose a cache is, where the team is registered and its own tags leave room.
+/// The tag that names the team of a cache, if the team is registered and its own tags leave room.
 pub const TEAM_TAG: &str = "eci-cache-gateway:team";
-/// The tag that says who pays for it.
+/// The tag that names the cost centre.
 pub const COST_CENTRE_TAG: &str = "eci-cache-gateway:cost-centre";
 /// The maximum number of contacts of a team.
 const MAX_CONTACTS: usize = 10;
@@ -17,15 +17,15 @@ const MAX_CONTACTS: usize = 10;
 pub struct Team {
     /// The id of the team, as it appears in tokens.
     pub id: TeamId,
-    /// For people: 1 to 128 characters.
+    /// A name for people: 1 to 128 characters.
     pub display_name: String,
-    /// Whom to ask: up to 10 texts of up to 256 characters.
+    /// Contacts for questions: up to 10 texts of up to 256 characters.
     pub contacts: Vec<String>,
-    /// Who pays: 1 to 64 characters.
+    /// The cost centre: 1 to 64 characters.
     pub cost_centre: Option<String>,
-    /// Its own policy; none for the default one.
+    /// The team's own policy; none if the default policy applies.
     pub policy: Option<Policy>,
-    /// Since when its requests are refused.
+    /// Since when the team is disabled and its requests are refused.
     pub disabled_at: Option<Instant>,
     /// The version, which is incremented by each change and used in the `ETag`.
     pub version: i64,
@@ -35,7 +35,7 @@ pub struct Team {
     pub updated_at: Instant,
 }
 
-/// What holds for a team that nobody registered (`ECG_POLICY_UNKNOWN_TEAMS`).
+/// What applies to an unregistered team (`ECG_POLICY_UNKNOWN_TEAMS`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownTeams {
     /// The default policy applies.
@@ -50,14 +50,14 @@ pub enum UnknownTeams {
 pub enum PolicySource {
     /// The team's own policy.
     Team,
-    /// It is the default policy that an administrator wrote.
+    /// The default policy that an administrator wrote.
     Default,
-    /// Nobody wrote any: the closed one.
+    /// No policy was written: the built-in one, which allows no ids of the account's resources.
     BuiltIn,
 }
 
 impl PolicySource {
-    /// The word in REST.
+    /// The word for it in REST.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Team => "team",
@@ -67,14 +67,14 @@ impl PolicySource {
     }
 }
 
-/// The policy that holds for a team, and where it comes from.
+/// The policy that applies to a team, and where it comes from.
 pub fn policy_of(team: Option<&Team>, default: Option<&Policy>) -> (Policy, PolicySource) {
     let own = team.and_then(|team| team.policy.as_ref()).map(|policy| (policy, PolicySource::Team));
     let (policy, source) = own.or(default.map(|policy| (policy, PolicySource::Default))).unzip();
     (policy.cloned().unwrap_or_default(), source.unwrap_or(PolicySource::BuiltIn))
 }
 
-/// Why nothing at all may be created for a team.
+/// Why nothing at all may be created for a team, if so.
 pub fn barred(team: Option<&Team>, unknown: UnknownTeams) -> Option<Refusal> {
     let refusal = |rule, detail: &str| {
         Some(Refusal { field: String::new(), rule, detail: detail.to_owned(), allowed: Vec::new() })
@@ -87,7 +87,7 @@ pub fn barred(team: Option<&Team>, unknown: UnknownTeams) -> Option<Refusal> {
 }
 
 impl Team {
-    /// One that is registered now, of which no more than its id is known.
+    /// A team registered now, of which only the id is known.
     pub fn unnamed(id: TeamId, now: Instant) -> Self {
         Self {
             display_name: id.to_string(),
@@ -102,7 +102,7 @@ impl Team {
         }
     }
 
-    /// Checks what an administrator wrote.
+    /// Checks what an administrator entered.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
         let name = is_text(&self.display_name, 128);
@@ -118,7 +118,7 @@ impl Team {
         findings.into_result()
     }
 
-    /// The tags that what is created for it gets, in the order in which they find room.
+    /// The tags for what is created for the team, in order of priority if room is short.
     pub fn tags(&self) -> Vec<(String, String)> {
         let team = (TEAM_TAG.to_owned(), self.id.to_string());
         let centre = self.cost_centre.clone().map(|centre| (COST_CENTRE_TAG.to_owned(), centre));

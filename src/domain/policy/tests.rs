@@ -1,4 +1,4 @@
-//! Every rule by what it lets through and what it refuses.
+//! Every rule, tested by what it allows and what it refuses.
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ fn each_rule_refuses_what_it_is_for_and_nothing_else() {
         (json!({"accounts": []}), json!({}), &["accounts"]),
         (json!({"regions": ["cn-hangzhou"]}), json!({}), &["regions /region"]),
         (json!({"regions": ["cn-hangzhou", "cn-beijing"]}), json!({}), none),
-        // Closed unless it is listed, or the profile's.
+        // Refused unless it is listed, or is the profile's.
         (json!({}), json!({"vswitch_ids": ["vsw-profile", "vsw-1"]}), &["vswitch_ids /vswitch_ids/1"]),
         (json!({"vswitch_ids": ["vsw-1"]}), json!({"vswitch_ids": ["vsw-1"]}), none),
         (json!({"vswitch_ids": ["vsw-1"]}), json!({"vswitch_ids": ["vsw-11"]}), &["vswitch_ids /vswitch_ids/0"]),

@@ -1,17 +1,18 @@
-//! What a team has, as far as quotas count it: the image caches that the cloud may have at work or at rest, and the
-//! builds of this month. Failed ones, and those that are being removed, do not count.
+//! What a team has, as quotas count it: the image caches that the cloud may be building or keeping, and the builds of
+//! this month. Failed caches, and those that are being removed, do not count.
 
 use super::money::Money;
 use super::price::Prices;
 use super::shape::Shape;
 use crate::domain::region::Region;
 
-/// What a team has, as `store` counts it.
+/// What a team has, counted by `store`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holdings {
-    /// Shapes, and how many caches have each. Of one that is being updated the greater of old and new counts.
+    /// Shapes, and how many caches have each. A cache that is being updated counts with the larger of its old and new
+    /// shapes.
     pub shapes: Vec<(Shape, i64)>,
-    /// Builds begun since the month began (UTC), by region.
+    /// Builds started since the month began (UTC), by region.
     pub builds: Vec<(Region, i64)>,
 }
 
@@ -22,7 +23,7 @@ pub struct Usage {
     pub image_caches: i64,
     /// The total size of these image caches in GiB.
     pub total_gib: i64,
-    /// What a month of them costs, and the builds of this month.
+    /// What these caches cost per month, plus the builds of this month.
     pub month: Money,
 }
 
@@ -42,7 +43,7 @@ impl Holdings {
 }
 
 impl Usage {
-    /// With a new cache, or with one that was `before`; `build` is what its build costs.
+    /// The usage with a new cache, or with a cache whose shape was `before`; `build` is the cost of its build.
     #[must_use]
     pub fn with(self, next: &Shape, before: Option<&Shape>, build: Money, prices: &Prices) -> Self {
         let old = before.map_or(Money::ZERO, |shape| prices.month(shape));

@@ -1,8 +1,8 @@
-//! Which builds are tagged alike: those of one region and kind that begin together will be ready at about the
-//! same time, so one list by the tag shows a page of builds that are due together.
+//! Which builds share a tag: builds of one region and class that start together will be ready at about the same time,
+//! so one list by the tag returns a page of builds that are due together.
 //!
-//! A bucket takes a page of builds and closes after two minutes, whatever comes first. Each gateway opens its
-//! own; nothing is shared, and nothing is lost if a gateway forgets them.
+//! A bucket takes one page of builds, or closes after two minutes, whichever comes first. Each gateway opens its own;
+//! nothing is shared, and nothing is lost if a gateway forgets them.
 
 use std::collections::HashMap;
 
@@ -12,17 +12,18 @@ use super::PAGE;
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::spec::{ImageCacheSpec, MAX_TAGS};
 
-/// The tag of the bucket, beside the operation's.
+/// The tag of the bucket, in addition to the operation's.
 pub const BUCKET_TAG: &str = "eci-cache-gateway:bucket";
-/// How long a bucket takes builds: below the usual spread of build times, or it would be looked at for longer.
+/// How long a bucket takes builds: less than the usual spread of build times, or it would have to be read for longer.
 const OPEN_FOR: Duration = Duration::seconds(120);
 
-/// Whether a team's tags leave room for the bucket's beside the operation's, which comes first.
+/// Whether a team's tags leave room for the bucket's tag as well as the operation's, which has priority.
 pub fn has_room(tags: usize) -> bool {
     tags + 2 <= MAX_TAGS
 }
 
-/// Builds of one class take about the same time: what is done, how many images, and whether Flash makes it short.
+/// Builds of one class take about the same time: the same kind of operation, a similar number of images, and the same
+/// Flash mode, which makes builds short.
 pub fn class(kind: &str, images: usize, flash: bool) -> String {
     let size = match images {
         0..=1 => "1",
@@ -45,7 +46,8 @@ struct OpenBucket {
 pub struct Buckets(HashMap<String, OpenBucket>);
 
 impl Buckets {
-    /// The bucket of a new build; none where there is no room for its tag. `fresh` names a bucket that is opened.
+    /// The bucket for a new build; none if there is no room for its tag. `fresh` names the bucket if a new one is
+    /// opened.
     pub fn place(&mut self, spec: &ImageCacheSpec, now: Instant, fresh: u64) -> Option<String> {
         if !has_room(spec.tags.len()) {
             return None;

@@ -1,11 +1,11 @@
-//! How many calls a cloud account bears, shared by every gateway.
+//! How many calls a cloud account can take, shared by every gateway.
 //!
-//! Two buckets fill at the account's present rate: the reserve, which only changes (creates, updates, deletes) may
-//! draw from, and the common one, which anyone may. What one cannot hold overflows into the other, so nothing is
-//! lost while only one kind is asked for. Throttling halves the rate and empties the common bucket; without it the
-//! rate grows back evenly (additive increase, multiplicative decrease).
+//! Two buckets fill at the account's current rate: the reserve, which only changes (creates, updates, deletes) may draw
+//! from, and the common one, which any call may. What one cannot hold overflows into the other, so nothing is lost
+//! while only one kind of call is made. Throttling halves the rate and empties the common bucket; without it the rate
+//! grows back linearly (additive increase, multiplicative decrease).
 //!
-//! What must stay true: looks never touch the reserve; a clock that jumps freezes nobody.
+//! What must stay true: the tracker's reads never touch the reserve; a clock that jumps blocks nobody.
 
 use chrono::Duration;
 
@@ -13,21 +13,21 @@ use crate::domain::clock::Instant;
 
 /// How many seconds of calls the buckets hold: a round of reads is drawn at once.
 const HOLDS_SECONDS: f64 = 10.0;
-/// After throttling, all that is throttled within this time is the same event: the calls were under way already.
+/// Throttling within this time of the last counts as the same event: those calls were already in flight.
 const ONE_EVENT: Duration = Duration::seconds(2);
-/// From nothing back to the full rate without throttling.
+/// How long recovery from nothing to the full rate takes without throttling.
 const RECOVERS_SECONDS: f64 = 120.0;
 /// The rate never falls below this share of the full one.
 const LEAST_SHARE: f64 = 0.02;
-/// A refill that lies further ahead than this was made by a clock that is wrong.
+/// A refill time further ahead than this was written by a clock that is wrong.
 const TOO_FAR_AHEAD: Duration = Duration::seconds(10);
 
-/// What an operator sets.
+/// The settings of the budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BudgetLimits {
-    /// Calls per second where the cloud does not throttle.
+    /// Calls per second while the cloud does not throttle.
     pub calls_per_second: f64,
-    /// The share that is kept for changes, 0 to 1.
+    /// The share that is reserved for changes, 0 to 1.
     pub reserve: f64,
 }
 
@@ -42,14 +42,14 @@ impl Default for BudgetLimits {
 pub enum Purpose {
     /// A create, update or delete, or the search for one that was lost.
     Change,
-    /// A look of the tracker.
+    /// A read by the tracker.
     Look,
 }
 
 /// One account's budget.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
-    /// Calls per second that the cloud bears now.
+    /// Calls per second that the cloud accepts now.
     pub rate: f64,
     /// Calls that anyone may make now.
     pub common: f64,
@@ -61,17 +61,17 @@ pub struct Budget {
     pub throttled_at: Option<Instant>,
 }
 
-/// What a draw gave.
+/// The result of a draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drawn {
-    /// So many calls may be made, as soon as you like.
+    /// How many calls may be made at once.
     pub granted: u32,
-    /// When to ask again, where that was fewer than wanted.
+    /// When to draw again, if that was fewer than wanted.
     pub again_at: Instant,
 }
 
 impl Budget {
-    /// A budget of which nothing was used yet.
+    /// A budget that is full.
     pub fn full(limits: &BudgetLimits, now: Instant) -> Self {
         let holds = limits.calls_per_second * HOLDS_SECONDS;
         Self {
@@ -104,7 +104,7 @@ impl Budget {
         }
     }
 
-    /// Draws up to `wanted` calls: all that there are, if they are fewer.
+    /// Draws up to `wanted` calls: fewer if there are not enough.
     pub fn draw(&self, wanted: u32, purpose: Purpose, limits: &BudgetLimits, now: Instant) -> (Self, Drawn) {
         let mut next = self.refilled(limits, now);
         let wanted_calls = f64::from(wanted);
@@ -117,12 +117,12 @@ impl Budget {
         next.common -= from_common;
         let granted = whole(from_reserve + from_common);
         let lacking = f64::from(wanted - granted.min(wanted));
-        // Not all that is lacking: a part is worth coming for, and others draw, too.
+        // Do not wait for all that is missing: a part is worth drawing, and others draw, too.
         let wait = (lacking.clamp(1.0, next.rate.max(1.0)) / next.rate).clamp(0.05, 60.0);
         (next, Drawn { granted, again_at: now + Duration::milliseconds(i64::from(whole(wait * 1_000.0))) })
     }
 
-    /// The cloud throttled a call.
+    /// Records that the cloud throttled a call.
     pub fn throttled(&self, limits: &BudgetLimits, now: Instant) -> Self {
         let next = self.refilled(limits, now);
         if next.throttled_at.is_some_and(|at| (now - at).abs() < ONE_EVENT) {
@@ -133,12 +133,12 @@ impl Budget {
         Self { rate, common: 0.0, reserve: next.reserve.min(reserve_most), throttled_at: Some(now), ..next }
     }
 
-    /// How far it is filled: 1 is full at the full rate.
+    /// How full it is: 1 is full at the full rate.
     pub fn level(&self, limits: &BudgetLimits) -> f64 {
         (self.common + self.reserve) / (limits.calls_per_second * HOLDS_SECONDS)
     }
 
-    /// A slow account's buckets still hold a call each.
+    /// The capacity of the two buckets at `rate`: at least one call each, even for a slow account.
     fn most(limits: &BudgetLimits, rate: f64) -> (f64, f64) {
         let holds = rate * HOLDS_SECONDS;
         ((holds * (1.0 - limits.reserve)).max(1.0), (holds * limits.reserve).max(1.0))
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(draw(&mut budget, 1_000, Purpose::Look, at(0)), 70);
         assert_eq!(draw(&mut budget, 1, Purpose::Look, at(0)), 0);
         assert_eq!(draw(&mut budget, 1_000, Purpose::Change, at(0)), 30);
-        // Both are asked for all the time: 3 of 10 calls a second stay with changes.
+        // Both kinds are wanted all the time: 3 of 10 calls a second stay with changes.
         let (mut looks, mut changes) = (0, 0);
         for second in 1..=100 {
             looks += draw(&mut budget, 1_000, Purpose::Look, at(second));
@@ -216,7 +216,7 @@ mod tests {
         draw(&mut budget, 100, Purpose::Look, at(100_000));
         draw(&mut budget, 1, Purpose::Look, at(0));
         assert!(draw(&mut budget, 100, Purpose::Look, at(10)) >= 70);
-        // A little ahead is a neighbour's clock: its seconds are not counted twice.
+        // A clock slightly ahead is another gateway's: its seconds are not counted twice.
         let ahead = Budget::full(&LIMITS, at(5)).draw(70, Purpose::Look, &LIMITS, at(5)).0;
         assert_eq!(ahead.draw(70, Purpose::Look, &LIMITS, at(0)).1.granted, 0);
         assert_eq!(ahead.draw(70, Purpose::Look, &LIMITS, at(0)).0.refilled_at, at(5));

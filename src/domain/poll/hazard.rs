@@ -1,8 +1,8 @@
 //! How long builds took, and what that says about one that is still running.
 //!
-//! A histogram by eighths of an octave that forgets slowly: no shape is assumed, so builds that fail early and
-//! builds that take their time may stand side by side. From it follows how long the next look may wait: long
-//! while hardly any build ends at that age, short where a look is likely to find several that ended.
+//! A histogram by eighths of an octave that slowly forgets. It assumes no shape, so builds that fail early and slow
+//! builds may be mixed. It determines how long the next lookup may wait: long while hardly any build ends at that age,
+//! short when a lookup is likely to find several that ended.
 
 use chrono::Duration;
 
@@ -10,25 +10,25 @@ use super::rhythm::{QUICKEST, Rhythm, RhythmLevel, SLOWEST};
 
 /// Bins: 2^(1/8) wide each, from 1 s to about 19 hours.
 pub const BINS: usize = 128;
-/// From that many builds on all counts are halved: what was long ago counts less.
+/// From this many builds on all counts are halved, so that old builds count less.
 const FORGETS_AT: u32 = 2_048;
-/// Fewer builds than this tell nothing.
+/// Fewer builds than this say nothing.
 const ENOUGH: f64 = 20.0;
-/// A look may wait for longer than usual while at most this share of the builds ends meanwhile. A few such waits
+/// A lookup may wait for longer than usual while at most this share of the builds ends meanwhile. A few such waits
 /// follow each other, and together they must stay below the one build in a hundred that p99 leaves out.
 const QUIET: f64 = 0.001;
-/// A look may come sooner than usual if it will find that many ended builds per call.
+/// A lookup may come sooner than usual if it will find this many ended builds per call.
 const HOT: f64 = 0.9;
-/// Where nothing is known, the next look comes after this share of the age.
+/// While nothing is known, the next lookup comes after this share of the age.
 const COLD_SHARE: i32 = 5;
-/// Older than every build so far: after this share of the age.
+/// For a build older than every build so far, the next lookup comes after this share of the age.
 const OLD_SHARE: i32 = 10;
 
 /// How long builds of one kind took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
     counts: Vec<u32>,
-    /// How many builds there are before each bin.
+    /// For each bin, how many builds are in the bins before it.
     before: Vec<u32>,
     total: u32,
 }
@@ -40,7 +40,7 @@ impl Default for History {
 }
 
 impl History {
-    /// A history as it was kept; what is missing counts as 0.
+    /// A history from stored counts; missing bins count as 0.
     pub fn from_counts(counts: &[i32]) -> Self {
         let mut counts: Vec<u32> = counts.iter().map(|count| u32::try_from(*count).unwrap_or(0)).collect();
         counts.resize(BINS, 0);
@@ -58,12 +58,12 @@ impl History {
         }
     }
 
-    /// As it is kept.
+    /// The counts as they are stored.
     pub fn to_counts(&self) -> Vec<i32> {
         self.counts.iter().map(|count| i32::try_from(*count).unwrap_or(i32::MAX)).collect()
     }
 
-    /// Notes a build that ended at that age.
+    /// Records a build that ended at that age.
     pub fn note(&mut self, age: Duration) {
         if self.total >= FORGETS_AT {
             self.counts.iter_mut().for_each(|count| *count /= 2);
@@ -73,26 +73,26 @@ impl History {
         self.sum_up();
     }
 
-    /// Whether it tells anything yet.
+    /// Whether there are enough builds to say anything.
     pub fn is_enough(&self) -> bool {
         f64::from(self.total) >= ENOUGH
     }
 
-    /// How many builds of it ended by that age, as a part of all.
+    /// The share of all builds that ended by that age.
     fn ended_by(&self, age: f64) -> f64 {
         let (bin, within) = place(age);
         (f64::from(self.before[bin]) + f64::from(self.counts[bin]) * within) / f64::from(self.total.max(1))
     }
 
-    /// The chance that a build of age `from` ends by age `to`, and none where hardly any got as old as `from`.
+    /// The probability that a build of age `from` ends by age `to`; none if hardly any got as old as `from`.
     pub fn chance(&self, from: f64, to: f64) -> Option<f64> {
         let alive = 1.0 - self.ended_by(from);
         let known = alive * f64::from(self.total) >= 1.0;
         known.then(|| ((self.ended_by(to) - self.ended_by(from)) / alive).clamp(0.0, 1.0))
     }
 
-    /// How long the next look at a build may wait. `per_call` is how many such builds one call shows;
-    /// `scout` says that this one is among the few that are looked at quickly while nothing is known.
+    /// How long the next lookup of a build may wait. `per_call` is how many such builds one call returns; `scout` says
+    /// that this one is among the few that are looked up quickly while nothing is known.
     pub fn level(&self, age: Duration, rhythm: &Rhythm, per_call: f64, scout: bool) -> RhythmLevel {
         if !self.is_enough() {
             return if scout { rhythm.level_of(age / COLD_SHARE, QUICKEST, 0) } else { 0 };
@@ -102,13 +102,13 @@ impl History {
         if self.chance(from, from).is_none() {
             return rhythm.level_of(age / OLD_SHARE, 0, SLOWEST);
         }
-        // Few builds say little about the earliest: what they tell is taken to come sooner.
+        // Few builds say little about the earliest end, so their times are taken to be shorter.
         let sooner = 1.0 + 1.0 / f64::from(self.total).sqrt();
         let quiet = |level: &RhythmLevel| self.ended_by(end(*level) * sooner) - self.ended_by(from) <= QUIET;
         if let Some(level) = (1..=SLOWEST).rev().find(quiet) {
             return level;
         }
-        // Of a handful of old builds nothing can be said to the second.
+        // A handful of old builds cannot predict anything to the second.
         if (1.0 - self.ended_by(from)) * f64::from(self.total) < ENOUGH {
             return 0;
         }
@@ -126,7 +126,7 @@ fn seconds(duration: Duration) -> f64 {
 fn place(age: f64) -> (usize, f64) {
     let octaves = age.max(1.0).log2() * 8.0;
     let bin = (octaves.floor() as usize).min(BINS - 1);
-    // Within a bin ages are taken to be spread evenly.
+    // Within a bin, ages are assumed to be spread evenly.
     let (low, high) = ((f64::from(bin as u32) / 8.0).exp2(), (f64::from(bin as u32 + 1) / 8.0).exp2());
     (bin, ((age - low) / (high - low)).clamp(0.0, 1.0))
 }

@@ -1,7 +1,7 @@
-//! In which way a group is read: the least of single gets by id, lists by bucket tag, and the full list.
+//! How a polling group is read with the fewest calls: single gets by id, lists by bucket tag, or the full list.
 //!
-//! The order of the plan is fixed (by key), so that a round that the budget cut short goes on where it stopped,
-//! at whichever gateway.
+//! The order of the plan is fixed (by key), so that a round that the budget interrupted can continue where it stopped,
+//! on any gateway.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use super::PAGE;
 pub struct Due {
     /// The cloud's id.
     pub eci_cache_id: String,
-    /// The bucket that it is tagged with.
+    /// The bucket in its tag.
     pub bucket: Option<String>,
-    /// It is being removed: no list can show what we wait for, only its id can.
+    /// It is being removed: no list can prove that, only a lookup by its id can.
     pub leaves: bool,
 }
 
-/// How many caches the cloud may list.
+/// How many caches the cloud would list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListedCounts {
     /// In the whole region, as far as we know.
@@ -27,7 +27,7 @@ pub struct ListedCounts {
     pub buckets: BTreeMap<String, usize>,
 }
 
-/// One read: one call, or a list of some pages.
+/// One read: one call, or a list of several pages.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Read {
     /// The list of one bucket.
@@ -46,7 +46,7 @@ pub enum Read {
     All {
         /// How many pages it is expected to have.
         pages: usize,
-        /// The page to begin with, where a round goes on.
+        /// The page to start with, if a round continues.
         next_token: Option<String>,
     },
 }
@@ -60,7 +60,7 @@ impl Read {
         }
     }
 
-    /// The way's name, for metrics.
+    /// The name of the method, for metrics.
     pub fn way(&self) -> &'static str {
         match self {
             Self::Get { .. } => "by_id",
@@ -69,7 +69,7 @@ impl Read {
         }
     }
 
-    /// What a round remembers of it as the last that it read.
+    /// The key that a round stores for the last read it made.
     pub fn key(&self) -> String {
         match self {
             Self::Bucket { bucket, .. } => format!("b:{bucket}"),
@@ -79,8 +79,8 @@ impl Read {
     }
 }
 
-/// The reads that show every due build with the fewest calls, in the order of their keys. `cursor` is the key that
-/// the round came to before; what does not follow it is done already.
+/// The reads that return every due build with the fewest calls, in the order of their keys. `cursor` is the key that
+/// the round had reached; reads up to it are done already.
 pub fn plan(due: &[Due], listed: &ListedCounts, cursor: Option<&str>) -> Vec<Read> {
     let pages = pages(listed.all);
     if let Some(token) = cursor.and_then(|cursor| cursor.strip_prefix("l:")) {
@@ -97,7 +97,7 @@ pub fn plan(due: &[Due], listed: &ListedCounts, cursor: Option<&str>) -> Vec<Rea
     reads
 }
 
-/// The first of `reads` that together take no more than `calls`; a full list may take what there is.
+/// The first of `reads` that together take no more than `calls`; a full list may use all that are left.
 pub fn portion(reads: Vec<Read>, calls: usize) -> Vec<Read> {
     let mut left = calls;
     let fitting = reads.into_iter().map_while(|read| match read {
@@ -115,8 +115,8 @@ fn get(build: &Due) -> Read {
     Read::Get { eci_cache_id: build.eci_cache_id.clone() }
 }
 
-/// Each bucket by its list where that is fewer calls than its due builds, everything else by id. Of two equal
-/// ways the one by id is taken: it also proves absence.
+/// Reads each bucket by its list if that takes fewer calls than its due builds, everything else by id. If both cost the
+/// same, by id: that also proves absence.
 fn apart(due: &[&Due], listed: &ListedCounts) -> Vec<Read> {
     let mut members: BTreeMap<Option<&str>, Vec<&Due>> = BTreeMap::new();
     for build in due {

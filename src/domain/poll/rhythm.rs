@@ -1,26 +1,26 @@
-//! The grid of time on which looks happen.
+//! The time grid on which lookups happen.
 //!
-//! Intervals are the longest usual one, doubled or halved a few times, so that whatever is looked at rarely is
-//! looked at together with what is looked at often: builds that are due at the same instant share pages. Due is
-//! what has a grid point since the last look; the grid is absolute, so any gateway finds the same.
+//! The intervals are the usual one, doubled or halved a few times, so that caches that are looked up rarely are looked
+//! up together with those that are looked up often: builds that are due at the same instant share pages. A cache is due
+//! if there was a grid point since the last lookup; the grid is absolute, so every gateway computes the same.
 
 use chrono::Duration;
 
 use crate::domain::clock::Instant;
 
-/// The usual interval times two to the power of this.
+/// Selects an interval: the usual one times two to the power of this.
 pub type RhythmLevel = i8;
-/// Quick: a build of which nothing is known, or many that end now.
+/// The shortest interval: for a build of which nothing is known, or when many end now.
 pub const QUICKEST: RhythmLevel = -3;
-/// Slow: nothing will happen for a while.
+/// The longest interval: nothing will happen for a while.
 pub const SLOWEST: RhythmLevel = 2;
 
-/// The longest time between two looks at what is in motion; a jitter comes on top.
+/// The longest time between two lookups of a cache in motion; jitter is added to it.
 pub fn longest(usual: Duration) -> Duration {
     usual * (1 << SLOWEST)
 }
 
-/// One group's grid.
+/// The grid of one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rhythm {
     usual_ms: i64,
@@ -28,10 +28,10 @@ pub struct Rhythm {
 }
 
 impl Rhythm {
-    /// The grid of a group; `name` makes its phase, so that groups do not march in step.
+    /// The grid of a group; `name` determines its phase, so that groups do not run in step.
     pub fn new(usual: Duration, name: &str) -> Self {
         let usual_ms = usual.num_milliseconds().max(8);
-        // FNV-1a: spread is all that is asked of it, and it must be the same at every gateway.
+        // FNV-1a: it only has to spread, and to be the same on every gateway.
         let hash = name
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
@@ -49,9 +49,9 @@ impl Rhythm {
         (from..=to).rev().find(|level| self.interval(*level) <= wish).unwrap_or(from)
     }
 
-    /// Whether a grid point lies after `since` and not after `now`.
+    /// Whether there is a grid point after `since` and not after `now`.
     pub fn is_due(&self, level: RhythmLevel, since: Instant, now: Instant) -> bool {
-        // A clock that was put back must not stop the looking.
+        // A clock that was set back must not stop the lookups.
         self.slot(level, now) > self.slot(level, since) || now < since
     }
 

@@ -1,4 +1,4 @@
-//! One round over a group: what is followed there, how often each is looked at, which of it is due.
+//! One round over a polling group: which caches are tracked in it, how often each is looked up, and which are due.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,31 +11,31 @@ use super::rhythm::{Rhythm, RhythmLevel, SLOWEST};
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::status::Status;
 
-/// While nothing is known of a class, so many of its builds are looked at quickly: they find out.
+/// While nothing is known of a class, this many of its builds are looked up quickly to learn how long they take.
 const SCOUTS: usize = 20;
-/// What is in motion for longer than this, and of a kind of which nothing is known, is looked at ever less.
+/// A cache in motion for longer than this, of a class of which nothing is known, is looked up less and less often.
 const LONG: Duration = Duration::hours(1);
 
-/// A cache that is followed.
+/// A cache that is tracked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Following {
     /// The cloud's id.
     pub eci_cache_id: String,
     /// Its status.
     pub status: Status,
-    /// When the present build, or the removal, began.
+    /// When the current build, or the removal, began.
     pub begun_at: Instant,
-    /// Which builds take about the same time ([`super::bucket::class`]).
+    /// The class of builds that take about the same time ([`super::bucket::class`]).
     pub class: String,
-    /// The bucket that it is tagged with.
+    /// The bucket in its tag.
     pub bucket: Option<String>,
 }
 
-/// What a round makes of it.
+/// A tracked cache, and what this round decided about it.
 #[derive(Debug)]
 struct RoundMember {
     cache: Following,
-    /// Whether it is among the few of its class that find out how long builds take.
+    /// Whether it is among the few of its class that show how long builds take.
     is_scout: bool,
     level: RhythmLevel,
     is_due: bool,
@@ -46,7 +46,7 @@ struct RoundMember {
 #[derive(Debug)]
 pub struct Round {
     rhythm: Rhythm,
-    /// When it began.
+    /// When the round began.
     began_at: Instant,
     members: Vec<RoundMember>,
     places: HashMap<String, usize>,
@@ -55,7 +55,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// The round that began at `round_at`; the last whole one began at `looked_at`.
+    /// The round that began at `round_at`; the last complete one began at `looked_at`.
     pub fn new(
         rhythm: Rhythm,
         looked_at: Option<Instant>,
@@ -72,7 +72,7 @@ impl Round {
         round
     }
 
-    /// Says of each cache how often it is looked at, and whether it is due.
+    /// Decides for each cache how often it is looked up, and whether it is due.
     fn settle(&mut self, looked_at: Option<Instant>) {
         let mut counts: HashMap<String, usize> = HashMap::new();
         for place in 0..self.members.len() {
@@ -85,7 +85,7 @@ impl Round {
             let one = &self.members[place];
             let level = self.level(one, self.began_at);
             let since = looked_at.map_or(one.cache.begun_at, |looked| looked.max(one.cache.begun_at));
-            // What is not in motion is followed for another reason: its retention has ended.
+            // A cache that is not in motion is tracked for another reason: its retention has ended.
             let is_due = !one.cache.status.is_in_motion() || self.rhythm.is_due(level, since, self.began_at);
             let one = &mut self.members[place];
             (one.level, one.is_due) = (level, is_due);
@@ -96,7 +96,7 @@ impl Round {
         let age = at - one.cache.begun_at;
         let unknown = History::default();
         let history = match one.cache.status {
-            // Neither ends as builds do.
+            // Neither ends the way builds do.
             Status::Deleting | Status::Unknown => &unknown,
             _ => self.histories.get(&one.cache.class).unwrap_or(&unknown),
         };
@@ -106,7 +106,7 @@ impl Round {
         history.level(age, &self.rhythm, self.per_call(one), one.is_scout)
     }
 
-    /// How many builds of its age a call may show: those of its bucket, at the most.
+    /// How many builds of its age a call may return: at most those in its bucket.
     fn per_call(&self, one: &RoundMember) -> f64 {
         let most = if one.cache.bucket.is_some() { self.members.len().min(PAGE) } else { 1 };
         f64::from(u8::try_from(most).unwrap_or(1))
@@ -117,7 +117,7 @@ impl Round {
         self.began_at
     }
 
-    /// What is due, for the planner.
+    /// The caches that are due, for the planner.
     pub fn due(&self) -> Vec<Due> {
         let due = self.members.iter().filter(|one| one.is_due);
         due.map(|one| Due {
@@ -128,7 +128,7 @@ impl Round {
         .collect()
     }
 
-    /// Whether this cache is followed here.
+    /// Whether this cache is tracked here.
     pub fn follows(&self, eci_cache_id: &str) -> bool {
         self.places.contains_key(eci_cache_id)
     }
@@ -138,19 +138,19 @@ impl Round {
         self.members.iter().filter(|one| one.cache.status == Status::Unknown).count()
     }
 
-    /// Notes that a cache was shown, or that the cloud said of its own id that there is none.
+    /// Records that the cloud returned a cache, or answered a lookup by its id that it does not exist.
     pub fn shown(&mut self, eci_cache_id: &str) {
         if let Some(place) = self.places.get(eci_cache_id) {
             self.members[*place].is_shown = true;
         }
     }
 
-    /// Whether all that is due and can be shown was shown.
+    /// Whether all caches that are due and can be listed were returned.
     pub fn is_shown(&self) -> bool {
         self.members.iter().all(|one| !one.is_due || one.is_shown || one.cache.status == Status::Deleting)
     }
 
-    /// What is due, was to be shown by a list that covers its bucket, and was not.
+    /// The caches that are due and should have been in a list that covers their bucket, but were not.
     pub fn suspects(&self, covered: impl Fn(Option<&str>) -> bool) -> Vec<String> {
         let is_one = |one: &&RoundMember| {
             one.is_due && !one.is_shown && one.cache.status != Status::Deleting && covered(one.cache.bucket.as_deref())
@@ -158,8 +158,8 @@ impl Round {
         self.members.iter().filter(is_one).map(|one| one.cache.eci_cache_id.clone()).collect()
     }
 
-    /// Notes where a cache stands now. If its build ended, by how much it may have been over already: never more
-    /// than the interval between two looks at it.
+    /// Records the new status of a cache. If its build ended, returns how long it may have been over already: never
+    /// more than the interval between two lookups.
     pub fn moved(&mut self, eci_cache_id: &str, to: Status, now: Instant) -> Option<Duration> {
         let one = &mut self.members[*self.places.get(eci_cache_id)?];
         let from = std::mem::replace(&mut one.cache.status, to);
@@ -169,24 +169,24 @@ impl Round {
         }
         let age = now - one.cache.begun_at;
         let over = self.rhythm.interval(one.level).min(age);
-        // Half of that is the best guess.
+        // Half of that is the best estimate.
         self.histories.entry(one.cache.class.clone()).or_default().note(age - over / 2);
         self.learned.insert(one.cache.class.clone());
         Some(over)
     }
 
-    /// The histories that have grown in this round.
+    /// The histories that were extended in this round.
     pub fn learned(&mut self) -> Vec<(String, History)> {
         let classes = std::mem::take(&mut self.learned);
         classes.into_iter().filter_map(|class| Some((class.clone(), self.histories.get(&class)?.clone()))).collect()
     }
 
-    /// All that is known now.
+    /// All histories, including what this round learned.
     pub fn into_histories(self) -> BTreeMap<String, History> {
         self.histories
     }
 
-    /// The first grid point after `now` of anything in motion.
+    /// The first grid point after `now` at which a cache in motion is due.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
         let moving = self.members.iter().filter(|one| one.cache.status.is_in_motion());
         moving.map(|one| self.rhythm.next(self.level(one, now), now)).min()

@@ -1,16 +1,16 @@
-//! What is worth a write.
+//! Which observations are worth a write.
 //!
-//! While a build runs its progress and its events change with every look. Written each time, 100,000 builds would
-//! cost the database ten thousand writes a second for news that nobody waits for. So progress is written in steps,
-//! and the cloud's own record together with the next thing that is.
+//! While a build runs, its progress and its events change with every lookup. Written each time, 100,000 builds would
+//! cost the database ten thousand writes a second for data that nobody waits for. So progress is written in steps, and
+//! the cloud's own record together with the next change that is worth a write.
 
 use crate::domain::image_cache::ImageCache;
 use crate::domain::transition::change::Change;
 
-/// By how many percent progress must have moved to be written for its own sake.
+/// How many percentage points progress must move to be written for its own sake.
 pub const PROGRESS_STEP: i32 = 20;
 
-/// Whether a look's news is worth a write.
+/// Whether what an observation changed is worth a write.
 pub fn is_worth_writing(before: &ImageCache, change: &Change) -> bool {
     let next = &change.next;
     let plain = ImageCache {

@@ -1,9 +1,9 @@
-//! Taking over a cache that exists in the cloud and not here: the row that it becomes.
+//! Adopts a cache that exists in the cloud and has no row here: builds its row.
 //!
-//! What must stay true: a cache that a create of ours is about to learn of is not taken away from it; what
-//! Describe does not show (vSwitches, registries, copies, …) is left unset, never guessed.
+//! What must stay true: a cache that a create of ours is about to learn of is not taken from it; fields that Describe
+//! does not return (vSwitches, registries, copies, …) stay unset, never guessed.
 //!
-//! Who calls it: `app`. What it does not do: decide for which team, or whether a row has it already.
+//! Called by `app`. It does not decide which team gets it, or whether a row exists already.
 
 use std::collections::BTreeMap;
 
@@ -20,22 +20,22 @@ use crate::domain::image_ref::ImageRef;
 use crate::domain::region::Region;
 use crate::domain::transition::change::failure_of;
 
-/// The most caches that one request takes over.
+/// The most caches that one request can adopt.
 pub const MAX_ADOPTIONS: usize = 100;
 
-/// Which of the cloud's caches. Everything given must hold.
+/// Selects caches of the cloud. Every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdoptionFilter {
-    /// With exactly this name.
+    /// Only those with exactly this name.
     pub name: Option<String>,
-    /// With this tag: key, and value where one is given.
+    /// Only those with this tag: key, and value if one is given.
     pub tag: Option<(String, Option<String>)>,
-    /// Holding this image, in whatever spelling.
+    /// Only those that hold this image, in any spelling.
     pub image: Option<ImageRef>,
 }
 
 impl AdoptionFilter {
-    /// Whether it lets `seen` through.
+    /// Whether `seen` passes the filter.
     pub fn lets(&self, seen: &Observation) -> bool {
         let tagged = |(key, value): &(String, Option<String>)| {
             let carries = |(found, its): &(String, String)| found == key && value.as_ref().is_none_or(|v| v == its);
@@ -51,25 +51,25 @@ impl AdoptionFilter {
     }
 }
 
-/// Why a cache that was asked for is not taken over.
+/// Why a requested cache is not adopted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkipReason {
-    /// A row has it, of whichever team.
+    /// It already has a row, of any team.
     AlreadyManaged,
     /// A create with its name has not ended yet: it may be that create's own.
     CreateInProgress,
-    /// The team's policy does not let it have it.
+    /// The team's policy does not allow it.
     PolicyRefused,
     /// The cloud does not list it.
     NotFound,
-    /// A team had it, it had counted as gone, and it goes on there.
+    /// A team had it, it had counted as gone, and it has become active again there.
     Revived,
-    /// A create left it behind, and its removal may be under way.
+    /// A create left it behind, and its removal may be in progress.
     BeingRemoved,
 }
 
 impl SkipReason {
-    /// The word in REST.
+    /// The word for it in REST.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AlreadyManaged => "already_managed",
@@ -82,29 +82,29 @@ impl SkipReason {
     }
 }
 
-/// Who takes it over, and under which ids.
+/// Who adopts it, and under which ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopter {
-    /// The row's.
+    /// The id of the new row.
     pub cache: CacheId,
-    /// Of the operation that records it.
+    /// The id of the operation that records the adoption.
     pub operation: OperationId,
-    /// The team.
+    /// The team that gets it.
     pub team: TeamId,
-    /// Whose credentials showed it.
+    /// The cloud account in which it was found.
     pub account: String,
-    /// Where it is.
+    /// The region in which it was found.
     pub region: Region,
 }
 
-/// The row of a cache that the cloud shows.
+/// The row for a cache that the cloud lists.
 pub fn adopted(seen: &Observation, adopter: &Adopter, now: Instant) -> ImageCache {
     let status = Status::from_provider(&seen.status);
     let failed = matches!(status, Status::Failed | Status::UpdateFailed);
     let evidence = BuildEvidence {
         snapshot_before: seen.snapshot_id.clone(),
         flash_snapshot_before: seen.flash_snapshot_id.clone(),
-        // The cloud itself says that the new build is running, so what comes next is meant.
+        // The cloud itself says that the new build is running, so what comes next is its result.
         build_seen: status == Status::Updating,
         ..BuildEvidence::default()
     };
@@ -138,7 +138,7 @@ pub fn adopted(seen: &Observation, adopter: &Adopter, now: Instant) -> ImageCach
     }
 }
 
-/// The cloud does not say when it became usable: its newest event is the closest that there is.
+/// The cloud does not say when it became usable: its newest event is the closest estimate.
 fn ready_at(seen: &Observation, now: Instant) -> Instant {
     let newest = seen.events.iter().filter_map(|event| event.last_at).max();
     newest.or(seen.created_at).unwrap_or(now).min(now)
@@ -153,7 +153,7 @@ fn spec_of(seen: &Observation, region: Region) -> ImageCacheSpec {
         tags: own_tags(seen),
         resource_group_id: seen.resource_group_id.clone(),
         elimination_strategy: seen.elimination_strategy.as_deref().and_then(EliminationStrategy::from_wire),
-        // The cloud shows nothing else of what was asked for.
+        // The cloud returns nothing else of what was asked for.
         ..ImageCacheSpec::bare(name, region, distinct(&seen.images))
     }
 }
@@ -169,7 +169,7 @@ pub fn own_tags(seen: &Observation) -> BTreeMap<String, String> {
     seen.tags.iter().filter(|(key, _)| !own(key)).cloned().collect()
 }
 
-/// Only where it comes out even: an update of the retention later leaves no trace to count from.
+/// The retention, only if it is a whole number of days: a later update of the retention leaves no trace to count from.
 fn retention_days(seen: &Observation) -> Option<i32> {
     let life = seen.expires_at? - seen.created_at?;
     let even = chrono::Duration::days(life.num_days()) == life;

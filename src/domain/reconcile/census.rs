@@ -1,37 +1,37 @@
-//! Whether what the cloud does not show is believed to be gone: nothing that it says in one moment is final.
+//! Whether caches that the cloud does not list are believed to be gone: no single answer is final.
 //!
-//! A list that is empty, or is another account's, looks like one from which everything was removed. So where many
-//! caches are missing at once, nothing is judged until they are shown again or an operator has said that they are gone.
-//! A few that stay away for an hour are believed to be gone after all: whoever has one image cache and removes it at
-//! the cloud must not need an operator, and what counts as gone wrongly comes back once it is shown. And a single look
-//! that finds nothing counts only where looks at others find something.
+//! A list that is empty, or that belongs to another account, looks as if everything had been removed. So if many caches
+//! are missing at once, nothing is judged until they are listed again or an operator has confirmed that they are gone.
+//! A few that stay missing for an hour are believed to be gone after all: a team that has one image cache and removes
+//! it at the cloud must not need an operator, and a cache that wrongly counts as gone comes back once it is listed
+//! again. And a single lookup that finds nothing counts only if lookups of other caches find something.
 //!
-//! Who calls it: `app::vanishings`, and the simulation. What it does not do: ask.
+//! Called by `app::vanishings`, and by the simulation. It makes no calls itself.
 
 use chrono::Duration;
 
-/// Up to so many missing caches are a usual day.
+/// This many missing caches at once are normal.
 const FEW: i64 = 3;
-/// More than one part in so many is not.
+/// More than one in this many missing is not normal.
 const SHARE: i64 = 3;
 
-/// How long so few must be missing at a stretch where that alone raised the alarm.
+/// How long this few must stay missing to be believed gone without an operator.
 const LONG: Duration = Duration::hours(1);
 
-/// What a list shows of the caches that it should.
+/// What a list contains of the caches that it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Census {
-    /// Rows that it should show: not those that the cloud lets go of by its own rules.
+    /// Rows that it should contain: not those that the cloud removes by its own rules.
     pub known: i64,
-    /// Those of them that it does not show.
+    /// Those of them that it does not contain.
     pub missing: i64,
-    /// Caches in it, whoever's.
+    /// All caches in the list, including those of others.
     pub listed: i64,
 }
 
 impl Census {
-    /// Whether so much is missing at once that it is rather the answer that is wrong: more than three caches and more
-    /// than a third of them; all, where there are several; or any, where the list is empty.
+    /// Whether so much is missing at once that the answer is more likely wrong: more than three caches and more than a
+    /// third of them; all of several; or any, if the list is empty.
     pub fn is_doubtful(self) -> bool {
         let Self { known, missing, listed } = self;
         let many = missing > FEW && missing * SHARE > known;
@@ -39,19 +39,19 @@ impl Census {
         many || all
     }
 
-    /// Whether it is believed. `accepted`: so many missing ones an operator has said to be gone.
+    /// Whether it is believed. `accepted`: the number of missing caches that an operator has confirmed to be gone.
     pub fn is_believed(self, accepted: Option<i64>) -> bool {
         !self.is_doubtful() || accepted.is_some_and(|most| self.missing <= most)
     }
 
-    /// How long it must last until it is believed without an operator's word; none: it never is.
+    /// How long it must last to be believed without an operator; none: it never is.
     pub fn believed_after(self) -> Option<Duration> {
         (self.missing <= FEW).then_some(LONG)
     }
 }
 
-/// Whether a look by id that found nothing is believed: others that should be there were looked at, too, and so many of
-/// them were found. Where there are no others, nothing speaks against it.
+/// Whether a lookup by id that found nothing is believed: `others` that should be there were looked up, too, and
+/// `found` of them were found. If there are no others, nothing speaks against it.
 pub fn is_absence_believed(others: usize, found: usize) -> bool {
     others == 0 || found > 0
 }

@@ -1,11 +1,12 @@
-//! What of a cache was changed past the gateway: field by field, what was asked for and what the cloud shows.
+//! What was changed in a cache outside the gateway: field by field, what was asked for and what the cloud reports.
 //!
-//! What was never asked for cannot drift: a size, a resource group that the cloud chose is the cloud's. Images are
-//! compared in their full form and as a set, tags without the cloud's own and the gateway's. Retention is compared by
-//! the end that the cloud showed when the build was done: from then on only somebody's doing moves it.
+//! A field that was never asked for cannot drift: a size or a resource group that the cloud chose is the cloud's.
+//! Images are compared in their full form and as a set, tags without the cloud's own and the gateway's. Retention is
+//! compared with the end that the cloud reported when the build was done: from then on only a deliberate change moves
+//! it.
 //!
-//! Who calls it: [`super::compare`], for caches that are ready. What it does not do: look at what an answer does not
-//! show (networks, registries, copies).
+//! Called by [`super::compare`], for caches that are ready. It does not check what an answer does not contain
+//! (networks, registries, copies).
 
 use std::collections::BTreeSet;
 
@@ -24,7 +25,7 @@ use crate::domain::image_cache::status::Status;
 
 const EXPIRES_AT: &str = "expires_at";
 
-/// Everything that differs, in a fixed order.
+/// Every difference, in a fixed order.
 pub fn between(cache: &ImageCache, seen: &Observation) -> Vec<Drift> {
     let spec = &cache.spec;
     let mut found = Vec::new();
@@ -33,7 +34,7 @@ pub fn between(cache: &ImageCache, seen: &Observation) -> Vec<Drift> {
             found.push(Drift { field: field.to_owned(), expected, seen });
         }
     };
-    // A word that we do not know has made the row unknown, and is not compared.
+    // A status that we do not know has made the row unknown already, and is not compared.
     let status = Status::from_provider(&seen.status);
     note(STATUS, status == Status::Ready, vec![Status::Ready.to_string()], vec![status.to_string()]);
     let named = seen.name.is_empty() || seen.name == spec.name;
@@ -56,7 +57,7 @@ pub fn between(cache: &ImageCache, seen: &Observation) -> Vec<Drift> {
     found
 }
 
-/// The end before somebody moved it: what is noted already, else what the row has.
+/// The end before somebody moved it: the one recorded with the drift, else the row's.
 fn expected_end(cache: &ImageCache) -> Option<String> {
     match cache.reconciled.drift.iter().find(|drift| drift.field == EXPIRES_AT) {
         Some(noted) => noted.expected.first().cloned(),
@@ -80,12 +81,12 @@ fn pairs(tags: &std::collections::BTreeMap<String, String>) -> Vec<String> {
     tags.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-/// What the cloud shows as the strategy at the quota, in the words of REST.
+/// The elimination strategy that the cloud reports, in the words of REST.
 pub fn strategy_word(seen: &Observation) -> &str {
     word(seen.elimination_strategy.as_deref().unwrap_or_default())
 }
 
-/// A word of the cloud that we do not know stands for itself.
+/// A word of the cloud that we do not know is returned unchanged.
 fn word(wire: &str) -> &str {
     EliminationStrategy::from_wire(wire).map_or(wire, |known| known.as_str())
 }

@@ -1,4 +1,4 @@
-//! What each difference means.
+//! Every difference, and what follows from it.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn seen(status: &str) -> Observation {
     }
 }
 
-/// A row as the cloud shows it.
+/// A row whose status is the one that the cloud reports.
 fn cache(status: &str) -> ImageCache {
     let entropy = Entropy::from_seed(7);
     let adopter = Adopter {

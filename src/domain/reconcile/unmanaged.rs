@@ -1,10 +1,11 @@
-//! A cache that the cloud lists and no row knows: whose is it?
+//! Decides who owns a cache that the cloud lists and that has no row.
 //!
-//! What must stay true: only what a create of ours has surely made, and nobody can ever hear of, is removed. The tag
-//! alone proves nothing, for tags can be copied: the operation must be one of this database, a create that was sent
-//! and has ended, and name and time of making must fit. Everything else is left alone, and offered for adoption.
+//! What must stay true: a cache is removed only if a create of ours certainly made it and nobody can ever learn of it.
+//! The tag alone proves nothing, because tags can be copied: the operation must be in this database, it must be a
+//! create that was sent and has ended, and the name and creation time must fit. Everything else is left alone, and
+//! offered for adoption.
 //!
-//! Who calls it: `app::reconciler`. What it does not do: remove.
+//! Called by `app::reconciler`. It removes nothing itself.
 
 use chrono::Duration;
 
@@ -17,14 +18,15 @@ use crate::domain::operation::{Operation, OperationKind, OperationState, Operati
 /// How far the cloud's clock may be behind ours.
 const SKEW: Duration = Duration::minutes(1);
 
-/// What to do about it.
+/// What to do about an unmanaged cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmanaged {
-    /// Nothing yet: it is, or may be, of an operation that has not ended, or may still be accepted once more.
+    /// Nothing yet: it belongs, or may belong, to an operation that has not ended, or whose request may still be
+    /// accepted again.
     Wait,
-    /// Nobody's here: offer it.
+    /// It belongs to nobody here: offer it for adoption.
     Found,
-    /// Left behind by a create of ours that ended otherwise: remove it.
+    /// Left behind by a create of ours that ended differently: remove it.
     Orphan,
 }
 
@@ -34,8 +36,8 @@ pub fn tagged(seen: &Observation) -> Option<OperationId> {
     value.parse().ok()
 }
 
-/// What to do about `seen`, of which no row knows. `operation` is the one that its tag names, if this database has it;
-/// `creating` tells whether a create of its name is under way.
+/// Decides about `seen`, which has no row. `operation` is the one that its tag names, if this database has it;
+/// `creating` says whether a create with its name is in progress.
 pub fn judge(
     seen: &Observation,
     operation: Option<&Operation>,

@@ -1,62 +1,63 @@
-//! What a comparison with the cloud comes to, by the little that it looks at. The simulation runs it as it is.
+//! The result of a comparison with the cloud, from the few facts that it needs. The simulation runs this code
+//! unchanged.
 //!
-//! What must stay true: what a list shows otherwise than it can be is believed only when a look by the id shows it,
-//! too; what was read before the row's last change could be shown judges nothing; what has ended goes on where the
-//! cloud shows it, and what is at rest is gone only by looks at its id.
+//! What must stay true: an unlikely state in a list is believed only if a lookup by the id confirms it; what was read
+//! too early to show the row's last change judges nothing; a cache that has ended becomes active again if the cloud
+//! lists it, and one at rest counts as gone only because of lookups by its id.
 
 use crate::domain::image_cache::status::Status;
 
-/// The row, reduced to what is decided by.
+/// The facts of the row that decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of the row, and none follows from another")]
 pub struct Facts {
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// The cloud has given it an id.
     pub known: bool,
-    /// It stays `failed`, and the cloud has let go of it.
+    /// It stays `failed`, and the cloud has dropped it.
     pub gone: bool,
-    /// It has been told that the cloud shows it as unusable.
+    /// It was already recorded that the cloud reports it as unusable.
     pub noted: bool,
-    /// The cloud was read long enough after the row's last change to show what that has made.
+    /// The cloud was read long enough after the row's last change to show its result.
     pub fresh: bool,
 }
 
-/// What is to be done with what the cloud shows.
+/// What to do about what the cloud reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing: somebody else follows it, or what was read is too old.
+    /// Nothing: the tracker follows it, or what was read is too old.
     Nothing,
-    /// Look at it by its id: a list alone is not believed.
+    /// Look it up by its id: a list alone is not believed.
     LookById,
-    /// It is at rest: see whether it differs from what was asked for.
+    /// It is at rest: check whether it differs from what was asked for.
     Compare,
-    /// It has ended here, or failed, and goes on.
+    /// It has ended here, or failed, and becomes active again.
     GoesOn,
 }
 
 impl Facts {
-    /// Nothing moves unless somebody asks for it, so the tracker leaves it alone.
+    /// Whether it is at rest: nothing changes until somebody asks for it, so the tracker leaves it alone.
     pub fn is_at_rest(self) -> bool {
         self.status.is_at_rest() && self.known && !self.gone
     }
 
-    /// Nobody follows it any more.
+    /// Whether it has ended, so that nothing follows it any more.
     pub fn has_ended(self) -> bool {
         self.status.is_final() || self.gone
     }
 
-    /// A list shows it at rest as it can hardly be, and that is not known yet.
+    /// Whether a list reports it, at rest, in an unlikely state that is not recorded yet.
     pub fn is_unlikely(self, shown: Status) -> bool {
         self.is_at_rest() && !self.noted && self.status.is_unlikely(shown)
     }
 
-    /// The whole list shows it.
+    /// The verdict when the full list contains it.
     pub fn listed(self, shown: Status) -> Verdict {
         if self.is_unlikely(shown) || self.has_ended() { Verdict::LookById } else { self.found(shown) }
     }
 
-    /// A look by its id shows it.
+    /// The verdict when a lookup by its id found it.
     pub fn found(self, shown: Status) -> Verdict {
         if !self.fresh {
             Verdict::Nothing
@@ -69,12 +70,12 @@ impl Facts {
         }
     }
 
-    /// Whether a look by its id that did not find it counts.
+    /// Whether a lookup by its id that did not find it counts.
     pub fn is_missed(self) -> bool {
         self.is_at_rest() && self.fresh
     }
 
-    /// It failed here, and has not in the cloud.
+    /// Whether it failed here, but not in the cloud.
     fn recovers(self, shown: Status) -> bool {
         self.status == Status::Failed && self.status.is_unlikely(shown)
     }

@@ -1,11 +1,12 @@
-//! One change of one row: every one is made here, by a request's outcome or by a look at the cloud, and nowhere else.
+//! One change of one row: every change is made here, because of a request's outcome or an observation of the cloud, and
+//! nowhere else.
 //!
-//! What is decided is decided in [`core`], by a handful of plain values; this reduces a row and a look to
-//! them, and writes what follows into the row.
+//! The decisions are made in [`core`], from a handful of plain values; this module reduces a row and an observation to
+//! them, and writes the result into the row.
 //!
-//! What must stay true: a snapshot counts as evidence of a new build only where the old build cannot have
-//! brought it (a Flash cache's standard snapshot comes long after its Ready, unseen); a row's times never go back, also
-//! where a process writes it whose clock is behind that of the one before.
+//! What must stay true: a snapshot counts as evidence of a new build only if the old build cannot have made it (a Flash
+//! cache's standard snapshot comes long after its Ready, unseen); a row's times never go back, even if the process that
+//! writes it has a clock behind that of the one before.
 
 use chrono::Duration;
 
@@ -21,21 +22,21 @@ use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{BuildEvidence, Failure, ImageCache};
 use crate::domain::operation::OperationKind;
 
-/// One step of one cache: the row as it shall be, and what is to be told of it.
+/// One change of one cache: the new row, and what is published about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// The row after the step. `version` is still the old one: `store` compares and raises it.
     pub next: ImageCache,
-    /// Before and after, where the status moved.
+    /// The status before and after, if it changed.
     pub moved: Option<(Status, Status)>,
-    /// Why, in a word, for the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or
-    /// one of [`super::reason`]'s.
+    /// The reason of the transition: `accepted`, `refused`, `requested`, `observed`, `vanished`, `adopted`, or one of
+    /// [`super::reason`]'s.
     pub reason: &'static str,
-    /// What consumers hear.
+    /// The event to publish, if any.
     pub event: Option<EventType>,
 }
 
-/// The row, reduced to what is decided by.
+/// Reduces the row to what the decisions need.
 fn core_of(cache: &ImageCache) -> CacheState {
     CacheState {
         status: cache.status,
@@ -51,13 +52,13 @@ fn core_of(cache: &ImageCache) -> CacheState {
     }
 }
 
-/// Decides what `input`, which no look has brought, means for `before`, and writes it into `next`, which holds all else
-/// that is new.
+/// Applies `input`, which did not come from an observation, to `before`, and writes the result into `next`, which
+/// already holds everything else that is new.
 fn step(before: &ImageCache, next: ImageCache, input: TransitionInput, reason: &'static str, now: Instant) -> Change {
     look(before, next, input, reason, now, Duration::zero())
 }
 
-/// The same of what a look has brought, which may lag behind by `lag`.
+/// The same for input from an observation, which may be up to `lag` old.
 fn look(
     before: &ImageCache,
     mut next: ImageCache,
@@ -83,7 +84,7 @@ fn look(
     Change { next, moved: outcome.moved, reason, event: outcome.event }
 }
 
-/// Now, but no earlier than what happened before.
+/// Now, but no earlier than the last change of the row.
 fn later(before: &ImageCache, now: Instant) -> Instant {
     now.max(before.updated_at)
 }
@@ -93,7 +94,7 @@ pub fn created(before: &ImageCache, eci_cache_id: &str, container_group_id: Opti
     let mut next = before.clone();
     next.eci_cache_id = Some(eci_cache_id.to_owned());
     next.container_group_id = container_group_id.map(str::to_owned);
-    // The build begins now; the create may have waited for long.
+    // The build begins now; the create may have waited for a long time.
     let now = later(before, now);
     next.evidence.accepted_at = Some(now);
     step(before, next, TransitionInput::Created, "accepted", now)
@@ -134,14 +135,14 @@ pub fn refused(before: &ImageCache, kind: OperationKind, error: &CloudError, now
     step(before, next, TransitionInput::CreateRefused, "refused", now)
 }
 
-/// The create was withdrawn because a delete came before the cloud had heard of it: that delete moves the row.
+/// The create was withdrawn because a delete came before it was sent to the cloud: that delete moves the row.
 pub fn withdrawn(before: &ImageCache, now: Instant) -> Change {
     step(before, before.clone(), TransitionInput::Withdrawn, "withdrawn", now)
 }
 
-/// What one look means: `seen` is the cache as the cloud shows it; nothing means that a clean look *by its id* did
-/// not find it. That a list does not show it proves nothing, and is not told here. A look may show what was up to `lag`
-/// ago. `None` if there is nothing to write.
+/// Applies one observation: `seen` is the cache as the cloud reports it; `None` means that a clean lookup *by its id*
+/// did not find it. That a list does not contain it proves nothing, and must not be passed here. An observation may be
+/// up to `lag` old. `None` if there is nothing to write.
 pub fn observe(before: &ImageCache, seen: Option<&Observation>, now: Instant, lag: Duration) -> Option<Change> {
     if before.status.is_final() {
         return None;
@@ -158,7 +159,7 @@ fn if_new(before: &ImageCache, change: Change) -> Option<Change> {
     (!unchanged).then_some(change)
 }
 
-/// The reason of a vanishing that the tracker saw, in the reconciler's words.
+/// Gives a disappearance that the tracker saw the reason that the reconciler would give it.
 fn worded(change: Change) -> Change {
     let reason = match change.moved {
         Some((_, Status::Expired)) => RETENTION_ENDED,
@@ -168,22 +169,22 @@ fn worded(change: Change) -> Change {
     Change { reason, ..change }
 }
 
-/// The same as [`observe`], of a cache at rest that the cloud was compared with, and shows.
+/// The same as [`observe`], for a cache at rest that a comparison with the cloud found.
 pub fn observe_at_rest(before: &ImageCache, seen: &Observation, now: Instant, lag: Duration) -> Option<Change> {
     if before.status.is_final() {
         return None;
     }
     let mut change = found(before, seen, |shown, rebuilt| TransitionInput::SeenAtRest { shown, rebuilt }, now, lag);
     if change.moved.is_some_and(|(_, to)| to == Status::Updating) {
-        // The build is somebody else's, over the snapshots that are there.
+        // Somebody else started the build, over the snapshots that are there.
         change.next.evidence.snapshot_before.clone_from(&before.snapshot_id);
         change.next.evidence.flash_snapshot_before.clone_from(&before.flash_snapshot_id);
     }
     if_new(before, change)
 }
 
-/// A clean look by its id did not find a cache at rest. When it counts as gone, it comes to `end` for this `reason`; a
-/// failed one stays failed.
+/// A clean lookup by its id did not find a cache at rest. When it counts as gone, it gets the status `end` for this
+/// `reason`; a failed cache stays failed.
 pub fn miss_at_rest(before: &ImageCache, (end, reason): (Status, &'static str), now: Instant) -> Change {
     let mut change = step(before, before.clone(), TransitionInput::MissedAtRest { end }, "vanished", now);
     let gone = change.moved.is_some() || change.event.is_some();
@@ -196,7 +197,7 @@ pub fn miss_at_rest(before: &ImageCache, (end, reason): (Status, &'static str), 
     change
 }
 
-/// What differs from what was asked for is another than the row says.
+/// The differences from what was asked for are not those that the row lists.
 pub fn drifted(before: &ImageCache, drift: Vec<Drift>, now: Instant) -> Change {
     let (input, reason) = if drift.is_empty() {
         (TransitionInput::DriftResolved, "drift_resolved")
@@ -208,19 +209,19 @@ pub fn drifted(before: &ImageCache, drift: Vec<Drift>, now: Instant) -> Change {
     step(before, next, input, reason, now)
 }
 
-/// It was in the cloud before the gateway knew of it, and is the team's from now on.
+/// It was in the cloud before the gateway knew of it, and belongs to the team from now on.
 pub fn adopted(cache: &ImageCache, now: Instant) -> Change {
     step(cache, cache.clone(), TransitionInput::Adopted, "adopted", now)
 }
 
-/// Consumers hear that its retention ends soon, at `end`.
+/// Publishes that its retention ends soon, at `end`.
 pub fn expiring(before: &ImageCache, end: Instant, now: Instant) -> Change {
     let mut next = before.clone();
     next.reconciled.expiry_told = Some(end);
     step(before, next, TransitionInput::Expiring, "retention_ends", now)
 }
 
-/// The cloud shows a cache that has ended here, or has not failed after all: it goes on under its id.
+/// The cloud lists a cache that has ended here, or that has not failed after all: it becomes active again under its id.
 pub fn revive(before: &ImageCache, seen: &Observation, now: Instant, lag: Duration) -> Change {
     let mut change = found(before, seen, |shown, rebuilt| TransitionInput::ShownAgain { shown, rebuilt }, now, lag);
     if change.moved.is_some_and(|(from, _)| from == Status::Failed) {
@@ -230,7 +231,7 @@ pub fn revive(before: &ImageCache, seen: &Observation, now: Instant, lag: Durati
     Change { reason: SHOWN_AGAIN, ..change }
 }
 
-/// A look has brought `seen`; `input` says which one it was.
+/// Applies the observation `seen`; `input` says which kind it is.
 fn found(
     before: &ImageCache,
     seen: &Observation,
@@ -255,16 +256,16 @@ fn found(
     change
 }
 
-/// Whether a snapshot is there that only the build after the update can have made.
+/// Whether there is a snapshot that only the build after the update can have made.
 fn is_rebuilt(evidence: &BuildEvidence, seen: &Observation) -> bool {
     let new = |id: &Option<String>, before: &Option<String>| id.is_some() && id != before;
-    // Where the old build was still to bring its standard snapshot, or may have been, a new one proves nothing.
+    // If the old build had, or may have had, its standard snapshot still to come, a new one proves nothing.
     let comparable = evidence.snapshot_before.is_some() && evidence.flash_snapshot_before.is_none();
     (comparable && new(&seen.snapshot_id, &evidence.snapshot_before))
         || new(&seen.flash_snapshot_id, &evidence.flash_snapshot_before)
 }
 
-/// Whether what the cloud shows proves that an update was carried out whose answer nobody heard.
+/// Whether what the cloud reports proves that an update was carried out whose answer never reached us.
 pub fn was_updated(before: &ImageCache, seen: &Observation) -> bool {
     let evidence = BuildEvidence {
         snapshot_before: before.snapshot_id.clone(),
@@ -274,7 +275,7 @@ pub fn was_updated(before: &ImageCache, seen: &Observation) -> bool {
     core::was_updated(before.status, Status::from_provider(&seen.status), is_rebuilt(&evidence, seen))
 }
 
-/// The newest warning tells why; without one we say so.
+/// The failure that the newest warning describes; without a warning it says so.
 pub(in crate::domain) fn failure_of(events: &[ProviderEvent]) -> Failure {
     let warning = events.iter().filter(|event| event.kind == "Warning").max_by_key(|event| event.last_at);
     let (code, message) = warning.map_or_else(

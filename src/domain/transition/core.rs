@@ -1,14 +1,15 @@
-//! The decisions about one image cache, by the little that they look at: no strings, no allocation.
+//! The decisions about the status of one image cache, from the few facts that they need: no strings, no allocation.
 //!
-//! [`super::change`] reduces a row and a look to this, and writes what follows into the row. The simulation runs it
-//! as it is.
+//! [`super::change`] reduces a row and an observation to these facts, and writes the result back into the row. The
+//! simulation runs this code unchanged.
 //!
 //! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready; after an
-//! update, Ready counts only with evidence that the new build is meant; a cache is gone only when two clean looks by
-//! its id, one after the other, did not find it; what has ended goes on where the cloud shows it again.
+//! update, Ready counts only with evidence that it is the new build's; a cache is gone only when two clean lookups by
+//! its id, one after the other, did not find it; a cache that has ended becomes active again if the cloud lists it
+//! again.
 //!
-//! `lag` is everywhere how long a look may show what was before a change that the cloud has accepted
-//! (`cloud.list_lag_seconds`); without a bound while it cannot be told how long ago something was
+//! `lag` is, in every function, how long a lookup may return the state before a change that the cloud has accepted
+//! (`cloud.list_lag_seconds`). It is unbounded while the clock cannot tell how long ago something was
 //! ([`crate::domain::clock::Present::lag`]).
 
 use chrono::Duration;
@@ -17,32 +18,32 @@ use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
 use crate::domain::image_cache::status::Status;
 
-/// How many looks by id in a row must miss a cache before it counts as gone.
+/// How many lookups by id in a row must miss a cache before it counts as gone.
 pub const MISSES_UNTIL_GONE: i32 = 2;
-/// How long an update may show the old build's Ready before we believe that nothing had to be built.
+/// How long an update may report the old build's Ready before we believe that nothing had to be built.
 pub const STALE_READY_LIMIT: Duration = Duration::minutes(10);
 
-/// What the decisions look at.
+/// What the decisions are based on: the relevant facts of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of the row, and none follows from another")]
 pub struct CacheState {
-    /// Where it stands.
+    /// The current status.
     pub status: Status,
-    /// Counts the builds.
+    /// The number of the current build.
     pub generation: i32,
     /// The cloud has given it an id.
     pub known: bool,
-    /// The cloud has shown it.
+    /// The cloud has listed it.
     pub shown: bool,
-    /// The present generation has been Ready.
+    /// The current generation has been Ready.
     pub ready: bool,
-    /// Looks by id in a row that missed it.
+    /// How many lookups by id in a row missed it.
     pub misses: i32,
-    /// The cloud has shown the present update's build.
+    /// The cloud has reported the current update's build.
     pub build_seen: bool,
     /// The update before this one had failed.
     pub failed_before: bool,
-    /// When the cloud accepted the present generation.
+    /// When the cloud accepted the current generation.
     pub accepted_at: Option<Instant>,
     /// When the cloud will drop it.
     pub expires_at: Option<Instant>,
@@ -59,60 +60,61 @@ pub enum TransitionInput {
     Deleted,
     /// The cloud refused the create.
     CreateRefused,
-    /// The cloud refused an update or a delete: all stays as it is.
+    /// The cloud refused an update or a delete: nothing changes.
     ChangeRefused,
-    /// The create was withdrawn: the delete that came first moves it.
+    /// The create was withdrawn: the delete that overtook it changes the status.
     Withdrawn,
-    /// A look found it.
+    /// A lookup found it.
     Seen {
-        /// The cloud's word, read.
+        /// The status that the cloud reports.
         shown: Status,
-        /// It has a snapshot that only the present update's build can have made.
+        /// It has a snapshot that only the current update's build can have made.
         rebuilt: bool,
     },
-    /// A clean look by its id did not find it.
+    /// A clean lookup by its id did not find it.
     Missed,
-    /// A comparison with the cloud found it while it was at rest: a build that runs now is not one that we asked for.
+    /// A comparison with the cloud found it while no operation was running: a build that runs now is not one that we
+    /// asked for.
     SeenAtRest {
-        /// The cloud's word, read.
+        /// The status that the cloud reports.
         shown: Status,
         /// As for [`Self::Seen`].
         rebuilt: bool,
     },
-    /// A clean look by its id did not find it while it was at rest, and it is known where that leads.
+    /// A clean lookup by its id did not find it while no operation was running; the caller says which status follows.
     MissedAtRest {
-        /// What it comes to when it counts as gone; a failed one stays failed.
+        /// The status that it gets when it counts as gone; a failed cache stays failed.
         end: Status,
     },
-    /// Another difference from what was asked for came to light.
+    /// Another difference from what was asked for was found.
     Drifted,
-    /// It is as it was asked for again.
+    /// It matches what was asked for again.
     DriftResolved,
     /// Its retention ends soon.
     Expiring,
-    /// It was taken over as it stands in the cloud.
+    /// It was adopted in the state in which the cloud holds it.
     Adopted,
-    /// The cloud shows it, although it has ended here.
+    /// The cloud lists it, although it has ended here.
     ShownAgain {
-        /// The cloud's word, read.
+        /// The status that the cloud reports.
         shown: Status,
         /// As for [`Self::Seen`].
         rebuilt: bool,
     },
 }
 
-/// What follows.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransitionOutcome {
-    /// How it stands then.
+    /// The state afterwards.
     pub next: CacheState,
-    /// Before and after, where the status moved.
+    /// The status before and after, if it changed.
     pub moved: Option<(Status, Status)>,
-    /// What consumers hear.
+    /// The event to publish, if any.
     pub event: Option<EventType>,
 }
 
-/// What `input` means for the cache. Only [`TransitionInput::ShownAgain`] leads out of a final status.
+/// Applies `input` to the cache. Only [`TransitionInput::ShownAgain`] leads out of a final status.
 pub fn step(before: CacheState, input: TransitionInput, now: Instant, lag: Duration) -> TransitionOutcome {
     match input {
         TransitionInput::Created => {
@@ -156,7 +158,7 @@ fn go(before: CacheState, mut next: CacheState, to: Status) -> TransitionOutcome
     TransitionOutcome { next, moved, event }
 }
 
-/// It stands where it stood.
+/// Leaves the state as it is.
 fn stay(before: CacheState, event: Option<EventType>) -> TransitionOutcome {
     TransitionOutcome { next: before, moved: None, event }
 }
@@ -174,7 +176,7 @@ fn updated(before: CacheState, now: Instant) -> TransitionOutcome {
 }
 
 fn seen(before: CacheState, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> TransitionOutcome {
-    // What was built once is only built anew, and an update may end otherwise than a first build.
+    // A later build is always an update, and it may end otherwise than a first build.
     let building = matches!(shown, Status::Preparing | Status::Creating);
     let anew = before.status == Status::Unknown && before.generation > 1 && building;
     let shown = if anew { Status::Updating } else { shown };
@@ -189,7 +191,8 @@ fn seen(before: CacheState, shown: Status, rebuilt: bool, now: Instant, lag: Dur
     go(before, next, to)
 }
 
-/// A build that somebody else began: the cloud itself says that it runs, so the Ready that follows is meant.
+/// A build that somebody else started: the cloud itself says that it runs, so the Ready that follows is the new
+/// build's.
 fn begun_elsewhere(seen: TransitionOutcome) -> TransitionOutcome {
     if seen.moved.is_none_or(|(_, to)| to != Status::Updating) {
         return seen;
@@ -200,33 +203,33 @@ fn begun_elsewhere(seen: TransitionOutcome) -> TransitionOutcome {
     }
 }
 
-/// It goes on as the cloud shows it. One that somebody asked to remove is still to be removed: the cloud has not done
-/// it.
+/// The cache becomes active again with the status that the cloud reports. If its deletion was requested, it returns to
+/// Deleting: the cloud has not done it.
 fn shown_again(before: CacheState, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> TransitionOutcome {
     let asked_to_go = before.status == Status::Deleted;
     let status = if asked_to_go { Status::Deleting } else { Status::Unknown };
     let outcome = seen(CacheState { status, ..before }, shown, rebuilt, now, lag);
     let to = outcome.next.status;
-    // The first Ready of a build is told as such.
+    // The first Ready of a build is published as such.
     let event = outcome.event.filter(|_| to == Status::Ready && !before.ready).or(Some(EventType::Revived));
     TransitionOutcome { next: outcome.next, moved: (to != before.status).then_some((before.status, to)), event }
 }
 
 impl CacheState {
-    /// An update was accepted, and as far as we know no build of it has succeeded yet.
+    /// Whether an update was accepted and, as far as we know, no build of it has succeeded yet.
     fn awaits_build(&self) -> bool {
         let not_yet = [Status::Updating, Status::UpdateFailed, Status::Unknown].contains(&self.status);
         self.generation > 1 && !self.ready && not_yet
     }
 
-    /// Whether what the cloud shows after an update can only be the new build's: a look may lag, and then shows
-    /// the old one's, even after an earlier look has shown the new build.
+    /// Whether the status that the cloud reports after an update must be the new build's. A lookup may lag and report
+    /// the old one's, even after an earlier lookup has reported the new build.
     fn is_meant(&self, shown: Status, rebuilt: bool, now: Instant, lag: Duration) -> bool {
         let since = |limit| self.accepted_at.is_none_or(|accepted| now - accepted >= limit);
         let built = self.build_seen && since(lag);
         match shown {
-            // It failed, and is Ready all the same: a late copy of the request was built. The old build's Ready
-            // was only shown before the failed one began.
+            // It failed, and is Ready all the same: a late copy of the request was built. The old build's Ready was
+            // only reported before the failed build began.
             Status::Ready if self.status == Status::UpdateFailed => rebuilt || since(lag),
             Status::Ready => rebuilt || built || since(STALE_READY_LIMIT.max(lag)),
             Status::UpdateFailed => built || !self.failed_before || since(STALE_READY_LIMIT.max(lag)),
@@ -235,8 +238,8 @@ impl CacheState {
     }
 }
 
-/// Whether what the cloud shows of a cache that stands at `status` proves that an update was carried out whose answer
-/// nobody heard.
+/// Whether what the cloud reports of a cache whose status is `status` proves that an update was carried out whose
+/// answer never reached us.
 pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
     let ended =
         matches!((status, shown), (Status::Ready, Status::UpdateFailed) | (Status::UpdateFailed, Status::Ready));
@@ -244,7 +247,7 @@ pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
 }
 
 fn missed(before: CacheState, now: Instant, lag: Duration) -> TransitionOutcome {
-    // A new cache may not be shown yet.
+    // A new cache may not be listed yet.
     let early = !before.shown && before.accepted_at.is_some_and(|accepted| now - accepted < lag);
     if early && before.status != Status::Deleting {
         return go(before, before, before.status);
@@ -266,7 +269,7 @@ fn missed_at_rest(before: CacheState, end: Status) -> TransitionOutcome {
         return stay(next, None);
     }
     let gone = go(before, next, end);
-    // It keeps its status: `failed` says all that matters.
+    // It keeps its status, as `failed` already says all that matters.
     let event = if end == Status::Failed { Some(EventType::Dropped) } else { gone.event };
     TransitionOutcome { event, ..gone }
 }

@@ -1,4 +1,4 @@
-//! Webhook endpoints: where a team wants to hear of its events, of which, and how.
+//! Webhook endpoints: where a team wants to receive its events, which of them, and how.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 use url::EndpointUrl;
 
-/// Why an endpoint is not enabled that has not echoed its challenge yet: it gets no event.
+/// The reason for which an endpoint that has not echoed its challenge yet is disabled: it gets no event.
 pub const PENDING: &str = "pending";
 /// How many headers of its own an endpoint may have.
 pub const MAX_HEADERS: usize = 20;
@@ -23,39 +23,40 @@ const TIMEOUTS: std::ops::RangeInclusive<i32> = 5..=30;
 const MAX_PAUSES: usize = 20;
 const PAUSES: std::ops::RangeInclusive<i32> = 1..=86_400;
 
-/// Where a team wants to hear of its events.
+/// Where a team wants to receive its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Ours.
+    /// The gateway's id of the endpoint.
     pub id: EndpointId,
-    /// Whose.
+    /// The team that owns it.
     pub team: TeamId,
-    /// Where to.
+    /// The URL that deliveries go to.
     pub url: EndpointUrl,
-    /// For people.
+    /// A description for people.
     pub description: Option<String>,
-    /// Of what, and how.
+    /// Which events it gets, and how.
     pub options: EndpointOptions,
     /// The names of its own headers; their values are secret.
     pub header_names: Vec<String>,
-    /// The networks in which it echoed its challenge, as they are kept (`10.1.2.0/24`); none where it was never asked,
-    /// or before they were kept: then its name may lead anywhere.
+    /// The networks in which it echoed its challenge (`10.1.2.0/24`); none if it was never challenged, or before
+    /// networks were recorded: then its name may resolve to any address.
     pub verified_networks: Option<Vec<String>>,
-    /// What its ed25519 signatures are verified with (`whpk_…`), where it has such.
+    /// The key that verifies its ed25519 signatures (`whpk_…`), if it uses them.
     pub public_key: Option<String>,
-    /// Until when the secret before the last rotation signs, too.
+    /// Until when the secret before the last rotation also signs.
     pub old_secret_until: Option<Instant>,
     /// Whether events are sent.
     pub enabled: bool,
-    /// Why not, where they are not: [`PENDING`], `paused` (by a person), `gone` (the receiver answered 410), `failing`.
+    /// Why events are not sent: [`PENDING`], `paused` (by a person), `gone` (the receiver answered 410), `failing`.
     pub disabled_reason: Option<String>,
-    /// How it fares.
+    /// The recent results of its deliveries.
     pub health: EndpointHealth,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Instant,
     /// Rises with each change that a person makes.
     pub version: i64,
-    /// Whether it gets what the platform tells: it was made with `platform:security`, and not changed without since.
+    /// Whether it gets the platform's events: it was created with `platform:security`, and not changed without that
+    /// scope since.
     pub platform: bool,
 }
 
@@ -66,24 +67,25 @@ impl Endpoint {
     }
 }
 
-/// How an endpoint fares.
+/// The recent results of an endpoint's deliveries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointHealth {
     /// Failures since the last success.
     pub consecutive_failures: i32,
-    /// The first of them.
+    /// When the first of them happened.
     pub failing_since: Option<Instant>,
     /// The last success, to the minute.
     pub last_success_at: Option<Instant>,
-    /// Until when it rests, because it asked for it or fails.
+    /// Until when nothing is sent to it, because it asked for a pause or fails.
     pub resting_until: Option<Instant>,
-    /// Events that were not queued for it since the last replay, because too many waited while it was not enabled.
+    /// Events that were not queued for it since the last replay, because too many were waiting while it was not
+    /// enabled.
     pub passed_over: i64,
     /// When the first of them happened.
     pub passed_over_since: Option<Instant>,
 }
 
-/// The form in which an endpoint gets its events.
+/// The format in which an endpoint gets its events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum EventFormat {
     /// Standard Webhooks' envelope: `type`, `timestamp`, `data`.
@@ -94,10 +96,10 @@ pub enum EventFormat {
 }
 
 impl EventFormat {
-    /// All of them.
+    /// Every format.
     pub const ALL: [Self; 2] = [Self::Native, Self::CloudEvents];
 
-    /// The word in REST and the database.
+    /// The word for it in REST and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Native => "native",
@@ -105,7 +107,7 @@ impl EventFormat {
         }
     }
 
-    /// The form of that word.
+    /// The format with that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.as_str() == word)
     }
@@ -116,24 +118,24 @@ impl EventFormat {
 pub struct EndpointOptions {
     /// Which types; empty means all.
     pub event_types: Vec<EventType>,
-    /// Only of image caches with such a name; `*` stands for any text, `?` for one character.
+    /// Only events of image caches with a matching name; `*` stands for any text, `?` for one character.
     pub name_pattern: Option<String>,
-    /// Only of image caches with all of these tags.
+    /// Only events of image caches with all of these tags.
     pub tags: BTreeMap<String, String>,
     /// At most so many deliveries a second.
     pub rate_per_second: Option<i32>,
-    /// Whether the events of one image cache come in their order.
+    /// Whether the events of one image cache are delivered in order.
     pub ordered: bool,
-    /// In which form they come.
+    /// The format of the events.
     pub format: EventFormat,
-    /// How long an attempt may take; the gateway's own deadline where none is given.
+    /// How long an attempt may take; the gateway's own deadline if none.
     pub timeout_seconds: Option<i32>,
-    /// The pauses between attempts, in seconds; the gateway's own where none is given.
+    /// The pauses between attempts, in seconds; the gateway's own if none.
     pub retry_schedule: Option<Vec<i32>>,
 }
 
 impl EndpointOptions {
-    /// What is not allowed, with the pointers of the body.
+    /// Collects what is not allowed, with pointers into the body.
     pub fn check(&self, findings: &mut Findings) {
         let name = self.name_pattern.as_ref().is_none_or(|text| is_text(text, 128) && !text.is_empty());
         findings.require(name, "/name_pattern", "invalid", "must be 1 to 128 printable characters");
@@ -150,7 +152,8 @@ impl EndpointOptions {
         findings.require(schedule, "/retry_schedule_seconds", "out_of_range", allowed);
     }
 
-    /// Whether an endpoint could never get an event: it wants those of the platform alone, and is not the platform's.
+    /// Reports an endpoint that could never get an event: it wants only the platform's events, and is not entitled to
+    /// them.
     pub fn check_types(&self, platform: bool, findings: &mut Findings) {
         let never =
             !platform && !self.event_types.is_empty() && self.event_types.iter().all(|kind| kind.is_platforms());
@@ -159,7 +162,7 @@ impl EndpointOptions {
         findings.require(!never, "/event_types", "not_allowed", detail);
     }
 
-    /// The pattern of the name as SQL's LIKE takes it, with `\` as its escape.
+    /// The name pattern as SQL's LIKE takes it, with `\` as its escape.
     pub fn name_like(&self) -> Option<String> {
         let pattern = self.name_pattern.as_ref()?;
         let mut like = String::with_capacity(pattern.len());
@@ -184,7 +187,7 @@ pub fn is_text(text: &str, most: usize) -> bool {
     text.chars().count() <= most && !text.contains(char::is_control)
 }
 
-/// Whether this is a header's name, in lower case as they are kept, whoever may set it.
+/// Whether this is a valid header name, in lower case as it is stored, whether or not an endpoint may set it.
 pub fn is_header_name(name: &str) -> bool {
     let token =
         |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || b"-_.!#$%&'*+^`|~".contains(&letter);

@@ -1,49 +1,50 @@
-//! How an endpoint fares: how much may be in flight to it, when it rests, and when its team is told.
+//! The health of an endpoint: how many deliveries may be in flight to it, when it rests, and when its team is alerted.
 //!
-//! Pure: a row of failures in, a verdict out. Counted by whoever delivers, and kept with the endpoint.
+//! Pure: takes a run of failures and returns a verdict. The deliverer counts the failures, and they are stored with the
+//! endpoint.
 
 use chrono::Duration;
 
 use crate::domain::clock::Instant;
 
-/// After that many failures in a row, one delivery at a time finds out whether it is back.
+/// After this many failures in a row, only one delivery at a time is sent, to find out whether it works again.
 pub const CAREFUL_AFTER: i32 = 3;
-/// After that many, the endpoint rests between two deliveries.
+/// After this many, the endpoint rests between two deliveries.
 const REST_AFTER: i32 = 10;
 /// The first rest; each further failure doubles it.
 const FIRST_REST: Duration = Duration::seconds(30);
 /// The longest rest.
 const LONGEST_REST: Duration = Duration::minutes(10);
-/// An endpoint that failed for that long without one success is told of.
+/// After failing for this long without one success, its team is alerted.
 const WARN_AFTER: Duration = Duration::hours(24);
-/// And after that long, and [`DISABLE_FAILURES`], switched off.
+/// After this long, and [`DISABLE_FAILURES`], it is disabled.
 const DISABLE_AFTER: Duration = Duration::days(5);
 /// Fewer failures than this say nothing, however long ago the first was.
 const DISABLE_FAILURES: i32 = 10;
 
-/// A row of failures that no success has ended.
+/// A run of failures that no success has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failing {
-    /// How many.
+    /// The number of failures.
     pub failures: i32,
-    /// The first.
+    /// When the first one happened.
     pub since: Instant,
-    /// Whether the team was told.
+    /// Whether the team was alerted.
     pub warned: bool,
 }
 
-/// What is to be done about an endpoint that fails.
+/// What to do about an endpoint that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HealthVerdict {
     /// Nothing yet.
     Wait,
-    /// Tell the team.
+    /// Alert the team.
     Warn,
-    /// Switch it off, and tell the team.
+    /// Disable it, and alert the team.
     Disable,
 }
 
-/// What is to be done at `now`.
+/// What to do at `now`.
 pub fn verdict(failing: &Failing, now: Instant) -> HealthVerdict {
     let lasted = now - failing.since;
     if lasted >= DISABLE_AFTER && failing.failures >= DISABLE_FAILURES {
@@ -52,7 +53,7 @@ pub fn verdict(failing: &Failing, now: Instant) -> HealthVerdict {
     if lasted >= WARN_AFTER && !failing.warned { HealthVerdict::Warn } else { HealthVerdict::Wait }
 }
 
-/// How long an endpoint rests after its last of `failures` in a row; none while there are few.
+/// How long an endpoint rests after `failures` in a row; none while there are few.
 pub fn rest(failures: i32) -> Option<Duration> {
     let beyond = u32::try_from(failures - REST_AFTER).ok()?;
     Some((FIRST_REST * 2_i32.saturating_pow(beyond.min(10))).min(LONGEST_REST))

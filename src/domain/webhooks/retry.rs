@@ -1,28 +1,29 @@
-//! When a webhook is tried again.
+//! When a failed webhook delivery is retried.
 
 use chrono::Duration;
 
-/// The pauses before attempts 2, 3, …: 5 s to 24 h. Eleven tries in all, then the dead letter.
+/// The pauses before attempts 2, 3, …: 5 s to 24 h. Eleven attempts in all, then the dead letter.
 const PAUSES_SECONDS: [i32; 10] = [5, 30, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 
-/// The most attempts a delivery gets where its endpoint has no schedule of its own.
+/// The most attempts for a delivery whose endpoint has no schedule of its own.
 pub const MAX_ATTEMPTS: i16 = 11;
 
 /// The longest pause a receiver may ask for with `Retry-After`.
 pub const LONGEST_PAUSE: Duration = Duration::hours(24);
 
-/// What becomes of a delivery after a failed attempt.
+/// What happens to a delivery after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFailure {
-    /// Try again after that long.
+    /// Retry after this pause.
     Again(Duration),
-    /// Give up: the dead letter, from which a person can re-queue it.
+    /// Give up: the delivery becomes a dead letter, which a person can queue again.
     Exhausted,
 }
 
-/// After failed attempt number `attempt` (from 1), by the endpoint's own schedule (pauses in seconds) or ours. `spread`
-/// in `0..1000` adds up to 20 %. A receiver's `Retry-After` makes its whole endpoint rest, and stands there alone: so
-/// the later of the two counts, and whoever ends the rest ends it for what waited already, too.
+/// Decides after failed attempt number `attempt` (from 1), by the endpoint's own schedule (pauses in seconds) or the
+/// default. `spread` in `0..1000` adds up to 20 %. A receiver's `Retry-After` makes its whole endpoint rest, and is
+/// stored only there: so the later of the two times counts, and ending the rest also ends it for deliveries that were
+/// waiting already.
 pub fn after_failure(attempt: i16, schedule: Option<&[i32]>, spread: i32) -> AfterFailure {
     let place = usize::try_from(attempt.max(1) - 1).unwrap_or(0);
     let Some(seconds) = schedule.unwrap_or(&PAUSES_SECONDS).get(place) else { return AfterFailure::Exhausted };

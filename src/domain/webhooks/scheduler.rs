@@ -1,14 +1,14 @@
-//! The deliverer's scheduler: what it has in hand, and what goes out next.
+//! The deliverer's scheduler: which deliveries this worker holds, and which goes out next.
 //!
-//! Pure: takes what was claimed, says what may be sent now, hears how it ended. Teams take turns, and within a team
-//! its endpoints; nobody has more in flight than the limits say. What must stay true: an endpoint that hangs, fails,
-//! rests or is bound by its rate holds up nothing but itself, and what it cannot use is given back.
+//! Pure: it takes what was claimed, says what may be sent now, and records how each attempt ended. Teams take turns,
+//! and within a team its endpoints; none has more in flight than the limits allow. What must stay true: an endpoint
+//! that hangs, fails, rests or is held back by its rate limit delays only itself, and what it cannot use is given back.
 //!
-//! One worker has one scheduler and holds whole teams, so these limits hold for all workers together.
+//! One worker has one scheduler and holds whole teams, so these limits hold across all workers.
 //!
-//! In memory beside the database: that an endpoint rests, its failures in a row, when its rate lets the next one go,
-//! and where its deliveries go. Whoever acts upon an endpoint raises its revision; deliveries that are read later carry
-//! it, and the deliverer compares what it remembers twice a second. `docs/memory.md` has the bounds.
+//! Kept in memory beside the database: whether an endpoint rests, its failures in a row, when its rate allows the next
+//! delivery, and where its deliveries go. Whoever changes an endpoint raises its revision; deliveries read later carry
+//! the new revision, and the deliverer compares what it remembers twice a second. `docs/memory.md` has the bounds.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -26,12 +26,12 @@ pub use memory::EndpointMemory;
 use slot::EndpointSlot;
 pub use types::{AttemptEnd, DeliveryLimits, EndpointCapacity, EndpointInfo};
 
-/// The lowest rate is one delivery a second: the same for the time at which a rate lets the next one go.
+/// The lowest rate is one delivery a second: a time further ahead at which a rate allows the next one is not believed.
 const LONGEST_SPACING: Duration = Duration::seconds(2);
-/// An endpoint for which nothing was under way for that long is forgotten: the database knows how it fares.
+/// An endpoint with nothing in flight for this long is dropped from memory: the database knows its state.
 const KEEP_IDLE: Duration = Duration::minutes(10);
 
-/// The scheduler; `T` is one delivery.
+/// The scheduler; `T` is the type of a delivery.
 #[derive(Debug)]
 pub struct Scheduler<T> {
     limits: DeliveryLimits,
@@ -67,7 +67,7 @@ impl<T> Scheduler<T> {
     }
 
     /// Puts one delivery into its endpoint's queue. Returns what cannot be used: this one if the endpoint rests or was
-    /// acted upon since it was read; what was read before this one if it is of a newer revision.
+    /// changed since it was read; those read earlier if this one has a newer revision.
     pub fn take(&mut self, address: EndpointInfo, item: T, now: Instant) -> Vec<T> {
         let endpoint = address.endpoint;
         let renewed = self.places.get(&endpoint).is_some_and(|place| place.memory.revision() < address.revision);
@@ -82,7 +82,7 @@ impl<T> Scheduler<T> {
             place.memory.set_failures(address.failures);
             place.address = address;
         } else if place.is_idle() {
-            // While nothing is under way, what the database says is newer than what we remember.
+            // While nothing is in flight, the database is newer than our memory.
             place.memory.set_failures(address.failures);
             let free_at = place.address.free_at.max(address.free_at);
             place.address = EndpointInfo { free_at, ..address };
@@ -100,8 +100,8 @@ impl<T> Scheduler<T> {
         unused
     }
 
-    /// Hears of an endpoint's revision. If it is newer than the one that is known, whatever is remembered of the
-    /// endpoint no longer holds, and what waits here for it is given back, to be read anew.
+    /// Compares an endpoint's revision with the known one. If it is newer, whatever is remembered of the endpoint is
+    /// void, and what is queued here for it is given back, to be read again.
     pub fn renew(&mut self, endpoint: EndpointId, revision: i64) -> Vec<T> {
         let trust = self.limits.first_hand();
         let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
@@ -113,7 +113,7 @@ impl<T> Scheduler<T> {
         self.clear(endpoint)
     }
 
-    /// The endpoints of which something is remembered that another's act may end, each with its revision.
+    /// The endpoints with remembered state that a change by somebody else may void, each with its revision.
     pub fn remembered(&self, now: Instant) -> Vec<(EndpointId, i64)> {
         let holds = |place: &EndpointSlot<T>| {
             !place.queue.is_empty() || place.memory.is_resting(now) || place.memory.is_failing()
@@ -122,21 +122,22 @@ impl<T> Scheduler<T> {
         held.map(|(endpoint, place)| (*endpoint, place.memory.revision())).collect()
     }
 
-    /// Forgets the endpoints for which nothing was under way for long.
+    /// Forgets the endpoints that have been idle for long.
     pub fn forget_idle(&mut self, now: Instant) {
         self.places
             .retain(|_, place| !place.is_idle() || place.memory.is_resting(now) || place.used_at + KEEP_IDLE > now);
         self.teams.retain(|_, team| team.flying > 0 || team.in_turns || !team.ready.is_empty());
     }
 
-    /// Notes whether the database holds more for an endpoint than was claimed.
+    /// Notes whether the database holds more deliveries for an endpoint than were claimed.
     pub fn note_more(&mut self, endpoint: EndpointId, more: bool) {
         if let Some(place) = self.places.get_mut(&endpoint) {
             place.more = more;
         }
     }
 
-    /// Notes that something for an endpoint was written into the queue because it is closed.
+    /// Notes that a delivery for an endpoint was written to the queue in the database because the endpoint is closed
+    /// here.
     pub fn note_behind(&mut self, endpoint: EndpointId, now: Instant) {
         if let Some(place) = self.places.get_mut(&endpoint) {
             place.more = true;
@@ -144,7 +145,7 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// What may be sent now; it counts as in flight until [`Scheduler::ended`].
+    /// The next delivery that may be sent; it counts as in flight until [`Scheduler::ended`].
     pub fn next(&mut self, now: Instant) -> Option<T> {
         self.rouse(now);
         if self.flying >= self.limits.flying {
@@ -153,7 +154,7 @@ impl<T> Scheduler<T> {
         while let Some(name) = self.turns.pop_front() {
             let team = self.teams.get_mut(&name)?;
             team.in_turns = false;
-            // A full team comes back when something of it ends.
+            // A team at its limit returns when one of its deliveries ends.
             if team.flying < self.limits.per_team
                 && let Some(item) = self.next_of(&name, now)
             {
@@ -192,7 +193,7 @@ impl<T> Scheduler<T> {
         None
     }
 
-    /// One that was in flight has ended: how it ended counts only if nobody has acted upon the endpoint since its
+    /// Records that a delivery in flight has ended. Its result counts only if nobody has changed the endpoint since its
     /// revision was read. Returns what the endpoint cannot use for now.
     pub fn ended(&mut self, endpoint: EndpointId, end: &AttemptEnd, now: Instant) -> Vec<T> {
         let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
@@ -215,7 +216,7 @@ impl<T> Scheduler<T> {
         unused
     }
 
-    /// Takes everything away that waits here for an endpoint.
+    /// Removes and returns what is queued here for an endpoint.
     pub fn clear(&mut self, endpoint: EndpointId) -> Vec<T> {
         let Some(place) = self.places.get_mut(&endpoint) else { return Vec::new() };
         let unused: Vec<T> = place.queue.drain(..).collect();
@@ -223,33 +224,33 @@ impl<T> Scheduler<T> {
         unused
     }
 
-    /// Takes everything away that waits here.
+    /// Removes and returns everything that is queued here.
     pub fn clear_all(&mut self) -> Vec<T> {
         let endpoints: Vec<EndpointId> = self.places.keys().copied().collect();
         endpoints.into_iter().flat_map(|endpoint| self.clear(endpoint)).collect()
     }
 
-    /// Failures in a row of an endpoint, as far as we know.
+    /// The failures in a row of an endpoint, as far as we know.
     pub fn failures(&self, endpoint: EndpointId) -> i32 {
         self.places.get(&endpoint).map_or(0, |place| place.memory.failures())
     }
 
-    /// Before what time an endpoint's rate lets nothing go.
+    /// The time before which an endpoint's rate allows no delivery.
     pub fn free_at(&self, endpoint: EndpointId) -> Option<Instant> {
         self.places.get(&endpoint)?.address.free_at
     }
 
-    /// How much more may be taken in hand.
+    /// How many more deliveries the scheduler may hold.
     pub fn free(&self) -> usize {
         self.limits.hand.saturating_sub(self.waiting + self.flying)
     }
 
-    /// Whether every slot is taken: nothing more can go before something ends.
+    /// Whether every slot is taken: nothing more can be sent until something ends.
     pub fn is_full(&self) -> bool {
         self.flying >= self.limits.flying
     }
 
-    /// The endpoints that take more or less than those of which nothing is known, and how much.
+    /// The endpoints that may take more or fewer deliveries than an unknown endpoint, and how many.
     pub fn rooms(&self, now: Instant) -> Vec<EndpointCapacity> {
         let usual = self.limits.first_hand();
         let room = |(endpoint, place): (&EndpointId, &EndpointSlot<T>)| EndpointCapacity {
@@ -260,23 +261,23 @@ impl<T> Scheduler<T> {
         self.places.iter().map(room).filter(|room| room.most != usual).collect()
     }
 
-    /// The endpoints for which nothing is to be handed over past the queue.
+    /// The endpoints to which nothing may be dispatched directly, past the queue in the database.
     pub fn closed(&self, now: Instant) -> Vec<EndpointId> {
         let closed = |place: &EndpointSlot<T>| place.more || place.memory.is_failing() || place.room(now) == 0;
         self.places.iter().filter(|(_, place)| closed(place)).map(|(endpoint, _)| *endpoint).collect()
     }
 
-    /// Whether there is room again for what the database is known to hold. Asking forgets it.
+    /// Whether there is room again for deliveries that the database is known to hold. Reading it resets it.
     pub fn is_hungry(&mut self) -> bool {
         std::mem::take(&mut self.hungry)
     }
 
-    /// When something that is bound by its rate may go.
+    /// When the first delivery that a rate limit holds back may go.
     pub fn rouses_at(&self) -> Option<Instant> {
         self.resting.first().map(|(at, _)| *at)
     }
 
-    /// What waits here, and the rest of it.
+    /// The deliveries that are queued here.
     pub fn waiting(&self) -> impl Iterator<Item = &T> {
         self.places.values().flat_map(|place| &place.queue)
     }
@@ -296,7 +297,7 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Gives an endpoint its place in its team's turns, if it has something to send.
+    /// Puts an endpoint in line in its team, if it has something to send.
     fn list(&mut self, endpoint: EndpointId) {
         let Some(place) = self.places.get_mut(&endpoint) else { return };
         if place.listed || place.queue.is_empty() || place.flying >= place.cap(&self.limits) {
@@ -308,7 +309,7 @@ impl<T> Scheduler<T> {
         self.seat(&name);
     }
 
-    /// Gives a team its turn, if it has something to send and may.
+    /// Puts a team in line, if it has something to send and is below its limit.
     fn seat(&mut self, name: &TeamId) {
         if let Some(team) = self.teams.get_mut(name)
             && !team.in_turns

@@ -6,7 +6,7 @@ use std::str::Chars;
 use super::AddressError;
 use super::uri::UriParameters;
 
-/// The names and values of all words.
+/// The names and values of all `name=value` pairs.
 pub(super) fn pairs(text: &str) -> Result<UriParameters, AddressError> {
     let (mut pairs, mut rest) = (UriParameters::new(), text.chars().peekable());
     loop {
@@ -38,7 +38,7 @@ fn name(rest: &mut Peekable<Chars<'_>>) -> Result<String, AddressError> {
     Ok(name)
 }
 
-/// Up to the next space, or in quotation marks; `\` takes the next letter as it is.
+/// Up to the next space, or in quotation marks; `\` escapes the next character.
 fn value(rest: &mut Peekable<Chars<'_>>) -> Result<String, AddressError> {
     let open = || AddressError::new("has a quotation mark that is not closed: one within a value is written \\'");
     let (quoted, mut value) = (rest.next_if_eq(&'\'').is_some(), String::new());

@@ -1,4 +1,5 @@
-//! What each parameter of an address means here: one table of all that libpq knows, and of some that others write.
+//! What each parameter of an address does here: one table of everything that libpq knows, and some that other drivers
+//! use.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,24 +9,24 @@ use secrecy::SecretString;
 use super::uri::UriParameters;
 use super::{AddressError, DatabaseAddress, options};
 
-/// What is done with a parameter.
+/// How a parameter is handled.
 #[derive(Clone, Copy)]
 enum ParameterRule {
-    /// Kept under this name.
+    /// Stored under this name.
     Keep(&'static str),
-    /// Kept under this name; a number of up to 65535.
+    /// Stored under this name; a number of up to 65535.
     Number(&'static str),
     /// How TLS is used; one of [`MODES`].
     Tls,
     /// `ssl=true`, as JDBC writes it.
     TlsFlag,
-    /// Settings of the session.
+    /// Session settings.
     Options,
-    /// These values say what is done anyway; another is refused with the reason.
+    /// These values describe what happens anyway; any other is refused with the reason.
     Only(&'static [&'static str], &'static str),
-    /// It has no effect, which is said.
+    /// It has no effect, and a note says so.
     Unused(&'static str),
-    /// It is refused, with what to do.
+    /// It is refused, with advice what to do instead.
     Refused(&'static str),
 }
 
@@ -133,7 +134,7 @@ const RULES: [(&[&str], ParameterRule); 46] = [
     ),
 ];
 
-/// Reads the parameters, the last of each.
+/// Parses the parameters; of each the last value counts.
 pub(super) fn read(pairs: UriParameters) -> Result<DatabaseAddress, AddressError> {
     let mut reading = ParsedParameters::default();
     for (name, value) in pairs {
@@ -147,7 +148,7 @@ struct ParsedParameters {
     values: BTreeMap<&'static str, String>,
     settings: Vec<(String, String)>,
     notes: Vec<String>,
-    /// What comes behind a password may be a part of it.
+    /// What follows a password may be part of it.
     secret: bool,
 }
 
@@ -168,7 +169,7 @@ impl ParsedParameters {
 
     fn apply(&mut self, name: &'static str, rule: ParameterRule, value: String) -> Result<(), AddressError> {
         match rule {
-            // As libpq: what is empty is not set.
+            // As in libpq, an empty value means not set.
             Keep(_) | Number(_) | Tls | TlsFlag if value.is_empty() => {}
             Keep(key) => {
                 self.secret |= key == "password";
@@ -222,7 +223,7 @@ impl ParsedParameters {
         Ok(DatabaseAddress { values, settings: self.settings, notes: self.notes })
     }
 
-    /// One host: an address of one's own stands for several, and follows the primary.
+    /// Only one host is allowed: several must share one address, which follows the primary.
     fn one_host(&mut self) -> Result<(), AddressError> {
         for name in ["host", "hostaddr", "port"] {
             if let Some(value) = self.values.get(name).filter(|value| value.contains(',')) {
@@ -259,9 +260,9 @@ impl ParsedParameters {
         Ok(())
     }
 
-    /// `allow` and `require` mean what they mean to libpq.
+    /// `allow` and `require` mean what they mean in libpq.
     fn tls(&mut self) -> Result<(), AddressError> {
-        // As libpq: on a socket sslmode means nothing.
+        // As in libpq, sslmode means nothing on a socket.
         if self.values.get("host").is_some_and(|host| host.starts_with('/')) {
             self.values.retain(|name, _| !name.starts_with("ssl"));
             self.values.insert("sslmode", "disable".to_owned());
@@ -278,7 +279,7 @@ impl ParsedParameters {
                 return Err(AddressError::new("has sslrootcert=system, which is for sslmode=verify-full only"));
             }
             (Some("require"), Some(_)) => "verify-ca",
-            // Better than asked for: encrypted where the server can.
+            // More than requested: encrypted if the server supports it.
             (Some("allow"), _) => "prefer",
             _ => return Ok(()),
         };

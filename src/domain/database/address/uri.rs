@@ -1,6 +1,6 @@
-//! `postgres://user:password@host:port/database?name=value`: taken apart as libpq does, into names and values.
+//! `postgres://user:password@host:port/database?name=value`: split the way libpq does, into names and values.
 //!
-//! libpq knows no fragment, so that a `#` needs no escape; the first `@` ends the password, and a `/` ends it before.
+//! libpq has no fragments, so a `#` needs no escape; the first `@` ends the password, and an earlier `/` ends it too.
 
 use std::net::Ipv6Addr;
 
@@ -8,7 +8,7 @@ use super::AddressError;
 
 pub(super) type UriParameters = Vec<(String, String)>;
 
-/// What stands behind the scheme.
+/// Parses what follows the scheme.
 pub(super) fn pairs(rest: &str) -> Result<UriParameters, AddressError> {
     let (user, rest) = match rest.find(['@', '/']) {
         Some(at) if rest[at..].starts_with('@') => (Some(&rest[..at]), &rest[at + 1..]),
@@ -34,7 +34,7 @@ pub(super) fn pairs(rest: &str) -> Result<UriParameters, AddressError> {
     Ok(pairs)
 }
 
-/// An `@` where none belongs: a part of the password ended too early.
+/// Reports an unexpected `@`, which means that the password ended too early.
 fn unescaped(user: Option<&str>, hosts: &str, database: &str) -> Result<(), AddressError> {
     let told = match (user, hosts.contains('@'), database.contains('@')) {
         (Some(_), true, _) => "an @ in the user name or the password is written %40",
@@ -52,7 +52,7 @@ fn userinfo(text: &str, pairs: &mut UriParameters) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// Several hosts become a list of each, as `host=a,b` has them.
+/// Several hosts become lists of hosts and ports, as in `host=a,b`.
 fn hosts(text: &str, has_user: bool, pairs: &mut UriParameters) -> Result<(), AddressError> {
     let (mut hosts, mut ports) = (Vec::new(), Vec::new());
     for one in text.split(',') {
@@ -79,7 +79,7 @@ fn host_and_port(text: &str) -> Result<(&str, &str), AddressError> {
         return if port.contains(':') { Err(brackets()) } else { Ok((host, port)) };
     };
     let (host, behind) = inside.split_once(']').ok_or_else(brackets)?;
-    // A zone, as in fe80::1%25eth0.
+    // The address may have a zone, as in fe80::1%25eth0.
     host.split('%').next().unwrap_or_default().parse::<Ipv6Addr>().map_err(|_| brackets())?;
     match behind.strip_prefix(':') {
         Some(port) => Ok((host, port)),

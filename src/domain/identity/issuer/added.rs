@@ -1,4 +1,4 @@
-//! Issuers that an administrator adds through the API: what they may not have, and what binds a token to their rules.
+//! Issuers that an administrator adds through the API: what they may not contain, and what ties a token to their rules.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use super::{DEFAULT, Issuer, IssuerRule, KeysFrom};
 use crate::domain::field::{FieldError, Findings};
 use crate::domain::identity::caller::{TeamId, TeamIdError};
 
-/// The name of an issuer, of the form that it may have.
+/// A well-formed name of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerName(TeamId);
 
@@ -29,12 +29,12 @@ impl IssuerName {
 }
 
 impl Issuer {
-    /// Everything that is wrong with an issuer that is to be added, by JSON pointer. `taken` are the `iss` that others
-    /// have: that of the settings, and our own.
+    /// Reports everything that is wrong with an issuer to be added, by JSON pointer. `taken` are the `iss` values in
+    /// use: that of the settings, and the gateway's own.
     pub fn check_added(&self, taken: &[&str]) -> Result<(), Vec<FieldError>> {
         let mut errors = self.check().err().unwrap_or_default();
         let mut f = Findings::default();
-        // A route has this name, so that an issuer with it could not be read.
+        // A route has this name, so an issuer with it could not be read.
         let free = self.name != DEFAULT && self.name != "explain";
         f.require(free, "/name", "taken", "must not be default or explain");
         let free = !taken.contains(&self.issuer.as_str());
@@ -45,8 +45,8 @@ impl Issuer {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// What a token that was exchanged by the rule of that name is bound to: all that the issuer and this rule say.
-    /// None where there is no such rule. Other rules may come and go.
+    /// The digest that ties an exchanged token to the issuer and this rule. None if there is no such rule. Changes of
+    /// other rules do not affect it.
     pub fn seal(&self, rule: &str) -> Option<String> {
         #[derive(Serialize)]
         struct Bound<'a> {
@@ -55,7 +55,7 @@ impl Issuer {
         }
         let rule = self.rules.iter().find(|known| known.name == rule)?;
         let issuer = Issuer { rules: Vec::new(), ..self.clone() };
-        // Texts, numbers and lists: they always serialize.
+        // Texts, numbers and lists always serialize.
         let bytes = serde_json::to_vec(&Bound { issuer, rule }).unwrap_or_default();
         let print = Sha256::digest(&bytes);
         Some(print[..16].iter().fold(String::with_capacity(32), |text, byte| text + &format!("{byte:02x}")))

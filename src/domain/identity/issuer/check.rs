@@ -1,4 +1,4 @@
-//! What is wrong with an issuer as somebody wrote it, by JSON pointer.
+//! Checks an issuer's definition, and reports errors by JSON pointer.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,9 @@ use crate::domain::identity::caller::{Scope, TeamId};
 const MAX_RULES: usize = 100;
 /// The most entries of any other list or table of an issuer.
 const MAX_ENTRIES: usize = 100;
-/// The most noted claims of a rule.
+/// The most claims that a rule may record.
 const MAX_NOTED: usize = 10;
-/// The longest expression of a team, in bytes.
+/// The longest regular expression for a team, in bytes.
 const MAX_PATTERN_BYTES: usize = 256;
 
 const NAME: &str = "must be 1 to 63 characters of a-z, 0-9, - and _, beginning with a letter or digit";
@@ -27,7 +27,8 @@ const POINTER: &str =
     "must be a JSON pointer to a claim such as /repository or /realm_access/roles, of at most 256 printable characters";
 
 impl Issuer {
-    /// Everything that is wrong with it, by JSON pointer. What its keys are is checked where they are read.
+    /// Reports everything that is wrong with the issuer, by JSON pointer. The keys themselves are checked where they
+    /// are read.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut f = Findings::default();
         self.check_names(&mut f);
@@ -111,7 +112,7 @@ impl IssuerKeys {
     }
 }
 
-/// Where the discovery document of an issuer stands, if its name is an address.
+/// The address of an issuer's discovery document, if its name is a URL.
 pub fn discovery_url(issuer: &str) -> Option<Url> {
     let url = Url::parse(issuer).ok()?;
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
@@ -149,15 +150,15 @@ impl IssuerRule {
     }
 }
 
-/// Whether the rule's match leaves out some token of the issuer: one of its pointers leads to something else than what
-/// every token has, and asks for more than anything at all.
+/// Whether the rule's match excludes some token of the issuer: one of its pointers reads something that not every token
+/// has, and its patterns do not match every value.
 pub(super) fn restricts(issuer: &Issuer, rule: &IssuerRule) -> bool {
     rule.matches.iter().any(|(claim, patterns)| {
         let takes = |text: &String| patterns.iter().any(|pattern| glob::matches(pattern, text));
         match claim.as_str() {
             "/iss" => !takes(&issuer.issuer),
             "/aud" => issuer.audiences.is_empty() || !issuer.audiences.iter().all(takes),
-            // Every token has some such.
+            // Every token has these.
             "/exp" | "/iat" | "/nbf" | "/jti" => false,
             claim if claim.starts_with("/aud/") => false,
             _ => !patterns.iter().any(|pattern| glob::matches_anything(pattern)),
@@ -191,7 +192,7 @@ impl TeamSource {
     }
 }
 
-/// What is wrong with the expression of a team.
+/// What is wrong with the regular expression of a team.
 fn wrong_pattern(pattern: &str) -> Option<String> {
     if pattern.len() > MAX_PATTERN_BYTES {
         return Some("must be at most 256 bytes long".to_owned());
@@ -225,13 +226,13 @@ impl ScopeSource {
         f.require(prefix, format!("{at}/prefix"), "invalid", "must be at most 256 printable characters");
     }
 
-    /// The scopes that it names itself.
+    /// The scopes that it lists itself.
     fn named(&self) -> impl Iterator<Item = &str> {
         self.fixed.iter().chain(self.table.values().flatten()).map(String::as_str)
     }
 }
 
-/// Whether a scope is one of the platform's plane.
+/// Whether a scope is one of the platform's.
 pub(super) fn is_of_platform(scope: &str) -> bool {
     Scope::from_word(scope).is_some_and(Scope::is_platforms)
 }
@@ -244,7 +245,7 @@ fn public_algorithms() -> Vec<&'static str> {
     ALGORITHMS.into_iter().filter(|name| *name != "HS256").collect()
 }
 
-/// Whether it may be the name of an issuer, a rule or a team.
+/// Whether `text` is a valid name for an issuer, a rule or a team.
 fn is_name(text: &str) -> bool {
     text.parse::<TeamId>().is_ok()
 }

@@ -1,20 +1,20 @@
-//! Values of a token's claims, as an operator who explains it is shown them: few, short, and as they are read.
+//! Values of a token's claims, as displayed to an operator who has the token explained: few, short, and readable.
 
 use serde_json::{Map, Value};
 
 use super::{pointer, subject};
 
-/// The most values that are shown of one claim.
+/// The most values displayed of one claim.
 pub const MAX_VALUES: usize = 5;
-/// The most characters that are shown of one value.
+/// The most characters displayed of one value.
 pub const MAX_CHARS: usize = 100;
 
-/// The texts, numbers and booleans there, the first of them.
+/// The first texts, numbers and booleans in the value.
 pub fn values(found: Option<&Value>) -> Vec<String> {
     items(found).into_iter().filter_map(plain).take(MAX_VALUES).map(|text| short(&text)).collect()
 }
 
-/// What stands at the pointer, in a sentence.
+/// The value at the pointer, as a sentence.
 pub fn sentence(claims: &Map<String, Value>, pointer: &str) -> String {
     let found = pointer::find(claims, pointer);
     let words = values(found);
@@ -25,7 +25,7 @@ pub fn sentence(claims: &Map<String, Value>, pointer: &str) -> String {
     }
 }
 
-/// The first of these words in quotes, and how many more there are.
+/// The first of these words in quotes, and the number of the others.
 pub fn list(words: &[String]) -> String {
     let first: Vec<String> = words.iter().take(MAX_VALUES).map(|word| short(word)).collect();
     listed(&first, words.len())
@@ -54,7 +54,7 @@ fn short(text: &str) -> String {
     shown
 }
 
-/// The characters, each that does not show replaced.
+/// The characters of a text, with each invisible one replaced.
 pub(super) fn plainly(text: &str) -> impl Iterator<Item = char> {
     text.chars().map(|c| if subject::is_hidden(c) { '\u{fffd}' } else { c })
 }

@@ -1,18 +1,18 @@
-//! Patterns of claims' values.
+//! Patterns for the values of claims.
 //!
-//! `*` stands for any characters but `/`, none too; `**` for any characters at all. Everything else stands for itself,
-//! and there is no way to mean a star. The time is bounded by the product of the lengths: every place in the pattern
-//! that the text may have come to is followed at once.
+//! `*` matches any characters except `/`, including none; `**` matches any characters at all. Everything else matches
+//! itself, and a star cannot be escaped. The time is bounded by the product of the lengths: all places in the pattern
+//! that the text may have reached are followed at once.
 
-/// Whether every text matches.
+/// Whether the pattern matches every text.
 pub(super) fn matches_anything(pattern: &str) -> bool {
     !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'*')
 }
 
-/// The longest text that is looked at, in bytes: a longer one matches nothing but what stands for anything.
+/// The longest text that is matched, in bytes: a longer one matches only a pattern that matches everything.
 const LONGEST: usize = 1_024;
 
-/// Whether the whole text is what the pattern says.
+/// Whether the pattern matches the whole text.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     if !pattern.contains('*') {
         return pattern == text;
@@ -43,7 +43,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     places[steps.len()]
 }
 
-/// A star may also stand for nothing.
+/// A star may also match nothing.
 fn skip_stars(steps: &[GlobStep], places: &mut [bool]) {
     for (place, step) in steps.iter().enumerate() {
         if places[place] && !matches!(step, GlobStep::Byte(_)) {

@@ -1,11 +1,11 @@
-//! JSON Pointers (RFC 6901) into claims: written by the operator, or made from a claim's name.
+//! JSON Pointers (RFC 6901) into claims: written by the operator, or derived from a claim's name.
 
 use serde_json::{Map, Value};
 
 /// The longest pointer, in bytes.
 pub const MAX_BYTES: usize = 256;
 
-/// Whether it points to a claim: not to all of them.
+/// Whether it is a valid pointer to a claim, not to the whole token.
 pub fn is_pointer(text: &str) -> bool {
     let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     text.len() > 1 && text.len() <= MAX_BYTES && text.starts_with('/') && escapes && super::subject::is_plain(text)

@@ -1,7 +1,7 @@
-//! Issuers of the usual providers, to print and edit: each says what the provider really sends.
+//! Issuers for common providers, to print and edit: each matches the tokens that the provider really sends.
 //!
-//! A preset is nothing but an [`Issuer`] with one rule, made from a few parameters; it passes [`Issuer::check`] like
-//! any other. Nothing here is used while requests are served.
+//! A preset is only an [`Issuer`] with one rule, made from a few parameters; it passes [`Issuer::check`] like any
+//! other. Nothing here is used while requests are served.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::domain::field::FieldError;
 mod people;
 mod pipelines;
 
-/// A provider that there is a preset of.
+/// A provider with a preset.
 #[derive(Debug)]
 pub struct Preset {
     /// The name, as passed to `auth preset`.
@@ -30,11 +30,11 @@ pub struct Parameter {
     pub name: &'static str,
     /// What it means, with an example.
     pub meaning: &'static str,
-    /// What it is where it is not given; none: it must be.
+    /// The default value; none if the parameter is required.
     pub default: Option<&'static str>,
 }
 
-/// The parameters of one preset, all of them.
+/// All parameters of one preset, with their values.
 struct PresetParameters(BTreeMap<&'static str, String>);
 
 impl PresetParameters {
@@ -81,8 +81,8 @@ pub fn find(name: &str) -> Option<&'static Preset> {
 }
 
 impl Preset {
-    /// The issuer with these parameters, or what is wrong with them (by parameter) or with what becomes of them (by
-    /// JSON pointer).
+    /// The issuer with these parameters, or what is wrong with the parameters (by name) or with the resulting issuer
+    /// (by JSON pointer).
     pub fn issuer(&self, parameters: &BTreeMap<String, String>) -> Result<Issuer, Vec<FieldError>> {
         let (mut given, mut wrong) = (BTreeMap::new(), Vec::new());
         for Parameter { name, meaning, default } in self.parameters {

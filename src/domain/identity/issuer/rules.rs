@@ -1,4 +1,4 @@
-//! Rules made ready: patterns compiled, words turned into teams and scopes.
+//! The rules of an issuer, compiled: patterns parsed, words turned into teams and scopes.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::domain::identity::caller::{Scope, TeamId};
 
 mod facts;
 
-/// The longest value of a noted claim, in characters.
+/// The longest value of a claim that the audit records, in characters.
 const MAX_NOTED_CHARS: usize = 256;
 
-/// The rules of one issuer, ready to judge.
+/// The compiled rules of one issuer.
 #[derive(Debug, Clone)]
 pub struct CompiledRules(Vec<CompiledRule>);
 
@@ -25,30 +25,30 @@ pub struct CompiledRules(Vec<CompiledRule>);
 struct CompiledRule {
     rule: IssuerRule,
     pattern: Option<Regex>,
-    /// Whether scopes of the platform's plane count that the issuer spells out itself, behind the prefix.
+    /// Whether scopes of the platform that the issuer itself spells out after the prefix count.
     platform_by_prefix: bool,
 }
 
-/// What the rule that matches makes of the claims.
+/// What the matching rule derives from the claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match<'a> {
     /// The name of the rule.
     pub rule: &'a str,
-    /// Its teams: none, one or several, in order.
+    /// The teams: none, one or several, in order.
     pub teams: Vec<TeamId>,
-    /// The pointers that teams are read from; none: the team is fixed.
+    /// The pointers that teams are read from; empty if the team is fixed.
     pub claims: &'a [String],
     /// Why there is no team, if there is none.
     pub no_team: Option<NoTeam>,
     /// The scopes of the caller, in order.
     pub scopes: Vec<Scope>,
-    /// The claims that the audit keeps, by pointer.
+    /// The claims that the audit records, by pointer.
     pub noted: BTreeMap<String, String>,
-    /// Whether a word there would be the scope `admin`, which is gone.
+    /// Whether one of the words is the removed scope `admin`.
     pub names_admin: bool,
 }
 
-/// Why no team is found where the rule looks.
+/// Why the rule finds no team in the claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoTeam {
     /// The pointers that the rule reads.
@@ -57,27 +57,27 @@ pub struct NoTeam {
     pub why: WhyNoTeam,
 }
 
-/// What stands where a team is looked for.
+/// What the claims hold instead of a team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhyNoTeam {
-    /// None of the claims is there, or they are empty.
+    /// None of the claims is present, or all are empty.
     Absent,
     /// Words that the rule's pattern does not match.
     Unmatched,
-    /// Words that the rule's renames do not know, where only these count.
+    /// Words that the rule's renames do not list, if only listed ones count.
     NotRenamed,
     /// Paths, such as those of groups.
     Path,
-    /// Words that have not the form of a team's id.
+    /// Words that do not have the form of a team id.
     Form,
 }
 
-/// Why the claims cannot be judged.
+/// Why no rule could be applied to the claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unjudged {
-    /// No rule matches: every rule, with what did not hold.
+    /// No rule matches: every rule, with the conditions that failed.
     NoRule(Vec<TriedRule>),
-    /// The claim there is neither a text nor an array of texts.
+    /// The claim at the pointer is neither a text nor an array of texts.
     BadClaim {
         /// The rule that reads the claim.
         rule: String,
@@ -87,19 +87,19 @@ pub enum Unjudged {
 }
 
 impl CompiledRules {
-    /// The rules of `issuer`, whose form has been found good, or what is wrong with them.
+    /// Compiles the rules of `issuer`, or says what is wrong with it.
     pub fn of(issuer: &Issuer) -> Result<Self, Vec<FieldError>> {
         issuer.check()?;
         let platform = |rule: &IssuerRule| check::restricts(issuer, rule);
         Ok(Self(issuer.rules.iter().map(|rule| CompiledRule::of(rule, platform(rule))).collect()))
     }
 
-    /// The one rule that the operator's own settings make.
+    /// The single rule that the operator's own settings define.
     pub fn of_settings(rule: &IssuerRule) -> Self {
         Self(vec![CompiledRule::of(rule, true)])
     }
 
-    /// What the first rule that matches makes of the claims.
+    /// Applies the first rule that matches to the claims.
     pub fn judge(&self, claims: &Map<String, Value>) -> Result<Match<'_>, Unjudged> {
         let mut tried = Vec::new();
         for ready in &self.0 {
@@ -112,7 +112,7 @@ impl CompiledRules {
         Err(Unjudged::NoRule(tried))
     }
 
-    /// Every rule up to the first that matches, with what did not hold and what stands there: for an operator.
+    /// Every rule up to the first that matches, with the failed conditions and the values found, for an operator.
     pub fn tried(&self, claims: &Map<String, Value>) -> Vec<TriedRule> {
         let mut tried = Vec::new();
         for ready in &self.0 {
@@ -132,7 +132,7 @@ impl CompiledRules {
 
 impl CompiledRule {
     fn of(rule: &IssuerRule, platform_by_prefix: bool) -> Self {
-        // Checked before: it can be compiled.
+        // Checked before, so it compiles.
         let pattern = rule.team.pattern.as_deref().and_then(|pattern| compile(pattern).ok());
         Self { rule: rule.clone(), pattern, platform_by_prefix }
     }
@@ -197,7 +197,7 @@ impl CompiledRule {
         let ScopeSource { fixed, claims: pointers, .. } = &self.rule.scopes;
         let mut scopes: Vec<Scope> = fixed.iter().filter_map(|word| Scope::from_word(word)).collect();
         for text in texts(claims, pointers)? {
-            // Also as a whole: a role's name may hold spaces.
+            // The whole text counts, too: a role's name may contain spaces.
             scopes.extend(self.meant(text));
             scopes.extend(words(text).flat_map(|word| self.meant(word)));
         }
@@ -213,7 +213,7 @@ impl CompiledRule {
         admin.is_some_and(|admin| found.into_iter().flat_map(words).any(|word| word == admin))
     }
 
-    /// The scopes that one word gives.
+    /// The scopes that one word grants.
     fn meant(&self, word: &str) -> Vec<Scope> {
         let ScopeSource { table, prefix, .. } = &self.rule.scopes;
         let listed = table.get(word).into_iter().flatten().filter_map(|scope| Scope::from_word(scope));
@@ -222,7 +222,7 @@ impl CompiledRule {
     }
 }
 
-/// Nothing, if one of the patterns matches what is there.
+/// None if one of the patterns matches the value.
 fn held(found: Option<&Value>, expected: &[String]) -> Option<PointerFinding> {
     let matches = |text: &str| expected.iter().any(|pattern| glob::matches(pattern, text));
     let values = match found {
@@ -236,7 +236,7 @@ fn held(found: Option<&Value>, expected: &[String]) -> Option<PointerFinding> {
     if values.iter().any(|text| matches(text)) { None } else { Some(PointerFinding::AnotherValue) }
 }
 
-/// The texts in the claims there, or the pointer to one that holds something else.
+/// The texts in the claims at the pointers, or the pointer to one that holds something else.
 fn texts<'a>(claims: &'a Map<String, Value>, pointers: &[String]) -> Result<Vec<&'a str>, String> {
     let mut texts = Vec::new();
     for pointer in pointers {
@@ -253,7 +253,7 @@ fn texts<'a>(claims: &'a Map<String, Value>, pointers: &[String]) -> Result<Vec<
     Ok(texts)
 }
 
-/// The words of a scope claim: between spaces, as the standard has it, or commas, as some providers have it.
+/// The words of a scope claim: separated by spaces, as the standard says, or by commas, as some providers do.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split([' ', ',']).filter(|word| !word.is_empty())
 }

@@ -1,8 +1,8 @@
-//! The expression that finds a team in a word of the claims.
+//! The regular expression that finds a team in a word of the claims.
 
 use regex::{Regex, RegexBuilder};
 
-/// The expression of a team, which is to match whole words.
+/// Compiles the regular expression of a team so that it matches whole words only.
 pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
     let built = |text: &str| {
         RegexBuilder::new(text).size_limit(1 << 18).dfa_size_limit(1 << 18).nest_limit(32).build().map_err(|error| {
@@ -10,7 +10,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
             told.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
         })
     };
-    // First by itself: parentheses that close what is put around it would change what is anchored.
+    // First on its own: unbalanced parentheses could otherwise close the group that anchors it.
     built(pattern)?;
     built(&format!(r"\A(?:{pattern})\z"))
 }

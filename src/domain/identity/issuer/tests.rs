@@ -1,4 +1,4 @@
-//! Issuers and rules: what is refused, what matches, what words mean.
+//! Issuers and rules: what is refused, what matches, and which scopes words give.
 
 use std::collections::BTreeMap;
 
@@ -143,7 +143,7 @@ fn scopes_of_the_platform_need_a_match() {
         let rule = json!({"name": "r", "team": {"fixed": "web"}, "scopes": scopes, "match": {"/a": ["b"]}});
         assert_eq!(wrong(&issuer(&rule)), Vec::<String>::new());
     }
-    // What the issuer spells out itself counts for everybody only in the team's plane.
+    // Without a restricting match, scopes that the issuer itself spells out count only if they are a team's.
     let mut rule = json!({"name": "r", "team": {"fixed": "web"}, "matches_anybody": true,
         "scopes": {"claims": ["/scope"], "prefix": "eci:"}});
     let token = claims(&json!({"scope": format!("eci:read eci:{platform} {platform} write"), "a": "b"}));

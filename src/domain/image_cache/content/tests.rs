@@ -1,4 +1,4 @@
-//! What is the same content, and which cache will do.
+//! Which contents count as the same, and which cache will do.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
-//! The limits of CreateImageCache and UpdateImageCache, checked before the cloud is called. Every refusal
-//! names the field, as REST spells it, and what is allowed; all of them are reported at once.
+//! The limits of CreateImageCache and UpdateImageCache, checked before the cloud is called. Every error names the
+//! field, as REST spells it, and what is allowed; all errors are reported at once.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const ID_FORM: &str = "must be 1 to 64 letters, digits, dashes and underscores";
 const HOST_FORM: &str = "must be a host, or host:port";
 
 impl NewImageCache {
-    /// Checks every documented limit and reports all refusals at once.
+    /// Checks every documented limit and reports all errors at once.
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
         note_spec(&self.spec, true, &mut findings);
@@ -25,7 +25,7 @@ impl NewImageCache {
     }
 }
 
-/// All of it, in the order of the table; its images only where they are asked for now.
+/// Checks every field, in the order of the table; the images only if they are newly requested.
 pub(super) fn note_spec(spec: &ImageCacheSpec, with_images: bool, findings: &mut Findings) {
     for (field, given) in spec.given() {
         if with_images || field.form != ValueForm::Images {
@@ -34,7 +34,7 @@ pub(super) fn note_spec(spec: &ImageCacheSpec, with_images: bool, findings: &mut
     }
 }
 
-/// One field; nothing was said of one that is unset.
+/// Checks one field; an unset field has no errors.
 pub(in crate::domain) fn note(field: &Field, given: FieldValue<'_>, findings: &mut Findings) {
     match (field.form, given) {
         (ValueForm::Text, FieldValue::Text(text)) => {
@@ -145,7 +145,7 @@ fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// A host or host:port, an IPv6 address in brackets among them; no scheme, no path, no comma or quote.
+/// A host or host:port, including an IPv6 address in brackets; no scheme, no path, no comma or quote.
 fn is_host(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_' | b'[' | b']'))

@@ -1,4 +1,4 @@
-//! What holds for any text, and for any good reference.
+//! Properties of any text, and of any valid reference.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use proptest::string::string_regex;
 use super::*;
 use crate::domain::property::holds;
 
-/// What means something in a reference.
+/// Texts that have a meaning in a reference.
 const PARTS: [&str; 24] = [
     "a",
     "b",
@@ -38,13 +38,12 @@ const PARTS: [&str; 24] = [
     "\0",
 ];
 
-/// The parts of a good reference as somebody may write it: registry, repository, tag and digest, of which only the
-/// second is always there.
+/// The parts of a valid reference: registry, repository, tag and digest, of which only the second is always present.
 fn reference() -> impl Strategy<Value = [String; 4]> {
     let part = "[a-z0-9]{1,6}((\\.|_|__|-{1,3})[a-z0-9]{1,6}){0,2}";
     let host = "(localhost|[A-Za-z0-9]{1,8}(-[a-z0-9]{1,4})?\\.[a-zA-Z]{2,5}|\\[2001:DB8::[1-9a-f]{1,4}\\])";
     let registry = format!("({host}(:[1-9][0-9]{{0,3}})?/)?");
-    // Where no registry is named, a first part with a dot would be one.
+    // Without a registry, a first part with a dot would be read as one.
     let repository = format!("[a-z0-9]{{1,6}}(/{part}){{0,3}}");
     let (tag, digest) = ("(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?", "(@sha256:[0-9a-f]{64})?");
     [&registry, &repository, tag, digest].map(|part| string_regex(part).unwrap())

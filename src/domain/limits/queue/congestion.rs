@@ -1,20 +1,20 @@
-//! Whose line stands: parties that ask for more than can be done, for long.
+//! Which queues are congested: parties that ask for more than can be done, and have done so for some time.
 //!
-//! A burst is a line that empties; an overload is one that does not (the standing queue of RFC 8289). A line stands
-//! once every request of the party that began within [`Congestion::AFTER`] had waited behind more than
-//! [`Congestion::LONG`] others. Counted in requests, not in time, so that a slow machine is no overload. Each party is
-//! judged by its own line: nobody's burst is cut short by another's overload.
+//! A burst is a queue that empties; an overload is one that does not (the standing queue of RFC 8289). A queue is
+//! congested once every request of the party that started within [`Congestion::AFTER`] had waited behind more than
+//! [`Congestion::LONG`] others. This counts requests, not time, so that a slow machine is no overload. Each party is
+//! judged by its own queue: nobody's burst is cut short by another's overload.
 //!
-//! While a line stands it is kept short, so its length says nothing of how much is asked; nor do refusals: whoever asks
-//! again at once is refused again, and a few callers would keep an overload alive that has long ended. So every
-//! [`Congestion::STANDS`] it is tried: nobody is turned away until the line is long again, which an overload shows
-//! within the blink of an eye.
+//! A congested queue is kept short, so its length says nothing about the demand. Nor do refusals: a caller who retries
+//! at once is refused again, and a few such callers would prolong an overload that ended long ago. So every
+//! [`Congestion::STANDS`] the queue is probed: nobody is turned away until it is long again, which an overload shows
+//! almost at once.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// The judgement of each party; those that need none are forgotten.
+/// The state of each party; parties without congestion are forgotten.
 #[derive(Debug)]
 pub(super) struct Congestion<K> {
     parties: HashMap<K, LineState>,
@@ -23,30 +23,31 @@ pub(super) struct Congestion<K> {
 
 #[derive(Debug, Clone, Copy)]
 struct LineState {
-    /// Since when all who began had waited behind many.
+    /// Since when every request that started had waited behind many others.
     long_since: Option<Duration>,
-    /// When one began last that had.
+    /// When the last such request started.
     noted: Duration,
-    /// Until when the line counts as standing, even where it is empty for a moment; then it is tried. Zero: it never
-    /// did.
+    /// Until when the queue counts as congested, even if it is empty for a moment; after that it is probed. Zero: it
+    /// never was.
     until: Duration,
 }
 
 impl<K: Eq + Hash + Clone> Congestion<K> {
-    /// How many must begin before one, that its wait is a long one.
+    /// A wait behind more requests than this is a long one.
     pub(super) const LONG: u64 = 128;
-    /// For how long all waits must be long. Whatever an idle gateway could serve within it is a burst.
+    /// How long all waits must be long. Whatever an idle gateway could serve within this time is a burst.
     pub(super) const AFTER: Duration = Duration::from_secs(2);
-    /// For how long a line stands before it is tried. Sooner, and what waits in trials would show among all waits.
+    /// How long a queue is congested before it is probed. If this were shorter, the waits during probes would show
+    /// among all waits.
     pub(super) const STANDS: Duration = Duration::from_secs(2);
-    /// How many must stand before one in a trial, that the line counts as long again.
+    /// A queue that is being probed counts as long again if a request waits behind more than this.
     pub(super) const LONG_AGAIN: usize = 64;
 
     pub(super) fn new() -> Self {
         Self { parties: HashMap::new(), swept: Duration::ZERO }
     }
 
-    /// One of `party` begins, after it let so many others begin.
+    /// A request of `party` starts, after `behind` others started since it arrived.
     pub(super) fn began(&mut self, party: &K, behind: u64, now: Duration) {
         self.sweep(now);
         if behind <= Self::LONG {
@@ -64,19 +65,19 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
         line.noted = now;
     }
 
-    /// One of `party` is turned away because its line stands.
+    /// A request of `party` is turned away because its queue is congested.
     pub(super) fn turned_away(&mut self, party: &K, now: Duration) {
         if let Some(line) = self.parties.get_mut(party).filter(|line| now >= line.until) {
             line.until = now + Self::STANDS;
         }
     }
 
-    /// Whether the line of `party` stood until lately, and is tried.
+    /// Whether the queue of `party` was congested until lately, and is being probed.
     pub(super) fn is_tried(&self, party: &K, now: Duration) -> bool {
         self.parties.get(party).is_some_and(|line| line.is_tried(Self::AFTER, now))
     }
 
-    /// One of `party` will stand behind so many others: a trial that shows a long line is over.
+    /// A request of `party` will wait behind so many others: a probe that finds a long queue is over.
     pub(super) fn waits_behind(&mut self, party: &K, others: usize, now: Duration) {
         let tried = |line: &&mut LineState| line.is_tried(Self::AFTER, now);
         if let Some(line) = self.parties.get_mut(party).filter(tried).filter(|_| others > Self::LONG_AGAIN) {
@@ -84,12 +85,13 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
         }
     }
 
-    /// Whether the line of `party` stands.
+    /// Whether the queue of `party` is congested.
     pub(super) fn is(&self, party: &K, now: Duration) -> bool {
         self.parties.get(party).is_some_and(|line| now < line.until || line.is_long(Self::AFTER, now))
     }
 
-    /// Forgets who needs no judgement any more: so memory holds no more parties than began something lately.
+    /// Forgets parties that are neither congested nor probed, so memory holds no more parties than started something
+    /// lately.
     fn sweep(&mut self, now: Duration) {
         if now.saturating_sub(self.swept) >= Self::AFTER {
             self.swept = now;
@@ -100,7 +102,7 @@ impl<K: Eq + Hash + Clone> Congestion<K> {
 }
 
 impl LineState {
-    /// Whether it stood until a short time ago.
+    /// Whether it was congested until a short time ago.
     fn is_tried(&self, after: Duration, now: Duration) -> bool {
         !self.until.is_zero() && now >= self.until && now.saturating_sub(self.until) <= after
     }

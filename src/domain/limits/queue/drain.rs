@@ -1,38 +1,38 @@
-//! How fast a line drains: a rate measured from what was called out of it.
+//! How fast a queue drains: a rate measured from the requests that left it.
 //!
-//! What must stay true: it says nothing before it knows; what is long ago does not count, for a database that was slow
-//! an hour ago is no reason to refuse anybody now.
+//! What must stay true: it reports no rate before it has enough data; old data does not count, because a database that
+//! was slow an hour ago is no reason to refuse anybody now.
 
 use std::time::Duration;
 
-/// A pure function of what happened and when.
+/// The measurement: a pure function of what happened and when.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Drain {
-    /// When this span began.
+    /// When the current span began.
     since: Duration,
-    /// In this span and in the one before.
+    /// The current span and the one before.
     spans: [DrainSpan; 2],
-    /// Since when somebody stands there; none: nobody does.
+    /// Since when any request has been waiting; none if the queue is empty.
     waiting_since: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct DrainSpan {
     called: u32,
-    /// For how long somebody stood there.
+    /// For how long any request waited.
     waited: Duration,
 }
 
 impl Drain {
-    /// What happened in this time and in the one before counts.
+    /// The length of a span; what happened in the current span and the one before counts.
     const SPAN: Duration = Duration::from_secs(1);
-    /// So many must have been called before a rate is known.
+    /// The number of calls before a rate is known.
     const FEW: u32 = 8;
-    /// For so long somebody must have stood there before a rate is known: the first of a burst may be slow, on
-    /// connections that are yet to be made.
+    /// How long requests must have been waiting before a rate is known: the first ones of a burst may be slow, because
+    /// their connections are not open yet.
     const SHORT: Duration = Duration::from_secs(1);
 
-    /// Whether anybody stands in the line, from now on.
+    /// Records whether any request waits, from now on.
     pub(super) fn wait(&mut self, anybody: bool, now: Duration) {
         self.go_on(now);
         match (anybody, self.waiting_since) {
@@ -42,13 +42,13 @@ impl Drain {
         }
     }
 
-    /// One was called.
+    /// Records that one request left the queue to run.
     pub(super) fn call(&mut self, now: Duration) {
         self.go_on(now);
         self.spans[0].called = self.spans[0].called.saturating_add(1);
     }
 
-    /// How long it takes until so many were called; none where that is not known.
+    /// How long it takes until `count` more have left; none if the rate is not known.
     pub(super) fn time_for(&mut self, count: usize, now: Duration) -> Option<Duration> {
         self.go_on(now);
         let [this, before] = self.spans;

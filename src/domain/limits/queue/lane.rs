@@ -1,4 +1,4 @@
-//! The lines of one class: one for each party, and whose turn it is.
+//! The queues of one class: one for each party, and whose turn it is.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -6,38 +6,38 @@ use std::time::Duration;
 
 use super::congestion::Congestion;
 
-/// Who stands in a line.
+/// A request that waits in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct QueuedRequest {
-    /// The number by which the queue names it.
+    /// The id that the queue gave it.
     pub(super) id: u64,
     pub(super) since: Duration,
     /// When its caller gives up.
     pub(super) until: Duration,
     /// Whether it is delayed rather than turned away.
     pub(super) delayed: bool,
-    /// How many of its kind had begun when it came.
+    /// How many requests of its kind had started when it arrived.
     pub(super) begun: u64,
 }
 
 impl QueuedRequest {
-    /// Whether its turn comes too late, in a line that stands, where nobody is worked for who came before that.
+    /// Whether its turn comes too late, in a congested queue that serves nobody who arrived before `before`.
     pub(super) fn is_late(&self, before: Duration, now: Duration) -> bool {
         now > self.until || !self.delayed && self.since < before
     }
 }
 
-/// The lines of one class: whose turn it is, and who stands for each.
+/// The queues of one class: whose turn it is, and which requests wait for each party.
 #[derive(Debug)]
 pub(super) struct Lane<K> {
     pub(super) turns: VecDeque<K>,
     pub(super) lines: HashMap<K, Line>,
-    /// Whose line stands.
+    /// Which parties' queues are congested.
     pub(super) congestion: Congestion<K>,
     waiting: usize,
 }
 
-/// One party's line, by the order in which they came: those who are not delayed, and those who are.
+/// One party's queue, in order of arrival: the requests that are not delayed, and those that are.
 #[derive(Debug, Default)]
 pub(super) struct Line([VecDeque<QueuedRequest>; 2]);
 
@@ -50,7 +50,7 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         self.turns.is_empty()
     }
 
-    /// How many stand in all its lines.
+    /// How many requests wait in all its queues.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -59,8 +59,8 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         self.lines.get(party).map_or(0, Line::len)
     }
 
-    /// How many are called before a new one of `party`, where parties take turns: what stands in its own line, and as
-    /// many of each other's and one more.
+    /// How many requests are served before a new one of `party` when parties take turns: those in its own queue, and up
+    /// to as many of each other party's plus one.
     pub(super) fn ahead_of(&self, party: &K) -> usize {
         let own = self.length(party);
         let others = self.lines.iter().filter(|(other, _)| *other != party);
@@ -76,8 +76,8 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         self.waiting += 1;
     }
 
-    /// One of the party whose turn it is among those that `may`, and whether its line stands; then it is the next
-    /// one's.
+    /// Removes a request of the next party in turn among those that `may`, and says whether its queue is congested;
+    /// then it is the next party's turn.
     pub(super) fn pop(&mut self, now: Duration, may: impl Fn(&K) -> bool) -> Option<(K, QueuedRequest, bool)> {
         let place = self.turns.iter().position(may)?;
         let party = self.turns.remove(place)?;
@@ -93,7 +93,7 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         Some((party, found, stands))
     }
 
-    /// Takes out those of the party who came before that and are not delayed.
+    /// Removes the party's requests that arrived before `before` and are not delayed.
     pub(super) fn expire(&mut self, party: &K, before: Duration, turned_away: &mut Vec<u64>) {
         let Some(Line([line, _])) = self.lines.get_mut(party) else { return };
         let count = line.iter().take_while(|waiter| waiter.since < before).count();
@@ -102,7 +102,7 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         self.forget_empty(party);
     }
 
-    /// Takes out who stands there under that number.
+    /// Removes the request with that id.
     pub(super) fn remove(&mut self, party: &K, id: u64) -> Option<QueuedRequest> {
         let line = self.lines.get_mut(party)?;
         let found = line.0.iter_mut().find_map(|half| {
@@ -114,9 +114,9 @@ impl<K: Eq + Hash + Clone> Lane<K> {
         Some(found)
     }
 
-    /// The party with the longest line, how long it is, and who came last in it.
+    /// The party with the longest queue, its length, and the newest request in it.
     pub(super) fn longest(&self) -> Option<(K, usize, u64)> {
-        // By the order of turns, so that it does not depend on a hash.
+        // In the order of turns, so that it does not depend on a hash.
         let longest = self.turns.iter().max_by_key(|party| self.length(party))?;
         let line = self.lines.get(longest)?;
         let last = line.0.iter().filter_map(VecDeque::back).map(|waiter| waiter.id).max()?;
@@ -136,7 +136,7 @@ impl Line {
         self.0.iter().map(VecDeque::len).sum()
     }
 
-    /// The first; where the line stands the first of those that are delayed, or else the newest.
+    /// Removes the first request; in a congested queue the first delayed one, or else the newest.
     fn pop(&mut self, stands: bool) -> Option<QueuedRequest> {
         let [others, delayed] = &mut self.0;
         if stands {

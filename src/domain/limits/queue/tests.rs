@@ -1,4 +1,4 @@
-//! Who begins, who waits in which order, and who is turned away.
+//! Which requests start, which wait and in what order, and which are turned away.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ fn id(arrival: Arrival) -> u64 {
     }
 }
 
-/// One arrives that would wait as long as anybody.
+/// A request arrives that would wait as long as allowed.
 fn arrive<K: Eq + Hash + Clone>(
     queue: &mut Queue<K>,
     room: &Capacity,
@@ -96,7 +96,7 @@ fn the_share_of_each_is_the_same_however_much_one_sends() {
     let mut owner = BTreeMap::new();
     let mut served: BTreeMap<&str, u32> = BTreeMap::new();
     for step in 0..10_000_u64 {
-        // Ten of one to one of each other, and one place for two that come.
+        // Ten of one party for one of each other, and one free slot for every two requests that arrive.
         for party in ["greedy"; 10].into_iter().chain(["a", "b", "c"]) {
             if let Arrival::Wait(id, _) = arrive(&mut queue, &room, Class::Read, &party, ms(step)) {
                 owner.insert(id, party);
@@ -124,7 +124,7 @@ fn full_lines_turn_away_the_lowest_class_and_the_longest_line() {
     let Arrival::Wait(_, Some(first)) = arrive(&mut queue, &ROOM, Class::Change, &"a", ms(0)) else { panic!() };
     let Arrival::Wait(_, Some(second)) = arrive(&mut queue, &ROOM, Class::Change, &"a", ms(0)) else { panic!() };
     assert_eq!([first, second], [lists[1], lists[0]], "the newest first");
-    // Within the class: another party's first request counts for more than this one's second.
+    // Within the class, another party's first request counts for more than this one's second.
     let Arrival::Wait(_, Some(third)) = arrive(&mut queue, &ROOM, Class::Read, &"b", ms(0)) else { panic!() };
     assert_eq!(third, reads[1]);
     assert_eq!(arrive(&mut queue, &ROOM, Class::Read, &"a", ms(0)), Arrival::TurnedAway);
@@ -177,7 +177,7 @@ fn half_of_the_places_for_lists_are_kept_from_whoever_had_more_than_its_share() 
     assert_eq!(second, Arrival::Begin, "past whoever waits");
     assert_eq!(queue.leave(&room, Class::List, ms(8), &mut away), None);
     assert_eq!(queue.leave(&room, Class::List, ms(9), &mut away), Some(greedy[0]), "nothing is worked on");
-    // Two seconds later it is forgotten.
+    // Two seconds later the excess is forgotten.
     assert_eq!(arrive(&mut queue, &room, Class::List, &"greedy", ms(2_100)), Arrival::Begin);
     assert!(queue.give_up(Class::List, &"greedy", greedy[1], ms(9_999)));
     assert_eq!((queue.waiting(), away), (0, vec![]));

@@ -1,4 +1,4 @@
-//! What the rule says, case by case. Times are minutes after the first attempt.
+//! The rule, case by case. Times are minutes after the first attempt.
 
 use super::*;
 
@@ -6,12 +6,12 @@ fn at(minutes: i64) -> Instant {
     Instant::UNIX_EPOCH + Duration::minutes(minutes)
 }
 
-/// By a clock that is in no doubt.
+/// A time from a clock that is in no doubt.
 fn sure(at: Instant) -> Present {
     Present { at, sure: true }
 }
 
-/// By one that may be wrong.
+/// A time from a clock that may be wrong.
 fn unsure(at: Instant) -> Present {
     Present { at, sure: false }
 }
@@ -74,7 +74,7 @@ fn a_create_in_doubt_repeats_its_token_within_the_window_then_looks() {
     assert_eq!(create.signed(sure(at(4))).window_opened_at, Some(at(0)), "still the old one");
 }
 
-/// Three looks over a quarter of an hour show nothing.
+/// Three lookups over a quarter of an hour find nothing.
 fn unseen_for_long(progress: Progress) -> Progress {
     let (first, effect) = looked(progress, LookupResult::Absent, at(20));
     assert_eq!((first.unseen_since, effect), (Some(at(20)), Effect::Wait(seconds(1_650))));

@@ -1,8 +1,8 @@
-//! What is learned of an operation, and what is to be done about it.
+//! The inputs and effects of the rule: what was learned about an operation, and what to do about it.
 
 use crate::domain::clock::Instant;
 
-/// Why an operation that runs is not sent any more.
+/// Why a running operation is not sent any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HoldReason {
     /// The cloud refused while an earlier attempt was in doubt.
@@ -12,7 +12,7 @@ pub enum HoldReason {
 }
 
 impl HoldReason {
-    /// The word in the database.
+    /// The word for it in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refusal => "refusal",
@@ -20,35 +20,35 @@ impl HoldReason {
         }
     }
 
-    /// The reason of that word.
+    /// The reason with that word.
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Refusal, Self::Mismatch].into_iter().find(|held| held.as_str() == word)
     }
 }
 
-/// What is learned.
+/// What was learned about an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationInput {
-    /// Its time has come.
+    /// It is due.
     Due {
         /// A delete waits for it.
         unwanted: bool,
-        /// Of an update: until when a copy of an earlier one may still be carried out, while that is not settled;
-        /// the present, while a build of the cache is under way. None: nothing is in the way.
+        /// For an update: until when a copy of an earlier one may still be carried out, while that is not settled; the
+        /// current time while a build of the cache is running. None: nothing is in the way.
         overtaken_until: Option<Instant>,
     },
-    /// How the attempt that was signed last has ended. `Progress` is as it was before that attempt's doubt.
+    /// How the last signed attempt ended. `Progress` is as it was before that attempt's doubt.
     Answered(CallOutcome),
-    /// What a look for it found.
+    /// The result of a lookup.
     Looked {
-        /// What became of the last attempt, as far as the look shows.
+        /// What happened to the last attempt, as far as the lookup shows.
         sight: LookupResult,
         /// A delete waits for it.
         unwanted: bool,
     },
 }
 
-/// What became of one attempt.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CallOutcome {
     /// It was carried out by this attempt.
@@ -57,15 +57,15 @@ pub enum CallOutcome {
     Refused,
     /// Refused because the token is known with other parameters.
     Mismatch,
-    /// Something else is under way on the cache; nothing was done.
+    /// The cache is busy with something else; nothing was done.
     Busy,
     /// Throttled or not sent; nothing was done.
     NotDone,
-    /// It may have been carried out, now or later: nobody knows.
+    /// It may have been carried out, or may yet be: nobody knows.
     Unknown,
 }
 
-/// What a look found.
+/// What a lookup found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LookupResult {
     /// It was done; `twice` if more than once.
@@ -73,11 +73,11 @@ pub enum LookupResult {
         /// More than one cache carries the tag.
         twice: bool,
     },
-    /// The cache is shown, and no trace of it.
+    /// The cloud lists the cache, without a trace of the operation.
     Nothing,
-    /// The cache is not shown, or as what it hardly is.
+    /// The cloud does not list the cache, or reports it in an unlikely state.
     Absent,
-    /// The look failed.
+    /// The lookup failed.
     Failed,
 }
 
@@ -86,9 +86,9 @@ pub enum LookupResult {
 pub enum Effect {
     /// Record an attempt, sign it with the recorded time and the operation's own token, send it.
     Sign,
-    /// Look for it at the cloud.
+    /// Look it up at the cloud.
     LookUp,
-    /// Nothing before that instant.
+    /// Do nothing before that instant.
     Wait(Instant),
     /// End it: nothing was done, and nobody wants it any more.
     Withdraw,

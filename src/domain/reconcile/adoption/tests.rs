@@ -1,4 +1,4 @@
-//! What a cache of the cloud becomes.
+//! The row that an adopted cache gets.
 
 use serde_json::json;
 

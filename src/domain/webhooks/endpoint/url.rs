@@ -1,38 +1,38 @@
-//! Where an endpoint is. A URL may hold a secret: a token in its query, or a path that only its owner knows. So it is
-//! shown as scheme and host, but to whoever keeps the team's endpoints.
+//! The URL of an endpoint. It may hold a secret: a token in its query, or a path that only its owner knows. So only
+//! those who manage the team's endpoints see all of it; others see scheme and host.
 
 use std::fmt;
 
-/// What stands before scheme and host in the column of plain text where only the encrypted one has the rest. No version
-/// takes it for a URL, so none sends to half of one.
+/// The prefix of scheme and host in the plain-text column when only the encrypted column has the full URL. No version
+/// of the gateway takes it for a URL, so none sends to half of one.
 const SEALED: &str = "sealed:";
 
-/// A URL of which `Debug` shows scheme and host alone.
+/// A URL whose `Debug` output has only scheme and host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl(String);
 
 impl EndpointUrl {
-    /// All of it.
+    /// The full URL, which may be secret.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Scheme and host, with the port where it has one.
+    /// Scheme and host, with the port if there is one.
     pub fn origin(&self) -> &str {
         origin(&self.0)
     }
 
-    /// What is written in its place where only the encrypted URL is kept.
+    /// The text for the plain-text column when only the encrypted URL is stored.
     pub fn placeholder(&self) -> String {
         format!("{SEALED}{}", self.origin())
     }
 }
 
-/// Scheme and host of a URL; of what is none, nothing.
+/// Scheme and host of a URL; empty if the text is no URL.
 pub fn origin(url: &str) -> &str {
     let Some(host) = url.find("://").map(|at| at + "://".len()) else { return "" };
     let end = url[host..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| host + at);
-    // No endpoint has a user name: whatever this is, it is not shown.
+    // No endpoint has a user name: whatever this is, it is not displayed.
     if url[..end].contains('@') { &url[..host] } else { &url[..end] }
 }
 

@@ -1,7 +1,8 @@
-//! What a deliverer remembers of an endpoint beside the database, and for how long that holds.
+//! What a deliverer remembers of an endpoint beside the database, and for how long that is valid.
 //!
-//! It holds for one revision of the endpoint: whoever acts upon an endpoint raises the revision, and the deliverer
-//! hears of it with the next delivery that it reads or when it compares, twice a second. The simulation runs this, too.
+//! It is valid for one revision of the endpoint: whoever changes an endpoint raises the revision, and the deliverer
+//! learns of it from the next delivery that it reads or when it compares, twice a second. The simulation runs this
+//! code, too.
 
 use chrono::Duration;
 
@@ -9,7 +10,7 @@ use super::types::AttemptEnd;
 use crate::domain::clock::Instant;
 use crate::domain::webhooks::health::CAREFUL_AFTER;
 
-/// Nobody rests longer than a day; what lies further ahead than this was written by a clock that leapt.
+/// No rest is longer than a day; an end further ahead was written by a clock that jumped.
 const LONGEST_REST: Duration = Duration::hours(25);
 
 /// What is remembered of one endpoint.
@@ -21,12 +22,12 @@ pub struct EndpointMemory {
 }
 
 impl EndpointMemory {
-    /// What the database says when the endpoint's first delivery is read.
+    /// The state in the database when the endpoint's first delivery is read.
     pub const fn new(revision: i64, failures: i32) -> Self {
         Self { revision, failures, paused_until: None }
     }
 
-    /// The revision for which the rest holds.
+    /// The revision for which the memory is valid.
     pub fn revision(&self) -> i64 {
         self.revision
     }
@@ -36,7 +37,7 @@ impl EndpointMemory {
         self.failures
     }
 
-    /// Hears of the endpoint's revision. `true`: it is newer, and nothing that was remembered holds any longer.
+    /// Compares the endpoint's revision. `true`: it is newer, and nothing that was remembered is valid any longer.
     pub fn renew(&mut self, revision: i64) -> bool {
         let newer = revision > self.revision;
         if newer {
@@ -45,13 +46,13 @@ impl EndpointMemory {
         newer
     }
 
-    /// Takes over how many failures in a row the database knows of.
+    /// Sets the number of failures in a row to the database's.
     pub fn set_failures(&mut self, failures: i32) {
         self.failures = failures;
     }
 
-    /// Counts how an attempt ended. `false`: somebody acted upon the endpoint since the attempt was read, so that its
-    /// end says nothing of the endpoint any more.
+    /// Counts the result of an attempt. `false`: somebody changed the endpoint since the attempt was read, so its
+    /// result says nothing about the endpoint any more.
     pub fn count(&mut self, end: &AttemptEnd) -> bool {
         if end.revision != self.revision {
             return false;
@@ -66,7 +67,7 @@ impl EndpointMemory {
         self.paused_until.is_some_and(|until| until > now && until - now <= LONGEST_REST)
     }
 
-    /// Whether one delivery at a time finds out whether it is back.
+    /// Whether it gets only one delivery at a time, to find out whether it works again.
     pub fn is_failing(&self) -> bool {
         self.failures >= CAREFUL_AFTER
     }

@@ -1,4 +1,4 @@
-//! One endpoint, as the scheduler has it: what waits for it, and what is remembered of it.
+//! One endpoint in the scheduler: what is queued for it, and what is remembered of it.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use super::memory::EndpointMemory;
 use super::types::{DeliveryLimits, EndpointInfo};
 use crate::domain::clock::Instant;
 
-/// What is remembered of one endpoint, and what waits for it here.
+/// What is remembered of one endpoint, and its queue here.
 #[derive(Debug)]
 pub(super) struct EndpointSlot<T> {
     pub(super) address: EndpointInfo,
@@ -14,11 +14,11 @@ pub(super) struct EndpointSlot<T> {
     pub(super) flying: usize,
     pub(super) memory: EndpointMemory,
     pub(super) listed: bool,
-    /// How much of it may be in hand: more with each that arrives, half as much with each that does not.
+    /// How many deliveries for it may be held: one more after each success, half as many after each failure.
     pub(super) trust: usize,
-    /// Whether the database holds more that is due.
+    /// Whether the database holds more deliveries that are due.
     pub(super) more: bool,
-    /// When something for it came in or ended.
+    /// When a delivery for it last came in or ended.
     pub(super) used_at: Instant,
 }
 
@@ -44,7 +44,7 @@ impl<T> EndpointSlot<T> {
         if self.memory.is_failing() { 1 } else { limits.per_endpoint }
     }
 
-    /// How much of it may be in hand.
+    /// How many deliveries for it may be held now.
     pub(super) fn most(&self, now: Instant) -> usize {
         match self.memory.is_resting(now) {
             true => 0,
@@ -57,7 +57,7 @@ impl<T> EndpointSlot<T> {
         self.most(now).saturating_sub(self.queue.len() + self.flying)
     }
 
-    /// Whether a look for more of it is worth a statement: not for every one that ends, and not while it rests.
+    /// Whether reading more of its deliveries is worth a statement: not after every single end, and not while it rests.
     pub(super) fn is_hungry(&self, now: Instant) -> bool {
         let most = self.most(now);
         self.more && most > 0 && self.queue.len() + self.flying <= most / 4 * 3

@@ -1,4 +1,4 @@
-//! Who goes next, and who holds up whom.
+//! Which delivery goes next, and which endpoints delay which.
 
 use super::*;
 use crate::domain::entropy::Entropy;
@@ -19,19 +19,19 @@ fn address(team: &str, endpoint: EndpointId) -> EndpointInfo {
     EndpointInfo { team: team.parse().unwrap(), endpoint, spacing: None, free_at: None, failures: 0, revision: 1 }
 }
 
-/// Puts `count` items `name0`, `name1`, … in the hand of the scheduler.
+/// Puts `count` items `name0`, `name1`, … into the scheduler.
 fn put(scheduler: &mut Scheduler<String>, address: &EndpointInfo, name: &str, count: usize) {
     for number in 0..count {
         assert_eq!(scheduler.take(address.clone(), format!("{name}{number}"), now()), Vec::<String>::new());
     }
 }
 
-/// An end of an attempt at the first revision.
+/// The end of an attempt at the first revision.
 fn end(good: bool, paused_until: Option<Instant>) -> AttemptEnd {
     AttemptEnd { revision: 1, good, paused_until }
 }
 
-/// How much more endpoints take, other than usual.
+/// The endpoints whose capacity differs from the usual one.
 fn rooms(scheduler: &Scheduler<String>) -> Vec<(EndpointId, usize)> {
     scheduler.rooms(now()).iter().map(|room| (room.endpoint, room.most)).collect()
 }
@@ -113,7 +113,7 @@ fn a_rate_spaces_what_goes_out() {
     let half = now() + Duration::milliseconds(500);
     assert_eq!((scheduler.rouses_at(), scheduler.next(half - Duration::milliseconds(1))), (Some(half), None));
     assert_eq!(scheduler.next(half).as_deref(), Some("a1"));
-    // Who comes to an empty scheduler brings the time along.
+    // In an empty scheduler, the time comes with the delivery.
     let mut other = Scheduler::new(LIMITS);
     put(&mut other, &EndpointInfo { free_at: scheduler.free_at(a), ..spaced }, "a", 1);
     assert_eq!(other.next(half), None);
@@ -154,7 +154,7 @@ fn what_waits_for_an_endpoint_that_cannot_take_it_is_not_looked_for_at_once() {
     assert!(!scheduler.is_hungry(), "it rests");
     scheduler.note_behind(b, until);
     assert!(scheduler.is_hungry(), "its rest is over");
-    // One that fails, and has nothing in hand, is tried at once.
+    // An endpoint that fails, and has nothing queued or in flight, is tried at once.
     assert_eq!(
         scheduler.take(EndpointInfo { failures: 3, ..address("two", c) }, "c0".into(), now()),
         Vec::<String>::new()
@@ -201,7 +201,7 @@ fn an_act_upon_an_endpoint_ends_its_rest_and_gives_back_what_was_read_before() {
     assert_eq!(scheduler.remembered(now()), [(a, 1)]);
     assert_eq!(scheduler.take(newer.clone(), "b0".into(), now()), Vec::<String>::new(), "the rest was of before");
     assert_eq!(scheduler.take(address("one", a), "a3".into(), now()), ["a3"], "so was this");
-    // The second attempt of before ends after the act: it says nothing about the endpoint any more.
+    // An older second attempt ends after the change: it says nothing about the endpoint any more.
     assert_eq!(scheduler.ended(a, &end(false, Some(until)), now()), Vec::<String>::new());
     assert_eq!((scheduler.failures(a), send_all(&mut scheduler)), (0, vec!["b0".to_owned()]));
     assert_eq!(scheduler.take(newer, "b1".into(), now()), Vec::<String>::new());

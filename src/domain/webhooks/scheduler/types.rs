@@ -1,4 +1,4 @@
-//! What the scheduler is given, and what it gives out.
+//! The inputs and outputs of the scheduler.
 
 use chrono::Duration;
 
@@ -6,53 +6,53 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 
-/// How much a scheduler takes.
+/// The limits of a scheduler.
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryLimits {
-    /// Most in flight.
+    /// The most deliveries in flight.
     pub flying: usize,
-    /// Most in flight for one team.
+    /// The most deliveries in flight for one team.
     pub per_team: usize,
-    /// Most in flight to one endpoint; 1 while it fails.
+    /// The most deliveries in flight to one endpoint; 1 while it fails.
     pub per_endpoint: usize,
-    /// Most in hand, in flight or waiting here.
+    /// The most deliveries that the scheduler holds, in flight or queued.
     pub hand: usize,
-    /// Most in hand for one endpoint that takes what it is sent.
+    /// The most deliveries held for one endpoint that accepts what it is sent.
     pub hand_per_endpoint: usize,
 }
 
 impl DeliveryLimits {
-    /// Most in hand for an endpoint of which nothing is known: one that hangs keeps no more than that from the others.
+    /// The most deliveries held for an endpoint of which nothing is known: one that hangs blocks no more than that.
     pub fn first_hand(&self) -> usize {
         (self.per_endpoint * 8).min(self.hand_per_endpoint)
     }
 }
 
-/// What is known of an endpoint when something for it comes in.
+/// What is known about an endpoint when a delivery for it comes in.
 #[derive(Debug, Clone)]
 pub struct EndpointInfo {
     /// The team that it belongs to.
     pub team: TeamId,
     /// The endpoint itself.
     pub endpoint: EndpointId,
-    /// The least time between two deliveries to it.
+    /// The shortest time between two deliveries to it.
     pub spacing: Option<Duration>,
-    /// Before that, its rate lets nothing go.
+    /// The time before which its rate allows no delivery.
     pub free_at: Option<Instant>,
     /// Failures in a row.
     pub failures: i32,
-    /// Rises whenever somebody acts upon the endpoint: what is known of an older revision no longer holds.
+    /// Incremented whenever somebody changes the endpoint: what is known about an older revision is void.
     pub revision: i64,
 }
 
-/// How much more an endpoint takes.
+/// How many more deliveries an endpoint may take.
 #[derive(Debug, Clone, Copy)]
 pub struct EndpointCapacity {
-    /// Which.
+    /// The endpoint.
     pub endpoint: EndpointId,
-    /// The revision for which it holds.
+    /// The revision that it applies to.
     pub revision: i64,
-    /// How many deliveries.
+    /// The number of deliveries.
     pub most: usize,
 }
 
@@ -61,7 +61,7 @@ pub struct EndpointCapacity {
 pub struct AttemptEnd {
     /// The endpoint's revision as it was read for the attempt.
     pub revision: i64,
-    /// Whether it arrived.
+    /// Whether the receiver accepted it.
     pub good: bool,
     /// Until when the endpoint rests because of it.
     pub paused_until: Option<Instant>,

@@ -1,11 +1,11 @@
-//! Providers of people and applications.
+//! Presets for providers of people and applications.
 
 use std::collections::BTreeMap;
 
 use super::{AUDIENCE, Preset, PresetParameters, needed, usual};
 use crate::domain::identity::issuer::{Issuer, IssuerRule, ScopeSource, TeamSource, pointer};
 
-/// Roles, each with the scopes that it gives.
+/// Roles, each with the scopes that it grants.
 fn table(rows: [(&str, &[&str]); 2]) -> BTreeMap<String, Vec<String>> {
     let row = |(word, scopes): (&str, &[&str])| (word.to_owned(), scopes.iter().copied().map(str::to_owned).collect());
     rows.into_iter().map(row).collect()
@@ -15,8 +15,8 @@ fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().copied().map(str::to_owned).collect()
 }
 
-/// Keycloak: roles of a client give scopes, groups are teams. The audience needs a mapper (`oidc-audience-mapper`), the
-/// groups another (`oidc-group-membership-mapper`, with the full path).
+/// Keycloak: the roles of a client grant scopes, groups are teams. The audience needs a mapper
+/// (`oidc-audience-mapper`), the groups need another (`oidc-group-membership-mapper`, with the full path).
 pub(super) const KEYCLOAK: Preset = Preset {
     name: "keycloak",
     title: "Keycloak: a client's roles give scopes, the groups below one group are teams",
@@ -56,7 +56,7 @@ fn keycloak(given: &PresetParameters) -> Issuer {
     }
 }
 
-/// Entra ID: one application of one team. Tokens of version 2 name the application in `azp`, of version 1 in `appid`.
+/// Entra ID: one application of one team. Version 2 tokens name the application in `azp`, version 1 tokens in `appid`.
 pub(super) const ENTRA_ID: Preset = Preset {
     name: "entra-id",
     title: "Microsoft Entra ID: an application of one team, app roles give scopes",
@@ -97,7 +97,7 @@ fn entra_id(given: &PresetParameters) -> Issuer {
     }
 }
 
-/// Auth0: its issuer ends in a slash, and claims that are not standard have an address before their name.
+/// Auth0: its issuer ends in a slash, and the names of custom claims begin with a URL.
 pub(super) const AUTH0: Preset = Preset {
     name: "auth0",
     title: "Auth0: an action adds the team, permissions of the API give scopes",
@@ -147,7 +147,7 @@ fn okta(given: &PresetParameters) -> Issuer {
     }
 }
 
-/// Cognito: access tokens have no `aud`; scopes stand behind the resource server's identifier.
+/// Cognito: access tokens have no `aud`; scopes follow the resource server's identifier.
 pub(super) const COGNITO: Preset = Preset {
     name: "cognito",
     title: "Amazon Cognito: an application (client credentials) of one team",
@@ -214,7 +214,7 @@ fn generic(given: &PresetParameters) -> Issuer {
     }
 }
 
-/// Whoever the provider gives a team.
+/// A rule for every holder whom the provider assigns a team.
 fn by_claims(team: &str, scopes: &[&str], given: &PresetParameters) -> IssuerRule {
     IssuerRule {
         name: "claims".into(),

@@ -1,11 +1,12 @@
-//! Providers of machines: pipelines and workloads that prove what they are without any secret.
+//! Presets for machines: pipelines and workloads that prove their identity without a stored secret.
 
 use std::collections::BTreeMap;
 
 use super::{AUDIENCE, Preset, PresetParameters, SCOPES, TEAM, needed, usual};
 use crate::domain::identity::issuer::{Issuer, IssuerRule, ScopeSource, TeamSource};
 
-/// One team, fixed scopes, for the machines that `matches` describes. What is left out there does not matter.
+/// A rule with one team and fixed scopes for the machines that `matches` describes. Pointers without patterns are left
+/// out.
 fn machine(given: &PresetParameters, name: &str, matches: &[(&str, Vec<String>)], noted: &[&str]) -> IssuerRule {
     let matters = matches.iter().filter(|(_, patterns)| !patterns.is_empty());
     let matches: BTreeMap<_, _> =
@@ -70,7 +71,7 @@ pub(super) const GITHUB_ACTIONS: Preset = Preset {
 };
 
 fn github_actions(given: &PresetParameters) -> Issuer {
-    // A claim is called as its parameter.
+    // Each claim has the name of its parameter.
     let matches =
         ["/repository", "/repository_id", "/ref", "/environment"].map(|claim| (claim, given.list(&claim[1..])));
     let noted = ["/repository", "/ref", "/environment", "/workflow_ref", "/sha", "/run_id", "/actor"];
@@ -78,14 +79,14 @@ fn github_actions(given: &PresetParameters) -> Issuer {
         name: "github".into(),
         issuer: given.text("issuer"),
         audiences: given.list("audience"),
-        // They live for minutes.
+        // These tokens live for minutes.
         longest_life_seconds: 3_600,
         rules: vec![machine(given, "repository", &matches, &noted)],
         ..Issuer::default()
     }
 }
 
-/// GitLab: ID tokens of pipelines (`id_tokens:` in `.gitlab-ci.yml`). It writes booleans as texts.
+/// GitLab: ID tokens of pipelines (`id_tokens:` in `.gitlab-ci.yml`). It writes booleans as strings.
 pub(super) const GITLAB: Preset = Preset {
     name: "gitlab",
     title: "GitLab: the pipelines of one project on protected branches, without a secret",

@@ -1,5 +1,5 @@
-//! Why the rule that matches finds no team or no scope: what stands where it looks, what it expects, and what was
-//! nearly right. For an operator who explains a token.
+//! Why the matching rule finds no team or no scope: what the claims hold, what the rule expects, and what nearly
+//! matched. For an operator who has a token explained.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::domain::identity::caller::Scope;
 use crate::domain::identity::issuer::{ScopeSource, TeamSource, excerpt};
 
 impl CompiledRules {
-    /// Where the rule looks for a team, and what must stand there.
+    /// Where the rule looks for a team, and what must be there.
     pub fn team_facts(&self, rule: &str, claims: &Map<String, Value>) -> Vec<String> {
         self.named(rule).map_or_else(Vec::new, |ready| ready.team_facts(claims))
     }
 
-    /// Where the rule looks for scopes, and what must stand there.
+    /// Where the rule looks for scopes, and what must be there.
     pub fn scope_facts(&self, rule: &str, claims: &Map<String, Value>) -> Vec<String> {
         self.named(rule).map_or_else(Vec::new, |ready| ready.scope_facts(claims))
     }
@@ -60,7 +60,7 @@ impl CompiledRule {
         facts
     }
 
-    /// What a word lacks that is nearly a scope.
+    /// What is missing in a word that is nearly a scope.
     fn near(&self, word: &str) -> Option<String> {
         let prefix = self.rule.scopes.prefix.as_deref();
         let behind = prefix.and_then(|prefix| word.strip_prefix(prefix));

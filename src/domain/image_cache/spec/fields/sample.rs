@@ -1,4 +1,4 @@
-//! Values for tests: something that each field can be, and that the cloud would not take by itself.
+//! Values for tests: a valid value for each field, different from its default.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -9,17 +9,17 @@ use crate::domain::image_cache::spec::values::{Texts, ValueSource, Word};
 use crate::domain::image_cache::spec::{AcrRegistry, ImageCacheSpec};
 use crate::domain::region::Region;
 
-/// Those of them that a spec holds.
+/// The fields that a spec holds.
 pub(crate) fn fields() -> impl Iterator<Item = &'static Field> {
     ALL.iter().copied().filter(|field| field.audit != AuditForm::Secret)
 }
 
-/// A spec of which something is said of that field, beside what must be said.
+/// A spec with a value for that field, besides the required ones.
 pub(crate) fn of(field: Option<&'static Field>) -> ImageCacheSpec {
     ImageCacheSpec::read(&Sample(SampleFields::Only(field.map(|field| field.name)))).unwrap()
 }
 
-/// A spec of which something is said of every field.
+/// A spec with a value for every field.
 pub(crate) fn full() -> ImageCacheSpec {
     ImageCacheSpec::read(&Sample(SampleFields::All)).unwrap()
 }
@@ -94,7 +94,7 @@ impl Texts for Sample {
     }
 
     fn text(&self, member: &'static Member) -> Result<Option<String>, Infallible> {
-        // What an update does not take is a role.
+        // The member that an update does not accept is a role.
         Ok(Some(if member.in_update { "x-1" } else { "acs:x" }.to_owned()))
     }
 

@@ -1,4 +1,4 @@
-//! What holds of every row.
+//! Rules that every field in the table must follow.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ fn what_the_cloud_takes_by_itself_may_be_asked_for() {
     }
 }
 
-/// What a field must not be.
+/// Values that are invalid for a field.
 fn wrong(field: &Field) -> Vec<Value> {
     let many = |count: usize| (0..count).map(|n| format!("x-{n}")).collect::<Vec<_>>();
     let (most, range) = (field.schema.max_length.unwrap_or(field.most()), field.range());

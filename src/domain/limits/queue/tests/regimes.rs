@@ -1,8 +1,8 @@
-//! A burst is borne, an overload is not: what becomes of both, by a clock of the test's own.
+//! A burst is accepted, an overload is not: both regimes, tested with a clock of the test's own.
 
 use super::*;
 
-/// As the gateway has it, but for the places.
+/// The gateway's defaults, except for the number of slots.
 const USUAL: Capacity = Capacity {
     running: 8,
     lists: 2,
@@ -12,16 +12,16 @@ const USUAL: Capacity = Capacity {
     lately: Duration::from_secs(1),
 };
 
-/// A station that takes `service` for each list.
+/// A server that takes `service` for each list.
 struct Station {
     queue: Queue<&'static str>,
     service: Duration,
     now: Duration,
-    /// Who came when, by number.
+    /// When each request arrived, and of which party, by number.
     came: BTreeMap<u64, (&'static str, Duration)>,
-    /// When each place's list ends; longer than the number of places where one was just called.
+    /// When the list in each slot ends; longer than the number of slots if one was just started.
     ends: Vec<Duration>,
-    /// Whose lists were begun, and how long they had waited.
+    /// The party of each list that was started, and how long it had waited.
     begun: Vec<(&'static str, Duration)>,
     turned_away: Vec<&'static str>,
 }
@@ -46,7 +46,7 @@ impl Station {
         self.ends.push(self.now + self.service);
     }
 
-    /// Works until `until`, also giving up for those whose wait is over.
+    /// Works until `until`, and gives up requests whose wait is over.
     fn work(&mut self, until: Duration) {
         while let Some(place) = (0..self.ends.len()).min_by_key(|place| self.ends[*place]) {
             if self.ends[place] > until {
@@ -87,7 +87,7 @@ impl Station {
 
 #[test]
 fn whatever_burst_an_idle_gateway_could_serve_in_two_seconds_is_served() {
-    // Lists that take 1, 10, 100, 300 ms and two places: in 2 s 4,000, 400, 40, 13.
+    // Lists that take 1, 10, 100, 300 ms, with two slots: 4,000, 400, 40, 13 in 2 s.
     for (service, count) in [(1, 4_000), (10, 400), (100, 40), (300, 13)] {
         let mut station = Station::new(ms(service));
         (0..count).for_each(|_| station.ask("a", false));
@@ -109,7 +109,7 @@ fn bursts_one_after_another_are_bursts() {
 
 #[test]
 fn as_many_at_once_as_somebody_likes_are_served_while_few_stand_before_each() {
-    // 50 that ask again as soon as they are answered, of a gateway on which each list takes 50 ms: for a minute.
+    // 50 callers that ask again as soon as they are answered, at a gateway where each list takes 50 ms: for a minute.
     let mut station = Station::new(ms(50));
     (0..50).for_each(|_| station.ask("a", false));
     for step in 1..6_000 {
@@ -126,7 +126,7 @@ fn an_overload_ends_with_what_is_asked_and_not_with_who_asks_again_at_once() {
     let mut station = overloaded(4, false);
     station.begun.clear();
     station.turned_away.clear();
-    // Sixteen, who ask again as soon as they are answered, or refused.
+    // Sixteen callers that ask again as soon as they are answered or refused.
     let mut asking = vec!["a"; 16];
     for step in 10_001..=20_000 {
         let (begun, refused) = (station.begun.len(), station.turned_away.len());
@@ -142,7 +142,8 @@ fn an_overload_ends_with_what_is_asked_and_not_with_who_asks_again_at_once() {
     assert!(station.turned_away.is_empty(), "{} after five seconds", station.turned_away.len());
 }
 
-/// `much` lists of one party for each that can be served, for 10 s; what begins after the first three seconds.
+/// `much` requests of one party for each list that can be served, for 10 s; returns what started after the first three
+/// seconds.
 fn overloaded(much: u64, delayed: bool) -> Station {
     let mut station = Station::new(ms(2));
     for step in 1..=10_000 {
@@ -161,7 +162,7 @@ fn at_four_times_what_can_be_done_all_that_can_is_done_and_nobody_waits_long() {
     let mut waits: Vec<_> = station.begun.iter().map(|(_, waited)| *waited).collect();
     waits.sort();
     assert!(waits.len() >= 6_990, "7 s with a list each millisecond: {}", waits.len());
-    // But for who came while it was tried whether the line still stands.
+    // Except for requests that arrived while the queue was being probed.
     assert!(waits[waits.len() * 99 / 100] <= ms(5) && waits.last() <= Some(&ms(25)), "{:?}", waits.last());
     assert!(station.queue.waiting() < 100, "{}", station.queue.waiting());
 }
@@ -171,7 +172,7 @@ fn who_takes_a_refusal_for_a_failure_waits_its_time_even_then_and_no_longer() {
     let station = overloaded(4, true);
     let longest = station.begun.iter().map(|(_, waited)| *waited).max();
     assert!(station.begun.len() >= 6_990 && longest <= Some(USUAL.max_wait), "{longest:?}");
-    // Its polls among lists of its own that are too many.
+    // The party's polls, among more lists of its own than can be served.
     let mut station = Station::new(ms(2));
     for step in 1..=10_000 {
         (0..4).for_each(|_| station.ask("a", false));
@@ -200,13 +201,13 @@ fn a_teams_burst_is_not_judged_by_anothers_overload_nor_the_other_way() {
         }
     }
     assert!(!station.turned_away.contains(&"modest"));
-    // For two seconds after the burst, half of the places are kept for it.
+    // For two seconds after the burst, half of the slots are reserved for it.
     assert!(station.begun.len() > 8_900, "{}", station.begun.len());
 }
 
 #[test]
 fn whom_the_line_would_not_reach_in_time_is_told_at_once() {
-    // 100 a second, and 1,000 come at once: nothing is known yet. Those after that are told.
+    // 100 a second, and 1,000 arrive at once: the rate is not known yet. Later requests are refused at once.
     let mut station = Station::new(ms(20));
     (0..1_000).for_each(|_| station.ask("a", false));
     station.work(ms(1_100));
