@@ -10,6 +10,7 @@ mod common;
 mod down_convert;
 mod schemas;
 mod webhooks;
+mod words;
 
 use super::rest;
 
@@ -29,6 +30,7 @@ fn value_3_1() -> Value {
     let mut document = serde_json::to_value(document).expect("an OpenAPI document is JSON");
     schemas::tidy(&mut document);
     common::complete(&mut document);
+    words::apply(&mut document);
     webhooks::add(&mut document);
     document
 }

@@ -18,6 +18,8 @@ mod platform;
 mod query;
 mod webhooks;
 
+pub(super) use audit::export::EXPORT_FORMATS;
+
 /// What the operations are about: the tags of the document, and what it says of them.
 const TAGS: &[(&str, &str)] = &[
     ("image-caches", "Create, track and delete image caches."),
@@ -30,8 +32,10 @@ const TAGS: &[(&str, &str)] = &[
     ("issuers", "Identity providers whose tokens are accepted, and the rules that interpret their claims."),
     ("token-exchange", "Tokens of the gateway, issued in exchange for tokens of an identity provider (RFC 8693)."),
     ("revocations", "Tokens that are refused although their signature is valid."),
-    ("policy", "What the team may do, and its usage."),
-    ("teams", "Teams, their policies and the defaults of regions, for the platform's administrators."),
+    ("policies", "What teams may do, and how much of it they use."),
+    ("teams", "Teams and their costs, for the platform's administrators."),
+    ("cloud-accounts", "Accounts of the cloud in which image caches are created."),
+    ("region-profiles", "Defaults for image caches in one region of one cloud account."),
     ("me", "The caller of the API."),
     ("operations-pages", "Health and metrics, for operators of the gateway."),
 ];

@@ -6,13 +6,14 @@ use crate::app::access::{self, Access};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The order in which an operation reads best.
-const ORDER: [&str; 10] = [
+const ORDER: [&str; 11] = [
     "tags",
     "summary",
     "description",
     "operationId",
     "x-required-scopes",
     "x-audit-level",
+    "x-problem-statuses",
     "security",
     "parameters",
     "requestBody",
@@ -29,6 +30,7 @@ pub(super) fn complete(document: &mut Value) {
         "type": "http", "scheme": "bearer", "bearerFormat": "ecg_…",
         "description": "An API key of a team, sent in the same way as a token: `Authorization: Bearer ecg_…`.",
     }});
+    describe(document);
     let Some(Value::Object(paths)) = document.get_mut("paths") else { return };
     for (path, item) in paths {
         for method in METHODS {
@@ -56,10 +58,10 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
             operation.insert("x-audit-level".into(), "change".into());
             let team = text("X-Team", "header", "The team to act for, if the rule allows several.");
             add_parameters(operation, vec![team]);
-            add_refusals(operation, None, &[400, 403, 408, 413, 415, 429, 500, 503]);
+            add_refusals(operation, &[400, 403, 408, 413, 415, 429, 500, 503]);
             return;
         }
-        add_refusals(operation, None, &[500, 503]);
+        add_refusals(operation, &[500, 503]);
         return;
     };
     operation.insert("security".into(), json!([{"bearer": []}, {"api_key": []}]));
@@ -71,7 +73,7 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
         operation.insert("x-audit-level".into(), if access.changes { "change" } else { "read" }.into());
         add_headers(operation, access);
     }
-    add_refusals(operation, Some(access), &refusals_of(path, operation, access));
+    add_refusals(operation, &refusals_of(path, operation, access));
 }
 
 /// The parameters that are not read by a handler's own query or path.
@@ -141,6 +143,9 @@ fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> V
     if access.operation == "check_gate" {
         found.extend([404, 409, 425]);
     }
+    if matches!(access.operation, "list_events" | "stream_events" | "stream_image_cache_events") {
+        found.push(410);
+    }
     if has_body {
         found.extend([408, 413, 415]);
     }
@@ -195,56 +200,54 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
     }
 }
 
-fn add_refusals(operation: &mut Map<String, Value>, access: Option<&Access>, statuses: &[u16]) {
+/// All refusals and failures are one response: a client has one type of error, and no copies of it.
+fn add_refusals(operation: &mut Map<String, Value>, statuses: &[u16]) {
+    operation.insert("x-problem-statuses".into(), json!(statuses));
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
-    for status in statuses {
-        let mut response = json!({
-            "description": meaning(access, *status),
+    let told: Vec<String> = statuses.iter().map(u16::to_string).collect();
+    let (last, others) = told.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
+    let wait = "The number of seconds to wait before trying again, with 409, 425, 429 and 503.";
+    let challenge = "What a credential must have (RFC 6750), with 401 and 403.";
+    responses.insert(
+        "default".into(),
+        json!({
+            "description": format!("The request was refused or failed: {} or {last}.", others.join(", ")),
+            "headers": {
+                "Retry-After": {"description": wait, "schema": {"type": "integer", "format": "int32"}},
+                "WWW-Authenticate": {"description": challenge, "schema": {"type": "string"}},
+            },
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        });
-        if matches!(status, 425 | 429 | 503) {
-            response["headers"] = json!({"Retry-After": {
-                "description": "The number of seconds to wait before trying again.",
-                "schema": {"type": "integer", "format": "int32"},
-            }});
-        }
-        responses.insert(status.to_string(), response);
-    }
+        }),
+    );
 }
 
-fn meaning(access: Option<&Access>, status: u16) -> &'static str {
-    if access.is_some_and(|access| access.operation == "check_gate") {
-        match status {
-            404 => return "No image cache contains the images.",
-            409 => return "The image cache that contains the images has failed; `cause` and `hint` say why.",
-            425 => return "The image cache is not usable yet; `expected_at` says when it is expected to be.",
-            _ => {}
-        }
-    }
-    if access.is_none() {
-        match status {
-            400 => {
-                return "A parameter is missing or invalid, or the token cannot be exchanged; `error` says which.";
-            }
-            403 => return "No rule of the issuer matches the subject token, or its team is disabled.",
-            415 => return "The body is not a form (`application/x-www-form-urlencoded`).",
-            429 => return "Too many requests from this address were refused, or the team sends too many requests.",
-            _ => {}
-        }
-    }
-    match status {
-        400 => "The body is not JSON, or a header is malformed.",
-        401 => "The credential is missing or invalid.",
-        403 => "The credential lacks a scope, the team's policy refuses the request, or the cloud does not permit it.",
-        404 => "The resource does not exist, or it belongs to another team.",
-        408 => "The body arrived too slowly.",
-        409 => "The request conflicts with the current state.",
-        412 => "The resource has changed since the version in `If-Match`.",
-        413 => "The body is too large.",
-        415 => "The body is not `application/json`.",
-        422 => "Some fields are invalid, or the cloud refused the request; `errors` names the fields.",
-        429 => "The team sends too many requests, has too many in progress, or has too many waiting.",
-        503 => "The gateway is overloaded, or something that it depends on is temporarily unavailable.",
-        _ => "The gateway failed to process the request.",
-    }
+/// What the statuses of problems mean, for the description of the API.
+const MEANINGS: [(u16, &str); 15] = [
+    (400, "The body is not JSON, or a header is malformed."),
+    (401, "The credential is missing or invalid."),
+    (403, "The credential lacks a scope, the team's policy refuses the request, or the cloud does not permit it."),
+    (404, "The resource does not exist, or it belongs to another team."),
+    (408, "The body arrived too slowly."),
+    (409, "The request conflicts with the current state."),
+    (410, "What was asked for is no longer kept."),
+    (412, "The resource has changed since the version in `If-Match`."),
+    (413, "The body is too large."),
+    (415, "The body has another media type than the operation takes."),
+    (422, "Some fields are invalid, or the cloud refused the request; `errors` names the fields."),
+    (425, "From the gate: the image cache is not usable yet; `expected_at` says when it is expected to be."),
+    (429, "The team sends too many requests, has too many in progress, or has too many waiting."),
+    (500, "The gateway failed to process the request."),
+    (503, "The gateway is overloaded, or something that it depends on is temporarily unavailable."),
+];
+
+/// The description of the API, with what all operations have in common.
+fn describe(document: &mut Value) {
+    let rows: Vec<String> = MEANINGS.iter().map(|(status, meaning)| format!("| {status} | {meaning} |")).collect();
+    let before = document["info"]["description"].as_str().unwrap_or_default();
+    let told = format!(
+        "{before}\n\n## Problems\n\nEvery refusal and failure is a `Problem` (RFC 9457): `code` says what happened, \
+         `retryable` whether to repeat the request. Statuses and codes may be added.\n\n| status | meaning |\n|---|---|\n{}",
+        rows.join("\n")
+    );
+    document["info"]["description"] = told.into();
 }

@@ -58,6 +58,13 @@ fn convert(object: &mut Map<String, Value>) {
     }
     exclusive(object, "exclusiveMinimum", "minimum");
     exclusive(object, "exclusiveMaximum", "maximum");
+    if let Some(Value::Object(responses)) = object.get_mut("responses")
+        && let Some(problem) = responses.shift_remove("default")
+    {
+        // progenitor takes a default for a success, too.
+        responses.insert("4XX".into(), problem.clone());
+        responses.insert("5XX".into(), problem);
+    }
     for unknown in ["propertyNames", "contentMediaType", "contentEncoding", "$comment", "$schema"] {
         object.shift_remove(unknown);
     }

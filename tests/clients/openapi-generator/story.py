@@ -50,8 +50,11 @@ class Story:
         self.me = ecg_client.MeApi(client)
         self.operations = ecg_client.OperationsApi(client)
         self.operations_of_all = ecg_client.OperationsApi(admin)
-        self.policy = ecg_client.PolicyApi(client)
+        self.policy = ecg_client.PoliciesApi(client)
         self.teams = ecg_client.TeamsApi(admin)
+        self.policies = ecg_client.PoliciesApi(admin)
+        self.accounts = ecg_client.CloudAccountsApi(admin)
+        self.profiles = ecg_client.RegionProfilesApi(admin)
         self.webhooks = ecg_client.WebhooksApi(client)
 
     def wait_until_ready(self, cache_id):
@@ -69,12 +72,12 @@ class Story:
         assert page.items, f"no image_cache.ready of {cache_id} in the feed"
         event = page.items[0]
         assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
-        assert event.data.changed.status.to == ecg_client.ImageCacheStatus.READY, event
+        assert event.data.changed.status.to == "ready", event
         return event
 
     def follow_a_cache(self, endpoint):
         """Create, follow and read one image cache."""
-        new = ecg_client.NewImageCache(
+        new = ecg_client.ImageCacheCreate(
             name="openapi-generator", region="cn-hangzhou", images=["registry.example.com/team/app:1"]
         )
         cache = call(self.caches.create_image_cache, new, idempotency_key=str(uuid.uuid4()))
@@ -87,7 +90,7 @@ class Story:
         assert again.eci_cache_id == ready.eci_cache_id
         gate = call(self.caches.check_gate, new.images, new.region, timeout=10)
         assert gate.image_cache.eci_cache_id, gate
-        status = [ecg_client.ImageCacheStatus.READY]
+        status = [ecg_client.ImageCacheStatusFilter.READY]
         listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)
         assert cache.id in [item.id for item in listed.items]
         ensured = call(self.caches.ensure_image_cache, new)
@@ -97,7 +100,7 @@ class Story:
         assert call(self.caches.get_provider_record, cache.id).events, "no event of the cloud"
         assert call(self.caches.list_usage, new.region).team_ready_image_caches > 0
         transitions = call(self.caches.list_transitions, cache.id).items
-        assert transitions[-1].to == ecg_client.ImageCacheStatus.READY, transitions
+        assert transitions[-1].to == "ready", transitions
         event = self.find_ready_event(cache.id)
         deliveries = call(self.webhooks.list_deliveries, endpoint_id=endpoint.id).items
         assert event.id in [delivery.event_id for delivery in deliveries], deliveries
@@ -105,7 +108,7 @@ class Story:
 
     def turn_the_endpoint(self, endpoint):
         """Change, rotate, test and pause the endpoint; look at a delivery and send it again."""
-        changes = ecg_client.WebhookEndpointChanges(rate_per_second=50, name_pattern="openapi-*")
+        changes = ecg_client.WebhookEndpointUpdate(rate_per_second=50, name_pattern="openapi-*")
         changed = call(self.webhooks.update_webhook_endpoint, endpoint.id, changes)
         assert (changed.rate_per_second, changed.name_pattern) == (50, "openapi-*"), changed
         rotation = ecg_client.SecretRotation(keep_old_hours=1)
@@ -130,7 +133,7 @@ class Story:
     def try_an_adoption(self):
         """Ask what would be adopted of all that the region holds."""
         filters = ecg_client.AdoptionFilter()
-        new = ecg_client.NewAdoption(region="cn-hangzhou", filter=filters, dry_run=True)
+        new = ecg_client.AdoptionRequest(region="cn-hangzhou", filter=filters, dry_run=True)
         result = call(self.adoption.adopt_image_caches, new)
         assert result.dry_run and all(item.image_cache_id is None for item in result.adopted), result
         found = call(self.adoption.list_found_image_caches, region=new.region, limit=100)
@@ -138,7 +141,7 @@ class Story:
 
     def turn_an_access_key(self):
         """Create an access key, list it without its secret, revoke it."""
-        new = ecg_client.NewAccessKey(description="openapi-generator", scopes=["read"])
+        new = ecg_client.AccessKeyCreate(description="openapi-generator", scopes=["read"])
         key = call(self.access_keys.create_access_key, new)
         assert key.access_key_secret, "no secret"
         listed = call(self.access_keys.list_access_keys, limit=100).items
@@ -147,19 +150,19 @@ class Story:
 
     def turn_credentials(self):
         """Turn an access key, an API key and a revocation of tokens."""
-        new = ecg_client.NewAccessKey(description="openapi-generator", scopes=["read"])
+        new = ecg_client.AccessKeyCreate(description="openapi-generator", scopes=["read"])
         access = call(self.access_keys.create_access_key, new)
         hour = ecg_client.KeyRotation(keep_old_hours=1)
         rotated = call(self.access_keys.rotate_access_key, access.id, hour)
         assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
         call(self.access_keys.revoke_access_key, access.id)
-        key = call(self.api_keys.create_api_key, ecg_client.NewApiKey(name="story", scopes=["read"]))
+        key = call(self.api_keys.create_api_key, ecg_client.ApiKeyCreate(name="story", scopes=["read"]))
         assert key.key.startswith("ecg_"), key
         turned = call(self.api_keys.rotate_api_key, key.id, ecg_client.KeyRotation(keep_old_hours=0))
         assert turned.key != key.key and call(self.api_keys.get_api_key, key.id).key is None
         assert key.id in [item.id for item in call(self.api_keys.list_api_keys, limit=100).items]
         call(self.api_keys.revoke_api_key, key.id)
-        new = ecg_client.NewRevocation(jti="openapi-generator", reason="a story")
+        new = ecg_client.RevocationCreate(jti="openapi-generator", reason="a story")
         revoked = call(self.revocations.create_revocation, new)
         assert revoked.id in [item.id for item in call(self.revocations.list_revocations, limit=100).items]
         call(self.revocations.delete_revocation, revoked.id)
@@ -167,47 +170,47 @@ class Story:
     def keep_policies(self):
         """Register a team, give it a policy, fill in a region, try a create."""
         team_id, place = f"team-{uuid.uuid4().hex[:12]}", "default:cn-nowhere-1"
-        team = call(self.teams.create_team, ecg_client.NewTeam(id=team_id, display_name="Story"))
-        changed = call(self.teams.update_team, team.id, ecg_client.TeamChanges(cost_centre="4711"))
+        team = call(self.teams.create_team, ecg_client.TeamCreate(id=team_id, display_name="Story"))
+        changed = call(self.teams.update_team, team.id, ecg_client.TeamUpdate(cost_centre="4711"))
         assert changed.cost_centre == "4711" and call(self.teams.get_team, team.id).version == changed.version
         assert call(self.teams.list_teams, limit=100).items, "no team"
         own = call(self.me.get_me).team
         costs = [item for item in call(self.teams.list_team_costs, limit=100).items if item.team == own]
         assert costs and costs[0].used.image_caches > 0, costs
         policy = ecg_client.Policy(largest_size_gib=100, registries=["registry.example.com/team/*"])
-        assert call(self.teams.put_team_policy, team.id, policy).source == "team"
-        assert call(self.teams.get_team_policy, team.id).policy.largest_size_gib == 100
-        call(self.teams.delete_team_policy, team.id)
-        default = call(self.teams.get_default_policy)
-        assert call(self.teams.put_default_policy, default.policy).policy == default.policy
-        profile = ecg_client.NewRegionProfile(vswitch_ids=["vsw-1"])
-        assert call(self.teams.put_region_profile, place, profile).region == "cn-nowhere-1"
-        assert call(self.teams.get_region_profile, place).vswitch_ids == ["vsw-1"]
-        assert place in [item.id for item in call(self.teams.list_region_profiles, limit=100).items]
-        call(self.teams.delete_region_profile, place)
+        assert call(self.policies.put_team_policy, team.id, policy).source == "team"
+        assert call(self.policies.get_team_policy, team.id).policy.largest_size_gib == 100
+        call(self.policies.delete_team_policy, team.id)
+        default = call(self.policies.get_default_policy)
+        assert call(self.policies.put_default_policy, default.policy).policy == default.policy
+        profile = ecg_client.RegionProfilePut(vswitch_ids=["vsw-1"])
+        assert call(self.profiles.put_region_profile, place, profile).region == "cn-nowhere-1"
+        assert call(self.profiles.get_region_profile, place).vswitch_ids == ["vsw-1"]
+        assert place in [item.id for item in call(self.profiles.list_region_profiles, limit=100).items]
+        call(self.profiles.delete_region_profile, place)
         assert call(self.policy.get_policy).used.image_caches is not None
-        new = ecg_client.NewImageCache(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
+        new = ecg_client.ImageCacheCreate(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
         told = call(self.caches.dry_run_image_cache, new)
         assert told.allowed and told.image_cache.images == new.images, told
 
     def keep_cloud_accounts(self):
         """Add a cloud account, replace it, find it beside that of the settings, remove it."""
         name = f"story-{uuid.uuid4().hex[:12]}"
-        role = ecg_client.NewCloudAccountRole(arn="acs:ram::1:role/story", external_id="story")
-        new = ecg_client.NewCloudAccount(access_key_id="story", access_key_secret="secret", role=role)
-        made = call(self.teams.put_cloud_account, name, new)
+        role = ecg_client.CloudAccountRolePut(arn="acs:ram::1:role/story", external_id="story")
+        new = ecg_client.CloudAccountPut(access_key_id="story", access_key_secret="secret", role=role)
+        made = call(self.accounts.put_cloud_account, name, new)
         assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
         # Its secret and the external id stay, for the role is the same.
-        same = ecg_client.NewCloudAccountRole(arn=role.arn)
-        changed = call(self.teams.put_cloud_account, name, ecg_client.NewCloudAccount(access_key_id="story", role=same))
+        same = ecg_client.CloudAccountRolePut(arn=role.arn)
+        changed = call(self.accounts.put_cloud_account, name, ecg_client.CloudAccountPut(access_key_id="story", role=same))
         assert changed.version == made.version + 1 and changed.usable, changed
-        disabled = ecg_client.CloudAccountChanges(disabled=True)
-        changed = call(self.teams.update_cloud_account, name, disabled)
+        disabled = ecg_client.CloudAccountUpdate(disabled=True)
+        changed = call(self.accounts.update_cloud_account, name, disabled)
         assert changed.version == made.version + 2 and changed.disabled_at and not changed.usable, changed
-        assert call(self.teams.get_cloud_account, name).role.has_external_id
-        listed = call(self.teams.list_cloud_accounts, limit=100).items
+        assert call(self.accounts.get_cloud_account, name).role.has_external_id
+        listed = call(self.accounts.list_cloud_accounts, limit=100).items
         assert {"api", "settings"} <= {item.managed_by for item in listed}, listed
-        call(self.teams.delete_cloud_account, name)
+        call(self.accounts.delete_cloud_account, name)
 
     def keep_issuers(self):
         """Add an issuer of tokens, change it, find it beside that of the settings, remove it."""
@@ -256,7 +259,7 @@ class Story:
 
     def change_and_remove(self, cache):
         """Update the image cache, wait for the new build, delete it."""
-        changes = ecg_client.ImageCacheChanges(images=["registry.example.com/team/app:2"])
+        changes = ecg_client.ImageCacheUpdate(images=["registry.example.com/team/app:2"])
         updated = call(self.caches.update_image_cache, cache.id, changes)
         assert updated.generation == cache.generation + 1, updated
         self.wait_until_ready(cache.id)
@@ -291,7 +294,7 @@ class Story:
 
     def tell(self):
         assert call(self.me.get_me).scopes
-        url = ecg_client.NewWebhookEndpoint(url="http://127.0.0.1:9/", skip_challenge=True)
+        url = ecg_client.WebhookEndpointCreate(url="http://127.0.0.1:9/", skip_challenge=True)
         endpoint = call(self.webhooks.create_webhook_endpoint, url)
         assert endpoint.secret.startswith("whsec_")
         cache = self.follow_a_cache(endpoint)

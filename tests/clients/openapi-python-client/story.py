@@ -17,6 +17,13 @@ from ecg_client.api.audit import (
     list_audit_checkpoints,
     list_audit_entries,
 )
+from ecg_client.api.cloud_accounts import (
+    delete_cloud_account,
+    get_cloud_account,
+    list_cloud_accounts,
+    put_cloud_account,
+    update_cloud_account,
+)
 from ecg_client.api.events import list_events
 from ecg_client.api.image_caches import (
     adopt_image_caches,
@@ -37,29 +44,22 @@ from ecg_client.api.image_caches import (
 )
 from ecg_client.api.me import get_me
 from ecg_client.api.operations import get_operation, list_operations
-from ecg_client.api.policy import get_policy
-from ecg_client.api.revocations import create_revocation, delete_revocation, list_revocations
-from ecg_client.api.teams import (
-    create_team,
-    delete_cloud_account,
-    delete_region_profile,
+from ecg_client.api.policies import (
     delete_team_policy,
-    get_cloud_account,
     get_default_policy,
-    get_region_profile,
-    get_team,
+    get_policy,
     get_team_policy,
-    list_cloud_accounts,
-    list_region_profiles,
-    list_team_costs,
-    list_teams,
-    put_cloud_account,
     put_default_policy,
-    put_region_profile,
     put_team_policy,
-    update_cloud_account,
-    update_team,
 )
+from ecg_client.api.region_profiles import (
+    delete_region_profile,
+    get_region_profile,
+    list_region_profiles,
+    put_region_profile,
+)
+from ecg_client.api.revocations import create_revocation, delete_revocation, list_revocations
+from ecg_client.api.teams import create_team, get_team, list_team_costs, list_teams, update_team
 from ecg_client.api.webhooks import (
     create_webhook_endpoint,
     delete_webhook_endpoint,
@@ -79,29 +79,34 @@ from ecg_client.api.webhooks import (
     verify_webhook_endpoint,
 )
 from ecg_client.models import (
+    AccessKeyCreate,
+    AccessKeyScope,
     AdoptionFilter,
-    CloudAccountChanges,
-    ImageCacheChanges,
-    ImageCacheStatus,
+    AdoptionRequest,
+    ApiKeyCreate,
+    AuditExportFormat,
+    CloudAccountPut,
+    CloudAccountRolePut,
+    CloudAccountUpdate,
+    DeliveryStateFilter,
+    EventTypeName,
+    ImageCacheCreate,
+    ImageCacheStatusFilter,
+    ImageCacheUpdate,
     KeyRotation,
     MatchQuestion,
-    NewAccessKey,
-    NewAdoption,
-    NewApiKey,
-    NewCloudAccount,
-    NewCloudAccountRole,
-    NewImageCache,
-    NewRegionProfile,
-    NewRevocation,
-    NewTeam,
-    NewWebhookEndpoint,
     Policy,
     Problem,
     Recovery,
+    RegionProfilePut,
     Replay,
+    RevocationCreate,
+    ScopeName,
     SecretRotation,
-    TeamChanges,
-    WebhookEndpointChanges,
+    TeamCreate,
+    TeamUpdate,
+    WebhookEndpointCreate,
+    WebhookEndpointUpdate,
 )
 from ecg_client.types import UNSET
 from operations import report
@@ -121,17 +126,17 @@ def wait_until_ready(cache_id):
 
 def find_ready_event(cache_id):
     """Find the event in the feed that tells of this image cache."""
-    page = call(list_events, type_=["image_cache.ready"], image_cache_id=cache_id, timeout=10)
+    page = call(list_events, type_=[EventTypeName.IMAGE_CACHE_READY], image_cache_id=cache_id, timeout=10)
     assert page.items, f"no image_cache.ready of {cache_id} in the feed"
     event = page.items[0]
     assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
-    assert event.data.changed.status.to == ImageCacheStatus.READY, event
+    assert event.data.changed.status.to == "ready", event
     return event
 
 
 def follow_a_cache(endpoint):
     """Create, follow and read one image cache."""
-    new = NewImageCache(
+    new = ImageCacheCreate(
         name="openapi-python-client", region="cn-hangzhou", images=["registry.example.com/team/app:1"]
     )
     cache = call(create_image_cache, statuses=(201, 202), body=new, idempotency_key=str(uuid.uuid4()))
@@ -144,7 +149,7 @@ def follow_a_cache(endpoint):
     assert again.eci_cache_id == ready.eci_cache_id
     gate = call(check_gate, image=new.images, region=new.region, timeout=10)
     assert gate.image_cache.eci_cache_id, gate
-    listed = call(list_image_caches, status=[ImageCacheStatus.READY], name=new.name, limit=100)
+    listed = call(list_image_caches, status=[ImageCacheStatusFilter.READY], name=new.name, limit=100)
     assert cache.id in [item.id for item in listed.items]
     ensured = call(ensure_image_cache, body=new)
     assert ensured.outcome in ("joined", "reused") and ensured.image_cache.images == new.images, ensured
@@ -153,7 +158,7 @@ def follow_a_cache(endpoint):
     assert call(get_provider_record, cache.id).events, "no event of the cloud"
     assert call(list_usage, region=new.region).team_ready_image_caches > 0
     transitions = call(list_transitions, cache.id).items
-    assert transitions[-1].to == ImageCacheStatus.READY, transitions
+    assert transitions[-1].to == "ready", transitions
     event = find_ready_event(cache.id)
     deliveries = call(list_deliveries, endpoint_id=endpoint.id).items
     assert event.id in [delivery.event_id for delivery in deliveries], deliveries
@@ -162,7 +167,7 @@ def follow_a_cache(endpoint):
 
 def turn_the_endpoint(endpoint):
     """Change, rotate, test and pause the endpoint; look at a delivery and send it again."""
-    changes = WebhookEndpointChanges(rate_per_second=50, name_pattern="openapi-*")
+    changes = WebhookEndpointUpdate(rate_per_second=50, name_pattern="openapi-*")
     changed = call(update_webhook_endpoint, endpoint.id, body=changes)
     assert (changed.rate_per_second, changed.name_pattern) == (50, "openapi-*"), changed
     rotated = call(rotate_webhook_secret, endpoint.id, body=SecretRotation(keep_old_hours=1))
@@ -170,7 +175,7 @@ def turn_the_endpoint(endpoint):
     assert call(test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
     assert call(verify_webhook_endpoint, endpoint.id).enabled, "it was verified before"
     assert not call(pause_webhook_endpoint, endpoint.id).enabled
-    waiting = call(list_deliveries, endpoint_id=endpoint.id, state="waiting", event_type="image_cache.ready").items
+    waiting = call(list_deliveries, endpoint_id=endpoint.id, state=DeliveryStateFilter.WAITING, event_type="image_cache.ready").items
     assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id
     assert call(list_delivery_attempts, waiting[0].id).items, "no attempt"
     assert call(resend_delivery, waiting[0].id).state == "waiting"
@@ -182,7 +187,7 @@ def turn_the_endpoint(endpoint):
 
 def try_an_adoption():
     """Ask what would be adopted of all that the region holds."""
-    new = NewAdoption(region="cn-hangzhou", filter_=AdoptionFilter(), dry_run=True)
+    new = AdoptionRequest(region="cn-hangzhou", filter_=AdoptionFilter(), dry_run=True)
     result = call(adopt_image_caches, client=ADMIN, body=new)
     assert result.dry_run and all(item.image_cache_id is UNSET for item in result.adopted), result
     found = call(list_found_image_caches, client=ADMIN, region=new.region, limit=100)
@@ -191,7 +196,7 @@ def try_an_adoption():
 
 def turn_an_access_key():
     """Create an access key, list it without its secret, revoke it."""
-    new = NewAccessKey(description="openapi-python-client", scopes=["read"])
+    new = AccessKeyCreate(description="openapi-python-client", scopes=[AccessKeyScope.READ])
     key = call(create_access_key, statuses=(201,), client=ADMIN, body=new)
     assert key.access_key_secret, "no secret"
     listed = call(list_access_keys, client=ADMIN, limit=100).items
@@ -201,18 +206,18 @@ def turn_an_access_key():
 
 def turn_credentials():
     """Turn an access key, an API key and a revocation of tokens."""
-    new = NewAccessKey(description="openapi-python-client", scopes=["read"])
+    new = AccessKeyCreate(description="openapi-python-client", scopes=[AccessKeyScope.READ])
     access = call(create_access_key, statuses=(201,), client=ADMIN, body=new)
     rotated = call(rotate_access_key, access.id, client=ADMIN, body=KeyRotation(keep_old_hours=1))
     assert rotated.access_key_secret != access.access_key_secret and rotated.old_secret_until, rotated
     call(revoke_access_key, access.id, statuses=(204,), client=ADMIN)
-    key = call(create_api_key, statuses=(201,), client=ADMIN, body=NewApiKey(name="story", scopes=["read"]))
+    key = call(create_api_key, statuses=(201,), client=ADMIN, body=ApiKeyCreate(name="story", scopes=[ScopeName.READ]))
     assert key.key.startswith("ecg_"), key
     turned = call(rotate_api_key, key.id, client=ADMIN, body=KeyRotation(keep_old_hours=0))
     assert turned.key != key.key and call(get_api_key, key.id, client=ADMIN).key is UNSET
     assert key.id in [item.id for item in call(list_api_keys, client=ADMIN, limit=100).items]
     call(revoke_api_key, key.id, statuses=(204,), client=ADMIN)
-    body = NewRevocation(jti="openapi-python-client", reason="a story")
+    body = RevocationCreate(jti="openapi-python-client", reason="a story")
     revoked = call(create_revocation, statuses=(201,), client=ADMIN, body=body)
     assert revoked.id in [item.id for item in call(list_revocations, client=ADMIN, limit=100).items]
     call(delete_revocation, revoked.id, statuses=(204,), client=ADMIN)
@@ -221,8 +226,8 @@ def turn_credentials():
 def keep_policies():
     """Register a team, give it a policy, fill in a region, try a create."""
     team_id, place = f"team-{uuid.uuid4().hex[:12]}", "default:cn-nowhere-1"
-    team = call(create_team, statuses=(201,), client=ADMIN, body=NewTeam(id=team_id, display_name="Story"))
-    changed = call(update_team, team.id, client=ADMIN, body=TeamChanges(cost_centre="4711"))
+    team = call(create_team, statuses=(201,), client=ADMIN, body=TeamCreate(id=team_id, display_name="Story"))
+    changed = call(update_team, team.id, client=ADMIN, body=TeamUpdate(cost_centre="4711"))
     assert changed.cost_centre == "4711" and call(get_team, team.id, client=ADMIN).version == changed.version
     assert call(list_teams, client=ADMIN, limit=100).items, "no team"
     own = call(get_me).team
@@ -234,13 +239,13 @@ def keep_policies():
     call(delete_team_policy, team.id, statuses=(204,), client=ADMIN)
     default = call(get_default_policy, client=ADMIN)
     assert call(put_default_policy, client=ADMIN, body=default.policy).policy == default.policy
-    profile = NewRegionProfile(vswitch_ids=["vsw-1"])
+    profile = RegionProfilePut(vswitch_ids=["vsw-1"])
     assert call(put_region_profile, place, client=ADMIN, body=profile).region == "cn-nowhere-1"
     assert call(get_region_profile, place, client=ADMIN).vswitch_ids == ["vsw-1"]
     assert place in [item.id for item in call(list_region_profiles, client=ADMIN, limit=100).items]
     call(delete_region_profile, place, statuses=(204,), client=ADMIN)
     assert call(get_policy).used.image_caches is not UNSET
-    new = NewImageCache(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
+    new = ImageCacheCreate(name="try", region="cn-hangzhou", images=["registry.example.com/team/try:1"])
     told = call(dry_run_image_cache, body=new)
     assert told.allowed and told.image_cache.images == new.images, told
 
@@ -248,15 +253,15 @@ def keep_policies():
 def keep_cloud_accounts():
     """Add a cloud account, replace it, find it beside that of the settings, remove it."""
     name = f"story-{uuid.uuid4().hex[:12]}"
-    role = NewCloudAccountRole(arn="acs:ram::1:role/story", external_id="story")
-    new = NewCloudAccount(access_key_id="story", access_key_secret="secret", role=role)
+    role = CloudAccountRolePut(arn="acs:ram::1:role/story", external_id="story")
+    new = CloudAccountPut(access_key_id="story", access_key_secret="secret", role=role)
     made = call(put_cloud_account, name, client=ADMIN, body=new)
     assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
     # Its secret and the external id stay, for the role is the same.
-    same = NewCloudAccount(access_key_id="story", role=NewCloudAccountRole(arn=role.arn))
+    same = CloudAccountPut(access_key_id="story", role=CloudAccountRolePut(arn=role.arn))
     changed = call(put_cloud_account, name, client=ADMIN, body=same)
     assert changed.version == made.version + 1 and changed.usable, changed
-    changed = call(update_cloud_account, name, client=ADMIN, body=CloudAccountChanges(disabled=True))
+    changed = call(update_cloud_account, name, client=ADMIN, body=CloudAccountUpdate(disabled=True))
     assert changed.version == made.version + 2 and changed.disabled_at and not changed.usable, changed
     assert call(get_cloud_account, name, client=ADMIN).role.has_external_id
     listed = call(list_cloud_accounts, client=ADMIN, limit=100).items
@@ -266,7 +271,7 @@ def keep_cloud_accounts():
 
 def change_and_remove(cache):
     """Update the image cache, wait for the new build, delete it."""
-    changes = ImageCacheChanges(images=["registry.example.com/team/app:2"])
+    changes = ImageCacheUpdate(images=["registry.example.com/team/app:2"])
     updated = call(update_image_cache, cache.id, statuses=(200, 202), body=changes)
     assert updated.generation == cache.generation + 1, updated
     wait_until_ready(cache.id)
@@ -279,7 +284,7 @@ def read_the_audit(cache):
     created = [entry for entry in entries if entry.action == "create_image_cache"]
     assert created, entries
     assert call(get_audit_entry, created[0].id).request_id == created[0].request_id
-    assert created[0].id in call(export_audit_entries, format_="csv", resource=cache.id)
+    assert created[0].id in call(export_audit_entries, format_=AuditExportFormat.CSV, resource=cache.id)
     prove(created[0].id)
 
 
@@ -295,7 +300,7 @@ def prove(entry_id):
 def main(document):
     assert call(get_me).scopes
     endpoint = call(
-        create_webhook_endpoint, statuses=(201,), body=NewWebhookEndpoint(url="http://127.0.0.1:9/", skip_challenge=True)
+        create_webhook_endpoint, statuses=(201,), body=WebhookEndpointCreate(url="http://127.0.0.1:9/", skip_challenge=True)
     )
     assert endpoint.secret.startswith("whsec_")
     cache = follow_a_cache(endpoint)

@@ -32,7 +32,7 @@ async function waitUntilReady(id: string): Promise<ImageCache> {
 }
 
 async function findReadyEvent(id: string): Promise<components["schemas"]["Event"]> {
-  const query = { type: ["image_cache.ready"], image_cache_id: id, timeout: 10 };
+  const query = { type: ["image_cache.ready" as const], image_cache_id: id, timeout: 10 };
   const page = await call("list_events", client.GET("/v1/events", { params: { query } }));
   const event = page.items[0];
   assert(event, `no image_cache.ready of ${id} in the feed`);
@@ -124,7 +124,7 @@ async function turnTheEndpoint(endpoint: components["schemas"]["WebhookEndpoint"
 }
 
 async function sendADeliveryAgain(endpoint: string): Promise<void> {
-  const query = { endpoint_id: endpoint, state: "waiting", event_type: "image_cache.ready" };
+  const query = { endpoint_id: endpoint, state: "waiting" as const, event_type: "image_cache.ready" };
   const waiting = await call("list_deliveries", client.GET("/v1/deliveries", { params: { query } }));
   const delivery = waiting.items[0];
   assert(delivery, "nothing waits");
@@ -146,7 +146,7 @@ async function tryAnAdoption(): Promise<void> {
 }
 
 async function turnAnAccessKey(): Promise<void> {
-  const body = { description: "openapi-typescript", scopes: ["read"] };
+  const body = { description: "openapi-typescript", scopes: ["read" as const] };
   const key = await call("create_access_key", admin.POST("/v1/access-keys", { body }));
   assert(key.access_key_secret, "no secret");
   const listed = await call("list_access_keys", admin.GET("/v1/access-keys", { params: { query: { limit: 100 } } }));
@@ -157,7 +157,7 @@ async function turnAnAccessKey(): Promise<void> {
 }
 
 async function turnCredentials(): Promise<void> {
-  const body = { description: "openapi-typescript", scopes: ["read"] };
+  const body = { description: "openapi-typescript", scopes: ["read" as const] };
   const access = await call("create_access_key", admin.POST("/v1/access-keys", { body }));
   const ofAccess = { path: { access_key_id: access.id } };
   const rotated = await call(
@@ -166,7 +166,7 @@ async function turnCredentials(): Promise<void> {
   );
   assert(rotated.access_key_secret !== access.access_key_secret && rotated.old_secret_until);
   await call("revoke_access_key", admin.DELETE("/v1/access-keys/{access_key_id}", { params: ofAccess }));
-  const named = { name: "story", scopes: ["read"] };
+  const named = { name: "story", scopes: ["read" as const] };
   const key = await call("create_api_key", admin.POST("/v1/api-keys", { body: named }));
   assert(key.key?.startsWith("ecg_"), "no key");
   const params = { path: { api_key_id: key.id } };

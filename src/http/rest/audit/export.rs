@@ -30,13 +30,13 @@ enum ExportFormat {
     Csv,
 }
 
+/// The words of the formats.
+pub(in crate::http) const EXPORT_FORMATS: [&str; 2] = ["ndjson", "csv"];
+
 impl ExportFormat {
     fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "ndjson" => Some(Self::Lines),
-            "csv" => Some(Self::Csv),
-            _ => None,
-        }
+        let forms = [Self::Lines, Self::Csv];
+        EXPORT_FORMATS.iter().position(|known| *known == word).map(|place| forms[place])
     }
 
     fn media_type(self) -> &'static str {
@@ -82,7 +82,7 @@ pub(in crate::http::rest) struct ExportQuery {
 
 impl FromQuery for ExportQuery {
     fn read(pairs: &mut QueryPairs) -> Self {
-        let format = pairs.word("format", ExportFormat::from_word, "ndjson, csv").unwrap_or_default();
+        let format = pairs.word("format", ExportFormat::from_word, &EXPORT_FORMATS.join(", ")).unwrap_or_default();
         Self { format, filters: AuditFilters::read(pairs) }
     }
 }

@@ -15,7 +15,7 @@ pub(in crate::http::rest) const KEEP_OLD_HOURS: i32 = 24;
 /// An API key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewApiKey)]
+#[schema(as = ApiKeyCreate)]
 pub(in crate::http::rest) struct NewApiKeyBody {
     /// The name of the key, for human readers: 1 to 128 characters.
     #[schema(min_length = 1, max_length = 128, example = "ci")]
@@ -70,7 +70,7 @@ pub(in crate::http::rest) struct KeyRotationBody {
 /// The tokens to revoke. Set either `jti` or `subject`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewRevocation)]
+#[schema(as = RevocationCreate)]
 pub(in crate::http::rest) struct NewRevocationBody {
     /// The `jti` of the token to revoke: 1 to 128 characters.
     #[serde(default, deserialize_with = "given")]

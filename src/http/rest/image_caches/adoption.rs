@@ -21,7 +21,7 @@ use crate::http::{DoorState, answer};
 /// Selects the image caches of the cloud to adopt. Set either `eci_cache_id` or `filter`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewAdoption)]
+#[schema(as = AdoptionRequest)]
 pub(in crate::http::rest) struct AdoptionBody {
     /// The region (`RegionId`).
     #[schema(example = "cn-hangzhou")]

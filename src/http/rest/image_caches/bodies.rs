@@ -36,7 +36,7 @@ pub(in crate::http::rest) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de
 /// An access key to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewAccessKey)]
+#[schema(as = AccessKeyCreate)]
 pub(in crate::http::rest) struct NewAccessKeyBody {
     /// A description for human readers, at most 256 characters.
     #[serde(default, deserialize_with = "given")]

@@ -12,7 +12,7 @@ use crate::http::rest::image_caches::bodies::given;
 /// A team to register.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewTeam)]
+#[schema(as = TeamCreate)]
 pub(in crate::http::rest) struct NewTeamBody {
     /// The id of the team, as it appears in tokens: 1 to 63 characters from a-z, 0-9, - and _.
     #[schema(min_length = 1, max_length = 63, example = "web")]
@@ -42,7 +42,7 @@ pub(in crate::http::rest) struct NewTeamBody {
 /// Changes to a team. Fields that are left out are not changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = TeamChanges)]
+#[schema(as = TeamUpdate)]
 pub(in crate::http::rest) struct TeamChangesBody {
     /// The new display name.
     #[serde(default, deserialize_with = "given")]
@@ -66,7 +66,7 @@ pub(in crate::http::rest) struct TeamChangesBody {
 /// replaced.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewRegionProfile)]
+#[schema(as = RegionProfilePut)]
 pub(in crate::http::rest) struct RegionProfileBody {
     /// The ids of the vSwitches, up to 10.
     #[serde(default, deserialize_with = "given")]

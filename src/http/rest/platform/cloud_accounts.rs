@@ -24,7 +24,7 @@ use crate::http::{DoorState, answer};
 /// what they belong to does not change.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewCloudAccount)]
+#[schema(as = CloudAccountPut)]
 pub(in crate::http::rest) struct CloudAccountBody {
     /// The id of the access key (`AccessKeyId`).
     #[schema(min_length = 1, max_length = 128, example = "LTAI5tExample")]
@@ -59,7 +59,7 @@ pub(in crate::http::rest) struct CloudAccountBody {
 /// Changes to a cloud account. Fields that are left out are not changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = CloudAccountChanges)]
+#[schema(as = CloudAccountUpdate)]
 pub(in crate::http::rest) struct CloudAccountChangesBody {
     /// Whether the account is disabled. While it is, nothing is sent with it: no image cache can be created in it,
     /// and operations in progress wait.
@@ -71,7 +71,7 @@ pub(in crate::http::rest) struct CloudAccountChangesBody {
 /// A role that the key of a cloud account assumes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewCloudAccountRole)]
+#[schema(as = CloudAccountRolePut)]
 struct AccountRoleBody {
     /// The ARN of the role: `acs:ram::<account>:role/<name>`.
     #[schema(example = "acs:ram::1234567890123456:role/image-caches")]
@@ -132,7 +132,7 @@ impl From<AccountRoleBody> for NewAccountRole {
 ///
 /// Returns the accounts, sorted by name. The account from the gateway's settings is included, with `managed_by` set
 /// to `settings`.
-#[utoipa::path(get, path = "/v1/cloud-accounts", tag = "teams",
+#[utoipa::path(get, path = "/v1/cloud-accounts", tag = "cloud-accounts",
     responses((status = 200, description = "One page of the list.", body = CloudAccountList)),
 )]
 pub(in crate::http::rest) async fn list_cloud_accounts(
@@ -148,7 +148,7 @@ pub(in crate::http::rest) async fn list_cloud_accounts(
 /// Get a cloud account
 ///
 /// Returns the account without its secret, which no response shows.
-#[utoipa::path(get, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+#[utoipa::path(get, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "cloud-accounts",
     params(("cloud_account_name" = String, Path, description = "The name of the cloud account.")),
     responses((status = 200, description = "The cloud account.", body = CloudAccountView)),
 )]
@@ -168,7 +168,7 @@ pub(in crate::http::rest) async fn get_cloud_account(
 /// their policy allows it. The account from the gateway's settings cannot be changed here. Credentials that belong to
 /// a different cloud account than the one that holds the image caches are refused with 409
 /// (`cloud_account_mismatch`).
-#[utoipa::path(put, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+#[utoipa::path(put, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "cloud-accounts",
     params(("cloud_account_name" = String, Path, description = "The name of the cloud account: 1 to 63 characters from a-z, 0-9 and -, beginning and ending with a letter or digit.")),
     responses((status = 200, description = "The cloud account.", body = CloudAccountView)),
 )]
@@ -191,7 +191,7 @@ pub(in crate::http::rest) async fn put_cloud_account(
 /// While an account is disabled, nothing is sent with it; on other gateways this takes effect within a second.
 /// Everything else about the account is kept and does not have to be sent again. The account from the gateway's
 /// settings cannot be changed here.
-#[utoipa::path(patch, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+#[utoipa::path(patch, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "cloud-accounts",
     params(("cloud_account_name" = String, Path, description = "The name of the cloud account.")),
     responses((status = 200, description = "The updated cloud account.", body = CloudAccountView)),
 )]
@@ -215,7 +215,7 @@ pub(in crate::http::rest) async fn update_cloud_account(
 /// Delete a cloud account
 ///
 /// Refused with 409 while the account contains image caches, or while operations on them have not ended.
-#[utoipa::path(delete, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "teams",
+#[utoipa::path(delete, path = "/v1/cloud-accounts/{cloud_account_name}", tag = "cloud-accounts",
     params(("cloud_account_name" = String, Path, description = "The name of the cloud account.")),
     responses((status = 204, description = "The cloud account was deleted.")),
 )]

@@ -15,7 +15,7 @@ use crate::http::{DoorState, answer};
 /// Get the policy of the caller's team
 ///
 /// Returns what the team may do, and its usage of everything that is limited.
-#[utoipa::path(get, path = "/v1/policy", tag = "policy",
+#[utoipa::path(get, path = "/v1/policy", tag = "policies",
     responses((status = 200, description = "The policy that applies to the team.", body = PolicyView)),
 )]
 pub(in crate::http::rest) async fn get_policy(
@@ -28,7 +28,7 @@ pub(in crate::http::rest) async fn get_policy(
 /// Get a team's policy
 ///
 /// Returns the policy that applies to the team: its own, or else the default policy.
-#[utoipa::path(get, path = "/v1/teams/{team_id}/policy", tag = "teams",
+#[utoipa::path(get, path = "/v1/teams/{team_id}/policy", tag = "policies",
     params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]
@@ -45,7 +45,7 @@ pub(in crate::http::rest) async fn get_team_policy(
 ///
 /// The body is the complete policy. It replaces the previous one and also the default policy, of which nothing
 /// applies to the team any longer. Requests that arrive after this response are subject to it, on every gateway.
-#[utoipa::path(put, path = "/v1/teams/{team_id}/policy", tag = "teams",
+#[utoipa::path(put, path = "/v1/teams/{team_id}/policy", tag = "policies",
     params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]
@@ -64,7 +64,7 @@ pub(in crate::http::rest) async fn put_team_policy(
 /// Delete a team's policy
 ///
 /// The default policy applies to the team from now on.
-#[utoipa::path(delete, path = "/v1/teams/{team_id}/policy", tag = "teams",
+#[utoipa::path(delete, path = "/v1/teams/{team_id}/policy", tag = "policies",
     params(("team_id" = String, Path, description = "The id of the team, as it appears in tokens.")),
     responses((status = 204, description = "The team has no policy of its own.")),
 )]
@@ -83,7 +83,7 @@ pub(in crate::http::rest) async fn delete_team_policy(
 ///
 /// The default policy applies to teams that have no policy of their own. Until one is written, it is empty, which
 /// means closed.
-#[utoipa::path(get, path = "/v1/default-policy", tag = "teams",
+#[utoipa::path(get, path = "/v1/default-policy", tag = "policies",
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]
 pub(in crate::http::rest) async fn get_default_policy(
@@ -97,7 +97,7 @@ pub(in crate::http::rest) async fn get_default_policy(
 /// Replace the default policy
 ///
 /// The body is the complete policy and replaces the previous one.
-#[utoipa::path(put, path = "/v1/default-policy", tag = "teams",
+#[utoipa::path(put, path = "/v1/default-policy", tag = "policies",
     responses((status = 200, description = "The policy.", body = TeamPolicyView)),
 )]
 pub(in crate::http::rest) async fn put_default_policy(

@@ -17,7 +17,7 @@ use crate::http::{DoorState, answer};
 /// List region profiles
 ///
 /// Returns the profiles, sorted by cloud account and region.
-#[utoipa::path(get, path = "/v1/region-profiles", tag = "teams",
+#[utoipa::path(get, path = "/v1/region-profiles", tag = "region-profiles",
     responses((status = 200, description = "One page of the list.", body = RegionProfileList)),
 )]
 pub(in crate::http::rest) async fn list_region_profiles(
@@ -33,7 +33,7 @@ pub(in crate::http::rest) async fn list_region_profiles(
 /// Get a region profile
 ///
 /// Returns the defaults for image caches in one region of one cloud account.
-#[utoipa::path(get, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
+#[utoipa::path(get, path = "/v1/region-profiles/{region_profile_id}", tag = "region-profiles",
     params(("region_profile_id" = String, Path, description = "The cloud account and the region, separated by a colon.")),
     responses((status = 200, description = "The region profile.", body = RegionProfileView)),
 )]
@@ -50,7 +50,7 @@ pub(in crate::http::rest) async fn get_region_profile(
 ///
 /// Creates the profile, or replaces it as a whole. Creates in this region of this cloud account use its values for
 /// fields that they leave out. Every team may use the resources that it names.
-#[utoipa::path(put, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
+#[utoipa::path(put, path = "/v1/region-profiles/{region_profile_id}", tag = "region-profiles",
     params(("region_profile_id" = String, Path, description = "The cloud account and the region, separated by a colon: `default:cn-hangzhou`.")),
     responses((status = 200, description = "The region profile.", body = RegionProfileView)),
 )]
@@ -71,7 +71,7 @@ pub(in crate::http::rest) async fn put_region_profile(
 ///
 /// Creates in this region no longer use its values, and the resources that it named are no longer allowed because of
 /// it.
-#[utoipa::path(delete, path = "/v1/region-profiles/{region_profile_id}", tag = "teams",
+#[utoipa::path(delete, path = "/v1/region-profiles/{region_profile_id}", tag = "region-profiles",
     params(("region_profile_id" = String, Path, description = "The cloud account and the region, separated by a colon.")),
     responses((status = 204, description = "The region profile was deleted.")),
 )]

@@ -16,7 +16,7 @@ use crate::http::rest::image_caches::bodies::{given, given_instant, instant};
 /// A webhook endpoint to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = NewWebhookEndpoint)]
+#[schema(as = WebhookEndpointCreate)]
 pub(in crate::http::rest) struct NewWebhookEndpointBody {
     /// The URL to which events are sent: https, or http if the gateway allows it. At most 2048 characters.
     #[schema(max_length = 2048, example = "https://hooks.example.com/eci")]
@@ -89,7 +89,7 @@ pub(in crate::http::rest) struct NewWebhookEndpointBody {
 /// Changes to a webhook endpoint. Fields that are left out are not changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = WebhookEndpointChanges)]
+#[schema(as = WebhookEndpointUpdate)]
 pub(in crate::http::rest) struct WebhookEndpointChangesBody {
     /// The new URL, which must answer a challenge.
     #[serde(default, deserialize_with = "given")]

@@ -3,15 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use crate::generated::types::{
-    Issuer, IssuerKeys, IssuerRule, IssuerScopeSource, IssuerTeamSource, KeyRotation, NewAccessKey,
-    NewAccessKeyDescription, NewApiKey, NewApiKeyName, NewRevocation, NewRevocationJti, TokenExchange, TokenToExplain,
+    AccessKeyCreate, AccessKeyCreateDescription, AccessKeyScope, ApiKeyCreate, ApiKeyCreateName, Issuer, IssuerKeys,
+    IssuerRule, IssuerScopeSource, IssuerTeamSource, KeyRotation, RevocationCreate, RevocationCreateJti, ScopeName,
+    TokenExchange, TokenToExplain,
 };
-use crate::{StoryResult, Story, client_with, demand};
+use crate::{Story, StoryResult, client_with, demand};
 
 impl Story {
     pub(crate) async fn turn_an_access_key(&mut self) -> StoryResult<()> {
-        let description = NewAccessKeyDescription::try_from("progenitor")?;
-        let new = NewAccessKey::builder().description(description).scopes(["read".to_owned()]);
+        let description = AccessKeyCreateDescription::try_from("progenitor")?;
+        let new = AccessKeyCreate::builder().description(description).scopes([AccessKeyScope::Read]);
         let key = call!(self.create_access_key.body(new) as admin);
         demand(key.access_key_secret.is_some(), "no secret")?;
         let listed = call!(self.list_access_keys.limit(100) as admin).items;
@@ -22,13 +23,14 @@ impl Story {
     }
 
     pub(crate) async fn turn_credentials(&mut self) -> StoryResult<()> {
-        let access = call!(self.create_access_key.body(NewAccessKey::builder().scopes(["read".to_owned()])) as admin);
+        let access =
+            call!(self.create_access_key.body(AccessKeyCreate::builder().scopes([AccessKeyScope::Read])) as admin);
         let hour = KeyRotation::builder().keep_old_hours(1);
         let rotated = call!(self.rotate_access_key.access_key_id(&access.id).body(hour) as admin);
         demand(rotated.access_key_secret != access.access_key_secret, "the secret is the old one")?;
         call!(self.revoke_access_key.access_key_id(&access.id) as admin);
-        let name = NewApiKeyName::try_from("story")?;
-        let new = NewApiKey::builder().name(name).scopes(["read".to_owned()]);
+        let name = ApiKeyCreateName::try_from("story")?;
+        let new = ApiKeyCreate::builder().name(name).scopes([ScopeName::Read]);
         let key = call!(self.create_api_key.body(new) as admin);
         demand(key.key.as_ref().is_some_and(|key| key.starts_with("ecg_")), "no key")?;
         let now = KeyRotation::builder().keep_old_hours(0);
@@ -38,8 +40,8 @@ impl Story {
         let listed = call!(self.list_api_keys.limit(100) as admin).items;
         demand(listed.iter().any(|item| item.id == key.id), "the API key is not in the list")?;
         call!(self.revoke_api_key.api_key_id(&key.id) as admin);
-        let jti = NewRevocationJti::try_from("progenitor")?;
-        let revoked = call!(self.create_revocation.body(NewRevocation::builder().jti(jti)) as admin);
+        let jti = RevocationCreateJti::try_from("progenitor")?;
+        let revoked = call!(self.create_revocation.body(RevocationCreate::builder().jti(jti)) as admin);
         let listed = call!(self.list_revocations.limit(100) as admin).items;
         demand(listed.iter().any(|item| item.id == revoked.id), "the revocation is not in the list")?;
         call!(self.delete_revocation.revocation_id(&revoked.id) as admin);

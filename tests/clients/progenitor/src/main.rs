@@ -16,9 +16,9 @@ mod generated {
 }
 
 use generated::types::{
-    AdoptionFilter, AuditEntry, Event, ImageCache, ImageCacheChanges, ImageCacheStatus, MatchQuestion, NewAdoption,
-    NewImageCache, NewWebhookEndpoint, Problem, Recovery, Replay, SecretRotation, WebhookEndpoint,
-    WebhookEndpointChanges,
+    AdoptionFilter, AdoptionRequest, AuditEntry, Event, EventTypeName, ImageCache, ImageCacheCreate,
+    ImageCacheStatusFilter, ImageCacheUpdate, MatchQuestion, Problem, Recovery, Replay, SecretRotation,
+    WebhookEndpoint, WebhookEndpointCreate, WebhookEndpointUpdate,
 };
 use generated::{Client, Error as CallError};
 
@@ -64,7 +64,7 @@ impl Story {
 
     async fn tell(&mut self) -> StoryResult<()> {
         demand(!call!(self.get_me).scopes.is_empty(), "no scopes")?;
-        let new = NewWebhookEndpoint::builder().url("http://127.0.0.1:9/").skip_challenge(true);
+        let new = WebhookEndpointCreate::builder().url("http://127.0.0.1:9/").skip_challenge(true);
         let endpoint = call!(self.create_webhook_endpoint.body(new));
         demand(endpoint.secret.as_ref().is_some_and(|secret| secret.starts_with("whsec_")), "no secret")?;
         let cache = self.follow_a_cache(&endpoint).await?;
@@ -83,7 +83,7 @@ impl Story {
     }
 
     async fn follow_a_cache(&mut self, endpoint: &WebhookEndpoint) -> StoryResult<ImageCache> {
-        let new = NewImageCache::builder().name("progenitor").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
+        let new = ImageCacheCreate::builder().name("progenitor").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
         // One key per endpoint, and each run makes its own endpoint.
         let cache = call!(self.create_image_cache.idempotency_key(&endpoint.id).body(new));
         let operation = call!(self.get_operation.operation_id(&cache.operation_id));
@@ -99,7 +99,7 @@ impl Story {
         let question = MatchQuestion::builder().region("cn-hangzhou").images([format!("{IMAGE}:1")]);
         let winner = call!(self.match_image_caches.body(question)).winner_id;
         demand(winner.as_ref() == Some(&cache.id), "another image cache wins the match")?;
-        let same = NewImageCache::builder().name("same").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
+        let same = ImageCacheCreate::builder().name("same").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
         let ensured = call!(self.ensure_image_cache.body(same));
         demand(["joined", "reused"].contains(&ensured.outcome.as_str()), "ensure made a second one")?;
         self.read_the_lists(&cache, endpoint).await?;
@@ -117,7 +117,7 @@ impl Story {
     }
 
     async fn read_the_lists(&mut self, cache: &ImageCache, endpoint: &WebhookEndpoint) -> StoryResult<()> {
-        let ready = vec![ImageCacheStatus::Ready];
+        let ready = vec![ImageCacheStatusFilter::Ready];
         let listed = call!(self.list_image_caches.status(ready).name(&cache.name).limit(100));
         demand(listed.items.iter().any(|item| item.id == cache.id), "not in the list")?;
         let record = call!(self.get_provider_record.image_cache_id(&cache.id));
@@ -125,25 +125,25 @@ impl Story {
         let usage = call!(self.list_usage.region("cn-hangzhou"));
         demand(usage.team_ready_image_caches > 0, "nothing is ready")?;
         let transitions = call!(self.list_transitions.image_cache_id(&cache.id)).items;
-        demand(transitions.last().is_some_and(|last| last.to == ImageCacheStatus::Ready), "the last is not to ready")?;
+        demand(transitions.last().is_some_and(|last| last.to.as_str() == "ready"), "the last is not to ready")?;
         let event = self.find_ready_event(&cache.id).await?;
         let deliveries = call!(self.list_deliveries.endpoint_id(&endpoint.id)).items;
         demand(deliveries.iter().any(|delivery| delivery.event_id == event.id), "no delivery of the event")
     }
 
     async fn find_ready_event(&mut self, id: &str) -> StoryResult<Event> {
-        let page = call!(self.list_events.type_(vec!["image_cache.ready".to_owned()]).image_cache_id(id).timeout(10));
+        let page = call!(self.list_events.type_(vec![EventTypeName::ImageCacheReady]).image_cache_id(id).timeout(10));
         let event = page.items.into_iter().next().ok_or("no image_cache.ready in the feed")?;
         let about = event.data.image_cache.as_ref().is_some_and(|cache| cache.id == id);
         demand(about && event.version == 1 && event.data.generation == Some(1), "another event")?;
         let status = event.data.changed.as_ref().and_then(|changed| changed.status.as_ref());
-        demand(status.is_some_and(|status| status.to == ImageCacheStatus::Ready), "nothing that changed")?;
+        demand(status.is_some_and(|status| status.to.as_str() == "ready"), "nothing that changed")?;
         Ok(event)
     }
 
     async fn turn_the_endpoint(&mut self, endpoint: &WebhookEndpoint) -> StoryResult<()> {
         let id = &endpoint.id;
-        let changes = WebhookEndpointChanges::builder().rate_per_second(50);
+        let changes = WebhookEndpointUpdate::builder().rate_per_second(50);
         let changed = call!(self.update_webhook_endpoint.webhook_endpoint_id(id).body(changes));
         demand(changed.rate_per_second == Some(50), "another rate")?;
         let rotation = SecretRotation::builder().keep_old_hours(1);
@@ -174,7 +174,7 @@ impl Story {
     }
 
     async fn try_an_adoption(&mut self) -> StoryResult<()> {
-        let new = NewAdoption::builder().region("cn-hangzhou").filter(AdoptionFilter::default()).dry_run(true);
+        let new = AdoptionRequest::builder().region("cn-hangzhou").filter(AdoptionFilter::default()).dry_run(true);
         let result = call!(self.adopt_image_caches.body(new) as admin);
         let changed = result.adopted.iter().any(|item| item.image_cache_id.is_some());
         demand(result.dry_run && !changed, "a dry run that changed something")?;
@@ -183,7 +183,7 @@ impl Story {
     }
 
     async fn change_and_remove(&mut self, cache: &ImageCache) -> StoryResult<()> {
-        let changes = ImageCacheChanges::builder().images([format!("{IMAGE}:2")]);
+        let changes = ImageCacheUpdate::builder().images([format!("{IMAGE}:2")]);
         let updated = call!(self.update_image_cache.image_cache_id(&cache.id).body(changes));
         demand(updated.generation == cache.generation + 1, "the update is no new generation")?;
         self.wait_until_ready(&cache.id).await?;

@@ -1,15 +1,15 @@
 //! The rooms of the story that are the platform's: teams and policies, cloud accounts.
 
 use crate::generated::types::{
-    CloudAccountChanges, NewCloudAccount, NewCloudAccountRole, NewImageCache, NewRegionProfile, NewTeam, Policy,
-    TeamChanges,
+    CloudAccountPut, CloudAccountRolePut, CloudAccountUpdate, ImageCacheCreate, Policy, RegionProfilePut, TeamCreate,
+    TeamUpdate,
 };
-use crate::{CallError, IMAGE, StoryResult, Story, demand};
+use crate::{CallError, IMAGE, Story, StoryResult, demand};
 
 impl Story {
     pub(crate) async fn keep_policies(&mut self) -> StoryResult<()> {
         let id = format!("team-{}", std::process::id());
-        let new = NewTeam::builder().id(id.as_str()).display_name("Story");
+        let new = TeamCreate::builder().id(id.as_str()).display_name("Story");
         // A second run may meet the first one's team.
         let team = match self.admin.create_team().body(new).send().await {
             Ok(made) => made.into_inner().id,
@@ -17,7 +17,7 @@ impl Story {
             Err(error) => return Err(format!("create_team: {error}").into()),
         };
         self.called.insert("create_team".to_owned());
-        let changes = TeamChanges::builder().disabled(false);
+        let changes = TeamUpdate::builder().disabled(false);
         let changed = call!(self.update_team.team_id(&team).body(changes) as admin);
         demand(!changed.disabled, "disabled")?;
         let again = call!(self.get_team.team_id(&team) as admin);
@@ -38,14 +38,14 @@ impl Story {
         demand(again.source == "default", "not the default policy")?;
         self.fill_in_a_region().await?;
         demand(call!(self.get_policy).used.image_caches.is_some(), "nothing is counted")?;
-        let new = NewImageCache::builder().name("try").region("cn-hangzhou").images([format!("{IMAGE}:try")]);
+        let new = ImageCacheCreate::builder().name("try").region("cn-hangzhou").images([format!("{IMAGE}:try")]);
         let told = call!(self.dry_run_image_cache.body(new));
         demand(told.allowed && told.image_cache.name == "try", "the dry run refuses")
     }
 
     async fn fill_in_a_region(&mut self) -> StoryResult<()> {
         let place = "default:cn-nowhere-1";
-        let profile = NewRegionProfile::builder().vswitch_ids(vec!["vsw-1".to_owned()]);
+        let profile = RegionProfilePut::builder().vswitch_ids(vec!["vsw-1".to_owned()]);
         let put = call!(self.put_region_profile.region_profile_id(place).body(profile) as admin);
         demand(put.region == "cn-nowhere-1", "another region")?;
         let kept = call!(self.get_region_profile.region_profile_id(place) as admin);
@@ -58,16 +58,16 @@ impl Story {
 
     pub(crate) async fn keep_cloud_accounts(&mut self) -> StoryResult<()> {
         let name = format!("story-{}", std::process::id());
-        let role = NewCloudAccountRole::try_from(NewCloudAccountRole::builder().arn("acs:ram::1:role/story"))?;
-        let new = NewCloudAccount::builder().access_key_id("story").access_key_secret("secret".to_owned());
+        let role = CloudAccountRolePut::try_from(CloudAccountRolePut::builder().arn("acs:ram::1:role/story"))?;
+        let new = CloudAccountPut::builder().access_key_id("story").access_key_secret("secret".to_owned());
         let new = new.role(role.clone());
         let made = call!(self.put_cloud_account.cloud_account_name(&name).body(new) as admin);
         demand(made.usable && made.role.is_some(), "another account")?;
         // Its secret stays, for the role is the same.
-        let same = NewCloudAccount::builder().access_key_id("story").role(role);
+        let same = CloudAccountPut::builder().access_key_id("story").role(role);
         let changed = call!(self.put_cloud_account.cloud_account_name(&name).body(same) as admin);
         demand(changed.version == made.version + 1 && changed.usable, "not replaced")?;
-        let disabled = CloudAccountChanges::builder().disabled(true);
+        let disabled = CloudAccountUpdate::builder().disabled(true);
         let changed = call!(self.update_cloud_account.cloud_account_name(&name).body(disabled) as admin);
         demand(changed.version == made.version + 2 && !changed.usable, "not disabled")?;
         demand(call!(self.get_cloud_account.cloud_account_name(&name) as admin).role.is_some(), "no role any more")?;

@@ -31,7 +31,7 @@ macro_rules! create {
         /// An image cache to create.
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
-        #[schema(as = NewImageCache)]
+        #[schema(as = ImageCacheCreate)]
         pub(in crate::http::rest) struct NewImageCacheBody {
             $( #[doc = $must_purpose] #[schema $must_schema] $( #[schema(example = $must_example)] )?
                 $must: $must_json, )*
@@ -78,7 +78,7 @@ macro_rules! update {
         /// Changes to an image cache. Fields that are left out are not changed.
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
-        #[schema(as = ImageCacheChanges)]
+        #[schema(as = ImageCacheUpdate)]
         pub(in crate::http::rest) struct ImageCacheChangesBody {
             $( #[doc = $in_update] #[serde(default, deserialize_with = "given")] #[schema(nullable = false)]
                 #[schema $schema] $field: Option<$json>, )*
@@ -127,7 +127,7 @@ macro_rules! acr_registry {
         /// An ACR Enterprise registry.
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
-        #[schema(as = NewAcrRegistry)]
+        #[schema(as = AcrRegistryInput)]
         struct AcrRegistryJson {
             $( #[doc = $must_purpose] #[schema $must_schema] $( #[schema(example = $must_example)] )?
                 $must: $must_json, )*
