@@ -1,34 +1,34 @@
-//! Every operation of the API and all that is known of it: who may call it, how it stands in line, which headers it
-//! takes. The one table. The checks, the admission, the audit and the OpenAPI document read it; nobody guesses from a
-//! name.
+//! The one table of all API operations and everything that is known about each: who may call it, its priority in the
+//! queue, and which headers it takes. The permission checks, the admission, the audit and the OpenAPI document read it,
+//! so that nothing is derived from names.
 
 use super::Error;
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::limits::queue::Class;
 
-/// Everything that is known of one operation of the API beside its handler.
+/// Everything that is known about one API operation, apart from its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a row of the table: each is a fact of its own")]
 pub struct Access {
-    /// The operation id: the handler's name.
+    /// The operation id, which is also the handler's name.
     pub operation: &'static str,
-    /// The scopes that let somebody in: one of them is enough. None for what any valid credential may see of itself.
+    /// The scopes that allow it; any one is enough. Empty if every valid credential may call it about itself.
     pub scopes: &'static [Scope],
-    /// How it stands in line when there is too much to do.
+    /// Its class in the queue when the gateway is overloaded.
     pub class: Class,
     /// Whether it changes something (its audit entry is then part of the change).
     pub changes: bool,
-    /// Whether it takes `limit` and `cursor`, and answers a page with `next_cursor` and `Link`.
+    /// Whether it takes `limit` and `cursor`, and returns a page with `next_cursor` and `Link`.
     pub paged: bool,
     /// Whether it takes an `Idempotency-Key`.
     pub idempotent: bool,
     /// Whether it takes `If-Match`.
     pub if_match: bool,
-    /// Whether its answer has an `ETag`.
+    /// Whether the answer has an `ETag`.
     pub etag: bool,
     /// Whether it waits for the cloud's answer, for as long as `Prefer: wait` says.
     pub waits: bool,
-    /// Whether what it asks for may not be possible at the moment (409).
+    /// Whether it can fail because of the current state (409).
     pub conflicts: bool,
 }
 
@@ -69,22 +69,22 @@ impl Access {
     }
 }
 
-/// Reads one thing.
+/// An operation that reads one thing.
 const fn read(operation: &'static str, scopes: &'static [Scope]) -> Access {
     Access::new(operation, scopes, Class::Read)
 }
 
-/// Reads many things, a page at a time.
+/// An operation that reads many things, one page at a time.
 const fn list(operation: &'static str, scopes: &'static [Scope]) -> Access {
     Access { paged: true, ..Access::new(operation, scopes, Class::List) }
 }
 
-/// Reads many things at once.
+/// An operation that reads many things at once.
 const fn bulk(operation: &'static str, scopes: &'static [Scope]) -> Access {
     Access::new(operation, scopes, Class::List)
 }
 
-/// Changes something. It may not be possible as things stand.
+/// An operation that changes something, and can conflict with the current state.
 const fn change(operation: &'static str, scopes: &'static [Scope]) -> Access {
     Access { changes: true, conflicts: true, ..Access::new(operation, scopes, Class::Change) }
 }
@@ -94,14 +94,14 @@ const WRITE: &[Scope] = &[Scope::Write];
 const WEBHOOKS: &[Scope] = &[Scope::Webhooks];
 const AUDIT: &[Scope] = &[Scope::Audit, Scope::PlatformAudit];
 const KEYS: &[Scope] = &[Scope::Keys];
-/// What withdraws credentials is the team's for its own, and the platform's for all.
+/// To revoke credentials: a team for its own, the platform for all.
 const CONTAINMENT: &[Scope] = &[Scope::Keys, Scope::PlatformSecurity];
-/// A team sees its own, the platform all.
+/// A team sees its own operations, the platform sees all.
 const OPERATIONS: &[Scope] = &[Scope::Read, Scope::PlatformRead];
 const PLATFORM: &[Scope] = &[Scope::PlatformRead];
 const SECURITY: &[Scope] = &[Scope::PlatformSecurity];
 const ACCOUNTS: &[Scope] = &[Scope::PlatformAccounts];
-/// What changes what holds for every team.
+/// To change what applies to every team.
 pub(super) const POLICY: &[Scope] = &[Scope::PlatformPolicy];
 
 /// Every operation that needs a credential.
@@ -116,11 +116,11 @@ pub const TABLE: &[Access] = &[
     read("wait_for_image_cache", READ),
     list("list_transitions", READ),
     bulk("match_image_caches", READ),
-    // The cloud account is shared by the teams: only the platform says whose a cache is.
+    // The teams share the cloud account, so only the platform decides who owns a cache.
     change("adopt_image_caches", POLICY),
     list("list_found_image_caches", PLATFORM),
     read("get_provider_record", READ),
-    // One answer of the cloud's, whole.
+    // Returns the cloud's answer in one piece.
     read("list_usage", READ).conflicts(),
     read("get_operation", OPERATIONS),
     list("list_operations", OPERATIONS),
@@ -164,7 +164,7 @@ pub const TABLE: &[Access] = &[
     list("list_revocations", CONTAINMENT),
     change("delete_revocation", CONTAINMENT),
     read("get_policy", READ),
-    // The platform's: what they say holds for every team.
+    // The platform's operations, which affect all teams.
     change("create_team", POLICY).etag(),
     list("list_teams", PLATFORM),
     read("get_team", PLATFORM).etag(),
@@ -189,25 +189,25 @@ pub const TABLE: &[Access] = &[
     change("delete_issuer", SECURITY).if_match(),
     read("explain_token", SECURITY),
     read("get_me", &[]),
-    // Beside the API; on a listener of the operator's it is open.
+    // Not part of the API proper; the operator's own listener serves it without a credential.
     read("metrics", PLATFORM),
 ];
 
-/// The exchange of a token needs none: what is exchanged is itself the credential.
+/// Exchanging a token needs no credential: the exchanged token is itself the credential.
 pub const TOKEN_EXCHANGE: &str = "exchange_token";
 
-/// The name of an operation of the API, whether or not it needs a credential.
+/// The static name of an API operation, whether or not it needs a credential.
 pub fn known(operation: &str) -> Option<&'static str> {
     let named = of(operation).map(|access| access.operation);
     named.or_else(|| (operation == TOKEN_EXCHANGE).then_some(TOKEN_EXCHANGE))
 }
 
-/// The row of an operation.
+/// The row of an operation in the table.
 pub fn of(operation: &str) -> Option<&'static Access> {
     TABLE.iter().find(|access| access.operation == operation)
 }
 
-/// Refuses a caller that has none of the scopes of `operation`. An operation that is not in the table is refused.
+/// Refuses a caller that has none of the operation's scopes. An operation that is not in the table is always refused.
 pub fn check(caller: &Caller, operation: &'static str) -> Result<(), Error> {
     match of(operation) {
         Some(Access { scopes: [], .. }) => Ok(()),
@@ -218,7 +218,7 @@ pub fn check(caller: &Caller, operation: &'static str) -> Result<(), Error> {
     }
 }
 
-/// Whether it is the platform that acts here: then it does not matter that the caller's own team is disabled.
+/// Whether the platform is acting, in which case it does not matter that the caller's own team is disabled.
 pub fn is_platforms(caller: &Caller, operation: &str) -> bool {
     let scopes = of(operation).map_or(&[][..], |access| access.scopes);
     let scopes = if scopes.is_empty() { &Scope::PLATFORM } else { scopes };

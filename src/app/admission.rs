@@ -1,11 +1,13 @@
-//! Who may begin: rates and counts of teams, the lines before the work, and what is noted of those turned away.
+//! Decides which requests may start: rates and concurrency per team, the queues in front of the work, and counts of
+//! refused requests.
 //!
-//! What must stay true: nobody is worked for without a place ([`Permit`]), and a place is given back however its
+//! What must stay true: no request is worked on without a permit ([`Permit`]), and the permit is released however the
 //! request ends; a request that waits for something outside (the cloud, a receiver, the next event, its own body) holds
-//! none meanwhile; no memory grows with what clients think of. `domain::limits` decides, this is its hands.
+//! none while it waits; memory is bounded whatever clients send. `domain::limits` makes the decisions; this module
+//! keeps the counts, which are per process and start empty.
 //!
-//! Who calls it: the doors, before they read anything that costs; and whatever waits, by [`without_permit`]. What it
-//! does not do: health and metrics, which are always answered.
+//! Each API calls it before it reads anything expensive, and whatever waits calls [`without_permit`]. It is not used
+//! for health and metrics, which are always answered.
 
 use crate::app::base::Base;
 use std::collections::HashMap;
@@ -34,34 +36,34 @@ pub use permit::Permit;
 use trials::Trials;
 pub(super) use trials::{TOO_MANY_TESTS, UnderWay};
 
-/// Teams with an account of their own at once.
+/// The most teams that are tracked separately at once.
 const TEAMS: usize = 16_384;
-/// Addresses with an account of their own at once.
+/// The most addresses that are tracked separately at once.
 const ADDRESSES: usize = 16_384;
 
 tokio::task_local! {
     static PLACE: Arc<Permit>;
 }
 
-/// Does `work` in `place`: what waits in it gives the place back.
+/// Runs `work` with the permit `place`, which is released when `work` waits.
 pub async fn in_place<T>(place: Arc<Permit>, work: impl Future<Output = T>) -> T {
     PLACE.scope(place, work).await
 }
 
-/// Waits for `work` that is done elsewhere. The request's place is given back as soon as there is something to wait
-/// for; what little comes afterwards needs none ([`reacquire_permit`] where it is much). Outside any request it only
+/// Waits for `work` that happens elsewhere. The request's permit is released as soon as there is something to wait for.
+/// The little work afterwards needs no permit; if there is much, call [`reacquire_permit`]. Outside a request this only
 /// waits.
 pub async fn without_permit<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     if let Poll::Ready(done) = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
         return done;
     }
-    // There may be no request.
+    // There may be no current request.
     let _ = PLACE.try_with(|place| place.release());
     work.await
 }
 
-/// Stands in line again where the place was given back.
+/// Queues again if the permit was released.
 pub async fn reacquire_permit() -> Result<(), Error> {
     match PLACE.try_with(Arc::clone) {
         Ok(place) => place.reacquire().await,
@@ -69,13 +71,13 @@ pub async fn reacquire_permit() -> Result<(), Error> {
     }
 }
 
-/// Counts this request among those that wait, for as long as what is returned lives.
+/// Counts this request as waiting for as long as the returned value lives.
 pub fn wait_long() -> Result<Option<Arc<Permit>>, Error> {
     let place = PLACE.try_with(Arc::clone).ok();
     place.map(|place| place.wait_long().map(|()| place)).transpose()
 }
 
-/// Everything that is counted, of one gateway.
+/// All counts of one gateway process.
 #[derive(Debug)]
 pub(super) struct AdmissionCounts {
     born: Instant,
@@ -92,11 +94,11 @@ pub(super) struct AdmissionCounts {
 #[derive(Debug, Default)]
 struct WaitingLines {
     queue: Queue<Party>,
-    /// Who stands there, to be told that it is their turn. Dropped unsaid: they are turned away.
+    /// The queued requests and how to tell each that it is its turn. One that is dropped without being told is refused.
     standing: HashMap<u64, (Class, oneshot::Sender<RunningSlot>)>,
 }
 
-/// A place among those that are worked for; given back when dropped.
+/// A slot for a running request; released when dropped.
 #[derive(Debug)]
 struct RunningSlot(Arc<AdmissionCounts>, Class);
 
@@ -107,12 +109,12 @@ impl Drop for RunningSlot {
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it is held.
+    // Nothing panics while the lock is held.
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl AdmissionCounts {
-    /// With nobody in it.
+    /// Counts with no requests in them.
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             born: Instant::now(),
@@ -131,7 +133,7 @@ impl AdmissionCounts {
         self.born.elapsed()
     }
 
-    /// A place of that class has become free: whose turn is it?
+    /// A slot of this class has become free: gives it to the next in the queue.
     fn pass_on(self: &Arc<Self>, ended: Class) {
         let (called, _turned_away) = {
             let mut lines = lock(&self.lines);
@@ -146,12 +148,12 @@ impl AdmissionCounts {
             (called, away)
         };
         for (class, next) in called {
-            // Who has just left drops it, and so passes it on.
+            // A request that has just left drops the slot, which passes it on.
             drop(next.send(RunningSlot(Arc::clone(self), class)));
         }
     }
 
-    /// A place, as soon as it has its turn. None: it is turned away.
+    /// Waits for a slot. `None` if the request is refused.
     async fn enter(self: &Arc<Self>, asking: QueueRequest<'_, Party>) -> Option<RunningSlot> {
         let (id, mut turn) = match self.arrive(&asking)? {
             Ok(slot) => return Some(slot),
@@ -164,7 +166,7 @@ impl AdmissionCounts {
         metrics::histogram!("ecg_queue_seconds", "class" => class.as_str()).record(began.elapsed());
         match ended {
             Ok(told) => told.ok(),
-            // Its turn may have come in this very moment.
+            // Its turn may have come at this very moment.
             Err(_late) => {
                 drop(leaving);
                 turn.try_recv().ok()
@@ -172,13 +174,13 @@ impl AdmissionCounts {
         }
     }
 
-    /// When one gives up that would wait until `deadline`, or as long as anybody.
+    /// When a request gives up: at `deadline`, or after the longest wait that is allowed.
     fn until(&self, deadline: Option<Instant>) -> Duration {
         let max_wait = || self.elapsed() + self.room.max_wait;
         deadline.map_or_else(max_wait, |deadline| deadline.saturating_duration_since(self.born))
     }
 
-    /// A place, or one in line with its number. None: it is turned away at once.
+    /// A slot, or a position in the queue with its number. `None` if the request is refused at once.
     fn arrive(
         self: &Arc<Self>,
         asking: &QueueRequest<'_, Party>,
@@ -207,7 +209,7 @@ impl WaitingLines {
     }
 }
 
-/// Leaves the line when dropped, if it still stands there.
+/// Leaves the queue when dropped, if the request is still queued.
 struct LineGuard<'a> {
     admission: &'a AdmissionCounts,
     class: Class,
@@ -224,7 +226,7 @@ impl Drop for LineGuard<'_> {
     }
 }
 
-/// Who may begin; cheap to clone.
+/// Decides which requests may start; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Admission {
     base: Base,
@@ -238,18 +240,19 @@ impl Admission {
 }
 
 impl Admission {
-    /// The place of a request that has just come; it holds nothing yet. `deadline` is when its caller gives up, where
-    /// that is known: then what it reads waits until then rather than be refused.
+    /// The permit of a request that has just arrived; it holds no slot yet. `deadline` is when the caller gives up, if
+    /// known: a read then waits until that time rather than being refused earlier.
     pub fn place(&self, deadline: Option<Instant>, address: Option<IpAddr>) -> Arc<Permit> {
         Arc::new(Permit::new(self.clone(), deadline, address))
     }
 
-    /// What `team` may do at this gateway.
+    /// The limits of `team` at this gateway.
     pub(super) fn limits_of(&self, _team: &TeamId) -> TeamLimits {
         self.base.settings().limits.team
     }
 
-    /// Counts a request that was refused before anybody knew whose it is. Refused where its address had too many.
+    /// Counts a request that was refused before its caller was known. Returns an error if its address had too many of
+    /// them.
     pub fn count_unauthenticated(&self, address: Option<IpAddr>) -> Result<(), Error> {
         let Some(address) = address.map(address_block) else { return Ok(()) };
         let (rate, now) = (self.base.settings().limits.unauthenticated, self.base.now());
@@ -261,12 +264,12 @@ impl Admission {
         Err(Error::TooMany { code: "too_many_refused", detail, retry_after_seconds })
     }
 
-    /// How many requests found no place, since the start.
+    /// How many requests got no slot, since the start.
     pub fn turned_away(&self) -> u64 {
         self.counts.turned_away.load(Ordering::Relaxed)
     }
 
-    /// How many requests are worked for, and how many stand in line.
+    /// How many requests are running, and how many are queued.
     pub fn busy(&self) -> (usize, usize) {
         let lines = lock(&self.counts.lines);
         (lines.queue.running(), lines.queue.waiting())

@@ -1,5 +1,4 @@
-//! The audit as a room of its own: the entry of a request that changed nothing, what all entries keep of what was asked
-//! and of the token that asked, and exports.
+//! The audit log: entries for requests that changed nothing, checks of who wrote an entry, exports, proofs and sealing.
 
 use crate::app::audit::sealer::SealingWatch;
 use crate::app::base::Base;
@@ -27,10 +26,10 @@ mod seal_error;
 pub(super) mod sealer;
 pub mod verification;
 
-/// Entries in one part of an export.
+/// The number of entries in one part of an export.
 const PART: i64 = 500;
 
-/// An export of a team's entries: what it lets through, and where it ends.
+/// An export of audit entries: its scope, its filter, and the last entry that it covers.
 #[derive(Debug, Clone)]
 pub struct AuditExport {
     reach: AuditReach,
@@ -38,10 +37,10 @@ pub struct AuditExport {
     through: i64,
 }
 
-/// Which entries were told in the log.
+/// Limits how often unverified entries are logged.
 static SAID: LogLimit = LogLimit::new();
 
-/// Counts and tells the entries that no gateway of this log wrote.
+/// Counts and logs the entries that no gateway of this log wrote.
 fn note_foreign(judged: &[JudgedEntry]) {
     let foreign: Vec<String> =
         judged.iter().filter(|one| !one.verified).map(|one| one.found.entry.id.to_string()).collect();
@@ -56,13 +55,13 @@ fn note_foreign(judged: &[JudgedEntry]) {
     }
 }
 
-/// The audit, read and proved; cheap to clone.
+/// The audit log; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Audit {
     base: Base,
-    /// Signs, stamps and recognizes.
+    /// The keys that sign, stamp and verify.
     pub(super) keys: Arc<AuditKeys>,
-    /// What came of the last sealing of this process.
+    /// The result of this process's last sealing.
     watch: Arc<SealingWatch>,
 }
 
@@ -73,7 +72,7 @@ impl Audit {
 }
 
 impl Audit {
-    /// Writes the entry; returns when it is durable. The door answers only then.
+    /// Writes the entry and returns once it is durable. The answer is sent only after that.
     pub async fn audit_request(&self, actor: &Actor, call: &Call, ending: RequestEnd) -> Result<(), Error> {
         let mut entry = actor.entry(self.base.audit_id(), self.base.now(), &ending.action, ending.outcome);
         entry.resource = ending.resource;
@@ -87,7 +86,7 @@ impl Audit {
         Ok(())
     }
 
-    /// Begins an export of the team's entries: it ends with the newest of now.
+    /// Starts an export of the team's entries, up to the newest one at this moment.
     pub async fn export_audit_entries(&self, caller: &Caller, filter: AuditFilter) -> Result<AuditExport, Error> {
         access::check(caller, "export_audit_entries")?;
         let reach = audit_reach(caller, &filter)?;
@@ -95,7 +94,8 @@ impl Audit {
         Ok(AuditExport { reach, filter, through })
     }
 
-    /// The entries after number `after`, oldest first, and after which number the next part begins, if there is one.
+    /// The entries after number `after`, oldest first, and the number after which the next part starts, if there is
+    /// one.
     pub async fn audit_part(
         &self,
         caller: &Caller,
@@ -110,7 +110,7 @@ impl Audit {
         Ok((self.judged(found).await?.into_iter().map(Into::into).collect(), next))
     }
 
-    /// The same entries, each with whether a gateway of this log wrote it. Those that none wrote are counted and told.
+    /// Adds to each entry whether a gateway of this log wrote it. Counts and logs those that no gateway wrote.
     pub(super) async fn judged(&self, found: Vec<NumberedEntry>) -> Result<Vec<JudgedEntry>, Error> {
         let audit = &self.keys;
         let stamped = |record: &AuditRecord| {
@@ -126,8 +126,8 @@ impl Audit {
         Ok(judged)
     }
 
-    /// Of those without a good stamp (from before there were any, or of a key that is no longer known), the ones that a
-    /// good checkpoint covers as they are.
+    /// Verifies entries without a valid stamp (from before stamps existed, or of a key that is no longer configured):
+    /// they count as verified if a valid checkpoint covers them unchanged.
     async fn look_for_leaves(&self, judged: &mut [JudgedEntry]) -> Result<(), Error> {
         let open: Vec<AuditId> = judged.iter().filter(|one| !one.verified).map(|one| one.found.entry.id).collect();
         let leaves = self.base.store().audit_leaves_of(&open).await?;
@@ -140,7 +140,7 @@ impl Audit {
     }
 }
 
-/// Whose entries are listed: the caller's own team's, or those that the platform asks for.
+/// Whose entries to list: those of the caller's own team, or those that the platform asks for.
 pub(super) fn audit_reach(caller: &Caller, filter: &AuditFilter) -> Result<AuditReach, Error> {
     let own = AuditReach::Team(caller.team.clone());
     let asked = filter.team.clone().unwrap_or_else(|| own.clone());
@@ -148,7 +148,7 @@ pub(super) fn audit_reach(caller: &Caller, filter: &AuditFilter) -> Result<Audit
     if other { Err(Error::Forbidden(&[Scope::PlatformAudit])) } else { Ok(asked) }
 }
 
-/// Whose entries the caller may see by id.
+/// Whose entries the caller may read by id.
 pub(super) fn any_audit(caller: &Caller) -> AuditReach {
     if caller.may(Scope::PlatformAudit) { AuditReach::All } else { AuditReach::Team(caller.team.clone()) }
 }

@@ -1,6 +1,6 @@
-//! What every room of `app` works with: the database, the time, randomness, settings, and the tasks of this process.
+//! What every service of `app` uses: the database, the time, random numbers, settings, and the tasks of this process.
 //!
-//! What must stay true: it knows no subject. Whatever only one room needs is that room's own.
+//! What must stay true: nothing here belongs to one subject. What only one service needs belongs to that service.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ mod signals;
 pub mod supervision;
 mod time;
 
-/// What every room works with; cheap to clone.
+/// What every service uses; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Base(Arc<BaseInner>);
 
@@ -48,11 +48,11 @@ struct BaseInner {
     outlet: Arc<Outlet>,
     dispatcher: Dispatcher,
     ahead: Ahead,
-    /// Whether it serves and works.
+    /// Whether this gateway serves requests and works.
     begun: watch::Sender<bool>,
 }
 
-/// What a base is made of.
+/// The parts that a base is built from.
 pub(super) struct BaseParts {
     pub(super) store: Store,
     pub(super) sealer: Sealer,
@@ -60,9 +60,9 @@ pub(super) struct BaseParts {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
     pub(super) settings: GatewaySettings,
-    /// Who is woken by events.
+    /// The hub that wakes those who wait for events.
     pub(super) hub: Arc<EventHub>,
-    /// Where deliveries come out that a commit hands over.
+    /// Receives the deliveries that a commit dispatches.
     pub(super) outlet: Arc<Outlet>,
 }
 
@@ -87,12 +87,12 @@ impl Base {
         }))
     }
 
-    /// The time.
+    /// The source of the time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.0.clock
     }
 
-    /// How long the machine has been up: what leases and ages in memory go by.
+    /// How long the machine has been up; used for leases and for ages in memory.
     pub(super) fn uptime(&self) -> Uptime {
         self.clock().uptime()
     }
@@ -101,18 +101,18 @@ impl Base {
         self.0.clock.now()
     }
 
-    /// Who can be woken.
+    /// The signals that wake workers and waiting requests.
     pub fn signals(&self) -> &Signals {
         &self.0.signals
     }
 
-    /// A fresh request id.
+    /// A new request id.
     pub fn new_request_id(&self) -> String {
         format!("req_{}", self.uuid().simple())
     }
 
-    /// Answers every waiting request with what is known now: this process is about to stop, and another one
-    /// will take the next request.
+    /// Answers every waiting request with what is known now. Called when this process is about to stop, so that another
+    /// one takes the next request.
     pub fn stop_waiting(&self) {
         self.0.leaving.cancel();
     }
@@ -122,23 +122,23 @@ impl Base {
         self.0.leaving.is_cancelled()
     }
 
-    /// Fires once this process is about to stop.
+    /// Cancelled once this process is about to stop.
     pub(super) fn leaving(&self) -> &CancellationToken {
         &self.0.leaving
     }
 
-    /// Ends when every call that was begun has ended: for a clean shutdown.
+    /// Waits until every call in progress has ended, for a clean shutdown.
     pub async fn drain(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
 
-    /// Work that goes on when its caller has left.
+    /// Runs work that continues after its caller has disconnected.
     pub(super) fn tasks(&self) -> &TaskTracker {
         &self.0.tasks
     }
 
-    /// Whether it serves and works.
+    /// Whether this gateway serves requests and works.
     pub(super) fn beginning(&self) -> &watch::Sender<bool> {
         &self.0.begun
     }
@@ -148,7 +148,7 @@ impl Base {
         &self.0.outlet
     }
 
-    /// Whether, and for whom, this process's deliverer takes what is handed over.
+    /// Whether this process's deliverer accepts dispatched deliveries, and for which endpoints.
     pub(super) fn dispatcher(&self) -> &Dispatcher {
         &self.0.dispatcher
     }
@@ -161,12 +161,12 @@ impl Base {
         &self.0.settings
     }
 
-    /// Encrypts what is secret.
+    /// Encrypts secrets.
     pub(super) fn sealer(&self) -> &Sealer {
         &self.0.sealer
     }
 
-    /// Makes keyed hashes.
+    /// Computes keyed hashes.
     pub(super) fn fingerprint(&self) -> &Fingerprint {
         &self.0.fingerprint
     }
@@ -183,12 +183,12 @@ impl Base {
         AuditId::new(self.now(), self.entropy())
     }
 
-    /// How the tasks of this process fare.
+    /// Which tasks of this process are failing.
     pub(super) fn supervision(&self) -> &Supervision {
         &self.0.supervision
     }
 
-    /// Whether rows may have times that lie ahead.
+    /// How far this process has checked rows for times in the future.
     pub(super) fn ahead(&self) -> &Ahead {
         &self.0.ahead
     }

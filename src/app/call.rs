@@ -1,4 +1,4 @@
-//! What every call of a door carries beside its own input.
+//! What every call carries besides its own input.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::{Origin, Provenance, Recognized};
 
-/// One request: where it came from, when, and whether its audit entry is written already.
+/// One request: where it came from, when, and whether its audit entry is already written.
 #[derive(Clone)]
 pub struct Call {
-    /// Where it came from.
+    /// The API, request id and address.
     pub origin: Origin,
     /// When it arrived, by the gateway's clock.
     pub arrived_at: Instant,
@@ -25,19 +25,20 @@ pub struct Call {
 }
 
 impl Call {
-    /// A request that arrived just now.
+    /// A request that has just arrived.
     pub fn new(origin: Origin, arrived_at: Instant) -> Self {
         let (audited, asked, noted, provenance) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
         let (recognized, left) = (Arc::default(), CancellationToken::new());
         Self { origin, arrived_at, audited, asked, provenance, noted, recognized, left }
     }
 
-    /// Notes parameters, as they were sent; what of them the audit keeps is decided when an entry is written.
+    /// Adds parameters as they were sent. What the audit keeps of them is decided when an entry is written.
     pub fn asks(&self, parameters: impl IntoIterator<Item = (String, String)>) {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).extend(parameters);
     }
 
-    /// Notes what the gateway itself found out: it stands in the audit entry as it is, before a parameter of that name.
+    /// Adds what the gateway itself found out. It goes into the audit entry unchanged, and takes precedence over a
+    /// parameter of the same name.
     pub fn notes(&self, found: impl IntoIterator<Item = (String, String)>) {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
     }
@@ -47,44 +48,45 @@ impl Call {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The parameters that were noted.
+    /// The parameters that were added.
     pub(super) fn parameters(&self) -> Vec<(String, String)> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes by what the caller's token was accepted, for the audit.
+    /// Records why the caller's token was accepted, for the audit.
     pub fn comes_by(&self, provenance: &Provenance) {
-        // There is one caller of one call.
+        // A call has one caller.
         let _first = self.provenance.set(provenance.clone());
     }
 
-    /// By what the caller's token was accepted.
+    /// Why the caller's token was accepted.
     pub(super) fn provenance(&self) -> Option<&Provenance> {
         self.provenance.get()
     }
 
-    /// Notes whose the credential is, once that is beyond doubt: who is refused then is named in the audit.
+    /// Records the owner of the credential once that is certain, so that the audit names the owner even if the request
+    /// is refused.
     pub(super) fn recognize(&self, whose: Recognized) {
-        // It does not become somebody else's.
+        // The first owner stays.
         let _earlier = self.recognized.set(whose);
     }
 
-    /// Whose the credential is, if it was recognized.
+    /// The owner of the credential, if it was recognized.
     pub fn recognized(&self) -> Option<&Recognized> {
         self.recognized.get()
     }
 
-    /// Notes that the entry was written together with the change that it records.
+    /// Records that the entry was written together with the change that it describes.
     pub fn set_audited(&self) {
         self.audited.store(true, Ordering::Release);
     }
 
-    /// Fires once nobody waits for the answer any more: a change goes on all the same, a wait ends.
+    /// Cancelled once nobody waits for the answer any more: a change continues anyway, a wait ends.
     pub fn left(&self) -> &CancellationToken {
         &self.left
     }
 
-    /// Whether the entry is written: if not, the door's wrapper writes it before the answer leaves.
+    /// Whether the entry is written. If not, the API's wrapper writes it before the answer is sent.
     pub fn is_audited(&self) -> bool {
         self.audited.load(Ordering::Acquire)
     }
@@ -92,7 +94,7 @@ impl Call {
 
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // What was asked may hold secrets.
+        // The parameters may contain secrets.
         f.debug_struct("Call")
             .field("origin", &self.origin)
             .field("arrived_at", &self.arrived_at)

@@ -1,7 +1,7 @@
-//! Cloud accounts, as the platform's administrators keep them.
+//! Cloud accounts, as the platform's administrators manage them.
 //!
-//! What must stay true: secrets are sealed before they are stored, and never told again; the account of the settings is
-//! shown and not changed; an account that image caches are in is not removed.
+//! What must stay true: secrets are encrypted before they are stored, and never returned; the account from the settings
+//! can be read but not changed; an account that holds image caches is not deleted.
 
 use crate::app::base::Base;
 use crate::app::cloud_accounts::budget::CallBuckets;
@@ -39,19 +39,19 @@ mod suspension;
 
 const PUT: &str = "put_cloud_account";
 const DELETE: &str = "delete_cloud_account";
-/// How a session is called where nothing is said.
+/// The session name if none is given.
 const SESSION: &str = "eci-cache-gateway";
-/// How long a session lasts where nothing is said.
+/// The session duration in seconds if none is given.
 const SECONDS: i32 = 3_600;
-/// The longest secret.
+/// The most characters of a secret.
 const LONGEST: usize = 1_224;
 
-/// Cloud accounts: kept, reached, and drawn from within their budgets; cheap to clone.
+/// Cloud accounts, their clients and their call budgets; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CloudAccounts {
     base: Base,
     platform_events: PlatformEvents,
-    /// The client of the account of the settings.
+    /// The client of the account from the settings.
     client: Client,
     accounts: Arc<Mutex<Accounts>>,
     /// The calls that this process has drawn for changes, by account.
@@ -69,21 +69,21 @@ impl CloudAccounts {
         }
     }
 
-    /// What is known of the cloud accounts that were added.
+    /// What is known of the added accounts.
     fn accounts(&self) -> MutexGuard<'_, Accounts> {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl CloudAccounts {
-    /// All accounts by name, that of the settings among them.
+    /// All accounts by name, including the one from the settings.
     pub async fn list_cloud_accounts(&self, caller: &Caller, page: &Page) -> Result<Slice<CloudAccountView>, Error> {
         access::check(caller, "list_cloud_accounts")?;
         let list = CursorList::new(&self.base, caller, "cloud_accounts", &());
         let after = list.place(page)?;
         let mut all: BTreeMap<String, CloudAccountView> =
             self.base.store().cloud_accounts().await?.iter().map(|sealed| named(self.account_view(sealed))).collect();
-        // It stands before one of its name.
+        // The account from the settings comes before a stored one of the same name.
         all.extend([named(self.own_account())]);
         for (name, mismatch) in self.mismatches().await? {
             all.entry(name).and_modify(|view| view.is_foreign(&mismatch));
@@ -109,8 +109,8 @@ impl CloudAccounts {
         Ok(view)
     }
 
-    /// Writes an account, whole. A secret that is left out stays, as long as what it belongs to stays. What is sent
-    /// from now on is sent with it; by other gateways within a second.
+    /// Writes a whole account. An omitted secret is kept, as long as the access key that it belongs to stays. Applies
+    /// to everything sent from now on; at other gateways, within a second.
     pub async fn put_cloud_account(
         &self,
         caller: &Caller,
@@ -140,7 +140,7 @@ impl CloudAccounts {
         Ok(self.account_view(&SealedAccount { account, ..sealed }))
     }
 
-    /// Removes an account that nothing is in.
+    /// Deletes an account that holds no image caches.
     pub async fn delete_cloud_account(&self, caller: &Caller, call: &Call, name: &AccountName) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         self.check_ours(name)?;
@@ -161,7 +161,7 @@ impl CloudAccounts {
         Ok(())
     }
 
-    /// What waited for an account may go on.
+    /// Wakes what was waiting for an account.
     pub(super) fn accounts_changed(&self) {
         self.forget_accounts();
         self.base.signals().operations.notify_one();
@@ -179,7 +179,7 @@ impl CloudAccounts {
         Err(Error::Conflict { code: "cloud_account_of_settings", detail })
     }
 
-    /// The account as it is to be stored, or everything that is wrong with it.
+    /// The account as it will be stored, or everything that is wrong with it.
     fn sealed(
         &self,
         name: &AccountName,
@@ -238,7 +238,8 @@ impl CloudAccounts {
         findings.into_result().err().unwrap_or_default()
     }
 
-    /// What is given; what there is, while the role stays and nothing is said; none where nothing is meant.
+    /// The external id to store: the given one; the stored one if none is given and the role is the same; none if the
+    /// given one is empty.
     fn external_id(
         &self,
         account: &CloudAccount,
@@ -274,7 +275,7 @@ impl CloudAccounts {
     }
 }
 
-/// Whether they sign with the same credentials.
+/// Whether both sign with the same credentials.
 pub(super) fn is_same_key(one: &SealedAccount, other: &SealedAccount) -> bool {
     let (account, before) = (&one.account, &other.account);
     account.access_key_id == before.access_key_id && one.secret == other.secret && account.role == before.role
@@ -292,7 +293,7 @@ fn role(new: &NewAccountRole) -> AccountRole {
     }
 }
 
-/// A secret goes into headers and signatures as it is; it is never repeated.
+/// Checks a secret, which goes into headers and signatures as it is. The error never repeats it.
 fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretString>) {
     let good = secret.is_none_or(|secret| {
         let text = secret.expose_secret();
@@ -301,8 +302,8 @@ fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretStrin
     findings.require(good, field, "invalid", "must be 1 to 1224 printable ASCII characters without spaces");
 }
 
-/// What says where calls go and who answers for them changes only by whoever has the secret: else whoever may write
-/// accounts could have another's secret used, and registry logins sent, elsewhere.
+/// Refuses changes to where calls go, or to who answers for them, unless the secret is given. Otherwise anybody who may
+/// write accounts could have another's secret used, and registry logins sent, somewhere else.
 fn moved_without_secret(account: &CloudAccount, before: &SealedAccount, external: bool) -> Vec<FieldError> {
     let detail = "can be changed only together with access_key_secret: send the secret, too, or leave this unchanged";
     let mut findings = Findings::default();

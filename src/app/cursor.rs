@@ -1,9 +1,9 @@
-//! Opaque cursors: encrypted, and bound to the team, the list and its filters. A cursor of another list is
-//! refused rather than misread.
+//! Opaque cursors: encrypted, and bound to the team, the list and its filters. A cursor of another list is refused
+//! rather than misread.
 //!
-//! Versions before this one signed the place and left it in clear; those cursors are read for ever, so that nobody
-//! loses their place. Such a version cannot read what is encrypted: as long as one runs beside, `clear_cursors` has
-//! this one write as it does.
+//! Earlier versions signed the position and left it in clear text; those cursors can still be read, so that nobody
+//! loses their position. Such a version cannot read encrypted cursors: while one is running alongside, `clear_cursors`
+//! makes this version write cursors in the old form.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -15,32 +15,32 @@ use crate::domain::field::FieldError;
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::Caller;
 
-/// What an encrypted cursor begins with; no letter of base64.
+/// The prefix of an encrypted cursor; the dot is not a base64 character.
 const SEALED: &str = "c.";
 
-/// A list and what narrows it.
+/// A list and its filters.
 pub(super) struct CursorList<'a> {
     base: &'a Base,
     label: String,
 }
 
 impl<'a> CursorList<'a> {
-    /// The list `name` of the caller's team, narrowed by `filter`.
+    /// The list `name` of the caller's team, filtered by `filter`.
     pub(super) fn new(base: &'a Base, caller: &Caller, name: &str, filter: &impl std::fmt::Debug) -> Self {
         Self { base, label: format!("cursor:{name}:{}:{filter:?}", caller.team) }
     }
 
-    /// The list, its team and what narrows it, in one text.
+    /// The list, its team and its filters as one text.
     pub(super) fn label(&self) -> &str {
         &self.label
     }
 
-    /// Where the page begins: what [`CursorList::slice`] put into the cursor.
+    /// The position where the page starts, as [`CursorList::slice`] wrote it into the cursor.
     pub(super) fn place(&self, page: &Page) -> Result<Option<String>, Error> {
         page.cursor.as_deref().map(|cursor| self.read(cursor).ok_or_else(unreadable)).transpose()
     }
 
-    /// The page, of up to one item more than was asked for, with the cursor that continues it.
+    /// The page, with the cursor that continues it. `found` may contain one more item than was asked for.
     pub(super) fn slice<T, V: From<T>>(
         &self,
         mut items: Vec<T>,
@@ -77,7 +77,7 @@ impl<'a> CursorList<'a> {
     }
 }
 
-/// A cursor that was not given out for this list.
+/// The error for a cursor that was not issued for this list.
 pub(super) fn unreadable() -> Error {
     Error::Invalid(vec![FieldError::new(
         "cursor",
@@ -86,12 +86,12 @@ pub(super) fn unreadable() -> Error {
     )])
 }
 
-/// How many items to read: one more than asked, to know whether there are more.
+/// How many items to read: one more than asked for, to know whether there are more.
 pub(super) fn one_more(page: &Page) -> i64 {
     i64::from(page.limit.clamp(1, Page::MAX_LIMIT)) + 1
 }
 
-/// Where a list that goes by id goes on.
+/// The position of a list that is ordered by id.
 pub(super) fn id_place(list: &CursorList<'_>, page: &Page) -> Result<Option<uuid::Uuid>, Error> {
     list.place(page)?.map(|place| place.parse().map_err(|_| unreadable())).transpose()
 }

@@ -1,5 +1,6 @@
-//! Everything that can go wrong for a caller: one closed list, without a word of any transport. Each door
-//! renders it once, in its own shape; the cause behind [`Error::Internal`] is logged there and never shown.
+//! Everything that can go wrong for a caller: one closed list that knows nothing about HTTP or any other transport.
+//! Each API renders it once, in its own format; the cause of [`Error::Internal`] is logged there and never sent to the
+//! client.
 
 use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
@@ -8,132 +9,132 @@ use crate::domain::identity::token_exchange::ExchangeError;
 use crate::domain::ids::OperationId;
 use crate::domain::policy::Refusal;
 
-/// The code of what is asked of an audit entry before the sealer has come by.
+/// The code for a proof of an audit entry that is not sealed yet.
 pub(super) const NOT_SEALED: &str = "audit_entry_not_sealed";
 
-/// A refusal or failure.
+/// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No credential, or one that is not good.
+    /// The credential is missing or not valid.
     #[error("not authenticated: {detail}")]
     Unauthenticated {
-        /// A stable word: `token_missing`, `token_expired`, …
+        /// A stable code: `token_missing`, `token_expired`, …
         code: &'static str,
-        /// What is wrong, safe to show.
+        /// What is wrong, safe to show to the client.
         detail: String,
     },
-    /// The credential has none of these scopes, one of which would be enough.
+    /// The credential has none of these scopes; any one of them would be enough.
     #[error("the scope {} is missing", Scope::any_of(.0))]
     Forbidden(&'static [Scope]),
-    /// The same, and its token names the scope `admin`, which is gone.
+    /// Like `Forbidden`, for a token that names the scope `admin`, which no longer exists.
     #[error("the scope {} is missing", Scope::any_of(.0))]
     ForbiddenToAdmin(&'static [Scope]),
-    /// A key has these scopes, which whoever wants its secret lacks.
+    /// The key has these scopes, which the caller who asks for its secret does not have.
     #[error("the key has the scope {}, which the credential lacks", Scope::any_of(.0))]
     KeyHasMore(Vec<Scope>),
-    /// The credential is good, and nothing here is for it.
+    /// The credential is valid, but gives access to nothing here.
     #[error("not admitted: {detail}")]
     NotAdmitted {
-        /// A stable word: `no_rule_matches`.
+        /// A stable code: `no_rule_matches`.
         code: &'static str,
-        /// What does not hold, safe to show.
+        /// Which condition does not hold, safe to show to the client.
         detail: String,
     },
-    /// The keys of an issuer cannot be had, so that its tokens cannot be checked.
+    /// The keys of an issuer cannot be fetched, so its tokens cannot be checked.
     #[error("the keys of the issuer {issuer} are not available")]
     IssuerUnavailable {
-        /// Its name.
+        /// The issuer's name.
         issuer: String,
     },
-    /// Absent, or another team's: the two must not be told apart.
+    /// The resource does not exist, or belongs to another team: clients must not be able to tell the two apart.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// Fields that are not allowed.
+    /// Some fields of the request are not valid.
     #[error("{} fields are invalid", .0.len())]
     Invalid(Vec<FieldError>),
-    /// Not possible in the present state.
+    /// The request is not possible in the current state.
     #[error("{detail}")]
     Conflict {
-        /// A stable word: `operation_in_progress`, `image_cache_not_updatable`, …
+        /// A stable code: `operation_in_progress`, `image_cache_not_updatable`, …
         code: &'static str,
-        /// What is in the way.
+        /// What prevents the request.
         detail: String,
     },
-    /// It was there, and is no longer kept.
+    /// What was asked for existed, but is past its retention.
     #[error("{detail}")]
     NoLongerKept {
-        /// A stable word: `events_no_longer_kept`, …
+        /// A stable code: `events_no_longer_kept`, …
         code: &'static str,
-        /// What is gone, and how to go on.
+        /// What is gone, and how to continue.
         detail: &'static str,
     },
-    /// A token that cannot be exchanged, or is asked for in another way than RFC 8693 knows.
+    /// A token that cannot be exchanged, or a request that does not follow RFC 8693.
     #[error("the token was not exchanged: {}", .0.detail)]
     Exchange(ExchangeError),
-    /// `If-Match` names another version.
+    /// `If-Match` names a version that is not the current one.
     #[error("the version is {current}")]
     PreconditionFailed {
-        /// The version as it is.
+        /// The current version.
         current: i64,
     },
-    /// The key was used with another request.
+    /// The idempotency key was used with a different request.
     #[error("the idempotency key was used with a different request")]
     IdempotencyMismatch,
-    /// The first request with this key is still running.
+    /// The first request with this idempotency key is still running.
     #[error("a request with this idempotency key is still running")]
     IdempotencyInFlight,
-    /// The team's policy does not let it through.
+    /// The team's policy refuses the request.
     #[error("the policy refuses {} things", .refusals.len())]
     PolicyRefused {
-        /// Everything that it refuses.
+        /// All reasons for the refusal.
         refusals: Vec<Refusal>,
-        /// Who can change it.
+        /// Who can change the policy, if known.
         contact: Option<String>,
     },
-    /// The team's requests are refused, whatever they are.
+    /// The team is disabled, so all its requests are refused.
     #[error("the team is disabled")]
     TeamDisabled {
-        /// Who can change it.
+        /// Who can enable the team, if known.
         contact: Option<String>,
     },
-    /// The cloud refused for good.
+    /// The cloud refused the request for good.
     #[error("the cloud refused with {}", .error.code)]
     CloudRefused {
-        /// What it said.
+        /// The cloud's error.
         error: CloudError,
-        /// The operation that ended with it; none where only something was read.
+        /// The operation that this ended; `None` if the request only read something.
         operation: Option<OperationId>,
     },
-    /// More than the caller may have at once.
+    /// The caller exceeds a limit.
     #[error("too many: {detail}")]
     TooMany {
-        /// A stable word: `too_many_streams`, …
+        /// A stable code: `too_many_streams`, …
         code: &'static str,
-        /// Of what.
+        /// Which limit was exceeded.
         detail: &'static str,
-        /// When to try again.
+        /// How many seconds to wait before trying again.
         retry_after_seconds: u32,
     },
-    /// Too much to do, or something needed is away: try later.
+    /// The gateway is overloaded, or something that it needs is unavailable.
     #[error("unavailable: {detail}")]
     Unavailable {
-        /// A stable word: `database_unavailable`, `audit_unavailable`, `shutting_down`, …
+        /// A stable code: `database_unavailable`, `audit_unavailable`, `shutting_down`, …
         code: &'static str,
-        /// What is away.
+        /// What is unavailable.
         detail: &'static str,
-        /// When to try again.
+        /// How many seconds to wait before trying again.
         retry_after_seconds: u32,
     },
-    /// The record holds what this version does not know: another one wrote it.
+    /// A stored record has a form that this version does not know: another version of the gateway wrote it.
     #[error("a record of a different version")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Our own fault.
+    /// A fault of the gateway itself.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
-    /// The stable word for machines.
+    /// The stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated { code, .. }
@@ -159,7 +160,7 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed later, unchanged.
+    /// Whether the same request may succeed later without any change.
     pub fn retryable(&self) -> bool {
         matches!(self, Self::IdempotencyInFlight | Self::TooMany { .. } | Self::Unavailable { .. })
             || matches!(self, Self::IssuerUnavailable { .. } | Self::Unreadable(_) | Self::Internal(_))

@@ -1,21 +1,21 @@
-//! What everybody who waits in this process has in common: one look at the database for all of them.
+//! Lets everybody who waits in this process share one database query.
 //!
-//! Who waits joins here with what they have read: a team's feed up to a place, or an image cache in a version. While
-//! anyone does, [`look`](super::events::look) asks the database what came after, all of it in two small statements, and
-//! hands it around in memory. So ten thousand waiters cost what one costs, and none holds a connection. A commit of
-//! this process makes the look at once; another gateway's is seen within
+//! A waiter joins here with what it has read so far: a team's feed up to a position, or an image cache at a version.
+//! While anyone is waiting, [`look`](super::events::look) asks the database what is new, for all of them in two small
+//! statements, and passes it on in memory. So ten thousand waiters cost what one costs, and none of them holds a
+//! connection. A commit in this process triggers the query at once; another gateway's commit is seen within
 //! [`LONGEST_REST`](super::events::look::LONGEST_REST).
 //!
-//! What must stay true: nothing is missed between what the waiter read and what it is handed. A feed is handed on from
-//! a place that is not behind the waiter's own, else the waiter reads again; a cache is handed on if its version is
-//! higher than that of any who joined. A waiter who takes too long to take loses its place here, not events: it reads
-//! the database again.
+//! What must stay true: nothing is lost between what a waiter has read and what it receives here. A waiter may join a
+//! feed only if the feed's position is not past the waiter's own; otherwise it reads the database again. A cache is
+//! passed on if its version is higher than the lowest version that any waiter joined with. A waiter that falls too far
+//! behind loses its subscription but no events: it reads the database again.
 //!
-//! Why not NOTIFY: inside the transaction of a change it cut the commit rate to a fifth, after it it can be lost with
-//! the process, so a look is needed all the same; and it needs a connection that a pooler cannot share.
+//! Why not NOTIFY: inside the transaction of a change it cut the commit rate to a fifth. Sent after the transaction it
+//! can be lost if the process dies, so polling is needed anyway. It also needs a connection that a pooler cannot share.
 //!
-//! Who calls it: the waiting reads of [`wait`](super::image_caches::wait), [`feed`](super::events::feed),
-//! [`stream`](super::events::stream) and [`gate`](super::image_caches::gate).
+//! The waiting reads of [`wait`](super::image_caches::wait), [`feed`](super::events::feed),
+//! [`stream`](super::events::stream) and [`gate`](super::image_caches::gate) call it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,25 +30,25 @@ use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::store::{FeedPosition, StoredEvent, Stretch};
 
-/// Events of a team that are kept for waiters who have not taken them yet.
+/// How many events per team are buffered for waiters that have not received them yet.
 const KEPT: usize = 256;
 
-/// An event on its way to those who wait, read and rendered once.
+/// An event on its way to the waiters, parsed and rendered once for all of them.
 #[derive(Debug)]
 pub(in crate::app) struct HubEvent {
-    /// Its place in the feed.
+    /// Its position in the feed.
     pub(in crate::app) place: FeedPosition,
-    /// Its type, in a word.
+    /// The name of its type.
     kind: String,
     cache: Option<CacheId>,
-    /// As the feed shows it.
+    /// The event as the feed returns it.
     pub(in crate::app) view: EventView,
-    /// The same as JSON.
+    /// The same, as JSON.
     pub(in crate::app) json: String,
 }
 
 impl HubEvent {
-    /// The event as it is shown; none where its body is of a form that this version does not know.
+    /// Renders a stored event; `None` if this version does not know the format of its body.
     pub(in crate::app) fn new(event: StoredEvent) -> Option<Self> {
         let body: EventBody = event.unless_unreadable(serde_json::from_str(&event.body))?;
         let view = EventView { id: event.id.to_string(), body: body.without_url() };
@@ -56,7 +56,7 @@ impl HubEvent {
         Some(Self { place: event.place, kind: event.kind, cache: event.cache, view, json })
     }
 
-    /// Whether somebody who asks for this wants it.
+    /// Whether the event matches the filter.
     pub(in crate::app) fn passes(&self, filter: &EventFilter) -> bool {
         let cache = filter.cache.is_none_or(|cache| self.cache == Some(cache));
         let platform = filter.platform || !self.kind.starts_with(PLATFORM);
@@ -64,7 +64,7 @@ impl HubEvent {
     }
 }
 
-/// Who waits for what.
+/// Which feeds and image caches are waited for, and by whom.
 #[derive(Debug, Default)]
 pub(in crate::app) struct EventHub {
     state: Mutex<HubState>,
@@ -80,37 +80,37 @@ struct HubState {
 
 #[derive(Debug)]
 struct Feed {
-    /// Everything before it was handed on.
+    /// Everything before this position has been passed on.
     place: FeedPosition,
     told: broadcast::Sender<Arc<HubEvent>>,
 }
 
 #[derive(Debug)]
 struct WatchedCache {
-    /// The lowest version that anyone knows.
+    /// The lowest version that any waiter has.
     version: i64,
     news: watch::Sender<Option<Arc<ImageCache>>>,
 }
 
 impl EventHub {
-    /// Something was committed in this process: look now.
+    /// Triggers the next query at once, because something was committed in this process.
     pub(in crate::app) fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Ends once something was committed in this process.
+    /// Waits until something is committed in this process.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
     }
 
-    /// How many wait.
+    /// The number of waiters.
     pub(super) fn waiting(&self) -> usize {
         let state = self.state();
         let feeds = state.feeds.values().map(|feed| feed.told.receiver_count());
         feeds.chain(state.caches.values().map(|watched| watched.news.receiver_count())).sum()
     }
 
-    /// Hears of every event of the team from `read_to` on. None: the feed is handed on from a later place.
+    /// Subscribes to every event of the team from `read_to` on. `None` if the feed is already past that position.
     pub(super) fn join_feed(&self, team: &TeamId, read_to: FeedPosition) -> Option<broadcast::Receiver<Arc<HubEvent>>> {
         let mut state = self.state();
         let fresh = || Feed { place: read_to, told: broadcast::Sender::new(KEPT) };
@@ -118,7 +118,7 @@ impl EventHub {
         (feed.place <= read_to).then(|| feed.told.subscribe())
     }
 
-    /// Hears of every change of the image cache after the version in which it is known.
+    /// Subscribes to every change of the image cache after `version`.
     pub(super) fn join_cache(&self, id: CacheId, version: i64) -> watch::Receiver<Option<Arc<ImageCache>>> {
         let mut state = self.state();
         let fresh = || WatchedCache { version, news: watch::Sender::new(None) };
@@ -127,17 +127,17 @@ impl EventHub {
         watched.news.subscribe()
     }
 
-    /// Whether the one who asks is to look from now on: nobody does.
+    /// Whether the caller should start querying, because nobody else does.
     pub(super) fn start_looking(&self) -> bool {
         !std::mem::replace(&mut self.state().looking, true)
     }
 
-    /// Nobody looks any more.
+    /// Marks that nobody is querying any more.
     pub(super) fn looks_no_more(&self) {
         self.state().looking = false;
     }
 
-    /// What to look for; where there is nothing, nobody looks any more.
+    /// What to query for. If there is nothing, marks that nobody is querying any more.
     pub(super) fn wanted(&self) -> HubQuery {
         let mut state = self.state();
         let wanted = state.wanted();
@@ -145,12 +145,12 @@ impl EventHub {
         wanted
     }
 
-    /// Hands on what a feed has.
+    /// Passes new events on to the waiters of a feed.
     pub(super) fn tell(&self, team: &TeamId, stretch: Stretch) {
         self.state().tell(team, stretch);
     }
 
-    /// Hands on image caches that have changed.
+    /// Passes changed image caches on to their waiters.
     pub(super) fn show(&self, caches: Vec<ImageCache>) {
         let mut state = self.state();
         for cache in caches {
@@ -159,13 +159,13 @@ impl EventHub {
     }
 
     fn state(&self) -> MutexGuard<'_, HubState> {
-        // Nothing panics while it is held, and every entry stands for itself.
+        // Nothing panics while the lock is held, and no entry depends on another.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl HubState {
-    /// What to look for. Whom nobody waits for any more is forgotten.
+    /// What to query for. Drops everything that nobody waits for any more.
     fn wanted(&mut self) -> HubQuery {
         self.feeds.retain(|_, feed| feed.told.receiver_count() > 0);
         self.caches.retain(|_, watched| watched.news.receiver_count() > 0);
@@ -175,16 +175,16 @@ impl HubState {
         }
     }
 
-    /// Hands a stretch on.
+    /// Passes one stretch of a feed on.
     fn tell(&mut self, team: &TeamId, stretch: Stretch) {
         if !stretch.known {
-            // The database was restored from an earlier state: who waits reads it again, and is told.
+            // The database was restored from an earlier state: the waiters read it again and find that out.
             self.feeds.remove(team);
             return;
         }
         let Some(feed) = self.feeds.get_mut(team) else { return };
         for told in stretch.events.into_iter().filter_map(HubEvent::new) {
-            // Nobody may be waiting any more.
+            // There may be no waiters left.
             drop(feed.told.send(Arc::new(told)));
         }
         feed.place = stretch.read_to;
@@ -197,7 +197,7 @@ impl HubState {
     }
 }
 
-/// What one look asks for.
+/// What one query asks for.
 pub(super) struct HubQuery {
     pub(super) feeds: Vec<(TeamId, FeedPosition)>,
     pub(super) caches: Vec<(CacheId, i64)>,

@@ -1,4 +1,4 @@
-//! Events as they are read: page by page, as a stream, and the look at the database that all who wait share.
+//! Reads of events: page by page, as a stream, and through the database query that all waiters share.
 
 pub(super) mod feed;
 pub(super) mod look;
@@ -12,12 +12,12 @@ use super::event_hub::EventHub;
 use super::identity::Identity;
 use stream::Streams;
 
-/// Events as they are read; cheap to clone.
+/// Reads of events; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Events {
     base: Base,
     identity: Identity,
-    /// Who waits for what.
+    /// The feeds and image caches that are waited for.
     hub: Arc<EventHub>,
     streams: Arc<Streams>,
 }

@@ -1,4 +1,5 @@
-//! The gateway: a door to the rooms, and how it begins and ends. Each room owns its state and names the rooms it needs.
+//! The gateway: builds the services and gives access to them. Each service owns its state and names the services that
+//! it needs.
 
 use std::sync::Arc;
 
@@ -35,30 +36,30 @@ use crate::eci::Client;
 use crate::store::{self, Outlet, Store};
 use crate::webhook::sender::Sender;
 
-/// What a gateway is made of.
+/// The parts that a gateway is built from.
 #[derive(Debug)]
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// The cloud, with the account of the settings; the others are reached in the same way.
+    /// The cloud client for the account of the settings; the clients of other accounts are derived from it.
     pub cloud: Client,
-    /// Who calls.
+    /// Verifies the tokens of identity providers.
     pub verifier: Verifier,
-    /// Issues tokens of our own, and reads them.
+    /// Issues and reads the gateway's own tokens.
     pub own_tokens: OwnTokens,
-    /// Encrypts what is secret.
+    /// Encrypts secrets.
     pub sealer: Sealer,
-    /// Signs, stamps and recognizes what is of the audit.
+    /// The keys that sign, stamp and verify the audit log.
     pub audit: AuditKeys,
-    /// Makes keyed hashes.
+    /// Computes keyed hashes.
     pub fingerprint: Fingerprint,
-    /// Sends webhooks, where the operator lets them go.
+    /// Sends webhooks, to the destinations that the operator allows.
     pub sender: Sender,
-    /// The time.
+    /// The source of the time.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of random numbers.
     pub entropy: Arc<Entropy>,
-    /// What the operator set.
+    /// The settings.
     pub settings: GatewaySettings,
 }
 
@@ -86,7 +87,7 @@ struct Services {
 }
 
 impl Gateway {
-    /// A gateway of these parts: the one place where the rooms are put together, from the ground up.
+    /// Builds a gateway. This is the one place where the services are put together, each after those that it needs.
     pub fn new(parts: Parts) -> Self {
         let Parts { store, cloud, verifier, own_tokens, sealer, audit, fingerprint, sender, clock, entropy, settings } =
             parts;
@@ -148,17 +149,17 @@ impl Gateway {
         }))
     }
 
-    /// What every room works with: the time, what is woken, how this process ends.
+    /// What every service uses: the time, wake-up signals, shutdown.
     pub fn base(&self) -> &Base {
         &self.0.base
     }
 
-    /// Who may begin.
+    /// Decides which requests may start.
     pub fn admission(&self) -> &Admission {
         &self.0.admission
     }
 
-    /// The audit: entries, exports, proofs, sealing.
+    /// The audit log: entries, exports, proofs, sealing.
     pub fn audit(&self) -> &Audit {
         &self.0.audit
     }
@@ -168,52 +169,52 @@ impl Gateway {
         &self.0.cloud_accounts
     }
 
-    /// Events as they are read.
+    /// Reads of events.
     pub fn events(&self) -> &Events {
         &self.0.events
     }
 
-    /// Who calls, and the credentials that say so.
+    /// Authentication, and the credentials behind it.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
     }
 
-    /// Image caches as their callers know them.
+    /// Image caches as callers see them.
     pub fn image_caches(&self) -> &ImageCaches {
         &self.0.image_caches
     }
 
-    /// Operations, carried out.
+    /// Carries out operations.
     pub fn operations(&self) -> &Operations {
         &self.0.operations
     }
 
-    /// What the platform keeps for its teams.
+    /// Teams, region profiles and the overview for the platform.
     pub fn platform(&self) -> &Platform {
         &self.0.platform
     }
 
-    /// What a team may do.
+    /// What each team may do.
     pub fn policies(&self) -> &Policies {
         &self.0.policies
     }
 
-    /// The comparison of the cloud with the rows.
+    /// Compares the cloud with the records.
     pub fn reconciler(&self) -> &Reconciler {
         &self.0.reconciler
     }
 
-    /// Following what the cloud builds.
+    /// Follows builds at the cloud.
     pub fn tracker(&self) -> &Tracker {
         &self.0.tracker
     }
 
-    /// The janitor, readiness, and how a process begins.
+    /// The janitor, readiness, and startup.
     pub fn upkeep(&self) -> &Upkeep {
         &self.0.upkeep
     }
 
-    /// What the cloud does not show, and whether that is believed.
+    /// What the cloud no longer lists, and whether to believe it.
     pub fn vanishings(&self) -> &Vanishings {
         &self.0.vanishings
     }
@@ -223,25 +224,25 @@ impl Gateway {
         &self.0.webhooks
     }
 
-    /// Closes the database after the work in hand.
+    /// Closes the database connections once the current work is done.
     pub async fn close(&self) {
         self.0.base.store().close().await;
     }
 
-    /// Brings the database to the form that this binary needs; only `dev` does this by itself.
+    /// Applies the migrations that this binary needs; only `dev` does so by itself.
     pub async fn migrate(&self) -> Result<(), Error> {
         Ok(self.0.base.store().migrate().await?)
     }
 }
 
 impl Error {
-    /// The database cannot be asked.
+    /// The error for a database that is unavailable.
     pub(super) fn database_away() -> Self {
         let detail = "the database is currently unavailable";
         Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
     }
 
-    /// Nobody is served before database and keys were looked at.
+    /// The error for requests that arrive before the database and the keys were checked.
     pub fn not_begun() -> Self {
         Self::database_away()
     }
@@ -255,7 +256,7 @@ impl From<store::StoreError> for Error {
         if !error.is_away() {
             return Self::Internal(Box::new(error));
         }
-        // Told once, by the door: workers and requests log the code. The cause is for those who look closer.
+        // The API logs this once; workers and requests log the code. The cause is for whoever investigates.
         tracing::debug!(error = &error as &dyn std::error::Error, "the database is unavailable");
         Self::database_away()
     }

@@ -1,4 +1,5 @@
-//! Who calls: tokens and keys become callers, and are made, exchanged, rotated and revoked; which issuers are believed.
+//! Authentication and credentials: tokens and keys become callers; keys are created, rotated and revoked; tokens are
+//! exchanged and revoked; and it is decided which issuers to trust.
 
 pub(super) mod access_keys;
 pub(super) mod api_keys;
@@ -18,7 +19,7 @@ use crate::auth::own::OwnTokens;
 use crate::auth::verify::Verifier;
 use authentication::KnownCredentials;
 
-/// Who calls, and the credentials that say so; cheap to clone.
+/// Authentication and credentials; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Identity {
     base: Base,
@@ -26,7 +27,7 @@ pub struct Identity {
     platform_events: PlatformEvents,
     verifier: Arc<Verifier>,
     own_tokens: Arc<OwnTokens>,
-    /// What is known of credentials.
+    /// What is known about credentials in this process.
     credentials: Arc<KnownCredentials>,
 }
 

@@ -1,7 +1,6 @@
-//! Image caches as their callers know them: made, changed, removed, waited for, read, found in the cloud and taken
-//! over.
+//! Image caches as their callers see them: created, changed, deleted, waited for, read, found in the cloud and adopted.
 //!
-//! What is decided is `domain`'s; what has been recorded is carried out by [`operations`](super::operations).
+//! `domain` makes the decisions; [`operations`](super::operations) carries out what was recorded.
 
 pub(super) mod adoption;
 pub(super) mod changes;
@@ -26,7 +25,7 @@ use super::reconciler::Reconciler;
 use super::transitions::Transitions;
 use renderer::Renderer;
 
-/// Image caches as their callers know them; cheap to clone.
+/// Image caches as their callers see them; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ImageCaches {
     pub(super) base: Base,
@@ -36,6 +35,6 @@ pub struct ImageCaches {
     pub(super) events: Events,
     pub(super) transitions: Transitions,
     pub(super) reconciler: Reconciler,
-    /// What is remembered of renderings.
+    /// The renderings that are shared or waiting to be stored.
     pub(super) renderer: Arc<Renderer>,
 }

@@ -1,4 +1,5 @@
-//! What callers hand in and get back, beyond the domain's own words.
+//! The input and output types of the application's methods that are not domain types: requests as callers sent them,
+//! and the answers to them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,260 +20,261 @@ use crate::domain::reconcile::adoption::AdoptionFilter;
 use crate::domain::region::Region;
 use crate::domain::webhooks::endpoint::{EndpointOptions, EventFormat};
 
-/// An idempotency key with what it was used for.
+/// An idempotency key, and the request that it was sent with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// As the caller sent it: 1 to 255 printable ASCII characters.
     pub key: String,
-    /// What the request means, in one form; only a keyed hash of it is kept.
+    /// The request's meaning in a canonical form. Only a keyed hash of it is stored.
     pub meaning: Vec<u8>,
-    /// Its exact body, where that may differ: what keys of earlier versions of the gateway were bound to.
+    /// The exact body, where it can differ from `meaning`: earlier versions of the gateway bound keys to the body.
     pub exact: Option<Vec<u8>>,
 }
 
-/// How a change may be made.
+/// Options that apply to every change of an image cache.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeOptions {
-    /// In which version only.
+    /// Which version of the image cache the change requires.
     pub precondition: Precondition,
     /// How long to wait for the cloud's answer.
     pub wait: Duration,
-    /// What the change is known by, should it be asked for again.
+    /// The idempotency key, if the caller sent one.
     pub key: Option<IdempotencyKey>,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changed {
     /// The image cache as it is now.
     pub image_cache: ImageCacheView,
-    /// Whether the cloud has answered; if not, the operation goes on without us.
+    /// Whether the cloud has answered. If not, the operation continues in the background.
     pub settled: bool,
     /// Whether this is the stored answer of an earlier request with the same key.
     pub replayed: bool,
-    /// Of such an answer: where the image cache stands by now.
+    /// For a replayed answer only: the status of the image cache now.
     pub status_now: Option<Status>,
 }
 
-/// A cache of the content that was asked for.
+/// The result of asking for a cache with given content.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EnsuredCache {
-    /// How it came.
+    /// Whether an existing cache was found or a new one was created.
     pub outcome: Ensured,
-    /// The image cache, and what became of its create where it was created.
+    /// The image cache and, if it was created, the result of the create.
     pub changed: Changed,
 }
 
-/// What became of a wait.
+/// The result of waiting for an image cache.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Waited {
-    /// Whether it is ready.
+    /// Whether the image cache became ready before the timeout.
     pub condition_met: bool,
     /// The image cache as it is now.
     pub image_cache: ImageCacheView,
 }
 
-/// A page of the feed.
+/// One page of a team's event feed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeedPage {
     /// The events, oldest first.
     pub items: Vec<EventView>,
-    /// Whether there are more already.
+    /// Whether more events are available now.
     pub has_more: bool,
-    /// What continues it, now or later.
+    /// The cursor to continue from, now or later.
     pub next_cursor: String,
 }
 
-/// What a pipeline asks the gate, as it was asked.
+/// A gate check as a pipeline sent it, not yet validated.
 #[derive(Debug, Clone)]
 pub struct GateQuestion {
-    /// Where its pods will run.
+    /// The region where its pods will run.
     pub region: Option<String>,
-    /// Its images: 1 to 20 references.
+    /// The images of its pods: 1 to 20 references.
     pub images: Vec<String>,
     /// The pods' ephemeral storage in GiB, if the image cache must fit it.
     pub ephemeral_storage_gib: Option<i32>,
 }
 
-/// What the gate answers.
+/// The result of a gate check.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GateAnswer {
-    /// Go on.
+    /// A usable image cache holds all the images: the pipeline can go on.
     Usable(Box<GateView>),
-    /// One is on its way.
+    /// An image cache with these images is being built.
     NotYet {
-        /// Which.
+        /// The image cache being built.
         id: CacheId,
-        /// Where it stands.
+        /// Its current status.
         status: Status,
         /// When it is expected to be usable.
         expected_at: Instant,
-        /// When to ask again: 1 to 60.
+        /// How many seconds to wait before asking again: 1 to 60.
         retry_after_seconds: u32,
     },
-    /// What there is has failed.
+    /// Every image cache with these images has failed.
     Failed {
-        /// The newest.
+        /// The newest failed image cache.
         id: CacheId,
-        /// Where it stands.
+        /// Its current status.
         status: Status,
-        /// Why.
+        /// Why it failed, if known.
         failure: Option<Box<FailureView>>,
     },
-    /// Nothing holds all the images.
+    /// No image cache holds all the images.
     Nothing,
 }
 
-/// A webhook endpoint as it was asked for.
+/// A webhook endpoint to create, as requested.
 #[derive(Debug, Clone)]
 pub struct NewEndpoint {
-    /// Where to: http or https, at most 2,048 characters.
+    /// The URL to deliver to: http or https, at most 2,048 characters.
     pub url: String,
-    /// For people: at most 256 characters.
+    /// A description for people: at most 256 characters.
     pub description: Option<String>,
-    /// Of what, and how.
+    /// Which events it receives, and how they are delivered.
     pub options: EndpointOptions,
-    /// Headers of its own, by their names.
+    /// Custom headers by name, sent with every delivery.
     pub headers: BTreeMap<String, SecretString>,
-    /// Whether it signs with ed25519, too.
+    /// Whether to sign with ed25519 as well.
     pub ed25519: bool,
-    /// What it shall sign with: `whsec_…`; a new secret where none is brought.
+    /// The secret to sign with, `whsec_…`. A new one is generated if none is given.
     pub secret: Option<SecretString>,
-    /// Whether to take it without the echo of a challenge.
+    /// Whether to accept the endpoint without a challenge.
     pub skip_challenge: bool,
-    /// Whether the challenge comes later: until then it gets no event.
+    /// Whether to send the challenge later. Until the endpoint passes it, it receives no events.
     pub verify_later: bool,
 }
 
-/// What to change of a webhook endpoint; what is left out stays as it is.
+/// Changes to a webhook endpoint. A field that is `None` stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointChanges {
-    /// Another URL.
+    /// The new URL.
     pub url: Option<String>,
-    /// Another description; empty for none.
+    /// The new description; empty removes it.
     pub description: Option<String>,
-    /// Other types; empty for all.
+    /// The new event types; empty means all types.
     pub event_types: Option<Vec<EventType>>,
-    /// Another pattern; empty for none.
+    /// The new name pattern; empty removes it.
     pub name_pattern: Option<String>,
-    /// Other tags, all of them.
+    /// The new tags, replacing all current ones.
     pub tags: Option<BTreeMap<String, String>>,
-    /// Another rate; 0 for none.
+    /// The new rate limit in deliveries per second; 0 removes it.
     pub rate_per_second: Option<i32>,
-    /// Order, or none.
+    /// Whether to deliver events in order.
     pub ordered: Option<bool>,
-    /// Another form.
+    /// The new payload format.
     pub format: Option<EventFormat>,
-    /// Another deadline; 0 for the gateway's own.
+    /// The new timeout in seconds; 0 means the gateway's default.
     pub timeout_seconds: Option<i32>,
-    /// Another schedule; empty for the gateway's own.
+    /// The new retry schedule; empty means the gateway's default.
     pub retry_schedule: Option<Vec<i32>>,
-    /// Other headers, all of them.
+    /// The new custom headers, replacing all current ones.
     pub headers: Option<BTreeMap<String, SecretString>>,
-    /// Ed25519, or not.
+    /// Whether to sign with ed25519 as well.
     pub ed25519: Option<bool>,
-    /// Whether to take a new URL without the echo of a challenge.
+    /// Whether to accept a new URL without a challenge.
     pub skip_challenge: bool,
 }
 
-/// An access key as it was asked for.
+/// An access key to create, as requested.
 #[derive(Debug, Clone)]
 pub struct NewAccessKey {
-    /// For people: at most 256 characters.
+    /// A description for people: at most 256 characters.
     pub description: Option<String>,
-    /// What it may do.
+    /// The scopes that the key grants.
     pub scopes: Vec<Scope>,
-    /// Until when.
+    /// When the key expires; `None` leaves it to the policy and the caller's own credential.
     pub expires_at: Option<Instant>,
 }
 
-/// An API key as it was asked for.
+/// An API key to create, as requested.
 #[derive(Debug, Clone)]
 pub struct NewApiKey {
-    /// For people: 1 to 128 characters.
+    /// A name for people: 1 to 128 characters.
     pub name: String,
-    /// For which team; none: for the caller's.
+    /// The team that the key acts for; `None` means the caller's team.
     pub team: Option<TeamId>,
-    /// What it may do.
+    /// The scopes that the key grants.
     pub scopes: Vec<Scope>,
-    /// Until when.
+    /// When the key expires; `None` leaves it to the policy and the caller's own credential.
     pub expires_at: Option<Instant>,
 }
 
-/// A revocation of tokens as it was asked for.
+/// A revocation of tokens to create, as requested.
 #[derive(Debug, Clone)]
 pub struct NewRevocation {
-    /// As far as they act for this team.
+    /// Revokes only tokens that act for this team.
     pub team: Option<TeamId>,
-    /// Whether keys that were made with them stay.
+    /// Whether keys that were created with these tokens stay valid.
     pub keep_keys: bool,
-    /// Of one token.
+    /// Revokes the token with this `jti`.
     pub jti: Option<String>,
-    /// Of a subject's.
+    /// Revokes the tokens of this subject.
     pub subject: Option<String>,
-    /// Those of them that were issued before.
+    /// Revokes only tokens that were issued before this time.
     pub issued_before: Option<Instant>,
-    /// For people: 1 to 256 characters.
+    /// The reason, for people: 1 to 256 characters.
     pub reason: Option<String>,
 }
 
-/// A team as it was asked to be registered.
+/// A team to register, as requested.
 #[derive(Debug, Clone)]
 pub struct NewTeam {
-    /// As tokens name it.
+    /// The team's id, as tokens name it.
     pub id: TeamId,
-    /// For people: 1 to 128 characters.
+    /// A name for people: 1 to 128 characters.
     pub display_name: String,
-    /// Whom to ask.
+    /// The people to contact about this team.
     pub contacts: Vec<String>,
-    /// Who pays.
+    /// The cost centre that pays for this team's caches.
     pub cost_centre: Option<String>,
-    /// A policy of its own.
+    /// A policy for this team, if it has its own.
     pub policy: Option<Policy>,
-    /// Whether its requests are refused.
+    /// Whether all requests of this team are refused.
     pub disabled: bool,
 }
 
-/// What to change of a team; what is left out stays as it is.
+/// Changes to a team. A field that is `None` stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct TeamChanges {
-    /// Another name.
+    /// The new display name.
     pub display_name: Option<String>,
-    /// Other contacts, all of them.
+    /// The new contacts, replacing all current ones.
     pub contacts: Option<Vec<String>>,
-    /// Another cost centre; empty for none.
+    /// The new cost centre; empty removes it.
     pub cost_centre: Option<String>,
-    /// Whether its requests are refused.
+    /// Whether all requests of this team are refused.
     pub disabled: Option<bool>,
 }
 
-/// A cloud account as it was asked for.
+/// A cloud account to add or replace, as requested.
 #[derive(Debug, Clone)]
 pub struct NewCloudAccount {
-    /// The `AccessKeyId`.
+    /// The `AccessKeyId` at the cloud.
     pub access_key_id: String,
-    /// Its secret; left out, the one that is stored.
+    /// Its secret; `None` keeps the stored one.
     pub access_key_secret: Option<SecretString>,
-    /// The role that the key assumes.
+    /// The role that the key assumes, if any.
     pub role: Option<NewAccountRole>,
-    /// Where it may be used; empty: wherever the gateway may. Left out, where it may be used now.
+    /// The regions where the account may be used; empty means every region that the gateway may use. `None` keeps the
+    /// current regions.
     pub regions: Option<Vec<Region>>,
-    /// The cloud's address.
+    /// The address of the cloud's API for this account.
     pub api_endpoint: Option<String>,
-    /// Whether nothing is sent with it.
+    /// Whether the account is disabled, so that nothing is sent with it.
     pub disabled: bool,
 }
 
-/// A role of a cloud account as it was asked for.
+/// The role that a cloud account assumes, as requested.
 #[derive(Debug, Clone)]
 pub struct NewAccountRole {
-    /// `acs:ram::<account>:role/<name>`.
+    /// The role's ARN: `acs:ram::<account>:role/<name>`.
     pub arn: String,
-    /// How the session is called.
+    /// The name of the role's session.
     pub session_name: Option<String>,
-    /// How long its credentials last.
+    /// How long the session's credentials last, in seconds.
     pub duration_seconds: Option<i32>,
-    /// What its owner demands: left out, what is stored; empty, nothing.
+    /// The external id that the role's owner requires. `None` keeps the stored one; empty removes it.
     pub external_id: Option<SecretString>,
 }
 
@@ -281,45 +283,45 @@ pub struct NewAccountRole {
 pub struct RequestEnd {
     /// The API's operation id, or `unknown_route`.
     pub action: String,
-    /// The id in the path, if any.
+    /// The resource id in the path, if any.
     pub resource: Option<String>,
-    /// How it went.
+    /// The outcome that the audit entry records.
     pub outcome: Outcome,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub http_status: i32,
-    /// The problem's code.
+    /// The problem code of the response, if it is an error.
     pub code: Option<String>,
-    /// The cloud's RequestId, where it refused.
+    /// The cloud's RequestId, if the cloud refused the request.
     pub provider_request_id: Option<String>,
 }
 
 /// Whether the gateway can do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
-    /// The database answers, and can be written to.
+    /// The database answers and accepts writes.
     pub database: bool,
-    /// Every migration of this binary is applied.
+    /// All migrations of this binary are applied.
     pub migrations: bool,
-    /// A worker has shown a sign of life within 30 s.
+    /// A worker has sent a heartbeat in the last 30 s.
     pub workers: bool,
-    /// What is the matter with a database that answers and cannot be used.
+    /// What is wrong with a database that answers but cannot be used.
     pub ailment: Option<&'static str>,
-    /// The tasks of this process whose last pass has panicked.
+    /// The tasks of this process that panicked in their last run.
     pub ailing_tasks: Vec<&'static str>,
-    /// What does not work as it should although requests are served, a sentence each.
+    /// What does not work as it should although requests are served: one sentence each.
     pub degraded: Vec<String>,
 }
 
-/// What an instance brings along, as it was asked.
+/// The instance to find matching image caches for, as requested.
 #[derive(Debug, Clone)]
 pub struct MatchQuestion {
-    /// Only image caches of this cloud account; of all of them where nothing is said.
+    /// Searches only image caches of this cloud account; `None` searches all accounts.
     pub account: Option<String>,
-    /// Where it runs.
+    /// The region where the instance runs.
     pub region: String,
-    /// Its images: 1 to 100 references.
+    /// The instance's images: 1 to 100 references.
     pub images: Vec<String>,
-    /// Its ephemeral storage in GiB; 30 where nothing is said.
+    /// The instance's ephemeral storage in GiB; `None` means 30.
     pub ephemeral_storage_gib: Option<i32>,
     /// Whether all images must match exactly.
     pub full_match: bool,
@@ -327,24 +329,24 @@ pub struct MatchQuestion {
     pub minimum_matches: Option<i32>,
 }
 
-/// Which caches of the cloud to take over into the caller's team.
+/// Which unmanaged caches to adopt into the caller's team.
 #[derive(Debug, Clone)]
 pub struct AdoptionOrder {
-    /// In which cloud account; where nothing is said, the one that the team creates in.
+    /// The cloud account that holds them; `None` means the account that the team creates in.
     pub account: Option<String>,
-    /// Where they are.
+    /// The region that holds them.
     pub region: Region,
-    /// Which.
+    /// One cache, or a filter.
     pub target: AdoptionTarget,
-    /// Whether only to say what would be done.
+    /// Whether to report what would be done without doing it.
     pub dry_run: bool,
 }
 
-/// One cache by its id, or all that match.
+/// The caches to adopt: one by its id, or all that match a filter.
 #[derive(Debug, Clone)]
 pub enum AdoptionTarget {
-    /// The cloud's id.
+    /// The cache with this cloud id, `imc-…`.
     Id(String),
-    /// All that it lets through; an empty one lets all through.
+    /// All caches that match the filter; an empty filter matches all.
     Filter(AdoptionFilter),
 }

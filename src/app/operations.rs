@@ -1,9 +1,10 @@
-//! Carrying out operations: sign, send, learn, settle. The rule is `domain::operation`; this is its hands.
+//! Carries out operations: sign, send, learn the outcome, settle. `domain::operation` makes the decisions; this module
+//! does what they say.
 //!
-//! What must stay true: an attempt is recorded before it is signed, and signed with the time that was recorded; an
-//! outcome is written together with all that follows from it; a worker that lost its lease writes nothing. A create
-//! that can be sent at once has its first attempt recorded with it: as if nothing had come between the two, which is
-//! one of the schedules of `tests/simulation`, so it leaves no state that was not there before.
+//! What must stay true: an attempt is recorded before it is signed, and signed with the recorded time; an outcome is
+//! written in one transaction with everything that follows from it; a worker that lost its lease writes nothing. A
+//! create that can be sent at once is recorded together with its first attempt. That is the same as if nothing had
+//! happened between the two, which is one of the schedules in `tests/simulation`, so it adds no new state.
 
 use crate::app::base::Base;
 use crate::app::cloud_accounts::CloudAccounts;
@@ -43,39 +44,39 @@ mod worker;
 pub(super) use attempt::PreparedAttempt;
 pub(super) use unsent::Recording;
 
-/// Why operations cannot be driven.
+/// Limits how often the reasons for failures are logged.
 static SAID: LogLimit = LogLimit::new();
 
-/// What was learned of an operation, for the record.
+/// What was learned about an operation and has to be recorded.
 #[derive(Default)]
 struct AttemptRecord {
-    /// What the cloud did.
+    /// The result, if the cloud did it.
     done: Option<attempt::AttemptResult>,
-    /// What the cloud refused with.
+    /// The error, if the cloud refused.
     refusal: Option<CloudError>,
-    /// Which attempt ended, with which word, and what there is to say of it.
+    /// The attempt that ended: its number, its outcome and a description.
     attempt: Option<(i32, &'static str, String)>,
 }
 
-/// A delete that waits is the cache's newest operation.
+/// Whether a waiting delete makes this create pointless. Such a delete is the cache's newest operation.
 fn is_unwanted(operation: &Operation, cache: &ImageCache) -> bool {
     operation.progress.kind == OperationKind::Create && cache.operation != operation.id
 }
 
-/// What a request is told of an operation, as it is kept for its idempotency key.
+/// The answer to a request, as it is stored for its idempotency key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum IdempotentAnswer {
-    /// The cache as it was then.
+    /// An image cache.
     Cache {
-        /// The cache.
+        /// The cache as it was then.
         image_cache: Box<ImageCacheView>,
         /// Whether the cloud had answered.
         settled: bool,
     },
     /// The cloud refused.
     Refused {
-        /// What it said.
+        /// The cloud's error.
         error: CloudError,
         /// The operation that ended.
         operation: OperationId,
@@ -92,14 +93,14 @@ impl IdempotentAnswer {
     }
 }
 
-/// Operations, carried out; cheap to clone.
+/// Carries out operations; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Operations {
     base: Base,
     cloud_accounts: CloudAccounts,
     vanishings: Vanishings,
     transitions: Transitions,
-    /// Which builds are tagged alike.
+    /// Groups builds that share a bucket tag.
     buckets: Arc<Mutex<Buckets>>,
 }
 
@@ -119,16 +120,16 @@ impl Operations {
         }
     }
 
-    /// The bucket that a new cache is tagged with; none where its team's tags leave no room.
+    /// The bucket that a new cache is tagged with; `None` if the team's own tags leave no room.
     fn bucket_of(&self, id: CacheId, spec: &ImageCacheSpec) -> Option<String> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        // The random half of the first member's id names a bucket. It tells nothing of the team.
+        // A bucket is named after the random half of its first member's id, which reveals nothing about the team.
         buckets.place(spec, self.base.now(), id.uuid().as_u64_pair().1)
     }
 }
 
 impl Operations {
-    /// One operation of the caller's team.
+    /// One operation of the caller's team, or of any team for a caller who may read the platform.
     pub async fn get_operation(&self, caller: &Caller, id: OperationId) -> Result<OperationView, Error> {
         access::check(caller, "get_operation")?;
         let team = (!caller.may(Scope::PlatformRead)).then_some(&caller.team);
@@ -137,13 +138,13 @@ impl Operations {
         Ok(OperationView { waits_for, ..operation.into() })
     }
 
-    /// Drives an operation as far as it goes now, while it is ours. `None`: it goes on later.
+    /// Drives an operation as far as possible now, while we hold its lease. `None` if it continues later.
     pub(super) async fn drive(&self, leased: LeasedOperation) -> Option<IdempotentAnswer> {
         self.drive_begun(leased, None, None).await
     }
 
-    /// The same of one that was recorded just now: with its image cache as it was recorded, and the attempt that was
-    /// recorded with it. (If the row has moved on since, its end says so.)
+    /// The same for an operation that was just recorded, with its image cache and the attempt that were recorded with
+    /// it. (If the row has changed since then, writing the outcome will detect it.)
     pub(super) async fn drive_begun(
         &self,
         leased: LeasedOperation,
@@ -153,17 +154,17 @@ impl Operations {
         let operation = leased.operation.id;
         let lasts = self.base.settings().work.lease;
         let lease = Lease { on: LeasedItem::Operation(&leased), taken: leased.taken, lasts };
-        // What is not done in time, or not to be done by us any more, is taken up by the next worker: nothing is lost.
+        // The next worker takes over what is not finished in time or is no longer ours, so nothing is lost.
         match self.base.holding(lease, Box::pin(self.step(&leased, cache, ready))).await {
             Some(Ok(answer)) => answer,
             Some(Err(error @ Error::Unreadable(_))) => {
-                // The store has said which row. Its lease runs out, and a gateway that knows it takes it up.
+                // The store has logged which row. Its lease runs out, and a gateway of the other version takes it over.
                 let cause = &error as &dyn std::error::Error;
                 tracing::debug!(operation = %operation, error = cause, "an operation of another version");
                 None
             }
             Some(Err(error)) => {
-                // What the database cannot do now, it cannot do for any of them.
+                // If the database fails for one operation, it fails for all of them: log the cause once.
                 let one = operation.to_string();
                 let cause = if matches!(error, Error::Unavailable { .. }) { error.code() } else { &one };
                 if let Some(left_out) = SAID.may(cause, std::time::Instant::now()) {
@@ -210,7 +211,7 @@ impl Operations {
             OperationKind::Create | OperationKind::Delete => None,
         };
         let (progress, effect) = self.decide(operation.progress, OperationInput::Due { unwanted, overtaken_until });
-        // On the heap: each holds a whole settlement.
+        // Boxed, because each future contains a whole settlement.
         match effect {
             Effect::Sign => Box::pin(self.attempt(leased, cache)).await,
             Effect::LookUp => Box::pin(self.look_up(leased, cache)).await,
@@ -218,12 +219,12 @@ impl Operations {
         }
     }
 
-    /// The rule, now.
+    /// The decision for the current time.
     fn decide(&self, progress: Progress, input: OperationInput) -> (Progress, Effect) {
         decide(progress, input, self.base.clock().present(), &self.base.settings().rule)
     }
 
-    /// Ends the operation or puts it back, as the rule says.
+    /// Ends the operation or puts it back, as decided.
     async fn carry_on(
         &self,
         leased: &LeasedOperation,
@@ -242,12 +243,12 @@ impl Operations {
             }
             Effect::Withdraw => self.settle_withdrawn(leased, cache).await,
             Effect::Wait(due_at) => self.put_back(leased, progress, due_at, learned).await,
-            // Only what is due is signed or looked for: it comes back at once.
+            // Only an operation that is due is signed or looked up, so it is due again at once.
             Effect::Sign | Effect::LookUp => self.put_back(leased, progress, self.base.now(), learned).await,
         }
     }
 
-    /// The cache's own id at the cloud, where the operation needs one.
+    /// The cache's cloud id, which updates and deletes need.
     fn target(cache: &ImageCache) -> Result<&str, Error> {
         cache
             .eci_cache_id

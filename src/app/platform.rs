@@ -10,7 +10,7 @@ use super::cloud_accounts::CloudAccounts;
 use super::webhooks::platform_events::PlatformEvents;
 use policy::Policies;
 
-/// What the platform keeps for its teams; cheap to clone.
+/// What the platform manages for its teams; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Platform {
     base: Base,

@@ -1,34 +1,34 @@
-//! In which versions of a thing a change may be made: what `If-Match` and `If-None-Match` name. Doors read them, every
-//! change of something that has a version checks them.
+//! The versions in which a resource may be changed: what `If-Match` and `If-None-Match` name. The APIs parse them, and
+//! every change of a versioned resource checks them.
 
 use super::Error;
 
-/// In which versions of a thing a change may be made (RFC 9110, 13.1): what `If-Match` and `If-None-Match` name.
+/// The versions in which a resource may be changed (RFC 9110, 13.1), from `If-Match` and `If-None-Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Precondition {
-    /// Only in one of these.
+    /// The version must be one of these.
     pub matching: Option<Versions>,
-    /// In none of these.
+    /// The version must be none of these.
     pub not_matching: Option<Versions>,
 }
 
-/// What a list of entity tags names.
+/// The versions that a list of entity tags names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Versions {
-    /// `*`: whichever there is.
+    /// `*`: any version that exists.
     Any,
-    /// These. Tags that are not ours name none.
+    /// These versions. Tags that we did not issue name none.
     OneOf(Vec<i64>),
 }
 
-/// Somebody changed it in this moment.
+/// The error if somebody else changed the resource at this moment.
 pub(super) fn moved() -> Error {
     let detail = "the resource changed while the request was processed; read it again and retry".to_owned();
     Error::Conflict { code: "concurrent_change", detail }
 }
 
 impl Precondition {
-    /// Refuses a change of what has another version; 0 is one that does not exist.
+    /// Refuses a change if the current version does not match; 0 stands for a resource that does not exist.
     pub fn check(&self, current: i64) -> Result<(), Error> {
         let named = |versions: &Versions| match versions {
             Versions::Any => current > 0,

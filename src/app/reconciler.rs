@@ -1,14 +1,15 @@
-//! Comparing the cloud with the rows, one (account, region) at a time: what vanished and which way, what came back,
-//! what was changed past the gateway, what will expire, and what no row knows.
+//! Compares the cloud with the records, one (account, region) at a time: which caches vanished and how, which came
+//! back, which were changed outside the gateway, which will expire, and which ones no row knows.
 //!
-//! What must stay true: an incomplete list proves nothing, so nothing at all follows from one, nor from one in which
-//! too much is missing at once ([`super::vanishings`]); a finding is one transaction with its event and audit entry,
-//! and compare-and-set on the row makes it one finding, however many gateways look; what is as it was is not written.
+//! What must stay true: an incomplete list proves nothing, so nothing follows from one, nor from a list in which too
+//! much is missing at once ([`super::vanishings`]); a finding, its event and its audit entry are one transaction, and a
+//! compare-and-set on the row makes sure that it is recorded once, however many gateways compare; what did not change
+//! is not written.
 //!
-//! The rooms: this page is the pass; [`reads`] reads the cloud, [`unmanaged`] records what no row knows. What a
-//! difference means is decided by `domain::reconcile`.
+//! This file contains the pass; [`reads`] reads the cloud, [`unmanaged`] records caches that no row knows.
+//! `domain::reconcile` decides what a difference means.
 //!
-//! Who calls it: the workers. What it does not do: follow builds (the tracker), or settle operations.
+//! The workers call it. It does not follow builds (the tracker does), and does not settle operations.
 
 use crate::app::base::Base;
 use crate::app::cloud_accounts::CloudAccounts;
@@ -31,12 +32,12 @@ mod unmanaged;
 
 use reads::CloudList;
 
-/// Who finds, in audit entries.
+/// The actor in audit entries of findings.
 const RECONCILER: &str = "reconciler";
-/// Single looks of one pass: the rest waits for the next, so that a mass of deletions does not eat the account's
-/// budget.
+/// The most lookups by id in one pass. The rest wait for the next pass, so that a mass of deletions does not use up the
+/// account's budget.
 const SINGLE_LOOKS: i64 = 100;
-/// After a fault the group rests that long.
+/// How long a group pauses after an error.
 const REST_AFTER_FAULT: Duration = Duration::seconds(60);
 
 /// Why a pass ends early: the cloud could not be read, or we failed.
@@ -63,7 +64,7 @@ impl From<CallError> for Stop {
     }
 }
 
-/// Compares the cloud with the rows; cheap to clone.
+/// Compares the cloud with the records; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Reconciler {
     base: Base,
@@ -89,7 +90,8 @@ impl Reconciler {
 }
 
 impl Reconciler {
-    /// Compares the group that is longest due. `false`: none is, or it cannot be told how long ago something changed.
+    /// Compares the group that has been due for longest. Returns `false` if none is due, or if the clock is in doubt,
+    /// because then nobody knows how long ago something changed.
     pub async fn reconcile(&self) -> Result<bool, Error> {
         if !self.base.clock().is_sure() {
             self.note_age().await?;
@@ -106,7 +108,7 @@ impl Reconciler {
         match self.pass(&lease, &mut list).await {
             Ok(next) => due_at = next,
             Err(Stop::Ours(error)) => return Err(error),
-            // What was compared stays compared: the list is not read again for a look that failed after it.
+            // What was compared still counts: a lookup that fails after the list does not make us read the list again.
             Err(Stop::Cloud(fault)) => {
                 let group = &lease.group;
                 tracing::warn!(account = group.account, region = group.region, fault = %fault, "could not compare \
@@ -117,7 +119,7 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// How long ago the group was compared that waits longest, and how many are not judged: what an alarm watches.
+    /// Records the metrics for alerts: the age of the oldest comparison, and how many groups are not evaluated.
     async fn note_age(&self) -> Result<(), Error> {
         if let Some(oldest) = self.base.store().oldest_reconciliation().await? {
             #[expect(clippy::cast_precision_loss, reason = "an age in seconds is far below 2^52")]
@@ -129,11 +131,11 @@ impl Reconciler {
         Ok(())
     }
 
-    /// One pass over a group: when it is due again. `list` becomes the list that was compared.
+    /// One pass over a group. Returns when the group is due again, and sets `list` to the list that was compared.
     async fn pass(&self, lease: &ReconcileLease, list: &mut Option<ComparedList>) -> Result<Instant, Stop> {
         if lease.list_at <= self.base.now() {
             let Some(read) = self.read_list(lease).await? else {
-                // Somebody else's by now, or longer than we may read: no judgement.
+                // Another worker has the lease by now, or reading took too long: conclude nothing.
                 return Ok(self.base.now() + REST_AFTER_FAULT);
             };
             if !self.believes(lease, &read).await? {
@@ -159,7 +161,7 @@ impl Reconciler {
         Ok(if again { next.min(soon) } else { next })
     }
 
-    /// With a jitter of a tenth, so that groups do not march in step.
+    /// When to read the next list, with a jitter of ten percent so that groups do not all run at once.
     fn next_list(&self) -> Instant {
         let every = Duration::from_std(self.base.settings().work.reconcile_every).unwrap_or(Duration::minutes(10));
         self.base.now() + every + every * self.base.entropy().permille() / 10_000
@@ -170,7 +172,8 @@ impl Reconciler {
         ComparisonTimings { list_lag: self.base.settings().rule.list_lag, expiring_within: within }
     }
 
-    /// Everything that follows from the list alone; the cloud is not asked again. Returns what must be seen twice.
+    /// Everything that follows from the list alone, without further calls to the cloud. Returns the caches that have to
+    /// be confirmed by a lookup.
     async fn compare_list(&self, lease: &ReconcileLease, list: &CloudList) -> Result<Vec<ImageCache>, Error> {
         let (rule, mut unlikely) = (self.reconcile_rule(), Vec::new());
         for cache in self.base.store().differing(&lease.group, &list.to_json()).await? {
@@ -185,7 +188,7 @@ impl Reconciler {
         Ok(unlikely)
     }
 
-    /// What the list shows of these is believed only if a look by the id shows it, too.
+    /// Confirms unlikely changes: what the list shows of these caches is believed only if a lookup by id shows it too.
     async fn look_twice(&self, lease: &ReconcileLease, unlikely: Vec<ImageCache>) -> Result<(), Stop> {
         let rule = self.reconcile_rule();
         for cache in unlikely.into_iter().take(usize::try_from(SINGLE_LOOKS).unwrap_or(usize::MAX)) {
@@ -199,14 +202,14 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Whether so much is missing in the list that nothing follows from it.
+    /// Whether the list can be believed: too much missing from it means that nothing follows from it.
     async fn believes(&self, lease: &ReconcileLease, list: &CloudList) -> Result<bool, Error> {
         let before = list.begun_at - self.reconcile_rule().list_lag;
         let census = self.base.store().census(&lease.group, &list.ids(), before, self.base.now()).await?;
         self.vanishings.is_list_believed(&lease.group, census).await
     }
 
-    /// What has ended here and is listed goes on, if a look by its id shows it, too.
+    /// Revives caches that have ended in our records but are listed, if a lookup by id confirms it.
     async fn revive_listed(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Stop> {
         let rule = self.reconcile_rule();
         let before = list.begun_at - rule.list_lag;
@@ -221,14 +224,14 @@ impl Reconciler {
         Ok(())
     }
 
-    /// The first looks at what the list does not show.
+    /// The first lookups of caches that the list does not contain.
     async fn look_for_unlisted(&self, lease: &ReconcileLease, list: &CloudList) -> Result<(), Stop> {
         let before = list.begun_at - self.reconcile_rule().list_lag;
         let unlisted = self.base.store().unlisted(&lease.group, &list.ids(), before, SINGLE_LOOKS).await?;
         self.look_at(lease, unlisted, Fill::default()).await
     }
 
-    /// The second looks that are due.
+    /// The second lookups that are due.
     async fn look_again(&self, lease: &ReconcileLease, listed: i64) -> Result<(), Stop> {
         let before = self.base.now() - self.reconcile_rule().list_lag;
         let missed = self.base.store().missed_once(&lease.group, before, SINGLE_LOOKS).await?;
@@ -240,7 +243,7 @@ impl Reconciler {
         self.look_at(lease, missed, Fill { listed, quota }).await
     }
 
-    /// One look by id at each: no list is a proof of absence.
+    /// Looks up each cache by id once: no list proves that a cache is absent.
     async fn look_at(&self, lease: &ReconcileLease, caches: Vec<ImageCache>, fill: Fill) -> Result<(), Stop> {
         let rule = self.reconcile_rule();
         for cache in caches {
@@ -267,7 +270,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Row, transition, event, deliveries and audit entry at once; or nothing, where the row has moved on.
+    /// Writes row, transition, event, deliveries and audit entry in one transaction, or nothing if the row has changed.
     pub(super) async fn keep_finding(&self, change: Change) -> Result<(), Error> {
         let write = self.transitions.write_of(&change, self.finding_entry(&change));
         let follow = change.next.status.is_in_motion().then(|| self.base.now());
@@ -288,7 +291,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// The entry of a finding; a first look that missed, or a new time of use, is none.
+    /// The audit entry of a finding; `None` for a first lookup that found nothing, and for a new time of last use.
     fn finding_entry(&self, change: &Change) -> Option<AuditEntry> {
         if change.moved.is_none() && change.event.is_none() {
             return None;

@@ -1,5 +1,5 @@
-//! What an operator sets, as the gateway needs it, and what nobody sets. What an operator sets has its home in the
-//! table of [`config`](crate::config).
+//! The settings in the form that the gateway uses: those that an operator can set, which are defined in the table of
+//! [`config`](crate::config), and constants that nobody can.
 
 use std::time::Duration;
 
@@ -19,82 +19,82 @@ use crate::domain::webhooks::scheduler;
 /// The gateway's settings.
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
-    /// The name of the cloud account that [`super::Parts::cloud`] opens.
+    /// The name of the cloud account that [`super::Parts::cloud`] uses.
     pub account: String,
-    /// The address of STS, for the roles of other accounts.
+    /// The address of STS, for accounts that assume a role.
     pub sts_endpoint: String,
     /// The regions that teams may use; empty means all.
     pub regions: Vec<Region>,
-    /// What holds for teams that nobody registered.
+    /// How to treat teams that nobody registered.
     pub unknown_teams: UnknownTeams,
-    /// Who can change a policy, for those who are refused.
+    /// Whom refused callers can ask to change a policy.
     pub policy_contact: Option<String>,
-    /// What image caches cost.
+    /// The prices that costs of image caches are estimated with.
     pub prices: Prices,
-    /// How unknown outcomes are resolved.
+    /// The timings used to resolve unknown outcomes.
     pub rule: OperationTimings,
-    /// What the workers do when.
+    /// The schedules of the workers.
     pub work: WorkConfig,
-    /// The shortest time between two looks at one group.
+    /// The shortest time between two polls of one group.
     pub look_least: Duration,
-    /// The usual time between two looks at a build that may end. Shorter where many may end at once or nothing is
-    /// known yet, longer where history tells that none will.
+    /// The usual time between two polls of a build that may finish. It is shorter if many builds may finish at once or
+    /// nothing is known yet, and longer if past builds suggest that none will finish.
     pub look_usual: Duration,
-    /// How many calls the cloud account bears, and which share of them is kept for changes.
+    /// How many calls a cloud account allows, and what share of them is reserved for changes.
     pub calls: BudgetLimits,
-    /// Webhooks: where they may go, how many, and for how long.
+    /// Webhooks: allowed destinations, concurrency and retention.
     pub webhook: WebhookConfig,
-    /// How many deliveries a worker has in hand at once: in flight, or next.
+    /// How many deliveries a worker may hold at once: in flight, or waiting to be sent.
     pub webhook_hand: usize,
-    /// How many of them for one endpoint that takes what it is sent; fewer for one of which that is not known.
+    /// How many of them may be for one endpoint that is known to accept deliveries; for other endpoints, fewer.
     pub webhook_hand_per_endpoint: usize,
-    /// How long a deliverer counts as alive without a sign of life. What a dead one held is taken over that long and
-    /// some 2 s later.
+    /// How long a deliverer counts as alive without a heartbeat. The deliveries of a dead one are taken over about 2 s
+    /// after that.
     pub deliverer_lease: Duration,
-    /// How long attempts in flight may go on once the deliverer was told to stop: longer than most deadlines, and well
-    /// within the time that a process has for its end.
+    /// How long attempts in flight may continue after the deliverer was told to stop: longer than most timeouts, and
+    /// well within the time that a process has to shut down.
     pub webhook_drain: Duration,
-    /// What teams, addresses and all together may ask of one gateway.
+    /// The rate and concurrency limits of one gateway: per team, per address, and overall.
     pub limits: limits::Limits,
     /// How many event streams a team may hold open at one gateway.
     pub streams_per_team: usize,
-    /// How long an event stream is silent before it says that it lives.
+    /// How long an event stream may be silent before it sends a heartbeat.
     pub stream_heartbeat: Duration,
-    /// How often it is looked whether the credential of somebody who waits or listens still holds.
+    /// How often to check that the credential of a waiting or streaming client is still valid.
     pub credential_look: Duration,
-    /// How long an answer to a create through the cloud's own API may be on its way: what surely was not told by then
-    /// is given up.
+    /// How long the answer to a create through the cloud's own API may take to reach the client. After that, a create
+    /// whose ids certainly did not reach the client is abandoned.
     pub answer_within: Duration,
-    /// What is kept for how long.
+    /// How long each kind of record is kept.
     pub retention: RetentionConfig,
     /// How long idempotency keys are kept: at least a day.
     pub keep_keys: Duration,
     /// How long delivery attempts are kept.
     pub keep_attempts: Duration,
-    /// Whether cursors are written as versions before encrypted ones read them, while one runs beside.
+    /// Whether to write unencrypted cursors, which older versions can read, while such a version runs alongside.
     pub clear_cursors: bool,
-    /// Where the calls of cloud accounts may go that administrators add.
+    /// Which endpoints administrators may configure for cloud accounts.
     pub account_endpoints: Allowed,
 }
 
-/// What an operator sets of it.
+/// The part of the settings that an operator can set.
 #[derive(Debug, Clone, Copy)]
 pub struct OperatorConfig<'a> {
-    /// The cloud's side.
+    /// The cloud account and its regions.
     pub cloud: &'a CloudConfig,
-    /// How often the cloud is called, and what is assumed of it.
+    /// How often the cloud is called, and what is assumed about its timing.
     pub pace: &'a PaceConfig,
-    /// How clients reach it.
+    /// How clients reach the gateway.
     pub server: &'a ServerConfig,
-    /// How webhooks are sent, and how much at once.
+    /// How webhooks are sent, and how many at once.
     pub webhook: &'a WebhookConfig,
-    /// What may be asked.
+    /// The rate and concurrency limits.
     pub limits: &'a LimitsConfig,
-    /// What the workers do when.
+    /// The schedules of the workers.
     pub work: &'a WorkConfig,
-    /// What holds where no policy says it.
+    /// What applies if no policy says otherwise.
     pub policy: &'a PolicyConfig,
-    /// What is kept for how long.
+    /// How long each kind of record is kept.
     pub retention: &'a RetentionConfig,
 }
 
@@ -140,7 +140,7 @@ impl From<OperatorConfig<'_>> for GatewaySettings {
 }
 
 impl Default for GatewaySettings {
-    /// What holds where nothing is set.
+    /// The settings if the operator sets nothing.
     fn default() -> Self {
         Self::from(OperatorConfig {
             cloud: CloudConfig::usual(),
@@ -156,7 +156,7 @@ impl Default for GatewaySettings {
 }
 
 impl GatewaySettings {
-    /// How much the deliverer has in hand and in flight.
+    /// How many deliveries the deliverer may hold and have in flight.
     pub(super) fn scheduler(&self) -> scheduler::DeliveryLimits {
         scheduler::DeliveryLimits {
             flying: self.webhook.running,

@@ -1,11 +1,11 @@
-//! One question for all who ask the same at the same time.
+//! Shares one query among all callers that ask the same at the same time.
 //!
-//! What must stay true: whoever asks is told what was read after they asked, never by a question that had begun before;
-//! so at most one question of a kind is under way, and one more is due. Nobody is told what another key asked: the team
-//! is in the key. Whoever leaves takes nothing from the others: a question runs in a task of its own. What is
-//! remembered ends with the last who asks.
+//! What must stay true: a caller gets what was read after it asked, never the result of a query that had already
+//! started. So for each key at most one query is running, and one more is due. No caller gets the answer to another
+//! key, and the team is part of the key. A caller that leaves does not affect the others, because a query runs in a
+//! task of its own. Nothing is remembered after the last caller has its answer.
 //!
-//! Who calls it: [`super::image_caches::renderer`], for lists.
+//! [`super::image_caches::renderer`] uses it, for lists.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-/// What everybody who asked is told.
+/// The answer that all callers share.
 pub(super) type SharedResult<V, E> = Result<V, Arc<E>>;
 
-/// The questions that are under way, each with those who wait for the next one of its kind.
+/// The running queries by key, each with the callers that wait for the next one.
 pub(super) struct Sharing<V, E>(Arc<Mutex<Flights<V, E>>>);
 
 type Flights<V, E> = HashMap<String, Vec<oneshot::Sender<SharedResult<V, E>>>>;
@@ -35,7 +35,8 @@ impl<V, E> Default for Sharing<V, E> {
 }
 
 impl<V: Clone + Send + 'static, E: Send + Sync + 'static> Sharing<V, E> {
-    /// What `ask` gives, asked after now; once for all who wait for the same `key`. None: the process is about to end.
+    /// The result of `ask`, started after this call, and shared by all who wait for the same `key`. `None` if the
+    /// process is about to end, or if `ask` panicked.
     pub(super) async fn get<F>(
         &self,
         tasks: &TaskTracker,
@@ -53,7 +54,8 @@ impl<V: Clone + Send + 'static, E: Send + Sync + 'static> Sharing<V, E> {
         answer.await.ok()
     }
 
-    /// Waits for the next question of that kind, if one is under way; else gives back whom the first is for.
+    /// Joins the callers that wait for the next query, if one is running. Otherwise returns the sender, whose caller
+    /// the first query is for.
     fn join(
         &self,
         key: &str,
@@ -69,7 +71,7 @@ impl<V: Clone + Send + 'static, E: Send + Sync + 'static> Sharing<V, E> {
     }
 }
 
-/// The questions of one kind, one after the other.
+/// The queries for one key, one after the other.
 struct Flight<V, E> {
     flights: Arc<Mutex<Flights<V, E>>>,
     key: String,
@@ -91,7 +93,7 @@ impl<V: Clone, E> Flight<V, E> {
         }
     }
 
-    /// Those who have come meanwhile. None: it is over.
+    /// The callers that have come in the meantime. If there are none, the flight is over.
     fn next(&mut self) -> Vec<oneshot::Sender<SharedResult<V, E>>> {
         let mut flights = lock(&self.flights);
         let next = flights.get_mut(&self.key).map(std::mem::take).unwrap_or_default();
@@ -103,7 +105,7 @@ impl<V: Clone, E> Flight<V, E> {
     }
 }
 
-/// Where a question panicked, those who wait are told nothing, which they take as an end.
+/// If a query panicked, its callers get no answer, which they treat as the end of the process.
 impl<V, E> Drop for Flight<V, E> {
     fn drop(&mut self) {
         if !self.over {
@@ -113,7 +115,7 @@ impl<V, E> Drop for Flight<V, E> {
 }
 
 fn lock<V, E>(flights: &Mutex<Flights<V, E>>) -> MutexGuard<'_, Flights<V, E>> {
-    // Nothing panics while it is held.
+    // Nothing panics while the lock is held.
     flights.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -149,7 +151,7 @@ mod tests {
         for other in &mut others {
             assert!(poll!(other).is_pending());
         }
-        // One leaves; the others are told all the same, and another key asks for itself.
+        // One leaves; the others still get the answer, and another key has its own query.
         drop(others.pop());
         permits.add_permits(3);
         assert_eq!(first.await, Some(Ok(0)));

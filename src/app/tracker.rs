@@ -1,12 +1,13 @@
-//! Following what the cloud builds: one group of (account, region) at a time, with as few calls as possible.
+//! Follows builds at the cloud: one (account, region) group at a time, with as few calls as possible.
 //!
-//! A pass is one future over one group: what is followed there, which of it is due (`domain::poll`), the reads that
-//! show it with the fewest calls, as many of them as the budget gives, and the writes of what changed. A round that
-//! the budget cuts short goes on where it stopped, at whichever gateway claims the group next.
+//! A pass is one future over one group: the caches that are followed there, those of them that are due
+//! (`domain::poll`), the reads that show them with the fewest calls, as many of these reads as the budget allows, and
+//! the writes for what changed. If the budget ends a round early, the next gateway that claims the group continues
+//! where it stopped.
 //!
-//! What must stay true: nothing is remembered in memory between two passes; a cache that a list does not show is asked
-//! for by id before it counts as missed; it is called gone only where the cloud shows others ([`super::vanishings`]);
-//! nothing is written for what did not change.
+//! What must stay true: nothing is kept in memory between two passes; a cache that a list does not show is looked up by
+//! id before it counts as missed; it is declared gone only if the cloud shows others ([`super::vanishings`]); nothing
+//! is written for what did not change.
 
 use crate::app::base::Base;
 use crate::app::cloud_accounts::CloudAccounts;
@@ -32,22 +33,22 @@ use crate::store::{GroupLease, GroupRelease, TrackedCache, TrackerGroup};
 mod observations;
 mod reads;
 
-/// After a fault the group rests that long.
+/// How long the group pauses after an error.
 const REST_AFTER_FAULT: Duration = Duration::seconds(5);
-/// Timers are late by up to this share of the usual interval, so that gateways do not claim in step.
+/// The jitter is at most the usual interval divided by this, so that gateways do not all claim at once.
 const JITTER: i32 = 40;
 
-/// A group in hand: what a pass over it goes by.
+/// What a pass over one group works with.
 struct Pass {
     cloud: Client,
     group: TrackerGroup,
     region: Region,
     round: Round,
-    /// The cloud has shown something that is followed.
+    /// Whether the cloud has shown anything that is followed.
     shows: bool,
 }
 
-/// Follows what the cloud builds; cheap to clone.
+/// Follows builds at the cloud; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Tracker {
     base: Base,
@@ -73,12 +74,12 @@ impl Tracker {
 }
 
 impl Tracker {
-    /// Looks at the group that is longest due. `false`: none is.
+    /// Polls the group that has been due for longest. `false` if none is due.
     pub async fn track(&self) -> Result<bool, Error> {
         let (taken, lasts) = (self.base.uptime(), self.base.settings().work.lease);
         let claimed = self.base.store().claim_group(self.base.now(), self.base.uuid(), lasts.as_secs_f64()).await?;
         let Some(lease) = claimed else { return Ok(false) };
-        // There may be another one, for somebody with free hands.
+        // There may be another group, for a worker that is free.
         self.base.signals().tracker.notify_one();
         if let Some(due_at) = lease.due_at {
             let late = (self.base.now() - due_at).as_seconds_f64().max(0.0);
@@ -98,13 +99,13 @@ impl Tracker {
         Ok(true)
     }
 
-    /// One pass over a group; returns how it is given back.
+    /// One pass over a group; returns how to release it.
     async fn track_group(&self, lease: &GroupLease) -> Result<GroupRelease, Error> {
         let TrackerGroup { account, region } = &lease.group;
         let cloud = match self.cloud_accounts.cloud_of(account).await {
             Ok(cloud) => cloud,
             Err(fault) => {
-                // Said once, when the account was read.
+                // Logged already, when the account was read.
                 tracing::debug!(account, region, fault = %fault, "image caches in motion wait for their cloud account");
                 return Ok(unread(lease, self.base.now() + REST_AFTER_FAULT));
             }
@@ -132,7 +133,7 @@ impl Tracker {
             Err(fault) => {
                 tracing::warn!(account, region, fault = %fault, "could not read from the cloud");
                 self.cloud_accounts.note_fault(account, &fault).await?;
-                // A token that the cloud refuses would be refused for ever: begin the round anew.
+                // A token that the cloud refuses would be refused again: start the round over.
                 let cursor = lease.cursor.clone().filter(|_| !matches!(fault, CallError::Refused(_)));
                 Ok(GroupRelease { due_at: Some(self.base.now() + REST_AFTER_FAULT), cursor, ..cut })
             }
@@ -176,7 +177,7 @@ impl Tracker {
         Ok(plan(due, &listed, cursor))
     }
 
-    /// How a group is given back after a whole round: due again at the first grid point of anything that moves.
+    /// How to release a group after a whole round: due again at the next grid point of anything that is changing.
     fn whole(&self, pass: &Pass) -> GroupRelease {
         let unknown = u32::try_from(pass.round.unknown()).unwrap_or(u32::MAX);
         let TrackerGroup { account, region } = pass.group.clone();
@@ -192,7 +193,7 @@ impl Tracker {
     }
 }
 
-/// How a group is given back of which nothing was read: as it was, due again then.
+/// How to release a group of which nothing was read: unchanged, and due again at `due_at`.
 fn unread(lease: &GroupLease, due_at: Instant) -> GroupRelease {
     let (looked_at, round_at, cursor) = (lease.looked_at, lease.round_at, lease.cursor.clone());
     GroupRelease { due_at: Some(due_at), looked_at, round_at, cursor }

@@ -1,4 +1,4 @@
-//! From a [`Change`] to what `store` writes: the transition, the event with its exact body, the audit entry.
+//! Turns a [`Change`] into what `store` writes: the transition, the event with its exact body, and the audit entry.
 
 use super::view::EventBody;
 use crate::app::base::Base;
@@ -11,7 +11,7 @@ use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::transition::change::Change;
 use crate::store::{CacheWrite, NewEvent};
 
-/// Makes of a change what is written of it.
+/// Builds the writes of a change.
 #[derive(Debug, Clone)]
 pub struct Transitions {
     base: Base,
@@ -24,12 +24,12 @@ impl Transitions {
 }
 
 impl Transitions {
-    /// The write of a change; `audit` says what is kept of it.
+    /// The write of a change; `audit` is the entry to write with it.
     pub(super) fn write_of(&self, change: &Change, audit: Option<AuditEntry>) -> CacheWrite {
         self.write_with(change, Vec::new(), audit)
     }
 
-    /// The same of a change that an operation made: its event tells the fields in which it differs from `before`.
+    /// The same for a change by an operation: its event names the fields that differ from `before`.
     pub(super) fn write_from(&self, before: &ImageCache, change: &Change, audit: AuditEntry) -> CacheWrite {
         self.write_with(change, differences(&before.spec, &change.next.spec), Some(audit))
     }
@@ -60,7 +60,7 @@ impl Transitions {
 
     fn event(&self, kind: EventType, change: &Change, fields: Vec<FieldChange>) -> NewEvent {
         let cache = &change.next;
-        // The row's version rises with the write: consumers see the number that a later GET shows.
+        // The write increments the row's version: consumers see the version that a later GET returns.
         let shown = ImageCache { version: cache.version + 1, ..cache.clone() };
         NewEvent {
             id: EventId::new(self.base.now(), self.base.entropy()),
@@ -72,7 +72,7 @@ impl Transitions {
         }
     }
 
-    /// A worker's audit entry about a status that moved.
+    /// A worker's audit entry for a change of status.
     pub(super) fn observed(&self, worker: &str, change: &Change) -> Option<AuditEntry> {
         let (from, to) = change.moved?;
         let actor = Actor::worker(worker, change.next.team.clone(), self.base.new_request_id());

@@ -1,10 +1,11 @@
-//! What is asked of the database once in a while and kept in memory meanwhile: one query at a time, for everybody.
+//! Caches the answer of a database query in memory for a short time: one query at a time, for all callers.
 //!
-//! What must stay true: nobody is given what is older than they allow, unless the database cannot be asked; then for
-//! [`GRACE`] at most. Whoever comes while a query runs waits for its answer. A failed query is not repeated at once, so
-//! that a database that is away does not hold up each request in turn.
+//! What must stay true: no caller gets an answer older than it allows, unless the database cannot be queried; then an
+//! answer of at most [`GRACE`]. A caller that comes while a query is running waits for its answer. A failed query is
+//! not repeated at once, so that an unavailable database does not hold up each request in turn. Whoever changes what is
+//! cached here calls `forget`.
 //!
-//! Who calls it: [`super::identity::authentication`] and [`super::platform::policy`].
+//! Users: [`super::identity::authentication`] and [`super::platform::policy`].
 
 use std::time::Duration as StdDuration;
 
@@ -16,18 +17,18 @@ use super::Error;
 use crate::domain::clock::{Clock, Instant, within};
 use crate::store;
 
-/// The age up to which something counts.
+/// The age up to which an answer is used.
 pub(super) const BOUND: Duration = Duration::seconds(1);
-/// The same where there is reason to doubt it.
+/// The same, if there is reason to doubt the answer.
 pub(super) const DOUBT: Duration = Duration::milliseconds(100);
-/// The age up to which it counts where the database cannot be asked.
+/// The age up to which an answer is used while the database cannot be queried.
 pub(super) const GRACE: Duration = Duration::seconds(5);
-/// After a failure, the pause before the next query.
+/// The pause after a failed query.
 const PAUSE: Duration = Duration::milliseconds(500);
-/// How long an answer is waited for.
+/// How long to wait for an answer.
 const MAX_WAIT: StdDuration = StdDuration::from_secs(2);
 
-/// What is kept; empty at first.
+/// The cached answer; empty at first.
 #[derive(Debug)]
 pub(super) struct TtlMemo<T>(Mutex<MemoState<T>>);
 
@@ -37,7 +38,7 @@ struct MemoState<T> {
     failed: Option<Instant>,
 }
 
-/// What everybody is told while it is not known who may come in.
+/// The error while it is not known who may be admitted.
 pub(super) fn unavailable() -> Error {
     Error::Unavailable {
         code: "credentials_unavailable",
@@ -53,7 +54,7 @@ impl<T> Default for TtlMemo<T> {
 }
 
 impl<T: Clone> TtlMemo<T> {
-    /// What is known, at most `age` old; else what `read` says.
+    /// The cached answer if it is at most `age` old, otherwise the result of `read`.
     pub(super) async fn get(
         &self,
         clock: &dyn Clock,
@@ -61,7 +62,7 @@ impl<T: Clone> TtlMemo<T> {
         read: impl Future<Output = Result<T, store::StoreError>>,
     ) -> Result<T, Error> {
         let mut state = self.0.lock().await;
-        // As of before the question: what is committed while it is asked may be missing from the answer.
+        // Dated before the query: what is committed while it runs may be missing from its answer.
         let now = clock.now();
         if let Some(found) = state.younger(age, now) {
             return Ok(found);
@@ -74,7 +75,7 @@ impl<T: Clone> TtlMemo<T> {
                 }
                 failed => {
                     state.failed = Some(clock.now());
-                    // Without an error, it took too long.
+                    // No error means that it took too long.
                     let error = failed.ok().and_then(Result::err);
                     let error = error.as_ref().map(|error| error as &dyn std::error::Error);
                     tracing::warn!(error, "could not check which credentials are valid");
@@ -84,12 +85,12 @@ impl<T: Clone> TtlMemo<T> {
         state.younger(GRACE, clock.now()).ok_or_else(unavailable)
     }
 
-    /// Has the next one ask.
+    /// Invalidates the answer: the next caller queries again.
     pub(super) async fn forget(&self) {
         *self.0.lock().await = MemoState { found: None, failed: None };
     }
 
-    /// Whether something is kept that is so, or being asked for.
+    /// Whether an answer that satisfies `is` is cached, or a query is running.
     pub(super) fn holds(&self, is: impl Fn(&T) -> bool) -> bool {
         self.0.try_lock().map_or(true, |state| state.found.as_ref().is_some_and(|(_, found)| is(found)))
     }

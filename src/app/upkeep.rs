@@ -1,4 +1,4 @@
-//! Upkeep: what is forgotten after its time, and the workers' signs of life.
+//! Upkeep: the janitor's passes, and the workers' heartbeats.
 
 use crate::app::audit::Audit;
 use crate::app::base::Base;
@@ -24,13 +24,13 @@ pub(super) mod readiness;
 pub(super) mod retention;
 pub mod startup;
 
-/// How long a nonce is remembered: longer than its timestamp is taken, which is 15 minutes either way.
+/// How long a nonce is remembered: longer than its timestamp is accepted, which is 15 minutes either way.
 const KEEP_NONCES: Duration = Duration::from_mins(31);
 
-/// So many pieces of the table of image caches are looked at in one pass.
+/// How many parts of the image cache table one pass looks at.
 const PIECES: usize = 20;
 
-/// The janitor, readiness, and how a process begins; cheap to clone.
+/// The janitor, readiness, and startup; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Upkeep {
     pub(super) base: Base,
@@ -41,9 +41,9 @@ pub struct Upkeep {
     pub(super) operations: Operations,
     pub(super) vanishings: Vanishings,
     pub(super) webhooks: Webhooks,
-    /// What was seen of the oldest transaction.
+    /// What this process has seen of the oldest transaction.
     pub(super) horizon: Arc<Horizon>,
-    /// What was seen of the workers' signs of life.
+    /// What this process has seen of the workers' heartbeats.
     pub(super) heartbeats: Arc<Mutex<HeartbeatWatch>>,
 }
 
@@ -60,7 +60,7 @@ impl Upkeep {
             self.forget_past().await?;
         }
         let attempts = store.forget_attempts(certain.then_some(self.base.settings().keep_attempts)).await?;
-        // Without the right to it, rows go to a part of their own: that is told, and stops nothing else.
+        // Without the privilege, rows go to the default partition: that is logged and stops nothing else.
         if let Err(error) = store.make_audit_months().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -85,7 +85,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Forgets what is past: only by a time that is not in doubt, for it cannot be undone.
+    /// Deletes what is past its time, and only while the clock is not in doubt, because it cannot be undone.
     async fn forget_past(&self) -> Result<(), Error> {
         let store = self.base.store();
         let keys = store.forget_keys(self.base.before(self.base.settings().keep_keys)).await?;
@@ -96,7 +96,7 @@ impl Upkeep {
         self.forget_old().await
     }
 
-    /// Makes good what clocks that leapt have left in the database.
+    /// Repairs leases and due times that were written while a clock was ahead.
     async fn void_far_times(&self) -> Result<(), Error> {
         let settings = self.base.settings();
         let comparison = chrono::Duration::from_std(settings.work.reconcile_every).unwrap_or_default() * 2;
@@ -105,7 +105,7 @@ impl Upkeep {
         let farthest = Farthest { operation: settings.rule.longest_wait() * 2, comparison, look };
         let leases = self.base.store().shorten_leases().await?;
         let mut dues = self.base.store().void_far_looks(self.base.now(), farthest).await?;
-        // Not by a time that may be behind: what was signed meanwhile would count as signed before.
+        // Not with a clock that may be behind: what was signed meanwhile would count as signed earlier.
         if self.base.clock().is_sure() {
             dues += self.base.store().void_far_operations(self.base.now(), farthest).await?;
         }
@@ -115,7 +115,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The same for what nothing waits for: too many rows to look at in one pass.
+    /// The same for rows that nothing waits for, which are too many for one pass.
     async fn void_far_rows(&self) -> Result<(), Error> {
         let Some(after) = self.base.ahead().looked_to() else { return Ok(()) };
         let mut rows = self.base.store().void_far_progress(self.base.now()).await?;
@@ -133,7 +133,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Shows that the workers of this process are alive.
+    /// Records that the workers of this process are alive.
     pub async fn beat(&self, worker: &str) -> Result<(), Error> {
         Ok(self.base.store().beat(worker).await?)
     }

@@ -1,16 +1,16 @@
-//! What the cloud does not show, and whether that is believed.
+//! Decides whether to believe that image caches which the cloud no longer shows are gone.
 //!
-//! A list that is empty for a minute, and the key of another account, look like an account from which everything was
-//! removed. Where too much is missing at once nothing is judged there: no cache becomes `lost` or `deleted`, nothing is
-//! offered for adoption. `/readyz` and a metric say so. It ends by itself once the caches are shown again, by an
-//! operator's word that they are gone, or, where they are few, once it has lasted for an hour of a clock that is not in
-//! doubt.
+//! A list that is empty for a minute, or the key of another account, looks like an account from which everything was
+//! deleted. If too much is missing at once, nothing in that account and region is evaluated: no cache becomes `lost` or
+//! `deleted`, and nothing is offered for adoption. `/readyz` and a metric report it. It ends when the cloud shows the
+//! caches again, when an operator confirms that they are gone, or, if they are few, after an hour during which the
+//! clock was not in doubt.
 //!
-//! What must stay true: before the tracker says that a cache is gone, others of the account's region were looked at and
-//! found; an operator's word covers no more than what was missing when it was given.
+//! What must stay true: before the tracker declares a cache gone, other caches of the same account and region were
+//! looked up and found; an operator's confirmation covers no more than what was missing when it was given.
 //!
-//! Who calls it: the tracker, the reconciler, look-ups of operations, the command line. What it does not do: decide
-//! what is too much (`domain::reconcile::census`).
+//! The tracker, the reconciler, the lookups of operations and the command line call it. `domain::reconcile::census`
+//! decides how much is too much.
 
 use super::{Call, Error, access};
 use crate::app::base::Base;
@@ -30,29 +30,29 @@ use crate::store::{MassVanishing, TrackerGroup};
 const NOTE: &str = "note_mass_vanishing";
 const END: &str = "end_mass_vanishing";
 const ACCEPT: &str = "accept_mass_vanishing";
-/// How many others are asked for by their ids.
+/// How many other caches are looked up by id.
 const WITNESSES: i64 = 3;
 
-/// What was looked for in vain.
+/// Caches that were looked up and not found.
 pub(super) struct MissingCaches<'a> {
-    /// The account's region in which it should be.
+    /// The account and region where they should be.
     pub(super) group: &'a TrackerGroup,
-    /// The account's client, for looks at others.
+    /// The account's client, for looking up other caches.
     pub(super) cloud: &'a Client,
-    /// The cloud's ids.
+    /// Their ids at the cloud.
     pub(super) ids: &'a [&'a str],
-    /// Whether it is also doubted where there are no others of ours: the list must then show something.
+    /// Whether to doubt the answer even if we have no other caches there; the list must then show something.
     pub(super) strict: bool,
 }
 
-/// What looks at others showed.
+/// The result of looking up other caches.
 #[derive(Default)]
 struct ControlSample {
     asked: usize,
     found: usize,
 }
 
-/// What the cloud does not show, and whether that is believed; cheap to clone.
+/// Decides whether missing caches are gone; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Vanishings {
     base: Base,
@@ -67,8 +67,8 @@ impl Vanishings {
 }
 
 impl Vanishings {
-    /// Whether a look by id that found nothing is believed. Where it is not although the cloud answers, that is noted,
-    /// and the whole list is read next.
+    /// Whether to believe a lookup by id that found nothing. If not, although the cloud answers, that is recorded, and
+    /// the whole list is read next.
     pub(super) async fn is_absence_believed(&self, absence: &MissingCaches<'_>) -> Result<bool, Error> {
         let group = absence.group;
         if let Some(noted) = self.base.store().mass_vanishing(group).await? {
@@ -83,7 +83,7 @@ impl Vanishings {
         Ok(believed)
     }
 
-    /// `None`: the cloud could not be asked.
+    /// Looks up other caches of the group. `None` if the cloud could not be asked.
     async fn look_at_others(&self, absence: &MissingCaches<'_>) -> Result<Option<ControlSample>, Error> {
         let MissingCaches { group, cloud, ids, strict } = absence;
         let lag = self.base.settings().rule.list_lag;
@@ -131,7 +131,7 @@ impl Vanishings {
         self.cloud_accounts.note_fault(account, fault).await
     }
 
-    /// Whether a whole list is believed. Notes what it shows, where it is not; ends what was noted, where it is.
+    /// Whether to believe a whole list. If not, records what it shows; if so, ends what was recorded.
     pub(super) async fn is_list_believed(&self, group: &TrackerGroup, census: Census) -> Result<bool, Error> {
         let noted = self.base.store().mass_vanishing(group).await?;
         if !census.is_believed(noted.as_ref().and_then(|noted| noted.accepted_missing)) {
@@ -163,7 +163,7 @@ impl Vanishings {
         Ok(self.base.store().accept_mass_vanishing(&noted.group, self.base.now(), &entry).await?.is_some())
     }
 
-    /// Whether the group is not judged at the moment.
+    /// Whether the group is not evaluated at the moment.
     pub(super) async fn is_doubted(&self, group: &TrackerGroup) -> Result<bool, Error> {
         let noted = self.base.store().mass_vanishing(group).await?;
         Ok(noted.is_some_and(|noted| noted.accepted_missing.is_none()))
@@ -187,13 +187,13 @@ impl Vanishings {
         Ok(())
     }
 
-    /// What of the cloud is not judged at the moment, in sentences for an operator.
+    /// What is not evaluated at the moment, in sentences for an operator.
     pub(super) async fn vanishings(&self) -> Result<Vec<String>, Error> {
         Ok(self.base.store().mass_vanishings().await?.iter().map(alarm_message).collect())
     }
 
-    /// An operator says that the image caches which are missing in an account's region are gone: they are judged as if
-    /// they had vanished one by one. Tells what was accepted.
+    /// An operator confirms that the missing image caches of an account and region are gone: they are then evaluated as
+    /// if they had vanished one by one. Returns a sentence about what was accepted.
     pub async fn accept_vanished(
         &self,
         caller: &Caller,
@@ -213,7 +213,7 @@ impl Vanishings {
         Ok(format!("{missing} of {known} image caches of {account} in {region} are considered gone"))
     }
 
-    /// Without a team: the account is shared by all.
+    /// The audit entry. It names no team, because all teams share the account.
     fn vanishing_entry(&self, action: &str, group: &TrackerGroup, census: Option<Census>) -> AuditEntry {
         let origin = Origin { door: Door::Worker, request_id: self.base.new_request_id(), address: None };
         let actor = Actor { team: None, subject: "worker:reconciler".to_owned(), credential: None, origin };
@@ -230,7 +230,7 @@ impl Vanishings {
     }
 }
 
-/// What was seen, what it was compared with, and how it goes on.
+/// A sentence for the operator: what was seen, what was expected, and how it ends.
 fn alarm_message(vanishing: &MassVanishing) -> String {
     let MassVanishing { group: TrackerGroup { account, region }, since, known, missing, listed, .. } = vanishing;
     let census = Census { known: *known, missing: *missing, listed: *listed };

@@ -1,4 +1,4 @@
-//! Webhooks: the endpoints that teams keep, what is delivered to them and how that went, and what the platform is told.
+//! Webhooks: the endpoints of teams, the deliveries to them and how those went, and the events about platform changes.
 
 pub(super) mod deliverer;
 pub(super) mod deliveries;
@@ -20,9 +20,9 @@ use crate::webhook::sender::Sender;
 pub struct Webhooks {
     base: Base,
     admission: Admission,
-    /// Sends webhooks, where the operator lets them go.
+    /// Sends webhooks, to the destinations that the operator allows.
     sender: Arc<Sender>,
-    /// Where deliveries come out that a commit handed over: whoever holds it is the deliverer of this process.
+    /// Receives the deliveries that commits dispatch: whoever holds the lock is the deliverer of this process.
     inbox: Arc<Mutex<mpsc::UnboundedReceiver<Dispatched>>>,
 }
 

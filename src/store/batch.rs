@@ -1,12 +1,13 @@
-//! One statement for all that queued while the last one ran: the way of hot reads, of audit entries and of creates.
+//! Runs one statement for everything that queued while the previous one ran. Single reads, audit entries and creates
+//! work this way.
 //!
-//! What must stay true: a statement begins after everything in it was asked for, so whoever reads sees what they wrote
-//! before; an answer is given only after its statement has ended (a write: after its commit); a queue that is full
-//! refuses at once; a batch that fails is done again one by one, so that what is bad fails alone; what was taken in is
-//! done, whoever still waits for it. No timer: an idle worker begins at once.
+//! What must stay true: a statement starts after everything in it was requested, so readers see what they wrote before;
+//! an answer is given only after its statement has ended (for a write, after its commit); a full queue refuses at once;
+//! a batch that fails is repeated one by one, so that the bad item fails alone; what was accepted is done, whoever
+//! still waits for it. There is no timer: an idle worker starts at once.
 //!
-//! Who calls it: [`self::audit_writer`], [`super::team::rendered`], [`super::team::policies`] and
-//! [`self::state_writer`]. What it does not do: know what a batch is of.
+//! [`self::audit_writer`], [`super::team::rendered`], [`super::team::policies`] and [`self::state_writer`] use it. It
+//! does not know what a batch contains.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -26,17 +27,17 @@ pub(super) mod state_writer;
 /// The most items in one statement.
 const BATCH: usize = 256;
 
-/// Why batches fail while the database does, which all of them do at once.
+/// Limits how often failed batches are logged: while the database fails, all of them do at once.
 static SAID: LogLimit = LogLimit::new();
 
-/// What is done with a batch.
+/// What to do with a batch.
 pub(super) trait BatchWork: Send + Sync + 'static {
-    /// What is asked.
+    /// One request.
     type Item: Send + Sync + 'static;
-    /// What is answered.
+    /// The answer to one request.
     type Done: Send + 'static;
 
-    /// Does all of it; as many answers, in the same order.
+    /// Does the whole batch. Returns as many answers as items, in the same order.
     fn all(&self, items: &[Self::Item]) -> impl Future<Output = Result<Vec<Self::Done>, StoreError>> + Send;
 }
 
@@ -47,7 +48,7 @@ struct BatchItem<W: BatchWork> {
 
 type Inbox<W> = Arc<Mutex<mpsc::Receiver<BatchItem<W>>>>;
 
-/// The handle of the workers.
+/// The queue of a set of workers.
 pub(super) struct Batches<W: BatchWork> {
     queue: std::sync::Mutex<Option<mpsc::Sender<BatchItem<W>>>>,
     workers: TaskTracker,
@@ -60,7 +61,7 @@ impl<W: BatchWork> fmt::Debug for Batches<W> {
 }
 
 impl<W: BatchWork> Batches<W> {
-    /// Starts as many workers, for whom up to `queue` items wait. Must be called within a tokio runtime.
+    /// Starts `workers` workers, with a queue of up to `queue` items. Must be called within a tokio runtime.
     pub(super) fn start(work: W, workers: usize, queue: usize) -> Self {
         let (sender, receiver) = mpsc::channel(queue);
         let (work, inbox) = (Arc::new(work), Arc::new(Mutex::new(receiver)));
@@ -101,7 +102,7 @@ async fn run<W: BatchWork>(work: Arc<W>, inbox: Inbox<W>) {
         let (items, told): (Vec<_>, Vec<_>) = taken.drain(..).map(|waiting| (waiting.item, waiting.told)).unzip();
         let carried_out = AssertUnwindSafe(carry_out(&*work, items, told)).catch_unwind().await;
         if carried_out.is_err() {
-            // Whoever waited for it was told that it is not known. Without a worker nobody would ever be told anything.
+            // The callers learn that the outcome is unknown. Without its worker, nobody would ever get an answer again.
             tracing::error!("a batch panicked; its worker continues");
         }
     }
@@ -114,7 +115,7 @@ async fn carry_out<W: BatchWork>(
 ) {
     match work.all(&items).await {
         Ok(done) => {
-            // Who is told may take back what they lent.
+            // Drop the items first: callers may take back what they lent once they have their answer.
             drop(items);
             told.into_iter().zip(done).for_each(|(told, done)| tell(told, Ok(done)));
         }
@@ -131,7 +132,7 @@ async fn carry_out<W: BatchWork>(
     }
 }
 
-/// So that what is bad fails alone; the error says what was wrong with the only one.
+/// Repeats a failed batch so that the bad item fails alone. For a single item, the error already says what is wrong.
 async fn one_by_one<W: BatchWork>(
     work: &W,
     items: Vec<W::Item>,
@@ -159,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers each number with how many statements had begun before its own; refuses 13. Each statement needs a
+    /// Answers each number with how many statements had started before its own; refuses 13. Each statement needs a
     /// permit.
     struct Counting {
         begun: std::sync::Mutex<Vec<Vec<u32>>>,

@@ -1,4 +1,4 @@
-//! Deliveries in a worker's hands, as they are read and handed over.
+//! Claimed deliveries, as they are read and dispatched.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -12,73 +12,75 @@ use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::webhooks::endpoint::EventFormat;
 use crate::domain::webhooks::endpoint::url::EndpointUrl;
 
-/// A delivery in a worker's hands, with all that is needed to send it.
+/// A delivery that a worker has claimed, with everything needed to send it.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// Which.
+    /// The delivery's id.
     pub id: DeliveryId,
-    /// In whose hands: what guards its end, together with the number of the attempt.
+    /// The worker that has claimed it. Together with the attempt's number it guards the outcome.
     pub worker: Uuid,
-    /// Which attempt this is, from 1; counted already.
+    /// The number of this attempt, from 1; already counted.
     pub attempt: i16,
-    /// Whose.
+    /// The team that owns the delivery.
     pub team: TeamId,
-    /// The event: the `webhook-id`.
+    /// The event's id, sent as `webhook-id`.
     pub event: EventId,
     /// The event's body.
     pub body: String,
-    /// To which endpoint.
+    /// The endpoint to deliver to.
     pub endpoint: EndpointId,
-    /// What the endpoint was like.
+    /// The endpoint as it was when the delivery was claimed.
     pub to: Destination,
 }
 
-/// An endpoint as a delivery needs it.
+/// The data of an endpoint that a delivery needs.
 #[derive(Debug, Clone, FromRow)]
 pub struct Destination {
-    /// Its URL; counts only where there is no encrypted one.
+    /// Its URL; used only if there is no encrypted one.
     #[sqlx(try_from = "String")]
     pub url: EndpointUrl,
     /// Its URL, encrypted.
     pub url_sealed: Option<Vec<u8>>,
-    /// The networks in which it echoed its challenge; none: it may be anywhere.
+    /// The networks in which it echoed its challenge; `None` allows any network.
     pub verified_networks: Option<Vec<String>>,
     /// Its encrypted secret.
     pub secret: Vec<u8>,
-    /// The secret before, encrypted, while it is still good.
+    /// The previous secret, encrypted, while it still signs.
     pub old_secret: Option<Vec<u8>>,
-    /// Its own headers, encrypted.
+    /// Its custom headers, encrypted.
     pub headers: Option<Vec<u8>>,
-    /// Its own deadline.
+    /// Its own timeout, if set.
     pub timeout_seconds: Option<i32>,
-    /// Its own pauses between attempts.
+    /// Its own pauses between attempts, in seconds, if set.
     pub retry_schedule: Option<Vec<i32>>,
-    /// Its rate.
+    /// Its rate limit in deliveries per second, if set.
     pub rate_per_second: Option<i32>,
-    /// Whether it wants events in their order.
+    /// Whether it wants events in order.
     pub ordered: bool,
-    /// In which form it wants them: a word of `domain::endpoint::EventFormat`.
+    /// Its payload format: a name of `domain::webhooks::endpoint::EventFormat`.
     pub format: String,
-    /// Its revision: rises whenever somebody acts upon it, and with it what is remembered of it no longer holds.
+    /// Its revision, which rises with every change by a person; what is remembered of an older revision is no longer
+    /// valid.
     pub revision: i64,
-    /// Before that, its rate lets nothing go.
+    /// The time before which its rate limit allows nothing.
     pub free_at: Option<Instant>,
-    /// Failures in a row.
+    /// How many attempts have failed in a row.
     pub consecutive_failures: i32,
 }
 
-/// What [`Claim`] is read from, behind a `claimed` of (id, attempts, team, event, endpoint), with `$2` as now.
+/// The columns that [`Claim`] is read from, in a statement with a `claimed` of (id, attempts, team, event, endpoint)
+/// and now as `$2`.
 pub(in crate::store) const COLUMNS: &str = "
     c.id, c.attempts, c.team, e.id AS event, e.body, c.endpoint, w.url, w.url_sealed, w.verified_networks, w.secret,
     CASE WHEN w.old_secret_until > $2 THEN w.old_secret END AS old_secret, w.headers, w.timeout_seconds,
     w.retry_schedule, w.rate_per_second, w.ordered, w.format, w.version + s.epoch AS revision, s.free_at, s.consecutive_failures";
 
-/// Whether the endpoint whose state is `s` does not rest at $2. A rest that lies further ahead than any rest lasts was
-/// written by a clock that leapt.
+/// Whether the endpoint with the state `s` is not paused at $2. A pause that ends later than any pause can was written
+/// by a clock that jumped.
 pub(in crate::store) const AWAKE: &str =
     "(s.paused_until IS NULL OR s.paused_until <= $2 OR s.paused_until > $2 + interval '25 hours')";
 
-/// The forms of events that this version can make, as a list of SQL.
+/// The payload formats that this version can produce, as an SQL list.
 pub(in crate::store) fn forms() -> String {
     EventFormat::ALL.map(|form| format!("'{}'", form.as_str())).join(", ")
 }
@@ -103,12 +105,12 @@ impl Keyed for ClaimRow {
 }
 
 impl ClaimRow {
-    /// To which endpoint.
+    /// The endpoint to deliver to.
     pub(in crate::store) fn endpoint(&self) -> Uuid {
         self.endpoint
     }
 
-    /// The claim, in the hands of `worker`.
+    /// The claim, held by `worker`.
     pub(in crate::store) fn of(self, worker: Uuid) -> Result<Claim, StoreError> {
         Ok(Claim {
             id: self.id.into(),

@@ -1,13 +1,13 @@
-//! The columns of a table, each once: for the row that is read, for the statement that writes one row, and for the
+//! The columns of each table, listed once: for the row that is read, for the statement that writes one row, and for the
 //! statement that writes many.
 //!
-//! What must stay true: no statement says `*` of a table. A column that a later version adds would change what such a
-//! statement answers, and PostgreSQL refuses to run it once more where it is prepared ("cached plan must not change
-//! result type"): every connection of a gateway that runs would fail with it. And no statement counts its parameters by
-//! hand: numbers come from [`Numbers`], values from [`StatementParameters`], both in the order in which tables are
-//! named to them.
+//! What must stay true: no statement uses `*` of a table. A column that a later version adds would change the result of
+//! such a statement, and PostgreSQL refuses to run it again where it is prepared ("cached plan must not change result
+//! type"), so every connection of a running gateway would fail. And no statement numbers its parameters by hand:
+//! numbers come from [`Numbers`], values from [`StatementParameters`], both in the order in which tables are named to
+//! them.
 //!
-//! Who uses it: [`super::rows`], where the tables are, and the other files of `store`.
+//! [`super::rows`], which has the tables, uses it, and so do the other files of `store`.
 
 mod parameters;
 mod table;
@@ -15,8 +15,8 @@ mod table;
 pub(in crate::store) use parameters::{Numbers, StatementParameters, sql};
 pub(in crate::store) use table::{BatchTable, Column, ColumnSet, Table, given, made, table, type_name};
 
-/// Defines a struct that is read from a row, and `columns`: the names of its columns for a statement. The first one is
-/// what tells it from others in a log line.
+/// Defines a struct that is read from a row, and `columns`, the names of its columns for a statement. The first column
+/// identifies the row in a log line.
 macro_rules! row {
     (
         $(#[$meta:meta])* $vis:vis struct $name:ident {

@@ -1,4 +1,4 @@
-//! The database itself: connections, sessions, migrations, rights, and whether it can be reached.
+//! The database itself: connections, sessions, migrations, privileges, and whether it can be reached.
 
 pub(super) mod connectivity;
 pub(super) mod feed_position;

@@ -1,8 +1,8 @@
-//! The short way of deliveries that can go at once: what a transaction has written for this process's deliverer goes
-//! over in memory the moment it has committed.
+//! Direct dispatch of deliveries that can go at once: what a transaction has written for this process's deliverer is
+//! passed on in memory as soon as it has committed.
 //!
-//! What must stay true: nothing is handed over before it is committed; and what is committed and did not arrive (a
-//! commit whose answer was lost) is found by its worker, which compares what it holds with the database.
+//! What must stay true: nothing is dispatched before it is committed. What is committed but did not arrive (because the
+//! answer of the commit was lost) is found by its worker, which compares what it holds with the database.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,25 +14,25 @@ use super::StoreError;
 use super::claims::{Claim, ClaimRow};
 use crate::domain::ids::EndpointId;
 
-/// Where handed-over deliveries come out.
+/// The way from transactions to the deliverer.
 #[derive(Debug)]
 pub struct Outlet {
     /// To the deliverer of this process.
     pub to: mpsc::UnboundedSender<Dispatched>,
-    /// Wakes it for what waits in the queue.
+    /// Wakes it to look at the queue.
     pub look: Notify,
 }
 
 /// What a committed transaction has for the deliverer.
 #[derive(Debug, Default)]
 pub struct Dispatched {
-    /// What is in its hands by now.
+    /// Deliveries that the deliverer now holds.
     pub claims: Vec<Claim>,
-    /// The closed endpoints for which something waits in the queue: looking for it at once would find them closed.
+    /// Closed endpoints that have something in the queue: looking at once would find them still closed.
     pub behind: Vec<EndpointId>,
 }
 
-/// How one event's deliveries get to the deliverer.
+/// How one event's deliveries reach the deliverer.
 #[derive(Debug, Clone)]
 pub struct Dispatch {
     worker: Option<Uuid>,
@@ -41,7 +41,7 @@ pub struct Dispatch {
     outbox: Arc<Mutex<Outbox>>,
 }
 
-/// What a transaction has written and not yet committed.
+/// What a transaction has written but not committed yet.
 #[derive(Debug, Default)]
 struct Outbox {
     handed: Dispatched,
@@ -49,30 +49,30 @@ struct Outbox {
 }
 
 impl Dispatch {
-    /// To the deliverer `worker` of this process, or to the queue where there is none. Nothing is handed over for
-    /// the endpoints in `closed`.
+    /// To the deliverer `worker` of this process, or to the queue if there is none. Nothing is dispatched for the
+    /// endpoints in `closed`.
     pub fn new(worker: Option<Uuid>, closed: Arc<Vec<Uuid>>, outlet: Arc<Outlet>) -> Self {
         Self { worker, closed, outlet, outbox: Arc::default() }
     }
 
-    /// Whether deliveries by both get to the deliverer in the same way.
+    /// Whether deliveries of both reach the deliverer in the same way.
     pub(in crate::store) fn is_like(&self, other: &Self) -> bool {
         self.worker == other.worker
             && (Arc::ptr_eq(&self.closed, &other.closed) || self.closed == other.closed)
             && Arc::ptr_eq(&self.outlet, &other.outlet)
     }
 
-    /// The deliverer of this process, if it is to get some.
+    /// The deliverer of this process, if it is to receive any.
     pub(in crate::store) fn worker(&self) -> Option<Uuid> {
         self.worker
     }
 
-    /// Who gets nothing at once.
+    /// The endpoints that receive nothing directly.
     pub(in crate::store) fn closed(&self) -> &[Uuid] {
         &self.closed
     }
 
-    /// Puts into the outbox what a transaction has written and not yet committed.
+    /// Puts what a transaction has written but not committed yet into the outbox.
     pub(in crate::store) fn put(
         &self,
         deliveries: impl IntoIterator<Item = WrittenDelivery>,
@@ -90,11 +90,11 @@ impl Dispatch {
         Ok(())
     }
 
-    /// The transaction has committed.
+    /// Called once the transaction has committed.
     pub(in crate::store) fn committed(&self) {
         let outbox = std::mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner));
         if !outbox.handed.claims.is_empty() || !outbox.handed.behind.is_empty() {
-            // If the deliverer has ended meanwhile, its worker is gone, too: others find what it held.
+            // If the deliverer has ended in the meantime, its worker is gone too, and others find what it held.
             let _ended = self.outlet.to.send(outbox.handed);
         }
         if outbox.waiting {

@@ -1,14 +1,14 @@
-//! Which failures are the connection's or the server's, not the statement's.
+//! Which failures are caused by the connection or the server rather than the statement.
 //!
-//! Pure. The codes are those of PostgreSQL's appendix A; poolers (pgbouncer, pgcat) use class 08 for a server that they
-//! lost.
+//! Pure functions. The codes are from PostgreSQL's appendix A; poolers (pgbouncer, pgcat) use class 08 for a server
+//! that they lost.
 
 use std::io;
 
 use sqlx::postgres::PgDatabaseError;
 
-/// Whether the connection broke, or its server cannot do what ours is for: another connection may do better. A
-/// statement that failed so has done nothing, unless it commits and its answer is what was lost ([`has_refused`]).
+/// Whether the connection broke, or its server cannot be used: another connection may work. A statement that failed
+/// this way did nothing, unless it was a commit whose answer was lost ([`has_refused`]).
 pub(super) fn is_of_connection(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => true,
@@ -17,26 +17,27 @@ pub(super) fn is_of_connection(error: &sqlx::Error) -> bool {
     }
 }
 
-/// 08: the connection; 25006: the server only reads; 57P: it stops, crashed or starts, or ended an idle session.
+/// 08: the connection; 25006: the server is read-only; 57P: it is stopping, crashed or starting, or ended an idle
+/// session.
 pub(super) fn is_code_of_connection(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P") || code == "25006"
 }
 
-/// Whether the server said that it did nothing of a statement: whatever it was, it may be repeated.
+/// Whether the server said that it did nothing for a statement, which may then be repeated, whatever it was.
 pub(super) fn has_refused(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["25006", "57P03"].contains(&&*code))
 }
 
-/// Whether the server has no room for what is to be written.
+/// Whether the server is out of disk space.
 pub(super) fn is_full(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "53100")
 }
 
-/// Whether a prepared statement is of no use any more: it no longer fits the tables, as somebody has altered them
-/// since, or the session does not have it ([`has_lost_session`]). Nothing was done of it, and what is prepared anew on
-/// a connection from after that serves. 0A000 alone is said of much else, and the message depends on the server's
-/// language; so it is told as other drivers tell it, by the server's routine.
+/// Whether a prepared statement can no longer be used: somebody has altered the tables since, or the session does not
+/// have it ([`has_lost_session`]). Nothing was done, and preparing it again on a newer connection works. The code 0A000
+/// alone has many other causes, and the message depends on the server's language, so it is recognized as other drivers
+/// do it: by the server's routine.
 pub(super) fn is_stale_plan(error: &sqlx::Error) -> bool {
     let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     database.is_some_and(|error| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery"))
@@ -44,13 +45,13 @@ pub(super) fn is_stale_plan(error: &sqlx::Error) -> bool {
 }
 
 /// Whether the server's session is not the one that the connection had: 26000, it does not know a statement that was
-/// prepared; 42P05, it knows one that was not. A pooler that does not keep sessions together does that.
+/// prepared; 42P05, it knows one that was not. Poolers that do not preserve sessions cause this.
 pub(super) fn has_lost_session(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| ["26000", "42P05"].contains(&&*code))
 }
 
-/// Whether the role may not do what it must: 42501.
+/// Whether the role lacks a privilege: 42501.
 pub(super) fn lacks_right(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501")
 }
@@ -58,7 +59,7 @@ pub(super) fn lacks_right(error: &sqlx::Error) -> bool {
 /// Whether connecting may succeed in a moment. 53300: no connection is free.
 pub(super) fn may_pass(error: &sqlx::Error) -> bool {
     match error {
-        // Whoever may not open a socket's folder, or names no host, has to be told.
+        // A missing permission for the socket's folder, or a missing host name, has to be reported.
         sqlx::Error::Io(error) => error.kind() != io::ErrorKind::PermissionDenied,
         sqlx::Error::Database(database) => {
             database.code().is_some_and(|code| code == "53300") || is_of_connection(error)

@@ -1,4 +1,4 @@
-//! What `app` hands in to be written, whole.
+//! The whole values that `app` passes in to be written.
 
 mod events;
 mod idempotency;

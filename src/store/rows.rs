@@ -1,4 +1,4 @@
-//! Rows as the database has them: their columns, what is written of them, and their way into the domain's types. A
+//! Rows of the database: their columns, how they are written, and their conversion to domain types. An error for a
 //! value that this binary cannot read names its table and column.
 
 pub(super) mod access_keys;
@@ -28,7 +28,7 @@ mod tests {
     use crate::store::columns::Table;
     use crate::store::rows::AuditRow;
 
-    /// The runtime role may write what is written.
+    /// The runtime role has the privilege to write everything that is written.
     #[test]
     fn every_table_that_is_written_is_granted() {
         let written = [

@@ -1,8 +1,8 @@
-//! The few statements that look across teams: what workers need, what those who wait share ([`event_hub`]), what an
-//! administrator keeps of the platform ([`teams`], [`region_profiles`], [`cloud_accounts`], [`account_ids`],
-//! [`issuers`], [`revocations`]), what must be known before a cache of the account is taken over or offered
-//! ([`adoption`], [`unmanaged`]) or called gone ([`vanishings`]), and credentials before it is known whose they are;
-//! nothing else. Every row they return carries its team, and every write they make names it or holds a lease.
+//! The few statements that look across teams: what workers need, what waiters share ([`event_hub`]), what an
+//! administrator manages for the platform ([`teams`], [`region_profiles`], [`cloud_accounts`], [`account_ids`],
+//! [`issuers`], [`revocations`]), what must be known before a cache of the account is adopted or offered ([`adoption`],
+//! [`unmanaged`]) or declared gone ([`vanishings`]), and credentials before it is known who owns them; nothing else.
+//! Every row that they return carries its team, and every write that they make names it or holds a lease.
 
 pub mod access_keys;
 pub mod account_ids;

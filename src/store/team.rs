@@ -1,4 +1,4 @@
-//! What one team has: every read is scoped by its id. What looks across teams is [`system`](super::system).
+//! One team's data: every read is restricted to its id. [`system`](super::system) has what looks across teams.
 
 pub(super) mod access_keys;
 pub(super) mod adoption;

@@ -1,30 +1,30 @@
-//! Rows that hold something which this binary does not know: a later version wrote them.
+//! Rows that contain something which this binary does not know, because a later version wrote them.
 //!
-//! What must stay true: such a row is passed over where there are others (a list, a pass, a claim), so that one word of
-//! tomorrow stops nobody else; it is logged once in each process, and counted each time. Whoever asks for that very row
-//! is told ([`StoreError::Unreadable`]). Nothing is written to it. Where passing over would let somebody do what they
-//! must not (revoked tokens, a team's policy), it is not passed over, and whoever depends on it is refused.
+//! What must stay true: such a row is skipped among others (in a list, a pass, a claim), so that a new value stops
+//! nothing else; it is logged once in each process, and counted each time. Whoever asks for exactly that row gets an
+//! error ([`StoreError::Unreadable`]). Nothing is written to it. If skipping it would allow something that must not be
+//! allowed (revoked tokens, a team's policy), it is not skipped, and whoever depends on it is refused.
 //!
-//! Who calls it: the other files of `store`. What is in memory: which rows were told, for the log alone.
+//! The other files of `store` call it. In memory it keeps only which rows were logged; nothing depends on that.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::StoreError;
 
-/// So many rows are told apart; beyond that, they are told anew.
+/// How many rows are remembered as logged; beyond that, all are forgotten and logged again.
 const TOLD_APART: usize = 10_000;
 
-/// The rows that were told.
+/// The rows that were logged.
 static TOLD: Mutex<Option<HashSet<(&'static str, String)>>> = Mutex::new(None);
 
 /// A row that can be named in a log line.
 pub(in crate::store) trait Keyed {
-    /// Its key: no secret.
+    /// The row's key, which is no secret.
     fn key(&self) -> String;
 }
 
-/// Those of the rows that can be read.
+/// The rows that can be read.
 pub(in crate::store) fn readable<R, T>(rows: Vec<R>) -> Vec<T>
 where
     R: Keyed + TryInto<T, Error = StoreError>,
@@ -32,7 +32,7 @@ where
     rows.into_iter().filter_map(|row| read(row.key(), row.try_into())).collect()
 }
 
-/// What was read of the row of that key; none if it cannot be read.
+/// What was read from the row with this key; `None` if it cannot be read.
 pub(in crate::store) fn read<T>(key: String, row: Result<T, StoreError>) -> Option<T> {
     match row {
         Ok(row) => Some(row),
@@ -43,7 +43,8 @@ pub(in crate::store) fn read<T>(key: String, row: Result<T, StoreError>) -> Opti
     }
 }
 
-/// What was read of a row that was asked for by itself: what cannot be read is logged, and fails.
+/// What was read from a row that was asked for by itself. If it cannot be read, that is logged and returned as an
+/// error.
 pub(in crate::store) fn alone<R, T>(row: Option<R>) -> Result<Option<T>, StoreError>
 where
     R: Keyed + TryInto<T, Error = StoreError>,
@@ -53,7 +54,7 @@ where
     row.try_into().map(Some).inspect_err(|error| tell(key, error))
 }
 
-/// What was read of one row among others; none if it cannot be read. Any other failure is one.
+/// What was read from one row among others; `None` if it cannot be read. Any other failure is an error.
 pub(in crate::store) fn passed_over<T>(key: String, row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match row {
         Err(error @ StoreError::Unreadable { .. }) => {
@@ -64,8 +65,8 @@ pub(in crate::store) fn passed_over<T>(key: String, row: Result<T, StoreError>) 
     }
 }
 
-/// Up to `limit` rows that can be read. `rows` gives up to as many as it is asked for, behind a place in their order:
-/// nothing for the first; `place` is that of a row. More are asked for only where some cannot be read.
+/// Up to `limit` rows that can be read. `rows` returns up to as many as it is asked for, after a position in their
+/// order, or from the start; `place` is the position of a row. It asks for more only if some cannot be read.
 pub(in crate::store) async fn filled<R, T, P, F>(
     limit: i64,
     mut rows: impl FnMut(Option<P>, i64) -> F,
@@ -107,7 +108,7 @@ fn tell(key: String, error: &StoreError) {
     }
 }
 
-/// The key, where that row was not told before.
+/// The key, if this row was not logged before.
 fn first_time(table: &'static str, key: String) -> Option<String> {
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     let told = told.get_or_insert_default();
@@ -123,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_is_filled_behind_what_cannot_be_read() {
-        // Of the numbers from 1 to 9 those can be read that are no multiples of 3.
+        // Of the numbers from 1 to 9, those that are not multiples of 3 can be read.
         let asked = Mutex::new(Vec::new());
         let rows = |last: Option<i64>, wanted: i64| {
             asked.lock().unwrap().push((last, wanted));

@@ -1,12 +1,12 @@
-//! Values of columns that are read as something closed, or as JSON: what this binary cannot read names its table and
-//! column.
+//! Values of columns that have a closed set of values, or JSON. An error for a value that this binary cannot read names
+//! its table and column.
 
 use serde::de::DeserializeOwned;
 use sqlx::types::Json;
 
 use super::StoreError;
 
-/// Reads a word of a closed set.
+/// Reads a value of a closed set.
 pub(super) fn word<T>(value: Option<T>, table: &'static str, column: &'static str) -> Result<T, StoreError> {
     value.ok_or_else(|| StoreError::Unreadable { table, column, detail: "an unknown word".into() })
 }

@@ -1,35 +1,35 @@
-//! The words of closed sets in statements, as the domain has them: written out, so that the planner sees which index
-//! they fit.
+//! The values of closed sets, as the domain defines them, written out in statements so that the planner sees which
+//! index they match.
 
 use std::fmt;
 
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::OperationState;
 
-/// The statuses of image caches that this is true of: `'a', 'b'`.
+/// The image cache statuses for which this is true, as `'a', 'b'`.
 #[derive(Clone, Copy)]
 pub(super) struct Statuses(fn(Status) -> bool);
 
-/// The states of operations that this is true of: `'a', 'b'`.
+/// The operation states for which this is true, as `'a', 'b'`.
 #[derive(Clone, Copy)]
 pub(super) struct States(fn(OperationState) -> bool);
 
-/// Nothing more comes of it.
+/// Final statuses.
 pub(super) const ENDED: Statuses = Statuses(Status::is_final);
-/// The cloud is working on it.
+/// Statuses in which the cloud is working on the cache.
 pub(super) const IN_MOTION: Statuses = Statuses(Status::is_in_motion);
-/// Nothing moves unless somebody asks for it.
+/// Statuses that do not change unless somebody asks for it.
 pub(super) const AT_REST: Statuses = Statuses(Status::is_at_rest);
-/// The cloud shows it.
+/// Statuses in which the cloud shows the cache.
 pub(super) const SHOWN: Statuses = Statuses(Status::is_shown);
-/// It counts against its team's quota.
+/// Statuses that count against the team's quota.
 pub(super) const COUNTED: Statuses = Statuses(Status::is_counted);
-/// It is usable, or will be.
+/// Statuses of caches that are usable, or will be.
 pub(super) const PROMISING: Statuses = Statuses(Status::is_promising);
 
-/// Nothing more comes of it.
+/// Final states.
 pub(super) const OVER: States = States(OperationState::is_over);
-/// Something is still to come of it.
+/// States that are not final.
 pub(super) const OPEN: States = States(OperationState::is_open);
 
 impl fmt::Display for Statuses {
@@ -55,7 +55,7 @@ fn list(f: &mut fmt::Formatter<'_>, words: impl Iterator<Item = &'static str>) -
 mod tests {
     use super::*;
 
-    /// Indexes of the migrations hold these very words: with others, no statement would use them.
+    /// The indexes of the migrations contain exactly these values: with others, no statement would use them.
     #[test]
     fn the_words_are_those_that_indexes_were_made_for() {
         assert_eq!(ENDED.to_string(), "'deleted', 'expired', 'evicted', 'lost'");

@@ -1,5 +1,5 @@
-//! Pieces of transactions: what more than one of them writes, holds or claims, each in the transaction of whoever calls
-//! it.
+//! Parts of transactions that more than one of them needs: writes, locks and claims, each within the caller's
+//! transaction.
 
 pub(super) mod audit_entries;
 pub(super) mod changes;

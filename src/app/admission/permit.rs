@@ -1,4 +1,4 @@
-//! What one request holds: a place among those that are worked for, and its share of what its team may have.
+//! What one request holds: a slot for its work, and its share of its team's limits.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,31 +14,32 @@ use crate::domain::limits::book::PartyAccount;
 use crate::domain::limits::bucket::RateQuota;
 use crate::domain::limits::queue::{Class, QueueRequest};
 
-/// For how long at most a request waits for its team's rate.
+/// The longest that a request waits for its team's rate limit.
 const RATE_DELAY: Duration = Duration::from_secs(10);
 
-/// What one request holds. All of it is given back when it is dropped.
+/// What one request holds. All of it is released when this is dropped.
 #[derive(Debug)]
 pub struct Permit {
     admission: Admission,
-    /// When its caller gives up, where that is known: a signed request. What it reads is delayed rather than refused.
+    /// When the caller gives up, if known, as for a signed request. Reads of such a caller are delayed rather than
+    /// refused.
     deadline: Option<Instant>,
-    /// Where it came from.
+    /// The client's address.
     address: Option<IpAddr>,
     held: Mutex<HeldResources>,
-    /// What is left of the team's rate, once it was counted.
+    /// The team's remaining rate quota, once the request was counted.
     quota: OnceLock<RateQuota>,
     turned_away: AtomicBool,
-    /// Whether it was counted among those of whom nobody knows whose they are.
+    /// Whether it was counted as a request whose caller is not known.
     unauthenticated: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct HeldResources {
     slot: Option<RunningSlot>,
-    /// In which line it stood last.
+    /// The class and party with which it last queued.
     line: Option<(Class, Party)>,
-    /// Its team, and whether the account is the team's own.
+    /// Its team, and whether the counts are the team's own (or shared because too many teams are tracked).
     team: Option<(TeamId, bool)>,
     running: bool,
     waiting: bool,
@@ -58,8 +59,8 @@ impl Permit {
         }
     }
 
-    /// Counts a request whose credential this process has not met: before anything is asked about it, and once. Refused
-    /// where its address had too many.
+    /// Counts a request whose credential this process has not seen before, once, before anything is queried about it.
+    /// Refuses it if its address had too many of them.
     pub fn count_unauthenticated(&self) -> Result<(), Error> {
         if self.unauthenticated.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -69,18 +70,18 @@ impl Permit {
             .inspect_err(|_| self.turned_away.store(true, Ordering::Release))
     }
 
-    /// Whether it was counted so.
+    /// Whether it was counted as a request whose caller is not known.
     pub fn is_counted_unauthenticated(&self) -> bool {
         self.unauthenticated.load(Ordering::Acquire)
     }
 
-    /// Counts the request for its team. Refused where the team's rate is used up.
+    /// Counts the request for its team. Refuses it if the team's rate is used up.
     pub fn count(&self, team: &TeamId) -> Result<(), Error> {
         self.take(team, Duration::ZERO).map(drop)
     }
 
-    /// The same for a request of that class, which holds no place meanwhile: what a caller reads who takes a refusal
-    /// for a failure waits until the rate lets it through, if that is soon enough.
+    /// The same for a request of this class. A client that takes a refusal for a failure has its reads delayed until
+    /// the rate allows them, if that is soon enough; the request holds no slot while it waits.
     pub async fn count_delayed(&self, team: &TeamId, class: Class) -> Result<(), Error> {
         let left = self.deadline.map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(Instant::now()));
         let max_wait = if self.is_delayed(class) { left.min(RATE_DELAY) } else { Duration::ZERO };
@@ -91,7 +92,7 @@ impl Permit {
         Ok(())
     }
 
-    /// Takes one of the team's rate, now or within `max_wait`. Answers in how long it is there.
+    /// Takes one request from the team's rate, now or within `max_wait`. Returns how long to wait for it.
     fn take(&self, team: &TeamId, max_wait: Duration) -> Result<Duration, Error> {
         let (rate, now) = (self.admission.limits_of(team).rate, self.admission.base.now());
         let mut held = lock(&self.held);
@@ -111,8 +112,8 @@ impl Permit {
         self.deadline.is_some() && class != Class::Change
     }
 
-    /// Stands in line for a place, if there is none at once. Refused where the gateway has too much to do, or the team
-    /// too much in hand: who stands in line is not.
+    /// Queues for a slot if none is free. Refuses the request if the gateway is overloaded, or if the team already has
+    /// too many requests running; queued requests do not count as running.
     pub async fn enter(&self, class: Class, party: Party) -> Result<(), Error> {
         let counts = &self.admission.counts;
         let (until, delayed) = (counts.until(self.deadline), self.is_delayed(class));
@@ -131,7 +132,7 @@ impl Permit {
         Ok(())
     }
 
-    /// Counts the request among those that its team has in hand, once it is known whose it is.
+    /// Counts the request as one of the team's running requests, if its team is known.
     fn take_in_hand(&self, held: &mut HeldResources, class: Class) -> Result<(), Error> {
         let Some((team, own)) = held.team.clone() else { return Ok(()) };
         if held.running || held.waiting || self.is_delayed(class) {
@@ -149,7 +150,7 @@ impl Permit {
         Ok(())
     }
 
-    /// Stands in line again, if it gave its place back.
+    /// Queues again if the slot was released.
     pub(super) async fn reacquire(&self) -> Result<(), Error> {
         let line = {
             let held = lock(&self.held);
@@ -161,7 +162,7 @@ impl Permit {
         }
     }
 
-    /// Counts the request among those that wait. Refused where the team has too many of them.
+    /// Counts the request as one of those that wait. Refuses it if the team has too many of them.
     pub fn wait_long(&self) -> Result<(), Error> {
         let mut held = lock(&self.held);
         let Some((team, own)) = held.team.clone().filter(|_| !held.waiting) else { return Ok(()) };
@@ -177,7 +178,7 @@ impl Permit {
         Ok(())
     }
 
-    /// Gives the place back, for the time of a wait. One that is counted among those that wait is not in hand any more.
+    /// Releases the slot for the duration of a wait. A request that counts as waiting no longer counts as running.
     pub fn release(&self) {
         let mut held = lock(&self.held);
         let slot = held.slot.take();
@@ -188,7 +189,8 @@ impl Permit {
         drop(slot);
     }
 
-    /// The work is done; what waits on (an export that is being read) stays counted.
+    /// Releases what the work held. A request that continues to wait (an export that is being read) still counts as
+    /// waiting.
     pub fn end(&self) {
         let mut held = lock(&self.held);
         let slot = held.slot.take();
@@ -199,12 +201,12 @@ impl Permit {
         drop(slot);
     }
 
-    /// What is left of the team's rate, once it was counted.
+    /// The team's remaining rate quota, once the request was counted.
     pub fn quota(&self) -> Option<RateQuota> {
         self.quota.get().copied()
     }
 
-    /// Whether it was refused here, so that nothing was begun.
+    /// Whether the request was refused here, so that no work was started.
     pub fn was_turned_away(&self) -> bool {
         self.turned_away.load(Ordering::Acquire)
     }

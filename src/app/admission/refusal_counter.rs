@@ -1,8 +1,9 @@
-//! The audit of those turned away: one entry a second for each team, address and code, with how many they were.
+//! Audit entries for refused requests: one entry a second for each team, address and code, with the number of requests.
 //!
-//! A request that is refused because there are too many must cost next to nothing, so it has no entry of its own, and
-//! its answer does not wait for one. What must stay true: none is forgotten, as long as the process ends as it should;
-//! the memory is bounded: beyond so many parties in a second, the rest share an entry.
+//! A request that is refused because there are too many must cost next to nothing, so it gets no entry of its own, and
+//! its answer does not wait for one. What must stay true: no refusal is forgotten as long as the process shuts down
+//! properly; memory is bounded, because beyond a number of different parties in a second the rest share an entry. The
+//! counts are at most a second old when they are written.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,31 +18,31 @@ use crate::domain::audit::{Actor, Outcome};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::address_block;
 
-/// What the entries are called.
+/// The action of the entries.
 const ACTION: &str = "turned_away";
-/// How often they are written.
+/// How often the entries are written.
 const EVERY: Duration = Duration::from_secs(1);
-/// Entries at once, at most.
+/// The most entries that are written at once for individual parties.
 const MOST: usize = 256;
 
-/// Those turned away since the last writing.
+/// The requests refused since the last write.
 #[derive(Debug, Default)]
 pub(super) struct RefusalCounter(Mutex<RefusalCounts>);
 
 #[derive(Debug, Default)]
 struct RefusalCounts {
     rows: HashMap<RefusalKey, RefusalCount>,
-    /// Whether somebody will write it.
+    /// Whether a task will write them.
     expected: bool,
 }
 
-/// Whose, from where, at which door, and why.
+/// Team, address, API and code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct RefusalKey(Option<TeamId>, Option<IpAddr>, &'static str, String);
 
 #[derive(Debug)]
 struct RefusalCount {
-    /// The first of them.
+    /// The actor of the first of these requests.
     actor: Actor,
     status: i32,
     count: u64,
@@ -62,7 +63,7 @@ impl RefusalCounts {
 }
 
 impl Admission {
-    /// Notes a request that was turned away; it is written within a second.
+    /// Counts a refused request. It is written within a second.
     pub fn note_turned_away(&self, actor: &Actor, status: i32, code: &str) {
         let mut state = lock(&self.counts.refusals.0);
         state.note(actor, status, code);
@@ -75,7 +76,7 @@ impl Admission {
         }
     }
 
-    /// Writes who was turned away up to now.
+    /// Writes all refusals counted so far.
     pub async fn write_turned_away(&self) {
         let rows = {
             let mut state = lock(&self.counts.refusals.0);

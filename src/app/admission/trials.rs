@@ -1,6 +1,6 @@
-//! Requests to wherever a caller says, outside the queue of deliveries: tests and challenges of webhook endpoints. They
-//! have a rate for each team, and tests a bound for each endpoint, so that they are no way to send much, nor to look
-//! around quickly.
+//! Limits on requests to URLs that a caller chooses, outside the delivery queue: tests and challenges of webhook
+//! endpoints. There is a rate for each team, and for tests a concurrency limit for each endpoint, so that they can
+//! neither send much nor scan a network quickly.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use crate::domain::ids::EndpointId;
 /// The code of the refusals.
 pub(in crate::app) const TOO_MANY_TESTS: &str = "too_many_tests";
 
-/// How many tests are under way to each endpoint.
+/// How many tests are running for each endpoint.
 pub(super) type Trials = HashMap<EndpointId, usize>;
 
-/// A test under way; over when dropped.
+/// A running test; counted until dropped.
 #[derive(Debug)]
 pub(in crate::app) struct UnderWay {
     admission: Arc<AdmissionCounts>,
     endpoint: EndpointId,
-    /// How many were under way before.
+    /// How many tests were running before this one.
     pub(in crate::app) before: usize,
 }
 
@@ -39,7 +39,7 @@ impl Drop for UnderWay {
 }
 
 impl Admission {
-    /// Counts a test or a challenge for its team. Refused where there were too many.
+    /// Counts a test or a challenge for its team. Refuses it if there were too many.
     pub(in crate::app) fn count_trial(&self, team: &TeamId) -> Result<(), Error> {
         let (rate, now) = (self.base.settings().limits.trials, self.base.now());
         let quota = lock(&self.counts.trials).open(team, now).0.bucket.take(rate, now);
@@ -49,7 +49,7 @@ impl Admission {
         Err(Error::TooMany { code: TOO_MANY_TESTS, detail, retry_after_seconds })
     }
 
-    /// One more test under way to an endpoint, unless there are `most`.
+    /// Counts one more test of an endpoint, unless `most` are already running.
     pub(in crate::app) fn try_one(&self, endpoint: EndpointId, most: usize) -> Option<UnderWay> {
         let mut trials = lock(&self.counts.trials_under_way);
         let before = trials.get(&endpoint).copied().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! The newest checkpoint that is good: signed with one of our keys, for the size under which it is kept.
+//! Finds the newest valid checkpoint: signed with one of our keys, for the size under which it is stored.
 //!
-//! What must stay true: a checkpoint that no key of ours signed stops nobody. The database's runtime role can add one,
-//! so it is passed over, by the sealer and by whoever asks for the newest, and told.
+//! What must stay true: a checkpoint that none of our keys signed must not stop anything. The database's runtime role
+//! can add such a checkpoint, so the sealer and all readers skip it and report it.
 //!
-//! Who calls it: [`super::sealer`], [`super::proofs`], [`crate::app::upkeep::startup`], readiness. What it does not do:
-//! verify the log ([`super::verification`]).
+//! [`super::sealer`], [`super::proofs`], [`crate::app::upkeep::startup`] and readiness call it. It does not verify the
+//! log; [`super::verification`] does.
 
 use super::seal_error::SealError;
 use crate::app::Error;
@@ -12,41 +12,41 @@ use crate::crypto::note::{self, NoteVerifier};
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::store::{self, Store};
 
-/// The most checkpoints that are looked at; beyond, the log is another's.
+/// The most checkpoints to look at. If none of them is ours, the log belongs to somebody else.
 const MOST: usize = 1_000;
-/// How many are read in one go, once the newest is not good.
+/// How many checkpoints to read at once after the newest one turned out not to be valid.
 const PAGE: i64 = 100;
-/// How many that were passed over are named.
+/// How many skipped checkpoints a message names.
 const NAMED: usize = 3;
 
-/// A search from the newest checkpoint backwards: pages in, the newest good one out.
+/// A search backwards from the newest checkpoint: it is given pages and finds the newest valid checkpoint.
 #[derive(Debug)]
 pub(in crate::app) struct Search<'a> {
     verifiers: &'a [NoteVerifier],
-    /// Checkpoints of a smaller size come next.
+    /// The next page has checkpoints smaller than this size.
     before: i64,
     ended: bool,
     found: Newest,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Newest {
-    /// The newest good checkpoint and its note.
+    /// The newest valid checkpoint and its note.
     pub(in crate::app) good: Option<(String, Checkpoint)>,
-    /// The sizes of those that are newer and not good, the newest first.
+    /// The sizes of newer checkpoints that are not valid, newest first.
     pub(in crate::app) passed_over: Vec<i64>,
-    /// Who the newest of those says has signed it.
+    /// The names and key hashes of the signers that the newest invalid checkpoint claims.
     pub(in crate::app) signers: Vec<String>,
 }
 
-/// What a note says that one of these keys has signed for a checkpoint of this size.
+/// Opens a note: returns the checkpoint if one of these keys signed it and it is for this size.
 pub(in crate::app) fn open(verifiers: &[NoteVerifier], size: i64, note: &str) -> Option<Checkpoint> {
     let text = verifiers.iter().find_map(|key| key.open(note))?;
     Checkpoint::parse(text).filter(|checkpoint| checkpoint.size == size)
 }
 
-/// The newest good checkpoint of a database.
+/// The newest valid checkpoint in the database.
 pub(in crate::app) async fn newest(store: &Store, verifiers: &[NoteVerifier]) -> Result<Newest, store::StoreError> {
     let mut search = Search::new(verifiers);
     while let Some((before, limit)) = search.next() {
@@ -56,7 +56,7 @@ pub(in crate::app) async fn newest(store: &Store, verifiers: &[NoteVerifier]) ->
     Ok(search.found())
 }
 
-/// What readiness has to say of the audit's tree: checkpoints that were passed over, and a tree that cannot grow.
+/// The problems with the audit tree, for readiness: skipped checkpoints, and a tree that cannot grow.
 pub(in crate::app) async fn ailments(store: &Store, verifiers: &[NoteVerifier]) -> Result<Vec<String>, Error> {
     let newest = newest(store, verifiers).await?;
     let mut told: Vec<String> = newest.skipped_message().into_iter().collect();
@@ -74,13 +74,13 @@ impl<'a> Search<'a> {
         Self { verifiers, before: i64::MAX, ended: false, found: Newest::default() }
     }
 
-    /// Of which sizes to read next: less than this, and how many; none at the end.
+    /// Which checkpoints to read next: those below this size, and how many. `None` at the end.
     pub(in crate::app) fn next(&self) -> Option<(i64, i64)> {
         let limit = if self.found.passed_over.is_empty() { 1 } else { PAGE };
         (!self.ended && self.found.passed_over.len() < MOST).then_some((self.before, limit))
     }
 
-    /// Takes what was read: sizes and notes, the newest first.
+    /// Takes the page that was read: sizes and notes, newest first.
     pub(in crate::app) fn take(&mut self, page: Vec<(i64, String)>, limit: i64) {
         self.ended = i64::try_from(page.len()) != Ok(limit);
         for (size, note) in page {
@@ -103,17 +103,17 @@ impl<'a> Search<'a> {
 }
 
 impl Newest {
-    /// How many leaves the good one covers.
+    /// The number of leaves that the valid checkpoint covers.
     pub(in crate::app) fn size(&self) -> i64 {
         self.good.as_ref().map_or(0, |(_, checkpoint)| checkpoint.size)
     }
 
-    /// Whether there are checkpoints, and none of them is ours.
+    /// Whether there are checkpoints but none of them is ours.
     pub(in crate::app) fn is_foreign(&self) -> bool {
         self.good.is_none() && !self.passed_over.is_empty()
     }
 
-    /// Those that were passed over, in a sentence.
+    /// A sentence about the skipped checkpoints, if there are any.
     pub(in crate::app) fn skipped_message(&self) -> Option<String> {
         if self.passed_over.is_empty() || self.good.is_none() {
             return None;
@@ -146,7 +146,7 @@ mod tests {
         (size, keys.sign(&checkpoint.text()))
     }
 
-    /// Searches in what is kept, the newest first.
+    /// Runs a search over these checkpoints, given newest first.
     fn search(kept: &[(i64, String)]) -> Newest {
         let verifiers = keys(1).verifiers();
         let mut search = Search::new(&verifiers);

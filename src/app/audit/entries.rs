@@ -1,4 +1,4 @@
-//! Audit entries, read by teams and by the platform.
+//! Reads of audit entries, by teams and by the platform.
 
 use super::{any_audit, audit_reach};
 use crate::app::audit::Audit;

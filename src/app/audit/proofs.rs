@@ -1,7 +1,7 @@
-//! Checkpoints of the audit's tree, and proofs: that an entry is in it, and that it only ever grew.
+//! Checkpoints of the audit tree, and proofs that an entry is in the tree and that the tree only ever grew.
 //!
-//! What must stay true: a proof of a team's entry reveals hashes only; another team's entry is as if it were absent.
-//! What it does not do: verify the whole (see [`super::verification`]).
+//! What must stay true: a proof of a team's entry reveals only hashes; another team's entry looks as if it did not
+//! exist. It does not verify the whole log; [`super::verification`] does.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,7 +22,7 @@ use crate::domain::identity::caller::Caller;
 use crate::domain::ids::AuditId;
 
 impl Audit {
-    /// The checkpoints, the newest first.
+    /// The checkpoints, newest first.
     pub async fn list_audit_checkpoints(&self, caller: &Caller, page: &Page) -> Result<Slice<CheckpointView>, Error> {
         access::check(caller, "list_audit_checkpoints")?;
         let list = CursorList::new(&self.base, caller, "audit_checkpoints", &());
@@ -31,7 +31,7 @@ impl Audit {
         Ok(list.slice(views, page, |view| view.tree_size.to_string()))
     }
 
-    /// The proof that an entry of the team is in the tree of a checkpoint: that of `tree_size`, or the newest.
+    /// The proof that an entry of the team is in the tree of a checkpoint: the one of size `tree_size`, or the newest.
     pub async fn get_audit_proof(
         &self,
         caller: &Caller,
@@ -56,7 +56,7 @@ impl Audit {
         })
     }
 
-    /// The proof that the tree of one checkpoint begins with that of an earlier one.
+    /// The proof that the tree of one checkpoint extends the tree of an earlier one.
     pub async fn get_audit_consistency(
         &self,
         caller: &Caller,
@@ -82,7 +82,7 @@ impl Audit {
         good.ok_or_else(|| wrong(field, "must be the size of a checkpoint"))
     }
 
-    /// Up to `wanted` checkpoints that our keys signed, the newest first.
+    /// Up to `wanted` checkpoints that our keys signed, newest first.
     async fn good_checkpoints(&self, mut before: Option<i64>, wanted: i64) -> Result<Vec<CheckpointView>, Error> {
         let (verifiers, mut views) = (self.keys.verifiers(), Vec::new());
         loop {
@@ -100,7 +100,7 @@ impl Audit {
         }
     }
 
-    /// The hashes of a proof, each folded from subtrees that are all read at once.
+    /// The hashes of a proof. Each is computed from subtrees, which are all read in one query.
     async fn proof(&self, path: &[Vec<Subtree>]) -> Result<Vec<String>, Error> {
         let wanted: Vec<_> = path.iter().flatten().copied().map(place).collect();
         let found = self.base.store().audit_hashes(&wanted).await?;

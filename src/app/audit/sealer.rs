@@ -1,12 +1,13 @@
-//! The sealer: audit entries become leaves of the Merkle tree, and each batch ends with a signed checkpoint.
+//! The sealer: turns audit entries into leaves of the Merkle tree, and ends each batch with a signed checkpoint.
 //!
 //! What must stay true: an entry is sealed once, within 2 s of its commit unless an older transaction is still running;
-//! no row without a good stamp is sealed, rows from before there were stamps only while nothing stamped is sealed;
-//! nothing is added to a tree that does not match its newest checkpoint, or to a checkpoint that our key did not sign.
+//! no row without a valid stamp is sealed, except rows from before stamps existed, and those only until the first
+//! stamped row is sealed; nothing is added to a tree that does not match its newest checkpoint, nor after a checkpoint
+//! that our key did not sign.
 //!
-//! A row that no gateway wrote stays out of the tree for ever, so that `audit verify` names it. That it was met is an
-//! entry of its own, which lets the sealer pass it. A checkpoint that our key did not sign is passed over
-//! ([`super::checkpoints`]), and told. What cannot be passed over stops the sealing, and is told by `/readyz`.
+//! A row that no gateway wrote is never sealed, so `audit verify` reports it. The sealer records in an entry of its own
+//! that it found the row, and goes on. A checkpoint that our key did not sign is skipped ([`super::checkpoints`]) and
+//! reported. Anything that cannot be skipped stops the sealing and is reported by `/readyz`.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -22,17 +23,17 @@ use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::log_limit::LogLimit;
 use crate::store::{SealedBatch, Sealing, Unsealed};
 
-/// Rows in one batch.
+/// The number of rows in one batch.
 const BATCH: i64 = 2_000;
-/// The longest pass.
+/// The longest that one pass may take.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
-/// What the sealer notes where it meets a row without a good stamp.
+/// The action of the entry that records rows without a valid stamp.
 const FOREIGN: &str = "meet_foreign_audit_row";
 
-/// Which checkpoints were told in the log.
+/// Limits how often skipped checkpoints are logged.
 static SAID: LogLimit = LogLimit::new();
 
-/// Why this process could not seal when it last tried. Kept nowhere else: another one may be able to.
+/// Why this process could not seal when it last tried. Kept only in memory: another process may be able to.
 #[derive(Debug, Default)]
 pub(in crate::app) struct SealingWatch(Mutex<Option<SealError>>);
 
@@ -51,13 +52,13 @@ impl SealingWatch {
 struct SealedTree {
     edge: Edge,
     through: (i64, i64),
-    /// Whether rows without a stamp may still come: those from before there were any.
+    /// Whether rows from before stamps existed may still follow.
     unstamped: bool,
 }
 
 impl Audit {
-    /// Seals what can be sealed. Whether there may be more at once. Ends within 10 s: if the database falls silent, it
-    /// lets go of what this pass holds, and so do we.
+    /// Seals what can be sealed. Returns whether there may be more to seal at once. Ends within 10 s: if the database
+    /// stops answering, it releases what this pass holds, and so do we.
     pub async fn seal(&self) -> Result<bool, Error> {
         let detail = "the database did not answer the sealer";
         let silent = |_| Error::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 };
@@ -74,7 +75,7 @@ impl Audit {
         sealed
     }
 
-    /// What readiness has to say of the sealing, each in a sentence.
+    /// The problems with sealing, for readiness: one sentence each.
     pub(in crate::app) async fn look_at_sealing(&self) -> Result<Vec<String>, Error> {
         let mut told = ailments(self.base.store(), &self.keys.verifiers()).await?;
         let last = self.watch.last().map(|error| error.to_string());
@@ -89,7 +90,7 @@ impl Audit {
         let mut foreign = Foreign::default();
         let mut batch = SealedBatch::default();
         let mut full = true;
-        // A page of nothing but foreign rows must not hide what lies behind it.
+        // A page that contains only foreign rows must not hide what comes after it.
         while full && batch.leaves.is_empty() {
             let rows = sealing.unsealed(tree.through, BATCH).await?;
             full = i64::try_from(rows.len()) == Ok(BATCH);
@@ -126,7 +127,7 @@ impl Audit {
         Ok(SealedTree { edge: edge.ok_or(SealError::Tree)?, through: checkpoint.through, unstamped })
     }
 
-    /// The newest good checkpoint; those that were passed over are told.
+    /// The newest valid checkpoint. Logs those that were skipped.
     async fn newest(&self, sealing: &mut Sealing) -> Result<Newest, Error> {
         let verifiers = self.keys.verifiers();
         let mut search = Search::new(&verifiers);
@@ -172,7 +173,7 @@ impl Audit {
         self.keys.sign(&checkpoint.text())
     }
 
-    /// Writes down that rows were met which no gateway wrote.
+    /// Records that rows were found which no gateway wrote.
     async fn note_foreign(&self, foreign: &Foreign) -> Result<(), Error> {
         let Some(first) = foreign.first.clone().filter(|_| !foreign.told) else { return Ok(()) };
         tracing::error!(
@@ -195,7 +196,7 @@ impl Audit {
 struct Foreign {
     first: Option<String>,
     count: u32,
-    /// Whether an entry tells of them already.
+    /// Whether an entry already reports them.
     told: bool,
 }
 
@@ -206,7 +207,7 @@ impl Foreign {
     }
 }
 
-/// How the store names a subtree.
+/// The key under which the store keeps a subtree.
 pub(in crate::app) fn place(subtree: Subtree) -> (i64, i16) {
     (subtree.leaf, subtree.level)
 }

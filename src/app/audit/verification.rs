@@ -1,14 +1,14 @@
-//! Verifying the audit: everything that is missing, altered, added or in another place is found, and named.
+//! Verifies the audit log: finds everything that is missing, altered, added or moved, and names it.
 //!
-//! A [`Verification`] is fed the audit in the order of the tree, from the database or from a file, needs no key but the
-//! verifier keys, and holds little more than the tree's growing edge.
+//! A [`Verification`] is fed the audit log in tree order, from the database or from a file. It needs no keys except the
+//! verifier keys, and holds little more than the tree's right edge in memory.
 //!
-//! What is compared: each row with its leaf's hash; each stored subtree with its two halves; each checkpoint's root
-//! with the tree of that size, its signature, and its predecessor; rows without a leaf with where the sealer is; a
-//! saved checkpoint with the tree of its size. Where one thing is wrong, the stored hash above it stands in for it, so
-//! that each fault is told once, and where it is.
+//! It compares each row with its leaf's hash; each stored subtree with its two halves; each checkpoint's root with the
+//! tree of that size, its signature and its predecessor; rows without a leaf with how far the sealer has got; and a
+//! saved checkpoint with the tree of its size. Where a hash is wrong, verification continues with the stored hash above
+//! it, so that each fault is reported once, at the place where it is.
 //!
-//! Who calls it: the command line. What it does not do: read.
+//! The command line calls it. It does no reading itself.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -27,20 +27,20 @@ mod reads;
 
 pub use reads::{VerificationSubject, newest_checkpoint, verify};
 
-/// The most findings that are told; beyond, they are counted.
+/// The most findings that a report lists; further ones are only counted.
 const MOST: usize = 1_000;
-/// The most leaves in a row that may be missing before the rest counts as added.
+/// How many consecutive leaves may be missing before the leaf after them counts as added.
 const LARGEST_GAP: i64 = 100_000;
 
-/// One thing that is not as it was sealed.
+/// One difference between the audit log and what was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// A stable word: `entry_altered`, `entry_missing`, `entry_added`, `leaf_missing`, …
+    /// A stable code: `entry_altered`, `entry_missing`, `entry_added`, `leaf_missing`, …
     pub kind: &'static str,
-    /// The entry, `ae_…`, where it is known.
+    /// The entry's id, `ae_…`, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
-    /// The leaf, where there is one.
+    /// The leaf's index, if the finding is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leaf: Option<i64>,
     /// A sentence for people.
@@ -50,37 +50,37 @@ pub struct Finding {
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct VerificationReport {
-    /// Leaves in the tree.
+    /// The number of leaves in the tree.
     pub leaves: i64,
-    /// Rows that were compared with their leaf.
+    /// The number of rows that were compared with their leaf.
     pub entries: i64,
-    /// Leaves whose entries retention has dropped.
+    /// The number of leaves whose entries retention has dropped.
     pub dropped: i64,
-    /// Good checkpoints.
+    /// The number of valid checkpoints.
     pub checkpoints: i64,
-    /// Rows that the sealer has yet to reach.
+    /// The number of rows that are not sealed yet.
     pub unsealed: i64,
-    /// The size of the newest good checkpoint.
+    /// The tree size in the newest valid checkpoint.
     pub size: i64,
-    /// Its note.
+    /// The note of the newest valid checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
-    /// What is wrong; nothing if all is as it was sealed.
+    /// What is wrong; empty if everything is as it was sealed.
     pub findings: Vec<Finding>,
-    /// Findings beyond those that are told.
+    /// The number of findings that are not in `findings`, because there are too many.
     pub more_findings: usize,
 }
 
 /// A subtree's hash while the tree is built up.
 #[derive(Debug, Clone, Copy)]
 struct Peak {
-    /// None where a part of it is not known.
+    /// `None` if part of the subtree is unknown.
     hash: Option<Hash>,
-    /// Whether something below it was found wrong, so that another hash is no surprise.
+    /// Whether something below it is already known to be wrong, so that a different hash is expected.
     faulty: bool,
 }
 
-/// A verification under way.
+/// A verification in progress.
 #[derive(Debug)]
 pub struct Verification {
     keys: Vec<NoteVerifier>,
@@ -94,14 +94,14 @@ pub struct Verification {
     recent: Vec<Uuid>,
     /// Sizes of checkpoints that were found altered since the last good one.
     altered: Vec<i64>,
-    /// Whether a root was found wrong already: all later ones are then, too.
+    /// Whether a root was found to be wrong: all later ones will be wrong too.
     broken: bool,
     report: VerificationReport,
 }
 
 impl Verification {
-    /// Begins one: with the keys that may have signed, a checkpoint that was saved before, and the leaves that
-    /// retention has dropped the entries of.
+    /// Starts a verification with the keys that may have signed, a checkpoint that was saved earlier, and the leaves
+    /// whose entries retention has dropped.
     pub fn new(keys: Vec<NoteVerifier>, saved: Option<Checkpoint>, dropped: Leaves) -> Self {
         Self {
             keys,
@@ -118,8 +118,8 @@ impl Verification {
         }
     }
 
-    /// The next part, with every subtree and checkpoint that ends in it. Whether there is a further one; the last has
-    /// no leaves.
+    /// Checks the next page, with every subtree and checkpoint that ends in it. Returns whether there is another page;
+    /// the last one has no leaves.
     pub fn feed(&mut self, page: AuditPage) -> bool {
         let mut nodes = page.nodes;
         let mut checkpoints = page.checkpoints.iter().peekable();
@@ -147,7 +147,7 @@ impl Verification {
         !page.leaves.is_empty()
     }
 
-    /// Where the next part begins.
+    /// The leaf at which the next page begins.
     pub fn next(&self) -> i64 {
         self.next
     }
@@ -159,7 +159,7 @@ impl Verification {
         self.found("leaf_added", Some(&name), Some(at), detail);
     }
 
-    /// The leaf's own hash, and what its row says.
+    /// Compares a leaf with its row, and returns the leaf's hash.
     fn leaf(&mut self, leaf: Option<&FoundLeaf>) -> Peak {
         let at = self.next;
         self.report.leaves += 1;
@@ -187,7 +187,7 @@ impl Verification {
         Peak { hash: stored, faulty: !others.is_empty() }
     }
 
-    /// Whether retention accounts for a missing row; if not, that is a finding.
+    /// Whether retention explains a missing row. If not, records a finding.
     fn may_be_absent(&mut self, leaf: i64, name: &str) -> bool {
         let accounted = self.dropped.contains(leaf);
         if accounted {
@@ -199,7 +199,7 @@ impl Verification {
         accounted
     }
 
-    /// Rows without a stamp are from before there were any, and come first.
+    /// Entries without a stamp were written before stamps existed, so none may follow a stamped entry.
     fn stamp(&mut self, row: &CheckedRow, name: &str) {
         let stamped = row.record.as_ref().is_some_and(|record| record.stamp.is_some());
         if self.stamped && !stamped {
@@ -209,7 +209,7 @@ impl Verification {
         self.stamped |= stamped;
     }
 
-    /// Adds a leaf to the edge, and compares every subtree that it completes with the stored one.
+    /// Adds a leaf to the right edge, and compares every subtree that it completes with the stored one.
     fn push(&mut self, leaf: Peak, mut nodes: Option<&mut BTreeMap<(i64, i16), Vec<u8>>>) {
         let (index, mut peak, mut level) = (self.next, leaf, 0_i16);
         while index >> level & 1 == 1
@@ -237,7 +237,7 @@ impl Verification {
             return Peak { faulty: false, ..made };
         }
         if made.faulty && stored.is_some() {
-            // Explained by what is below it; from here on the stored hash stands in.
+            // A fault below explains the difference: continue with the stored hash.
             return Peak { hash: stored, faulty: false };
         }
         let detail = format!("the subtree of level {level} that ends with leaf {leaf} was altered");
@@ -245,14 +245,15 @@ impl Verification {
         Peak { faulty: true, ..made }
     }
 
-    /// The root of the tree so far: none where a part of it is not known.
+    /// The root of the tree so far; `None` if part of it is unknown.
     fn root(&self) -> Option<Hash> {
         let (last, others) = self.peaks.split_last()?;
         others.iter().rev().try_fold(last.hash?, |right, left| Some(node_hash(&left.hash?, &right)))
     }
 
-    /// Rows without a leaf. Those that the sealer has passed are no gateway's; the others have to wait for it. Returns
-    /// the ids of those, unless they are told as findings: those that have `waited` already should be sealed by now.
+    /// Checks rows that have no leaf. No gateway wrote the ones that the sealer has already passed; the others are
+    /// waiting for it. Returns the ids of those that are waiting. An id in `waited` was waiting before and should be
+    /// sealed by now, so it becomes a finding instead.
     pub fn unsealed(&mut self, rows: &[CheckedRow], waited: &HashSet<Uuid>) -> HashSet<Uuid> {
         let through = self.newest.as_ref().map_or((0, 0), |checkpoint| checkpoint.through);
         let mut waiting = HashSet::new();
@@ -288,7 +289,7 @@ fn name(id: Uuid) -> String {
 }
 
 impl VerificationReport {
-    /// Whether all is as it was sealed.
+    /// Whether everything is as it was sealed.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }

@@ -1,4 +1,5 @@
-//! What whoever commits an event must know of this process's deliverer: is there one, and for whom does it take?
+//! What a transaction with an event needs to know about this process's deliverer: whether there is one, and for which
+//! endpoints it accepts deliveries. The deliverer refreshes it every few milliseconds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use crate::app::base::Base;
 use crate::domain::clock::Uptime;
 use crate::store::Dispatch;
 
-/// Shared by the deliverer, which writes it, and every transaction with an event, which reads it.
+/// Written by the deliverer, and read by every transaction with an event.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Dispatcher(Mutex<DispatchState>);
 
@@ -19,7 +20,7 @@ struct DispatchState {
 }
 
 impl Dispatcher {
-    /// Deliveries may be handed to `worker` until that time, but not for the `closed` endpoints.
+    /// Deliveries may be dispatched to `worker` until this time, except for the `closed` endpoints.
     pub(in crate::app) fn open(&self, worker: Uuid, until: Uptime, closed: Vec<Uuid>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.worker = Some((worker, until));
@@ -28,14 +29,14 @@ impl Dispatcher {
         }
     }
 
-    /// Everything goes through the queue from now on.
+    /// From now on all deliveries go through the queue.
     pub(in crate::app) fn close(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).worker = None;
     }
 }
 
 impl Base {
-    /// How the deliveries of one event get to the deliverer, for whoever writes one.
+    /// How the deliveries of an event that is being written reach the deliverer.
     pub fn dispatch(&self) -> Dispatch {
         let (now, state) = (self.uptime(), self.dispatcher().0.lock().unwrap_or_else(PoisonError::into_inner));
         let worker = state.worker.filter(|(_, until)| now < *until).map(|(worker, _)| worker);

@@ -1,4 +1,4 @@
-//! What every audit entry of a request keeps: what was asked, how long it took, and whose doing it was.
+//! What every audit entry of a request records: the parameters, the duration, and the actor.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::domain::audit::{Actor, AuditEntry, Outcome, parameters};
 use crate::domain::identity::caller::Caller;
 
 impl Base {
-    /// What the entry of a request keeps of what was asked: some parameters in clear, the others as keyed hashes.
+    /// The parameters of a request as its entry records them: some in clear text, the others as keyed hashes.
     pub(in crate::app) fn audit_parameters(&self, call: &Call) -> BTreeMap<String, String> {
         let fingerprint = &self.fingerprint();
-        // 128 bits: enough to tell values apart, and no key to search with.
+        // 128 bits are enough to tell values apart, and the hash is not used for lookups.
         let hash = |bytes: &[u8]| {
             let print = fingerprint.of("audit", bytes);
             print[..16].iter().fold("hmac:".to_owned(), |text, byte| text + &format!("{byte:02x}"))

@@ -1,13 +1,13 @@
-//! Work that somebody must hold while it is done: a lease in the database, renewed while the work is in hand.
+//! Runs work under a lease in the database, which is renewed while the work goes on.
 //!
-//! What must stay true: the work goes on only while we surely hold the lease, judged by the machine's uptime from
-//! before it was asked for. A process (or machine) that was frozen, suspended, or cut off from the database, for longer
-//! than that does nothing more when it wakes: not one step of the work is taken, so nothing is sent and nothing is
-//! written. (What was handed to the system before may still leave, signed with the time that was recorded; and each
-//! write is guarded by the lease again, where the database's clock decides.)
+//! What must stay true: the work continues only while we certainly hold the lease, measured by the machine's uptime
+//! from before the lease was requested. A process (or machine) that was frozen, suspended or cut off from the database
+//! for longer than that takes not one more step of the work when it wakes, so nothing is sent and nothing is written.
+//! (What was already handed to the operating system may still leave, signed with the recorded time. Each write also
+//! checks the lease, by the database's clock.)
 //!
-//! Who calls it: [`operations`](crate::app::operations) and [`tracker`](crate::app::tracker). What it does not do: take
-//! the lease, or give it back.
+//! [`operations`](crate::app::operations) and [`tracker`](crate::app::tracker) call it. It does not take or release the
+//! lease.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -21,12 +21,12 @@ use crate::app::base::Base;
 use crate::domain::clock::{Clock, Uptime};
 use crate::store::{GroupLease, LeasedOperation};
 
-/// A renewal that could not be asked for is asked for again after that long.
+/// How long to wait after a renewal that could not be requested.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Work whose lease is no longer ours may just have ended it: its answer is on the way, for so long.
+/// Work that lost its lease may just have finished: how long to wait for its result.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What is held.
+/// What a lease is on.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::app) enum LeasedItem<'a> {
     /// An operation.
@@ -35,18 +35,18 @@ pub(in crate::app) enum LeasedItem<'a> {
     Group(&'a GroupLease),
 }
 
-/// A lease as its holder sees it.
+/// A lease, as its holder sees it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::app) struct Lease<'a> {
     pub(in crate::app) on: LeasedItem<'a>,
-    /// A moment before it was asked for, by the machine's uptime.
+    /// A moment before the lease was requested, by the machine's uptime.
     pub(in crate::app) taken: Uptime,
-    /// For how long.
+    /// How long the lease lasts from then.
     pub(in crate::app) lasts: Duration,
 }
 
 impl Lease<'_> {
-    /// How long it lasts still.
+    /// How much longer it lasts.
     fn left(self, clock: &dyn Clock) -> Duration {
         (self.taken + self.lasts).since(clock.uptime())
     }
@@ -57,8 +57,8 @@ impl Lease<'_> {
 }
 
 impl Base {
-    /// Does `work` while the lease is held, and renews it each third of its time. None: the lease was lost before the
-    /// work was done, and the work was dropped.
+    /// Runs `work` while the lease is held, renewing it each time a third of it has passed. `None` if the lease was
+    /// lost before the work was finished; the work was dropped.
     pub(in crate::app) async fn holding<T>(
         &self,
         mut lease: Lease<'_>,
@@ -78,7 +78,7 @@ impl Base {
         timeout(GRACE, while_held(lease, self.clock(), work.as_mut())).await.ok().flatten()
     }
 
-    /// Waits until it is time, and renews. None: it is not ours any more, or ran out while we asked.
+    /// Waits until it is time to renew, and renews. `None` if the lease is no longer ours, or ran out in the meantime.
     async fn renewed<'a>(&self, lease: Lease<'a>) -> Option<Lease<'a>> {
         sleep((lease.taken + lease.lasts / 3).since(self.uptime())).await;
         while !lease.is_over(self.clock()) {
@@ -95,7 +95,7 @@ impl Base {
         None
     }
 
-    /// `false`: it is not held any more, or there is nothing left to hold.
+    /// `false` if the lease is no longer held, or there is nothing left to hold.
     async fn renew(&self, lease: Lease<'_>) -> Result<bool, Error> {
         let seconds = lease.lasts.as_secs_f64();
         Ok(match lease.on {
@@ -107,7 +107,7 @@ impl Base {
     }
 }
 
-/// Polls the work, but only while the lease lasts: the clock is asked first, each time.
+/// Polls the work only while the lease lasts: checks the clock before each poll.
 async fn while_held<T>(lease: Lease<'_>, clock: &dyn Clock, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let held = poll_fn(|context| {
         if lease.is_over(clock) {
@@ -131,7 +131,7 @@ mod tests {
     use crate::domain::clock::Instant;
     use crate::store::TrackerGroup;
 
-    /// The clock of a machine that was suspended for so long.
+    /// The clock of a machine that was suspended for this long.
     #[derive(Debug)]
     struct Suspended(Mutex<Duration>);
 

@@ -1,5 +1,5 @@
-//! Wake-ups within one process. They save time and nothing rests on them: workers also look by interval,
-//! and so does the look for those who wait ([`event_hub`](crate::app::event_hub)).
+//! Wake-ups within one process. They only save time, and nothing depends on them: workers also poll, and so does the
+//! query for those who wait ([`event_hub`](crate::app::event_hub)).
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use tokio::sync::{Notify, broadcast};
 use crate::app::event_hub::EventHub;
 use crate::domain::ids::CacheId;
 
-/// Who can be woken.
+/// The signals of one process.
 #[derive(Debug)]
 pub struct Signals {
-    /// The worker that resumes operations.
+    /// Wakes the worker that resumes operations.
     pub operations: Notify,
-    /// The tracker.
+    /// Wakes the tracker.
     pub tracker: Notify,
     event_hub: Arc<EventHub>,
     changed: broadcast::Sender<CacheId>,
@@ -25,7 +25,7 @@ impl Signals {
         Self { operations: Notify::new(), tracker: Notify::new(), event_hub, changed }
     }
 
-    /// Tells waiting requests that a cache has changed. (Its deliveries find their way with the commit:
+    /// Tells waiting requests that a cache has changed. (Its deliveries are dispatched with the commit:
     /// `store::Dispatch`.)
     pub(in crate::app) fn cache_changed(&self, id: CacheId) {
         // Nobody may be waiting.
@@ -33,7 +33,7 @@ impl Signals {
         self.event_hub.wake();
     }
 
-    /// Hears of every change from here on. Subscribe before you look.
+    /// Receives every change from now on. Subscribe before the first read.
     pub(in crate::app) fn subscribe(&self) -> broadcast::Receiver<CacheId> {
         self.changed.subscribe()
     }

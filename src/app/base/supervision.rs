@@ -1,10 +1,10 @@
-//! What keeps the tasks of this process alive: a pass of one that panics is a pass that failed, and its loop goes on.
+//! Keeps the tasks of this process alive: a pass that panics counts as failed, and the task's loop continues.
 //!
-//! What must stay true: a task that fails by panics is told by `/readyz` until a pass of it has ended well, counted
-//! (`ecg_task_panics_total`), and tried again after its loop's usual rest.
+//! What must stay true: a task that panics is reported by `/readyz` until a pass of it has succeeded, is counted
+//! (`ecg_task_panics_total`), and is tried again after its loop's usual pause.
 //!
-//! Who calls it: the loops of `worker`, the event hub ([`crate::app::event_hub`]), and the command line for the clock.
-//! What it does not do: parts without which the process is of no use end it (`shutdown::essential`).
+//! The loops of `worker`, the event hub ([`crate::app::event_hub`]), and the command line (for the clock) call it. It
+//! is not for parts that the process cannot do without: those end the process (`shutdown::essential`).
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -16,22 +16,22 @@ use futures_util::FutureExt as _;
 use crate::app::Error;
 use crate::app::base::Base;
 
-/// The tasks of this process whose last pass has panicked, by name. Kept nowhere else: it is about this process.
+/// The tasks of this process whose last pass panicked, by name. Kept only in memory, because it is about this process.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Supervision(Mutex<BTreeSet<&'static str>>);
 
-/// A pass has panicked. The panic itself was logged when it happened.
+/// A pass panicked. The panic itself was logged when it happened.
 #[derive(Debug, thiserror::Error)]
 #[error("a panic: {0}")]
 struct Panicked(String);
 
 impl Supervision {
     fn ailing(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
-        // Nothing panics while it is held.
+        // Nothing panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs one pass of the task; a panic in it is an error.
+    /// Runs one pass of the task and turns a panic into an error.
     async fn pass<T>(&self, task: &'static str, pass: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match AssertUnwindSafe(pass).catch_unwind().await {
             Ok(ended) => {
@@ -49,14 +49,14 @@ impl Supervision {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub fn words_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }
 
 impl Base {
-    /// Runs one pass of a task that has to go on, whatever happens: a panic in it is an error of the pass.
+    /// Runs one pass of a task that has to continue whatever happens: a panic becomes an error of the pass.
     pub async fn supervised<T>(
         &self,
         task: &'static str,
@@ -65,7 +65,7 @@ impl Base {
         self.supervision().pass(task, pass).await
     }
 
-    /// The tasks of this process whose last pass has panicked.
+    /// The tasks of this process whose last pass panicked.
     pub fn ailing_tasks(&self) -> Vec<&'static str> {
         self.supervision().ailing().iter().copied().collect()
     }
@@ -82,7 +82,7 @@ mod tests {
         let panicked = supervision.pass("sealer", async { panic!("by a test") }).await;
         let Err(Error::Internal(cause)) = panicked.map(|(): ()| ()) else { panic!("it has failed") };
         assert_eq!((cause.to_string().as_str(), ailing()), ("a panic: by a test", vec!["sealer"]));
-        // That another task is well says nothing of it, nor a pass that has failed otherwise.
+        // Neither another task's success nor an ordinary failure says anything about it.
         supervision.pass("tracker", async { Ok(()) }).await.unwrap();
         assert!(supervision.pass("sealer", async { Err::<(), _>(Error::database_away()) }).await.is_err());
         assert_eq!(ailing(), ["sealer"]);

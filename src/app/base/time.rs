@@ -1,7 +1,7 @@
-//! The time that this process goes by: the database's, read again and again, so that all gateways tell the same.
+//! The time that this process uses: the database's, which is read again and again so that all gateways agree.
 //!
-//! What must stay true: nobody is judged by a time that was never read, and nothing is forgotten while the time is in
-//! doubt ([`Ahead`] makes the janitor look at everything anew after that).
+//! What must stay true: nothing is judged by a time that was never read, and nothing is deleted for its age while the
+//! time is in doubt ([`Ahead`] makes the janitor check all rows again after that).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::app::Error;
 use crate::app::base::Base;
 use crate::domain::clock::Instant;
 
-/// Which image caches may have times that lie ahead: since it began, or since the time was last in doubt, this process
-/// has looked at those up to this id. None: at all.
+/// Up to which image cache this process has checked for times in the future, since it started or since the time was
+/// last in doubt. `None`: all are checked.
 #[derive(Debug)]
 pub(in crate::app) struct Ahead(Mutex<Option<Uuid>>);
 
-/// What everybody is told whose request goes by the time, before that was read.
+/// The error for requests that need the time before it has been read.
 fn unset() -> Error {
     let detail = "could not read the time; retrying";
     Error::Unavailable { code: "credentials_unavailable", detail, retry_after_seconds: 2 }
@@ -30,20 +30,20 @@ impl Default for Ahead {
 }
 
 impl Ahead {
-    /// Up to where they were looked at.
+    /// Up to which id the caches were checked.
     pub(in crate::app) fn looked_to(&self) -> Option<Uuid> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// They were looked at up to there.
+    /// Records that the caches up to this id were checked.
     pub(in crate::app) fn set(&self, to: Option<Uuid>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = to;
     }
 }
 
 impl Base {
-    /// Reads the database's clock and goes by it from now on, so that all gateways tell the same time, as exactly as
-    /// half of what the reading took.
+    /// Reads the database's clock and uses it from now on, so that all gateways agree on the time. The error is at most
+    /// half of the time that the read took.
     pub async fn keep_time(&self) -> Result<(), Error> {
         let asked = self.uptime();
         let told = self.store().now().await?;
@@ -56,7 +56,7 @@ impl Base {
         Ok(())
     }
 
-    /// Tells that the time is in doubt, and that it is no more; `before` is how it was.
+    /// Reports when the time comes into doubt and when the doubt ends; `before` is the earlier state.
     fn tell_doubt(&self, before: Option<chrono::Duration>) {
         let doubt = self.clock().doubt();
         let seconds = |doubt: chrono::Duration| doubt.as_seconds_f64();
@@ -75,12 +75,12 @@ impl Base {
         }
     }
 
-    /// Returns once the clock can be gone by: right at the start it is read first.
+    /// Returns once the clock can be used. Right after the start it is read first.
     pub(in crate::app) async fn clock_is_set(&self) -> Result<(), Error> {
         if !self.clock().is_set() {
             self.keep_time().await?;
         }
-        // A reading that took too long has set nothing.
+        // A read that took too long did not set the clock.
         if self.clock().is_set() { Ok(()) } else { Err(unset()) }
     }
 
@@ -88,12 +88,12 @@ impl Base {
         self.now() - chrono::Duration::from_std(kept).unwrap_or(chrono::Duration::MAX)
     }
 
-    /// Whether it serves and works.
+    /// Whether this gateway serves requests and works.
     pub fn has_begun(&self) -> bool {
         *self.beginning().borrow()
     }
 
-    /// Ends once it serves and works.
+    /// Waits until this gateway serves requests and works.
     pub async fn until_begun(&self) {
         let mut begun = self.beginning().subscribe();
         // The sender lives as long as we do.

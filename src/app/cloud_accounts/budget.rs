@@ -1,9 +1,10 @@
-//! Drawing calls from the budget of a cloud account, which all gateways share; each account has its own. How much there
-//! is, is `domain::poll::budget`.
+//! Draws calls from the budget of a cloud account, which all gateways share; each account has its own budget.
+//! `domain::poll::budget` decides how much there is.
 //!
-//! What must stay true: whoever calls the cloud for the tracker or for an operation has drawn that call before.
-//! Changes are drawn a few at a time while there are many, so that not each create costs a write of its own; what
-//! is not spent within a second is let go. Reads that a caller asks for (usage, adoption) are few and not counted.
+//! What must stay true: whoever calls the cloud for the tracker or for an operation has drawn that call before. Changes
+//! are drawn several at a time while there are many, so that not every create costs a write of its own; what is not
+//! spent within a second is discarded, which is also the longest that the calls in memory stay valid. Reads that a
+//! caller asks for (usage, adoption) are few and not counted.
 
 use std::collections::HashMap;
 
@@ -16,18 +17,18 @@ use crate::domain::failure::CallError;
 use crate::domain::poll::budget::{Budget, Drawn, Purpose};
 use crate::store::StoredBudget;
 
-/// How often a draw is tried while other gateways draw, too.
+/// How often to try a draw while other gateways are drawing too.
 const TRIES: usize = 20;
-/// What was drawn for changes is good for that long.
+/// How long calls that were drawn for changes may be spent.
 const GOOD_FOR: Duration = Duration::seconds(1);
-/// How many calls are drawn at once while one change follows another.
+/// How many calls to draw at once while changes follow each other.
 const BATCH: u32 = 8;
-/// At most that many; twice as many as before where those were spent within [`SOON`].
+/// The most calls to draw at once. The number doubles each time the last ones were spent within [`SOON`].
 const MOST: u32 = 64;
-/// So soon that as many again will be spent long before they are let go.
+/// If calls are spent this quickly, twice as many will be spent long before they are discarded.
 const SOON: Duration = Duration::milliseconds(50);
 
-/// What this process has drawn of the budgets, by account.
+/// What this process has drawn from the budgets, by account.
 pub(in crate::app) type CallBuckets = HashMap<String, CallBucket>;
 
 /// Calls of one account that this process has drawn for changes and not spent yet.
@@ -35,7 +36,7 @@ pub(in crate::app) type CallBuckets = HashMap<String, CallBucket>;
 pub(in crate::app) struct CallBucket {
     calls: u32,
     drawn_at: Option<Instant>,
-    /// How many were asked for then.
+    /// How many calls the last draw asked for.
     asked: u32,
 }
 
@@ -44,7 +45,7 @@ impl CallBucket {
         self.drawn_at.is_some_and(|at| (now - at).abs() < GOOD_FOR)
     }
 
-    /// How many to draw for one change that finds none left.
+    /// How many calls to draw for a change when none are left.
     fn next_draw(&self, now: Instant) -> u32 {
         match self.drawn_at.map(|at| (now - at).abs()) {
             Some(age) if age < SOON => (self.asked * 2).clamp(BATCH, MOST),
@@ -55,7 +56,7 @@ impl CallBucket {
 }
 
 impl CloudAccounts {
-    /// Draws calls for looks into an account: as many as there are, at most `wanted`.
+    /// Draws calls for reading from an account: as many as there are, at most `wanted`.
     pub(in crate::app) async fn draw_looks(&self, account: &str, wanted: usize) -> Result<Drawn, Error> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         self.change_budget(account, |budget, accounts| {
@@ -64,7 +65,7 @@ impl CloudAccounts {
         .await
     }
 
-    /// Sees to it that this process has calls for up to `wanted` changes in an account, and says how many it has.
+    /// Makes sure that this process has calls for up to `wanted` changes in an account, and returns how many it has.
     pub(in crate::app) async fn calls_for_changes(&self, account: &str, wanted: u32) -> Result<u32, Error> {
         let mut call_buckets = self.call_buckets.lock().await;
         let bucket = call_buckets.entry(account.to_owned()).or_default();
@@ -78,7 +79,7 @@ impl CloudAccounts {
         Ok(bucket.calls.min(wanted))
     }
 
-    /// Spends the call of a change in an account. An instant says that there is none, and when to come again.
+    /// Spends one call for a change in an account. If there is none, returns when to try again.
     pub(in crate::app) async fn spend_for_change(&self, account: &str) -> Result<Option<Instant>, Error> {
         let again_at = self.spend(account).await?;
         if again_at.is_some() {
@@ -87,17 +88,17 @@ impl CloudAccounts {
         Ok(again_at)
     }
 
-    /// The same of a change that is about to be recorded. `false`: there is none, and whoever carries it out asks
-    /// again.
+    /// The same for a change that is about to be recorded. `false` if there is no call; whoever carries the change out
+    /// then asks again.
     pub(in crate::app) async fn spend_at_once(&self, account: &str) -> Result<bool, Error> {
         Ok(self.spend(account).await?.is_none())
     }
 
-    /// Gives back the call of a change that was not recorded.
+    /// Returns the call of a change that was not recorded.
     pub(in crate::app) async fn unspend(&self, account: &str) {
         let mut call_buckets = self.call_buckets.lock().await;
         if let Some(bucket) = call_buckets.get_mut(account) {
-            // If it is not fresh any more, the next one who looks lets it go.
+            // If the bucket is no longer fresh, the next user discards it.
             bucket.calls += 1;
         }
     }
@@ -121,14 +122,14 @@ impl CloudAccounts {
         let draw = |budget: &Budget, accounts: &Self| {
             budget.draw(wanted, Purpose::Change, &accounts.base.settings().calls, accounts.base.now())
         };
-        // On the heap: an operation's future is large already.
+        // Boxed, because an operation's future is already large.
         let drawn: Drawn = Box::pin(self.change_budget(account, draw)).await?;
         bucket.calls += drawn.granted;
         (bucket.drawn_at, bucket.asked) = (Some(self.base.now()), wanted);
         Ok(drawn.again_at)
     }
 
-    /// Lets the account rest if the fault says that it was throttled.
+    /// Slows down calls to the account if the error says that it was throttled.
     pub(in crate::app) async fn note_fault(&self, account: &str, fault: &CallError) -> Result<(), Error> {
         if !matches!(fault, CallError::Throttled(_)) {
             return Ok(());
@@ -140,7 +141,7 @@ impl CloudAccounts {
         Box::pin(self.change_budget(account, throttle)).await
     }
 
-    /// Compare-and-set, until nobody else was faster.
+    /// Compare-and-set, repeated until no other gateway interferes.
     async fn change_budget<T>(
         &self,
         account: &str,

@@ -1,12 +1,14 @@
-//! The clients of the cloud, one for each cloud account: that of the settings, and those that an administrator added.
+//! The cloud clients, one per cloud account: the account from the settings, and those that an administrator added.
 //!
-//! What must stay true: nothing is ever sent with another account's keys: an account that is gone, disabled or cannot
-//! be opened has no client, nor has one whose key is of another account at the cloud ([`super::identity`]), and whoever
-//! needs one waits. The table is read at most once a second, and when a name is asked for that is not in it; so another
-//! gateway's change holds here within a second. While the database is away, what was read last goes on.
+//! What must stay true: nothing is ever sent with another account's keys. An account that was deleted, is disabled or
+//! cannot be decrypted has no client, nor does one whose key belongs to another account at the cloud
+//! ([`super::identity`]); whatever needs such a client waits. The table is read at most once a second, and also when a
+//! name is asked for that is not in memory. So a change made through another gateway takes effect here within a second;
+//! a change made here calls `forget_accounts` or `note_pinned`. While the database is unavailable, the last known
+//! accounts are used.
 //!
-//! Who calls it: everything that calls the cloud. What it does not do: judge who may use which
-//! ([`crate::app::platform::policy`]), or change accounts ([`crate::app::cloud_accounts`]).
+//! Everything that calls the cloud uses this module. It does not decide who may use which account
+//! ([`crate::app::platform::policy`]), nor change accounts ([`crate::app::cloud_accounts`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,25 +29,25 @@ use crate::domain::region::Region;
 use crate::eci::{BuildError, Client, CredentialSource, Credentials, Role};
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, PinnedIds, SealedAccount};
 
-/// How long what was read of the table is good.
+/// How long a reading of the table is used before the table is read again.
 const GOOD_FOR: Duration = Duration::seconds(1);
 
-/// The accounts of the table by name, as last read.
+/// The added accounts by name, as last read.
 pub(in crate::app) type AccountsByName = BTreeMap<String, Arc<KnownAccount>>;
 
-/// What is known of the table.
+/// The accounts table as last read.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Accounts {
     by_name: Arc<AccountsByName>,
-    /// Which accounts of the cloud they are, and that of the settings.
+    /// The cloud's account id of each account, including the one from the settings.
     pinned: Arc<PinnedIds>,
-    /// When they were read, or somebody set out to: others go by what is known meanwhile.
+    /// When the table was last read, or when a reading started. Others use the previous values until it is finished.
     taken_at: Option<Instant>,
-    /// Counts what was changed here: what was read before is out of date.
+    /// Counts the changes made in this process: a reading that started before a change is discarded.
     changes: u64,
 }
 
-/// An account of the table, and its client.
+/// An added account and its client.
 #[derive(Debug)]
 pub(in crate::app) struct KnownAccount {
     sealed: SealedAccount,
@@ -58,34 +60,34 @@ pub(in crate::app) enum UnusableAccount {
     /// An administrator disabled it.
     #[error("the cloud account is disabled")]
     Disabled,
-    /// Its secrets are of another master key, or altered.
+    /// Its secrets were encrypted with another master key, or were altered.
     #[error("the secrets of the cloud account cannot be decrypted: {0}")]
     Sealed(#[from] OpenError),
-    /// A secret is no text.
+    /// A secret is not valid UTF-8.
     #[error("a secret of the cloud account is no text")]
     NoText,
-    /// Its calls would go where the settings let none go.
+    /// The settings do not allow calls to its endpoint.
     #[error("the cloud account's api_endpoint must {0}")]
     Foreign(String),
-    /// Its address is none.
+    /// No client can be built for it: its address is not valid.
     #[error("the cloud account cannot be used: {0}")]
     Built(#[from] BuildError),
 }
 
 impl KnownAccount {
-    /// Its client, or why there is none.
+    /// The client, or why there is none.
     pub(in crate::app) fn client(&self) -> Result<&Client, String> {
         self.client.as_ref().map_err(ToString::to_string)
     }
 
-    /// The account as it was added.
+    /// The account as it was configured.
     pub(in crate::app) fn account(&self) -> &CloudAccount {
         &self.sealed.account
     }
 }
 
 impl CloudAccounts {
-    /// What an operation waits for that has not ended, beside its turn.
+    /// What an unfinished operation is waiting for, apart from its turn.
     pub(in crate::app) async fn waits_for(&self, operation: &Operation) -> Result<Option<&'static str>, Error> {
         if operation.state.is_over() {
             return Ok(None);
@@ -112,22 +114,24 @@ impl CloudAccounts {
 
     /// The client of an account.
     ///
-    /// # Errors `NotSent` if there is none: it is disabled, gone, cannot be opened, or is another account at the cloud.
-    /// What needs it waits.
+    /// # Errors
+    /// `NotSent` if the account has no client: it is disabled, unknown, cannot be decrypted, or is another account at
+    /// the cloud. What needs the client waits.
     pub(in crate::app) async fn cloud_of(&self, account: &str) -> Result<Client, CallError> {
         let client = self.client_at(account).await?;
         self.check_owner(account, &client).await?;
         Ok(client)
     }
 
-    /// The same for who only wants to know: nobody is asked whose its key is.
+    /// Like `cloud_of`, but uses only what is already known about the owner of the key and does not ask the
+    /// cloud.
     pub(in crate::app) async fn client_known(&self, account: &str) -> Result<Client, CallError> {
         let client = self.client_at(account).await?;
         self.judge_owner(account, &client).await?;
         Ok(client)
     }
 
-    /// The same, whosever its key is.
+    /// Like `cloud_of`, but does not check the owner of the key.
     pub(in crate::app) async fn client_at(&self, account: &str) -> Result<Client, CallError> {
         if account == self.base.settings().account {
             return Ok(self.client.clone());
@@ -146,7 +150,7 @@ impl CloudAccounts {
         }
     }
 
-    /// Which accounts of the cloud the accounts are. While the database is away, what was read last.
+    /// The cloud's account id of each account. While the database is unavailable, the ids that were read last.
     pub(in crate::app) async fn pinned_ids(&self) -> Result<Arc<PinnedIds>, Error> {
         match self.accounts_read(None).await {
             Ok((_, pinned)) => Ok(pinned),
@@ -157,7 +161,7 @@ impl CloudAccounts {
         }
     }
 
-    /// The accounts of the table; read anew where `wanted` is not among them.
+    /// The added accounts. Reads the table again if `wanted` is not among them.
     pub(in crate::app) async fn added_accounts(&self, wanted: Option<&str>) -> Result<Arc<AccountsByName>, Error> {
         Ok(self.accounts_read(wanted).await?.0)
     }
@@ -170,11 +174,11 @@ impl CloudAccounts {
             if fresh && wanted.is_none_or(|name| known.by_name.contains_key(name)) {
                 return Ok((Arc::clone(&known.by_name), Arc::clone(&known.pinned)));
             }
-            // While it is read for the first time, everybody waits for it: there is nothing to go by.
+            // During the first reading there is nothing to use instead, so everybody reads.
             known.taken_at = known.taken_at.map(|_| now);
             known.changes
         };
-        // Not under the lock: a database that is slow holds up nobody who has something to go by.
+        // Not while holding the lock: a slow database must not block those who can use the previous values.
         let (read, pinned) =
             (self.base.store().cloud_accounts().await?, Arc::new(self.base.store().pinned_ids().await?));
         let before = Arc::clone(&self.accounts().by_name);
@@ -186,7 +190,8 @@ impl CloudAccounts {
         Ok((next, pinned))
     }
 
-    /// Where every account may be used: what is compared although nothing was created there yet.
+    /// Every (account, region) where accounts may be used. These are compared with the cloud even if nothing was
+    /// created there yet.
     pub(in crate::app) async fn places(&self) -> Result<Vec<(String, Region)>, Error> {
         let settings = self.base.settings();
         let own = settings.regions.iter().map(|region| (settings.account.clone(), region.clone()));
@@ -199,7 +204,8 @@ impl CloudAccounts {
         Ok(own.chain(added).collect())
     }
 
-    /// The accounts that operations can be carried out in. None: all are one, so that nobody need tell them apart.
+    /// The accounts in which operations can be carried out. `None` if no account was added, so that there is nothing to
+    /// tell apart.
     pub(in crate::app) async fn several_accounts(&self) -> Result<Option<Vec<String>>, Error> {
         let added = self.added_accounts(None).await?;
         let own = &self.base.settings().account;
@@ -208,21 +214,21 @@ impl CloudAccounts {
         Ok((!added.is_empty()).then(|| std::iter::once(own.clone()).chain(names).collect()))
     }
 
-    /// Keeps what an account was pinned to just now, which the next reading finds, too.
+    /// Remembers the id that an account was just pinned to; the next reading will find it in the table as well.
     pub(in crate::app) fn note_pinned(&self, account: &str, id: &AccountId) {
         let mut known = self.accounts();
         Arc::make_mut(&mut known.pinned).insert(account.to_owned(), id.clone());
         known.changes += 1;
     }
 
-    /// Forgets what is known of the table: the next one to ask reads it.
+    /// Invalidates the accounts in memory: the next caller reads the table.
     pub(in crate::app) fn forget_accounts(&self) {
         let mut known = self.accounts();
         known.taken_at = None;
         known.changes += 1;
     }
 
-    /// What was read, with the clients that there are already: they may hold a session.
+    /// Builds the accounts from a reading. Clients that did not change are reused, because they may hold a session.
     fn known_from(&self, read: Vec<SealedAccount>, before: &AccountsByName) -> AccountsByName {
         let known = |sealed: SealedAccount| match before.get(sealed.account.name.as_str()) {
             Some(known) if known.sealed == sealed => Arc::clone(known),
@@ -252,7 +258,7 @@ impl CloudAccounts {
         KnownAccount { sealed, client }
     }
 
-    /// A client of an account as it was sealed.
+    /// Builds the client of an account from its sealed secrets.
     pub(in crate::app) fn client_of(&self, sealed: &SealedAccount) -> Result<Client, UnusableAccount> {
         let account = &sealed.account;
         if let Some(endpoint) = &account.endpoint {

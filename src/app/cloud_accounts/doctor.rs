@@ -1,9 +1,9 @@
-//! What the gateway needs at the cloud, account by account, and whether it has it: for `doctor cloud`.
+//! Checks, for `doctor cloud`, which rights the gateway needs at the cloud for each account, and whether it has them.
 //!
-//! What must stay true: nothing is made, changed or removed at the cloud; no secret and no access key id is in a
-//! report; what cannot be known without an effect is said to be unknown.
+//! What must stay true: it creates, changes and removes nothing at the cloud; reports contain no secrets and no access
+//! key ids; a right that cannot be checked without a side effect is reported as unknown.
 //!
-//! Who calls it: the command line. What it does not do: words for people (`cli::doctor`).
+//! The command line calls it, and turns the reports into text (`cli::doctor`).
 
 use std::collections::BTreeMap;
 
@@ -21,10 +21,10 @@ mod identity;
 
 pub use identity::{KeyIdentity, KeyVerdict};
 
-/// Where an account is asked that may be used everywhere.
+/// The region used to check an account that may be used in every region.
 const ANYWHERE: &str = "cn-hangzhou";
 
-/// What no call without an effect shows.
+/// What cannot be checked without a side effect.
 pub const NOT_CHECKED: [&str; 3] = [
     "whether a create may use the vSwitch, the security group, the EIP, the resource group or the registry instance that \
      it names: the first one shows it",
@@ -34,76 +34,77 @@ pub const NOT_CHECKED: [&str; 3] = [
      takes them for missing",
 ];
 
-/// What one account needs, and what came of asking for it.
+/// What one account needs, and the result of each check.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountReport {
-    /// The account's name at the gateway.
+    /// The account's name in the gateway.
     pub account: String,
-    /// The role that its key assumes, if any.
+    /// The role that its access key assumes, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// Why nothing can be sent with it, if so.
+    /// Why nothing can be sent with the account, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
-    /// Whose its key is at the cloud; none where that was not asked.
+    /// The owner of its access key at the cloud; `None` if that was not checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<KeyIdentity>,
-    /// The policies that it needs, and whom each is to be attached to.
+    /// The policies that the account needs, and what to attach each one to.
     pub policies: Vec<NeededPolicy>,
-    /// What came of asking, by region and right; nothing where it was not asked.
+    /// The results by region and right; empty if nothing was checked.
     pub checks: Vec<RightCheck>,
 }
 
-/// A policy, and whom it is for.
+/// A RAM policy and what to attach it to.
 #[derive(Debug, Clone, Serialize)]
 pub struct NeededPolicy {
-    /// Whom it is to be attached to, in words.
+    /// What to attach it to, in words.
     pub attach_to: String,
-    /// The document, as RAM takes it.
+    /// The policy document in RAM's format.
     pub document: RamPolicy,
 }
 
-/// Whether one right is there.
+/// The result of checking one right.
 #[derive(Debug, Clone, Serialize)]
 pub struct RightCheck {
-    /// Where; none where that says nothing.
+    /// The region that was checked; `None` if the right does not depend on a region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The right: `eci:DeleteImageCache`.
+    /// The right, such as `eci:DeleteImageCache`.
     pub right: String,
     /// What the gateway needs it for.
     pub need: &'static str,
-    /// What came of it.
+    /// The result of the check.
     pub verdict: RightVerdict,
-    /// The cloud's code, where it refused.
+    /// The cloud's error code, if it refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The cloud's RequestId, where it refused.
+    /// The cloud's RequestId, if it refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// What is known beyond that, in a sentence.
+    /// Anything else that is known, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
-/// What an answer says of a right.
+/// What the cloud's answer says about a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RightVerdict {
-    /// It was done.
+    /// The call succeeded.
     Allowed,
-    /// A call of which nothing can come was refused, and not for a right: as far as the cloud asks for rights first, it
-    /// is there.
+    /// A call that can have no effect was refused for a reason other than missing rights. The right is there, provided
+    /// that the cloud checks rights first.
     NotRefused,
-    /// It is missing.
+    /// The right is missing.
     Missing,
-    /// The cloud does not take the key, or could not be asked.
+    /// The cloud does not accept the key, or could not be reached.
     Unknown,
 }
 
 impl CloudAccounts {
-    /// What every account needs, that of the settings first. `ask`: also whether it is there, in the regions of the
-    /// settings and of the account, or in these. Beside it, why the accounts of the database could not be read.
+    /// Reports what every account needs, starting with the account from the settings. With `ask`, also checks the
+    /// rights: in `regions`, or, if that is empty, in the regions of the settings and of the account. The second value
+    /// says why the accounts in the database could not be read, if they could not.
     pub async fn examine_cloud(&self, regions: &[Region], ask: bool) -> (Vec<AccountReport>, Option<Error>) {
         let (settings, own) = (self.base.settings(), &self.client);
         let mut reports = vec![self.examine(&settings.account, Ok(own), &settings.regions, (regions, ask)).await];
@@ -145,13 +146,13 @@ impl CloudAccounts {
 }
 
 impl AccountReport {
-    /// Nothing is known of it yet.
+    /// An empty report.
     fn of(name: &str) -> Self {
         let (policies, checks) = (Vec::new(), Vec::new());
         Self { account: name.to_owned(), role: None, unusable: None, identity: None, policies, checks }
     }
 
-    /// Whether everything that it needs is there, as far as that can be known.
+    /// Whether the account has everything that it needs, as far as that can be checked.
     pub fn is_fine(&self) -> bool {
         let good = |check: &RightCheck| [RightVerdict::Allowed, RightVerdict::NotRefused].contains(&check.verdict);
         let foreign = self.identity.as_ref().is_some_and(|identity| identity.verdict == KeyVerdict::Foreign);
@@ -163,7 +164,8 @@ fn unusable(name: &str, why: String) -> AccountReport {
     AccountReport { unusable: Some(why), ..AccountReport::of(name) }
 }
 
-/// The policies of an account: that of whoever calls, and, where a role calls, that of the key which assumes it.
+/// The policies that an account needs: one for the identity that makes the calls and, if that is a role, one for the
+/// access key that assumes it.
 fn policies(role: Option<&str>, regions: &[Region]) -> Vec<NeededPolicy> {
     let Some(role) = role else {
         return vec![NeededPolicy {
@@ -181,8 +183,8 @@ fn policies(role: Option<&str>, regions: &[Region]) -> Vec<NeededPolicy> {
     ]
 }
 
-/// A statement for each thing that rights are on: a list for each action would say the same resources again and again,
-/// and a policy has a greatest length.
+/// One statement per resource: a statement per action would repeat the same resources, and RAM limits the length of a
+/// policy.
 fn calls(account: Option<&str>, regions: &[Region]) -> RamPolicy {
     let caches: Vec<String> = if regions.is_empty() {
         vec![image_caches(None, account, None)]
@@ -194,7 +196,7 @@ fn calls(account: Option<&str>, regions: &[Region]) -> RamPolicy {
         let on = if right.on == RamResource::Everything { vec!["*".to_owned()] } else { caches.clone() };
         by_resource.entry(on).or_default().push(right.name());
     }
-    // Image caches before everything.
+    // List image caches before the wildcard.
     RamPolicy::allowing(by_resource.into_iter().rev().map(|(resources, actions)| (actions, resources)))
 }
 
@@ -205,7 +207,7 @@ async fn checks(client: &Client, has_role: bool, regions: &[Region]) -> Vec<Righ
         for (right, region) in assuming.zip(regions) {
             checks.push(RightCheck { region: None, ..check(client, right, region).await });
         }
-        // Without its credentials every other answer would say the same.
+        // Without the role's credentials, all other checks would give the same answer.
         if checks.iter().any(|check| check.verdict != RightVerdict::Allowed) {
             return checks;
         }
@@ -233,7 +235,7 @@ async fn check(client: &Client, right: &Right, region: &Region) -> RightCheck {
     }
 }
 
-/// What an answer says, and what is to be added to it.
+/// What an answer says about the right, and any detail to add.
 fn judge(answered: &Result<(), CallError>) -> (RightVerdict, Option<String>) {
     match answered {
         Ok(()) => (RightVerdict::Allowed, None),
@@ -242,7 +244,7 @@ fn judge(answered: &Result<(), CallError>) -> (RightVerdict, Option<String>) {
                 let words = [denied.right.as_str(), denied.kind.as_str(), denied.policy.as_str()];
                 words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
             });
-            // Some services say no more than who was refused.
+            // Some services say only who was refused.
             (RightVerdict::Missing, denied.filter(|denied| !denied.is_empty()))
         }
         Err(CallError::Refused(error)) if is_of_key(&error.code) => (

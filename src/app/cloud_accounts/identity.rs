@@ -1,16 +1,16 @@
-//! Whether a cloud account's key is of the account of the cloud that its image caches are in.
+//! Checks that a cloud account's key belongs to the account at the cloud that holds its image caches.
 //!
-//! The answers about image caches name no account, and with the key of another one they show nothing. So STS is asked
-//! whose the credentials are before a client is first used. The number is pinned when it is first known; with
-//! credentials of another one nothing is sent, so that nothing is believed, made or removed there: what is for the
-//! account waits, as for one that is disabled, until it has a key of the right one again or an operator has said that
-//! the other is meant.
+//! The cloud's answers about image caches do not name an account, and a key of another account sees no caches of ours.
+//! So before a client is first used, STS is asked which account its credentials belong to. The account id is pinned
+//! when it is first known. With credentials of another account nothing is sent, so nothing is believed, created or
+//! deleted there: whatever needs the account waits, as for a disabled one, until it has a key of the right account
+//! again, or an operator has confirmed the other one.
 //!
-//! What must stay true: whoever uses a client has come by [`CloudAccounts::check_owner`]; where STS cannot be asked
-//! everything goes on, and the rule of mass vanishing ([`crate::app::vanishings`]) is what is left.
+//! What must stay true: every user of a client has passed [`CloudAccounts::check_owner`]. If STS cannot be reached,
+//! everything goes on, and only the rule for mass vanishing ([`crate::app::vanishings`]) protects the records.
 //!
-//! Who calls it: [`super::clients`] for each client that it gives away, readiness, the command line. What it does not
-//! do: ask by itself (`eci::client`), or compare (`domain::account_id`).
+//! [`super::clients`] calls it for each client that it hands out; readiness and the command line call it too. The
+//! question to STS is in `eci::client`, the comparison in `domain::cloud_account::account_id`.
 
 use super::is_same_key;
 use crate::app::cloud_accounts::CloudAccounts;
@@ -25,14 +25,14 @@ use crate::store::{PinnedIds, SealedAccount};
 
 const ACCEPT: &str = "accept_cloud_account_id";
 
-/// Which foreign keys were told of.
+/// Limits how often foreign keys are logged.
 static SAID: LogLimit = LogLimit::new();
 
 impl CloudAccounts {
-    /// Refuses a client whose credentials are known to be of another account than the one that is pinned.
+    /// Refuses a client whose credentials are known to belong to another account than the pinned one.
     ///
     /// # Errors
-    /// `NotSent`: nothing is sent with them. Also where it cannot be read what is pinned, and never was.
+    /// `NotSent` if they do, so that nothing is sent with them. Also if the pinned id cannot be read and never was.
     pub(in crate::app) async fn check_owner(&self, account: &str, client: &Client) -> Result<(), CallError> {
         let name = account.to_owned();
         let asking = client.learn_owner(&self.base.settings().sts_endpoint, move |owner| tell(&name, owner));
@@ -40,7 +40,7 @@ impl CloudAccounts {
         self.judge_owner(account, client).await
     }
 
-    /// The same by what is known of it.
+    /// The same, using only what is already known about the owner.
     pub(in crate::app) async fn judge_owner(&self, account: &str, client: &Client) -> Result<(), CallError> {
         let owner = client.owner();
         let Some(found) = owner.id() else { return Ok(()) };
@@ -63,7 +63,8 @@ impl CloudAccounts {
         Err(CallError::NotSent(mismatch.to_string()))
     }
 
-    /// What it is pinned to from now on: nothing, while too much of it is missing.
+    /// Pins the account to this id and returns what it is pinned to now. Nothing is pinned while too many of its caches
+    /// are missing.
     async fn pin(&self, account: &str, id: &AccountId) -> Result<Option<AccountId>, Error> {
         let pinned = self.base.store().pin_id(account, id, self.base.now()).await?;
         if let Some(pinned) = &pinned {
@@ -72,12 +73,12 @@ impl CloudAccounts {
         Ok(pinned)
     }
 
-    /// The accounts whose keys are of another account of the cloud, in sentences for an operator.
+    /// The accounts whose keys belong to another account at the cloud, in sentences for an operator.
     pub(in crate::app) async fn foreign_accounts(&self) -> Result<Vec<String>, Error> {
         Ok(self.mismatches().await?.iter().map(|(name, mismatch)| mismatch_message(name, mismatch)).collect())
     }
 
-    /// The accounts whose keys this process knows to be of another account of the cloud.
+    /// The accounts whose keys this process knows to belong to another account at the cloud.
     pub(in crate::app) async fn mismatches(&self) -> Result<Vec<(String, Mismatch)>, Error> {
         let (pinned, added) = (self.pinned_ids().await?, self.added_accounts(None).await?);
         let own = &self.base.settings().account;
@@ -87,7 +88,7 @@ impl CloudAccounts {
         Ok(all.filter_map(|(name, client)| Some((name.clone(), foreign(&pinned, name, client)?))).collect())
     }
 
-    /// Refuses to write an account whose new key is known to be of another account than the one that is pinned.
+    /// Refuses to store an account whose new key is known to belong to another account than the pinned one.
     pub(in crate::app) async fn check_new_owner(
         &self,
         sealed: &SealedAccount,
@@ -100,7 +101,7 @@ impl CloudAccounts {
         let name = sealed.account.name.as_str();
         let Some(pinned) = self.base.store().pinned_ids().await?.remove(name) else { return Ok(()) };
         let Ok(client) = self.client_of(sealed) else { return Ok(()) };
-        // Where it cannot be asked now, it is asked before the key is used.
+        // If STS cannot be asked now, it is asked before the key is used.
         let found = crate::app::admission::without_permit(client.ask_owner(&self.base.settings().sts_endpoint)).await;
         let AccountVerdict::Foreign(Mismatch { pinned, found }) = judge(Some(&pinned), found.as_ref().ok()) else {
             return Ok(());
@@ -113,8 +114,8 @@ impl CloudAccounts {
         Err(Error::Conflict { code: "cloud_account_mismatch", detail })
     }
 
-    /// An operator says which account of the cloud a cloud account stands for from now on: this one, or that of the key
-    /// which it has. Tells what was accepted.
+    /// An operator says which account at the cloud a cloud account stands for from now on: the given one, or the owner
+    /// of its current key. Returns a sentence about what was accepted.
     pub async fn accept_account(
         &self,
         caller: &Caller,
@@ -148,7 +149,7 @@ impl CloudAccounts {
         Ok(format!("the image caches of {account} are in the cloud's account {id}{before}"))
     }
 
-    /// Whose the key is that an account has.
+    /// The owner of an account's key.
     async fn owner_of(&self, account: &str) -> Result<AccountId, Error> {
         let unasked = |fault: CallError| {
             let detail =
@@ -167,7 +168,7 @@ fn foreign(pinned: &PinnedIds, account: &str, client: &Client) -> Option<Mismatc
     }
 }
 
-/// What was found, and how it goes on.
+/// A sentence for the operator: what was found, and what to do.
 fn mismatch_message(account: &str, mismatch: &Mismatch) -> String {
     let Mismatch { pinned, found } = mismatch;
     format!(
@@ -176,7 +177,7 @@ fn mismatch_message(account: &str, mismatch: &Mismatch) -> String {
     )
 }
 
-/// Said once for each answer that is new.
+/// Logs the owner once for each new answer.
 fn tell(account: &str, owner: &CredentialOwner) {
     match owner {
         CredentialOwner::Known(id) => {

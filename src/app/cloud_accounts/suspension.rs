@@ -1,5 +1,5 @@
-//! What of a cloud account changes by itself, without writing it anew: whether anything is sent with it. Whoever finds
-//! its key in wrong hands says one word, and loses nothing else of it.
+//! The one change to a cloud account that does not rewrite it: whether anything is sent with it. Somebody who finds the
+//! key in the wrong hands can disable the account at once without losing any of its settings.
 
 use secrecy::ExposeSecret as _;
 
@@ -17,7 +17,7 @@ use crate::store::{ACCOUNT_EXTERNAL, SealedAccount};
 const UPDATE: &str = "update_cloud_account";
 
 impl CloudAccounts {
-    /// Disables an account, or enables it again; where nothing is said, it stays as it is.
+    /// Disables or enables an account; with no value given, it stays as it is.
     pub async fn update_cloud_account(
         &self,
         caller: &Caller,
@@ -46,8 +46,7 @@ impl CloudAccounts {
         Ok(self.account_view(&sealed))
     }
 
-    /// Whether an external id is given that is another than the stored one. Who guesses has as many guesses as
-    /// requests.
+    /// Whether the given external id differs from the stored one. Somebody who guesses gets one guess per request.
     pub(super) fn is_other_external(&self, new: &NewCloudAccount, before: &SealedAccount) -> bool {
         let Some(given) = new.role.as_ref().and_then(|role| role.external_id.as_ref()) else { return false };
         let given = given.expose_secret();

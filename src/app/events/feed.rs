@@ -1,7 +1,7 @@
-//! The team's events in the order in which they happened: page by page, and the wait for the next one.
+//! The team's events in the order in which they happened: page by page, and waiting for the next one.
 //!
-//! A cursor names a place in the feed and nothing else. So one cursor serves every filter, the long poll and the
-//! stream: whoever changes from one to the other loses nothing.
+//! A cursor is a position in the feed and nothing else. So the same cursor works for every filter, for long polling and
+//! for streams: a client that switches between them loses nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,8 @@ use crate::domain::ids::CacheId;
 use crate::store::{FeedPosition, Stretch};
 
 impl Events {
-    /// The team's events after the page's cursor, oldest first. Where there is none yet, waits for one, at most
-    /// `wait`. The cursor is always given: asking again with it continues.
+    /// The team's events after the page's cursor, oldest first. If there are none yet, waits at most `wait` for one.
+    /// The answer always has a cursor that continues.
     pub async fn list_events(
         &self,
         caller: &Caller,
@@ -61,8 +61,8 @@ impl Events {
     }
 }
 
-/// Refuses a place after which events were removed that whoever comes from there has not read. Who begins at the
-/// beginning gets what there is.
+/// Refuses a position if events after it were removed which a client at that position has not read. A client that
+/// starts at the beginning gets what there is.
 pub(in crate::app) fn check_kept(place: FeedPosition, stretch: &Stretch) -> Result<(), Error> {
     if !stretch.known {
         let detail = "this cursor is from a different database, or from a later state of this database than the \
@@ -78,8 +78,8 @@ pub(in crate::app) fn check_kept(place: FeedPosition, stretch: &Stretch) -> Resu
     Err(Error::NoLongerKept { code: "events_no_longer_kept", detail })
 }
 
-/// The first events after `place` that somebody is handed, or none when the time is over. `None`: they must read the
-/// database again.
+/// The first new events after `place`, or none when the time is over. `None`: the caller has to read the database
+/// again.
 async fn wait_for_events(
     mut news: Receiver<Arc<HubEvent>>,
     filter: &EventFilter,
@@ -92,7 +92,7 @@ async fn wait_for_events(
     loop {
         let told = match wait_limit.with(news.recv()).await {
             Some(Ok(told)) => told,
-            // What was found already is answered first: the place is behind it.
+            // Return what was already found: the position is after it.
             Some(Err(RecvError::Lagged(_) | RecvError::Closed)) if found.is_empty() => return None,
             Some(Err(_)) | None => return Some(cursors.page_of(&found, *place, false)),
         };
@@ -103,7 +103,7 @@ async fn wait_for_events(
         if told.passes(filter) {
             found.push(told);
         }
-        // What came together is answered together.
+        // Events that arrived together are returned together.
         if !found.is_empty() && (found.len() == limit || news.is_empty()) {
             return Some(cursors.page_of(&found, *place, !news.is_empty()));
         }
@@ -114,12 +114,12 @@ async fn wait_for_events(
 pub(in crate::app) struct Cursors<'a>(CursorList<'a>);
 
 impl<'a> Cursors<'a> {
-    /// Those of the caller's team.
+    /// The cursors of the caller's team.
     pub(in crate::app) fn of(events: &'a Events, caller: &Caller) -> Self {
         Self(CursorList::new(&events.base, caller, "events", &()))
     }
 
-    /// The place that a cursor names; the beginning where there is none.
+    /// The position of a cursor; the beginning if there is none.
     pub(in crate::app) fn read(&self, cursor: Option<&str>) -> Result<FeedPosition, Error> {
         let Some(cursor) = cursor else { return Ok(FeedPosition::BEGINNING) };
         let page = Page { limit: Page::DEFAULT_LIMIT, cursor: Some(cursor.to_owned()) };
@@ -127,8 +127,8 @@ impl<'a> Cursors<'a> {
         parsed(&place).ok_or_else(unreadable)
     }
 
-    /// The cursor of a place. Of the first life it has two parts, as gateways read it that know of no other: while one
-    /// version takes the place of another, consumers meet both.
+    /// The cursor of a position. In the database's first life it has two parts, which is the only form that older
+    /// gateways can read: while one version replaces another, clients talk to both.
     pub(in crate::app) fn write(&self, place: FeedPosition) -> String {
         let FeedPosition { life, transaction, number } = place;
         let life = if life == 0 { String::new() } else { format!(" {life}") };
@@ -147,7 +147,7 @@ impl<'a> Cursors<'a> {
     }
 }
 
-/// With two parts it is of the first life.
+/// A position with two parts is from the first life.
 fn parsed(place: &str) -> Option<FeedPosition> {
     let mut parts = place.split(' ');
     let (transaction, number) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);

@@ -1,7 +1,8 @@
-//! The look itself: a task that lives as long as anyone waits.
+//! The shared query: a task that lives as long as anyone waits.
 //!
-//! It looks at once when this process has committed something, and again soon after, for an event is held back while
-//! an older transaction runs; then less and less often. It never takes more than about a tenth of one connection.
+//! It queries at once when this process has committed something, and again soon after, because an event is held back
+//! while an older transaction is running; then less and less often. It never uses more than about a tenth of one
+//! connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +18,18 @@ use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::store::FeedPosition;
 
-/// Between two looks, at the least.
+/// The shortest pause between two queries.
 const SHORTEST_REST: Duration = Duration::from_millis(10);
-/// Between two looks, at the most: another gateway's changes give no signal here.
+/// The longest pause between two queries: changes of other gateways send no signal here.
 pub(in crate::app) const LONGEST_REST: Duration = Duration::from_millis(100);
-/// After a look that failed.
+/// The pause after a query that failed.
 const REST_AFTER_FAULT: Duration = Duration::from_secs(1);
-/// A look that took long is followed by a rest of as many times that.
+/// The pause after a query is at least this many times as long as the query took.
 const REST_FOR_WORK: u32 = 10;
-/// Events of one team in one look.
+/// The most events of one team in one query.
 const EVENTS: usize = 100;
 
-/// Says that nobody looks any more, should the task end otherwise than by itself.
+/// Marks that nobody is querying any more if the task panics.
 struct LookGuard(Events);
 
 impl Drop for LookGuard {
@@ -40,13 +41,13 @@ impl Drop for LookGuard {
 }
 
 impl Events {
-    /// How many requests and streams wait at this gateway.
+    /// The number of requests and streams that wait at this gateway.
     pub fn waiting(&self) -> usize {
         self.hub.waiting()
     }
 
-    /// Hears of every event of the team from `read_to` on. None: the feed is handed on from a later place; read what is
-    /// in between first.
+    /// Subscribes to every event of the team from `read_to` on. `None` if the feed is already past that position; read
+    /// what is in between first.
     pub(in crate::app) fn join_feed(
         &self,
         team: &TeamId,
@@ -57,14 +58,14 @@ impl Events {
         receiver
     }
 
-    /// Hears of every change of the image cache after the version in which it is known.
+    /// Subscribes to every change of the image cache after `version`.
     pub(in crate::app) fn join_cache(&self, id: CacheId, version: i64) -> watch::Receiver<Option<Arc<ImageCache>>> {
         let receiver = self.hub.join_cache(id, version);
         self.begin_looking();
         receiver
     }
 
-    /// Makes sure that somebody looks, once there is what for.
+    /// Starts the task if there is something to wait for and it is not running.
     fn begin_looking(&self) {
         if self.hub.start_looking() {
             let looking = LookGuard(self.clone());
@@ -98,7 +99,7 @@ impl Events {
         }
     }
 
-    /// One look for everything that is waited for. `false`: nobody waits, and nobody looks any more.
+    /// One query for everything that is waited for. `false`: nobody waits, so the task ends.
     async fn look_for_all(&self) -> Result<bool, Error> {
         let wanted = self.hub.wanted();
         if wanted.is_empty() {

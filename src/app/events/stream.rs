@@ -1,11 +1,11 @@
-//! Events as they happen, on one long answer: for the team, or for one image cache.
+//! Events as they happen, as one long answer: for the team, or for one image cache.
 //!
-//! What must stay true: the consumer pulls, so a slow one is never buffered for; it reads the database again from its
-//! own place where it has fallen behind. A stream ends when its credential does or is revoked, when this process stops,
-//! and when the database cannot be read; whoever comes back with the last id loses nothing. A team holds a bounded
-//! number.
+//! What must stay true: the consumer pulls, so nothing is buffered for a slow one; a consumer that falls behind reads
+//! the database again from its own position. A stream ends when its credential expires or is revoked, when this process
+//! stops, and when the database cannot be read; a client that reconnects with the last id loses nothing. The number of
+//! streams per team is limited.
 //!
-//! Who calls it: the door's server-sent events. How it hears of events: [`event_hub`](crate::app::event_hub).
+//! The REST API's server-sent events use it. It receives events through [`event_hub`](crate::app::event_hub).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,28 +23,28 @@ use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::CacheId;
 use crate::store::FeedPosition;
 
-/// Events that are read from the database at once.
+/// How many events to read from the database at once.
 const EVENTS: usize = 100;
 
 /// An event with the cursor that continues after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Streamed {
-    /// What `Last-Event-ID` will say.
+    /// The cursor, which clients send back as `Last-Event-ID`.
     pub cursor: String,
-    /// Its type, in a word.
+    /// The name of its type.
     pub kind: String,
-    /// The event as the feed shows it, as JSON without line breaks.
+    /// The event as the feed returns it, as JSON without line breaks.
     pub json: String,
 }
 
-/// What a stream has to say.
+/// One item of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StreamItem {
-    /// Where it begins: a cursor to come back with, should nothing happen before.
+    /// The start of the stream: a cursor to reconnect with if nothing happens before.
     Begun(String),
     /// Events, oldest first; never empty.
     Events(Vec<Streamed>),
-    /// Nothing, for a while.
+    /// Nothing happened for a while: send a heartbeat.
     Quiet,
 }
 
@@ -61,11 +61,11 @@ pub struct EventStream {
     _slot: StreamSlot,
 }
 
-/// How many streams each team has.
+/// How many streams each team has open.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Streams(Mutex<HashMap<TeamId, usize>>);
 
-/// A team's place among them, given back when dropped.
+/// One open stream of a team; given back when dropped.
 #[derive(Debug)]
 struct StreamSlot {
     events: Events,
@@ -88,7 +88,7 @@ impl Events {
         self.open_stream(caller, filter, place).await
     }
 
-    /// The events of one image cache after `cursor`; without one, all of them, so that nobody comes too late.
+    /// The events of one image cache after `cursor`; without one, all of them, so that a late client misses nothing.
     pub async fn stream_image_cache_events(
         &self,
         caller: &Caller,
@@ -142,7 +142,7 @@ impl Drop for StreamSlot {
 }
 
 impl EventStream {
-    /// What comes next; none when it has ended. Drop-safe: an event that was not returned is returned later.
+    /// The next item; `None` once the stream has ended. Cancel-safe: an event that was not returned is returned later.
     pub async fn next(&mut self) -> Option<StreamItem> {
         if !std::mem::replace(&mut self.begun, true) {
             return Some(StreamItem::Begun(self.cursors().write(self.place)));
@@ -161,7 +161,7 @@ impl EventStream {
         }
     }
 
-    /// What the database has, page by page; after the last page the stream joins those who wait.
+    /// Reads the next page from the database. After the last page, subscribes to new events.
     async fn read(&mut self) -> Option<Option<StreamItem>> {
         let found = self.events.base.store().events(&self.caller.team, &self.filter, self.place, EVENTS).await;
         let stretch = found
@@ -176,7 +176,7 @@ impl EventStream {
         Some((!events.is_empty()).then_some(StreamItem::Events(events)))
     }
 
-    /// The next event that is handed around, or a sign of life. None: look again at what has changed.
+    /// The next event from the subscription, or a heartbeat. `None`: check again what has changed.
     async fn hear(&mut self, mut news: Receiver<Arc<HubEvent>>) -> Option<StreamItem> {
         let leaving = self.events.base.leaving().clone();
         let hearing = self.credential_watch.with(timeout(self.max_wait(), news.recv()));
@@ -187,7 +187,7 @@ impl EventStream {
                 told.passes(&self.filter).then(|| StreamItem::Events(vec![self.streamed(&told)]))
             }
             Ok(Ok(_known)) => None,
-            // Fallen behind: what was missed is read from the database.
+            // We fell behind: read what was missed from the database.
             Ok(Err(_lagged)) => return None,
             Err(_quiet) => (!self.has_expired()).then_some(StreamItem::Quiet),
         };
@@ -195,7 +195,7 @@ impl EventStream {
         pulse
     }
 
-    /// Until the next sign of life, or the end of the credential.
+    /// The time until the next heartbeat, or until the credential expires.
     fn max_wait(&self) -> Duration {
         let beat = self.events.base.settings().stream_heartbeat;
         let left = self.caller.expires_at.map(|end| (end - self.events.base.now()).to_std().unwrap_or_default());

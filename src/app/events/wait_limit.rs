@@ -1,8 +1,7 @@
-//! How long a request waits, and what ends its wait before.
+//! How long a request may wait, and what ends its wait early.
 //!
-//! What must stay true: a wait ends as soon as its time is over, its credential ends, its client has left or this
-//! process stops; it holds no connection of the database. Who calls it: the waiting reads, of events and of image
-//! caches.
+//! What must stay true: a wait ends as soon as its time is over, its credential ends, its client disconnects or this
+//! process stops; it holds no database connection. Reads that wait for events or image caches use it.
 
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use crate::app::identity::authentication::CredentialWatch;
 use crate::app::{Call, Error};
 use crate::domain::identity::caller::Caller;
 
-/// The longest wait: a common proxy cuts at 60 s.
+/// The longest wait: common proxies cut off after 60 s.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(55);
 
-/// How long one request waits.
+/// When the wait of one request ends.
 pub(in crate::app) struct WaitLimit {
     deadline: Deadline,
     leaving: CancellationToken,
@@ -32,7 +31,7 @@ impl WaitLimit {
         Deadline::now() >= self.deadline || self.leaving.is_cancelled() || self.left.is_cancelled()
     }
 
-    /// The result of `news`, unless the wait is over before.
+    /// The result of `news`, unless the wait ends first.
     pub(in crate::app) async fn with<T>(&self, news: impl Future<Output = T>) -> Option<T> {
         let within = timeout_at(self.deadline, self.left.run_until_cancelled(self.credential_watch.with(news)));
         without_permit(self.leaving.run_until_cancelled(within)).await?.ok()??
@@ -40,8 +39,8 @@ impl WaitLimit {
 }
 
 impl Events {
-    /// The limit of the wait of `caller` with `call` for `wait` from now, at most [`LONGEST_WAIT`]. Refused where too
-    /// many wait.
+    /// Starts a wait of `wait`, at most [`LONGEST_WAIT`], for this caller and call. Refused if too many requests are
+    /// waiting.
     pub(in crate::app) fn wait_limit(&self, caller: &Caller, call: &Call, wait: Duration) -> Result<WaitLimit, Error> {
         if !wait.is_zero() {
             wait_long()?;

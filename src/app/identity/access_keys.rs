@@ -1,5 +1,5 @@
-//! Access keys of the RPC front: made, listed, rotated and revoked by whoever holds the team's scope `keys`, listed and
-//! revoked by the platform. What holds for API keys holds for them.
+//! Access keys for the RPC API: created, listed, rotated and revoked by callers with the team's scope `keys`, and
+//! listed and revoked by the platform. The rules of API keys apply to them too.
 
 use chrono::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,20 +23,20 @@ const CREATE: &str = "create_access_key";
 const ROTATE: &str = "rotate_access_key";
 const REVOKE: &str = "revoke_access_key";
 
-/// Why a signed request is not let in.
+/// Why a signed request is not admitted.
 #[derive(Debug)]
 pub enum AccessKeyRejection {
-    /// It is not good; the cloud has a word for each reason.
+    /// The request is not valid. The cloud has an error code for each reason.
     Refused(incoming::RequestRefusal),
-    /// It could not be told.
+    /// The check itself failed.
     Failed(Error),
 }
 
-/// With which secret of its key a request was signed.
+/// Which secret of its key a request was signed with.
 pub(in crate::app) enum SignatureAge {
-    /// With one that is taken.
+    /// One that is currently accepted.
     Well,
-    /// With the one before, whose time is over; what it is refused with.
+    /// The previous one, which is no longer accepted, with the refusal.
     TooLate(incoming::RequestRefusal),
 }
 
@@ -53,10 +53,10 @@ impl<E: Into<Error>> From<E> for AccessKeyRejection {
 }
 
 impl Identity {
-    /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's; an STS token
-    /// is ignored, as our keys have none. Whose key is refused although it was recognized is noted in `call`: its
-    /// signature is right, also with the secret before a rotation, as long as that is there. The secrets of a revoked
-    /// key are wiped, so nothing can be checked any more: its use is noted by its id, whoever knows it.
+    /// Turns a signed request into a caller. The nonce is spent last, so that nobody can spend another's. An STS token
+    /// is ignored, because our keys have none. If a recognized key is refused, its owner is noted in `call`: the
+    /// signature is right, possibly with the secret from before a rotation, as long as that is stored. The secrets of a
+    /// revoked key are wiped, so its signature can no longer be checked: its use is noted by its id, whoever sent it.
     pub async fn authenticate_signed(&self, call: &Call, incoming: &Incoming) -> Result<Caller, AccessKeyRejection> {
         let id: AccessKeyId = incoming.access_key_id.parse().map_err(|_| incoming::RequestRefusal::UnknownKey)?;
         let found = self.base.store().access_key(&id).await?.ok_or(incoming::RequestRefusal::UnknownKey)?;
@@ -85,7 +85,8 @@ impl Identity {
         Ok(Caller { team, subject, credential, kind: CredentialKind::AccessKey, scopes, expires_at, provenance: None })
     }
 
-    /// Signed with the key's secret, or as long as it is taken with the one before. A refusal is about the new one.
+    /// Checks the signature against the key's current secret, or the previous one while it is accepted. An error is
+    /// about the current one.
     pub(in crate::app) fn verify_signed(
         &self,
         id: &AccessKeyId,
@@ -105,7 +106,7 @@ impl Identity {
         }
     }
 
-    /// Makes a key for the caller's team. Its secret is in the answer, and never shown again.
+    /// Creates a key for the caller's team. The secret is in the answer and is never shown again.
     pub async fn create_access_key(
         &self,
         caller: &Caller,
@@ -143,7 +144,7 @@ impl Identity {
         Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
-    /// The keys of a team, newest first, the revoked ones among them: of the caller's own, unless one is named.
+    /// The keys of a team, newest first, including revoked ones. The caller's own team, unless another is named.
     pub async fn list_access_keys(
         &self,
         caller: &Caller,
@@ -158,7 +159,7 @@ impl Identity {
         Ok(list.slice(keys, page, |key| format!("{} {}", key.created_at.timestamp_micros(), key.id)))
     }
 
-    /// Gives a key of the team another secret, which is in the answer; the one before is taken for `hours` more.
+    /// Gives a key of the team a new secret, which is in the answer. The old one is accepted for `hours` more.
     pub async fn rotate_access_key(
         &self,
         caller: &Caller,
@@ -180,7 +181,7 @@ impl Identity {
         Ok(AccessKeyView { access_key_secret: Some((&secret).into()), ..key.into() })
     }
 
-    /// Revokes a key of the team, or of any for the platform: the next request that is signed with it is refused.
+    /// Revokes a key of the team, or of any team for the platform: the next request signed with it is refused.
     pub async fn revoke_access_key(&self, caller: &Caller, call: &Call, id: AccessKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
         let entry = self.credential_entry(caller, call, REVOKE, &id);
@@ -191,7 +192,7 @@ impl Identity {
         Ok(())
     }
 
-    /// Makes the key of `dev`'s env file what the file says.
+    /// Stores the key of `dev`'s env file as the file has it.
     pub async fn ensure_access_key(
         &self,
         team: TeamId,
@@ -223,7 +224,7 @@ impl Identity {
         self.base.sealer().seal(secret.expose_secret().as_bytes(), &context(id), self.base.entropy())
     }
 
-    /// A key's secret, for the moment of verifying.
+    /// Decrypts a key's secret for verification.
     fn open_key(&self, id: &AccessKeyId, sealed: &[u8]) -> Result<SecretString, Error> {
         let plain = self.base.sealer().open(sealed, &context(id)).map_err(|error| Error::Internal(error.into()))?;
         let text = std::str::from_utf8(plain.expose_secret())

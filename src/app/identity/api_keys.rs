@@ -1,8 +1,8 @@
-//! API keys of a team: made, shown, rotated and revoked by whoever holds its scope `keys`, listed and revoked by the
-//! platform, which also makes a team its first one. How they let somebody in is [`super::authentication`]'s.
+//! API keys of a team: created, read, rotated and revoked by callers with its scope `keys`; listed and revoked by the
+//! platform, which also creates a team's first key. [`super::authentication`] authenticates with them.
 //!
-//! What must stay true: nobody gives a key more than they have, or takes one over that has more; a key is good for no
-//! longer than what it is made with, unless a policy says so; a secret is in one answer and nowhere else.
+//! What must stay true: nobody gives a key more than they have, or takes over a key that has more; a key is valid no
+//! longer than the credential that created it, unless a policy says so; a secret is in one answer and nowhere else.
 
 use chrono::Duration;
 
@@ -25,8 +25,8 @@ const ROTATE: &str = "rotate_api_key";
 const REVOKE: &str = "revoke_api_key";
 
 impl Identity {
-    /// Makes a key for the caller's team, or for the one that the platform's security names. The key itself is in the
-    /// answer, and never shown again.
+    /// Creates a key for the caller's team, or for the team that the platform's security names. The key is in the
+    /// answer and is never shown again.
     pub async fn create_api_key(&self, caller: &Caller, call: &Call, new: NewApiKey) -> Result<ApiKeyView, Error> {
         access::check(caller, CREATE)?;
         check(caller, &new, self.base.now())?;
@@ -59,7 +59,7 @@ impl Identity {
         Ok(view_with_secret(key, &secret))
     }
 
-    /// The keys of a team, newest first, the revoked ones among them: of the caller's own, unless one is named.
+    /// The keys of a team, newest first, including revoked ones. The caller's own team, unless another is named.
     pub async fn list_api_keys(
         &self,
         caller: &Caller,
@@ -74,14 +74,14 @@ impl Identity {
         Ok(list.slice(keys, page, |key| key.id.to_string()))
     }
 
-    /// A key of the team, or of any for the platform.
+    /// A key of the team, or of any team for the platform.
     pub async fn get_api_key(&self, caller: &Caller, id: ApiKeyId) -> Result<ApiKeyView, Error> {
         access::check(caller, "get_api_key")?;
         let found = self.base.store().api_key(withdraws_from(caller), id).await?;
         found.map(Into::into).ok_or(Error::NotFound("API key"))
     }
 
-    /// Gives a key another secret, which is in the answer; the one before is taken for `hours` more.
+    /// Gives a key a new secret, which is in the answer. The old one is accepted for `hours` more.
     pub async fn rotate_api_key(
         &self,
         caller: &Caller,
@@ -104,8 +104,8 @@ impl Identity {
         Ok(view_with_secret(key, &secret))
     }
 
-    /// Revokes a key of the team, or of any for the platform: it is refused at once here, and within a second at every
-    /// other gateway.
+    /// Revokes a key of the team, or of any team for the platform. It is refused at once here, and within a second at
+    /// every other gateway.
     pub async fn revoke_api_key(&self, caller: &Caller, call: &Call, id: ApiKeyId) -> Result<(), Error> {
         access::check(caller, REVOKE)?;
         let entry = self.credential_entry(caller, call, REVOKE, &id);
@@ -122,7 +122,7 @@ fn view_with_secret(key: ApiKey, secret: &PresentedKey) -> ApiKeyView {
     ApiKeyView { key: Some((&secret.text).into()), ..key.into() }
 }
 
-/// How long an old secret may be taken beside the new one.
+/// Checks how long the old secret may be accepted beside the new one.
 pub(in crate::app) fn check_overlap(hours: i32) -> Result<(), Error> {
     let mut findings = Findings::default();
     let sane = (0..=MAX_OVERLAP_HOURS).contains(&hours);

@@ -1,12 +1,12 @@
-//! Who calls: a token or an API key becomes a caller, and may stop being one.
+//! Authentication: turns a token or an API key into a caller, and notices when it stops being valid.
 //!
-//! What must stay true: a malformed credential costs no query; a revocation, at whichever gateway it was made, counts
-//! here within [`ttl_memo::BOUND`], also for those who wait or listen; where the database cannot say what is revoked,
-//! what it said last counts for [`ttl_memo::GRACE`] at most, then nobody is let in (503). A key's secret is compared in
-//! constant time, and what is wrong beyond that is told only to who has it.
+//! What must stay true: a malformed credential costs no query; a revocation, at whichever gateway it was made, takes
+//! effect here within [`ttl_memo::BOUND`], also for clients that wait or stream; if the database cannot be read, the
+//! last known revocations count for [`ttl_memo::GRACE`] at most, and after that nobody is admitted (503). A key's
+//! secret is compared in constant time, and other reasons for a refusal are only told to somebody who has the secret.
 //!
-//! Who calls it: the REST door for each request, the streams and waits while they last. Signed requests of the cloud's
-//! own API are [`super::access_keys`]'s: each looks its key up itself.
+//! The REST API calls it for each request, and streams and waits while they last. Signed requests of the cloud's own
+//! API belong to [`super::access_keys`]; each of them looks its key up itself.
 
 use std::sync::Arc;
 
@@ -29,23 +29,23 @@ use confirmed_keys::ConfirmedKeys;
 pub(in crate::app) use credential_watch::CredentialWatch;
 use known_keys::KnownKeys;
 
-/// What the hash of a key is made for.
+/// The purpose that hashes of API keys are bound to.
 pub(in crate::app) const API_KEY: &str = "api_key";
 
-/// What is known of credentials.
+/// What is known about credentials in this process.
 #[derive(Debug, Default)]
 pub(in crate::app) struct KnownCredentials {
     revoked: TtlMemo<Arc<RevokedTokens>>,
-    /// Whether the verifier has the issuers of the table ([`super::issuers`]).
+    /// Whether the verifier has the current issuers of the table ([`super::issuers`]).
     pub(in crate::app) issuers: TtlMemo<()>,
     keys: KnownKeys,
     met: ConfirmedKeys,
 }
 
 impl Identity {
-    /// Turns what stood behind `Authorization: Bearer` into a caller. What this process has never met is counted among
-    /// the unknown of its address before anybody is asked about it. Whose credential is refused although it was
-    /// recognized is noted in `call`: a key whose secret was right, a token that its issuer signed for us.
+    /// Turns the value of `Authorization: Bearer` into a caller. A credential that this process has never seen is
+    /// counted against its address before anything is queried about it. If a credential is recognized but refused (a
+    /// key with the right secret, or a token that its issuer signed for us), its owner is noted in `call`.
     pub async fn authenticate(
         &self,
         call: &Call,
@@ -91,7 +91,7 @@ impl Identity {
         if revoked { Err(refused(TokenRefusal::Revoked)) } else { Ok(caller) }
     }
 
-    /// Who sent the token. Of whom it is that was refused although it was signed for us is noted in `call`.
+    /// Who sent the token. If the token was signed for us but is refused, its owner is noted in `call`.
     async fn admitted(&self, call: &Call, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, Error> {
         self.know_issuers().await?;
         let (own, verifier) = (&self.own_tokens, &self.verifier);
@@ -110,7 +110,7 @@ impl Identity {
         admitted.map_err(|refusal| self.judged_by_time(refusal))
     }
 
-    /// A refusal by the time is none while it is not known which time it is: another clock may say otherwise.
+    /// A refusal because of the time does not count while the clock is in doubt: another clock may disagree.
     fn judged_by_time(&self, refusal: TokenRefusal) -> Error {
         if matches!(refusal, TokenRefusal::Expired | TokenRefusal::NotYetValid) && !self.base.clock().is_sure() {
             let detail = "the clocks of the database and of this machine differ, so the validity of the token cannot \
@@ -124,7 +124,7 @@ impl Identity {
         let mut found = self.known_key(presented, ttl_memo::BOUND).await?;
         let mut which = self.which(found.as_deref(), presented);
         if which.is_none() {
-            // It may have been made, or rotated, elsewhere just now.
+            // The key may have just been created or rotated at another gateway.
             found = self.known_key(presented, ttl_memo::DOUBT).await?;
             which = self.which(found.as_deref(), presented);
         }
@@ -161,24 +161,23 @@ impl Identity {
         }
     }
 
-    /// Everything that is revoked, as of [`ttl_memo::BOUND`] ago at the latest.
+    /// Everything that is revoked, at most [`ttl_memo::BOUND`] old.
     async fn revoked_tokens(&self) -> Result<Arc<RevokedTokens>, Error> {
         let read = async { Ok(Arc::new(RevokedTokens::new(self.base.store().revoked(self.base.now()).await?))) };
         self.credentials.revoked.get(self.base.clock(), ttl_memo::BOUND, read).await
     }
 
-    /// Has the next request ask what is revoked.
+    /// Invalidates the revocations: the next request reads them again.
     pub(in crate::app) async fn ask_for_revocations(&self) {
         self.credentials.revoked.forget().await;
     }
 
-    /// Whether a caller that was let in would be let in still. Also asked for those who came with a team that is
-    /// disabled since.
+    /// Whether a caller that was admitted would still be admitted. This includes whether its team was disabled since.
     pub(in crate::app) async fn still_holds(&self, caller: &Caller, since: Instant) -> bool {
         if caller.expires_at.is_some_and(|end| end <= self.base.now()) {
             return false;
         }
-        // Where it cannot be told, they stay: no team is disabled by an outage.
+        // If the database cannot tell, the caller stays: an outage does not disable a team.
         if let Err(Error::TeamDisabled { .. }) = self.policies.check_team(caller).await {
             return false;
         }
@@ -186,7 +185,7 @@ impl Identity {
             CredentialKind::Token { .. } => {
                 let revoked = self.revoked_tokens().await;
                 revoked.is_ok_and(|revoked| !revoked.covers(caller))
-                    // The issuer, or its rule, may be gone.
+                    // The issuer or the rule may have been deleted.
                     && (caller.provenance.is_none() || self.seal_of(caller).await.is_ok_and(|seal| seal.is_some()))
             }
             CredentialKind::Exchanged(bond) => {
@@ -200,7 +199,7 @@ impl Identity {
     }
 }
 
-/// It was revoked while it was at work.
+/// The error for a credential that was revoked while a request was using it.
 pub(in crate::app) fn revoked() -> Error {
     refused(TokenRefusal::Revoked)
 }

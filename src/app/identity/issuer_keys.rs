@@ -1,23 +1,23 @@
-//! How it stands with the keys that tokens are checked with: fetched ahead, shown in metrics, and told by `/readyz`.
+//! The state of the keys that tokens are verified with: fetched ahead, shown in metrics, and reported by `/readyz`.
 //!
-//! What must stay true: one issuer of several that has no keys stops nobody else's tokens, and is told; where none has
-//! any, the gateway is not ready.
+//! What must stay true: if one of several issuers has no keys, that is reported and does not stop other issuers'
+//! tokens; if none has keys, the gateway is not ready.
 //!
-//! Who calls it: the process while it runs, and the pages of readiness.
+//! The process calls it while it runs, and so does readiness.
 
 use crate::app::identity::Identity;
 use crate::auth::jwks::KeyState;
 
 impl Identity {
-    /// Fetches the keys that tokens are checked with, where they were not yet or are old, so that it is known at once
-    /// where that fails, and shows how old they are. Whether those of every issuer are there.
+    /// Fetches the verification keys that are missing or old, so that a failure is known at once, and updates the
+    /// metrics of their age. Returns whether every issuer's keys are there.
     pub async fn prepare_tokens(&self) -> bool {
         let all = self.verifier.prepare().await;
         self.measure_issuer_keys();
         all
     }
 
-    /// Whether no token can be checked: no issuer's keys can be had.
+    /// Whether no token can be verified, because no issuer's keys are available.
     pub fn lacks_issuer_keys(&self) -> bool {
         self.verifier.lacks_keys()
     }
@@ -31,14 +31,14 @@ impl Identity {
         }
     }
 
-    /// What is the matter with the keys of issuers, a sentence each.
+    /// The problems with issuers' keys, one sentence each.
     pub(in crate::app) fn ailing_issuers(&self) -> Vec<String> {
         let states = self.verifier.key_states();
         states.into_iter().filter_map(|(issuer, state)| ailing(&issuer, &state)).collect()
     }
 }
 
-/// What is the matter with the keys of one issuer, if anything is.
+/// The problem with one issuer's keys, if there is one.
 fn ailing(issuer: &str, state: &KeyState) -> Option<String> {
     let age = state.age.map_or(0, |age| age.num_seconds());
     match (&state.failure, state.missing) {

@@ -1,12 +1,12 @@
-//! Issuers of tokens: how they are kept, and which of them every gateway goes by.
+//! Token issuers: how they are managed, and which ones every gateway trusts.
 //!
-//! What must stay true: the issuer of the settings is shown and not changed; no two issuers have one `iss`, and none
-//! has ours. The table is read at most once a second, so that another gateway's change holds here within
-//! [`ttl_memo::BOUND`]; while it cannot be read, what was read last counts for [`ttl_memo::GRACE`], then nobody with a
-//! token is let in (503). An issuer that this version does not know all of is passed over.
+//! What must stay true: the issuer from the settings can be read but not changed; no two issuers have the same `iss`,
+//! and none has ours. The table is read at most once a second, so another gateway's change takes effect here within
+//! [`ttl_memo::BOUND`]; while the table cannot be read, the last known issuers count for [`ttl_memo::GRACE`], and after
+//! that nobody with a token is admitted (503). An issuer that this version does not fully understand is skipped.
 //!
-//! Who owns it: the table; whoever writes it has the next request of its own process ask anew. Who calls it: the doors,
-//! and [`super::authentication`] for each token.
+//! The table is the source of truth; whoever writes it makes the next request of its own process read it again. The API
+//! calls this module, and [`super::authentication`] calls it for each token.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,17 +28,17 @@ use crate::store::{IssuerChange, StoredIssuer};
 const PUT: &str = "put_issuer";
 const DELETE: &str = "delete_issuer";
 
-/// Issuers of the table that cannot be used, which every reading of it finds.
+/// Limits how often unusable issuers are logged: every read of the table finds them.
 static UNUSABLE: LogLimit = LogLimit::new();
 
 impl Identity {
-    /// All issuers by name, that of the settings among them.
+    /// All issuers by name, including those from the settings.
     pub async fn list_issuers(&self, caller: &Caller, page: &Page) -> Result<Slice<IssuerView>, Error> {
         access::check(caller, "list_issuers")?;
         let list = CursorList::new(&self.base, caller, "issuers", &());
         let after = list.place(page)?;
         let stored = self.base.store().issuers().await?.into_iter().map(IssuerView::from);
-        // Those of the settings stand before others of their names.
+        // Issuers from the settings come before stored ones of the same name.
         let all = stored.chain(self.verifier.of_settings().into_iter().map(IssuerView::of_settings));
         let all: BTreeMap<String, IssuerView> = all.map(|view| (view.name.clone(), view)).collect();
         let rest = all.into_values().filter(|view| after.as_ref().is_none_or(|after| view.name > *after));
@@ -56,7 +56,7 @@ impl Identity {
         stored.map(Into::into).ok_or(Error::NotFound("issuer"))
     }
 
-    /// Writes an issuer, whole. Tokens are judged by it from now on; by other gateways within a second.
+    /// Writes a whole issuer. Applies to tokens from now on; at other gateways, within a second.
     pub async fn put_issuer(
         &self,
         caller: &Caller,
@@ -92,7 +92,7 @@ impl Identity {
         Ok(StoredIssuer { version: current + 1, ..stored }.into())
     }
 
-    /// Removes an issuer: its tokens are refused, and those that were exchanged for them.
+    /// Deletes an issuer. Its tokens are refused, and so are those that were exchanged for them.
     pub async fn delete_issuer(
         &self,
         caller: &Caller,
@@ -117,7 +117,7 @@ impl Identity {
         Ok(())
     }
 
-    /// What a token would become, and why not. The token is kept nowhere.
+    /// Explains what caller a token would become, or why it would be refused. The token is not stored.
     pub async fn explain_token(
         &self,
         caller: &Caller,
@@ -130,7 +130,8 @@ impl Identity {
         Ok(self.verifier.explain(token, team).await)
     }
 
-    /// What an issuer and a rule, by which a caller got in, say now. None where one of them is gone.
+    /// A digest of the issuer and the rule that admitted a caller, as they are now. `None` if one of them no longer
+    /// exists.
     pub(in crate::app) async fn seal_of(&self, caller: &Caller) -> Result<Option<String>, Error> {
         let Some(provenance) = &caller.provenance else { return Ok(None) };
         self.know_issuers().await?;
@@ -138,7 +139,7 @@ impl Identity {
         Ok(issuer.and_then(|issuer| issuer.seal(&provenance.rule)))
     }
 
-    /// Has tokens judged by the issuers of the table, as of [`ttl_memo::BOUND`] ago at the latest.
+    /// Makes the verifier use the issuers of the table, at most [`ttl_memo::BOUND`] old.
     pub(in crate::app) async fn know_issuers(&self) -> Result<(), Error> {
         let read = async {
             let stored = self.base.store().issuers().await?;
@@ -151,7 +152,7 @@ impl Identity {
         self.credentials.issuers.get(self.base.clock(), ttl_memo::BOUND, read).await
     }
 
-    /// The next token is judged by what is in the table now.
+    /// Invalidates the issuers: the next token is checked against the table as it is then.
     async fn issuers_changed(&self) {
         self.credentials.issuers.forget().await;
     }
@@ -180,7 +181,7 @@ impl Identity {
     }
 }
 
-/// Says that an issuer of the table is passed over, once a minute.
+/// Logs, once a minute, that an issuer of the table is skipped.
 fn tell_unusable(name: &str, errors: &[FieldError]) {
     metrics::counter!("ecg_issuers_unusable_total", "issuer" => name.to_owned()).increment(1);
     if let Some(left_out) = UNUSABLE.may(name, std::time::Instant::now()) {
@@ -194,7 +195,7 @@ fn tell_unusable(name: &str, errors: &[FieldError]) {
     }
 }
 
-/// The rules by name: what of them the audit keeps in clear.
+/// The names of the rules, which the audit records in clear text.
 fn rules_of(issuer: &Issuer) -> String {
     let names: Vec<&str> = issuer.rules.iter().map(|rule| rule.name.as_str()).collect();
     names.join(" ").chars().take(256).collect()
@@ -204,8 +205,8 @@ fn same_iss() -> FieldError {
     FieldError::new("/issuer", "taken", "must not be the iss of another issuer, or that of this gateway")
 }
 
-/// Refuses rules that give scopes of the platform which whoever writes them lacks: those that they name, and all of
-/// them where the issuer's own words count behind a prefix.
+/// Refuses rules that grant platform scopes which the caller who writes them does not have: the scopes that they name,
+/// or all of them if the issuer's own scopes count after a prefix.
 fn gives_no_more(caller: &Caller, issuer: &Issuer) -> Result<(), Error> {
     let mut findings = Findings::default();
     for (place, rule) in issuer.rules.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What holds for whoever makes a key, or gives one another secret: both kinds of keys ask here.
+//! The rules for creating a key, or giving one a new secret. Both kinds of keys use them.
 
 use super::authentication::revoked;
 use crate::app::Error;
@@ -11,7 +11,7 @@ use crate::domain::policy::team::policy_of;
 use crate::store::{Added, RotationOutcome};
 
 impl Identity {
-    /// Until when a key of the caller's is good that was asked to be so until `asked`.
+    /// When a key that the caller creates expires, if `asked` was requested.
     pub(in crate::app) async fn key_end(
         &self,
         caller: &Caller,
@@ -26,19 +26,19 @@ impl Identity {
     }
 }
 
-/// Whose keys are listed: the caller's own team's, or those of the team that the platform asks for.
+/// Whose keys to list: those of the caller's own team, or of the team that the platform asks for.
 pub(in crate::app) fn keys_of<'a>(caller: &'a Caller, team: Option<&'a TeamId>) -> Result<&'a TeamId, Error> {
     let team = team.unwrap_or(&caller.team);
     let other = *team != caller.team && !caller.may(Scope::PlatformSecurity);
     if other { Err(Error::Forbidden(&[Scope::PlatformSecurity])) } else { Ok(team) }
 }
 
-/// Whose keys the caller may see by id, and withdraw; none: every team's.
+/// Whose keys the caller may read by id and revoke; `None` means every team's.
 pub(in crate::app) fn withdraws_from(caller: &Caller) -> Option<&TeamId> {
     (!caller.may(Scope::PlatformSecurity)).then_some(&caller.team)
 }
 
-/// Refuses to give somebody the secret of a key that may do more than they.
+/// Refuses to give the caller the secret of a key that may do more than the caller.
 pub(in crate::app) fn has_all(caller: &Caller, scopes: &[Scope]) -> Result<(), Error> {
     let lacking: Vec<Scope> = scopes.iter().copied().filter(|scope| !caller.may(*scope)).collect();
     if lacking.is_empty() { Ok(()) } else { Err(Error::KeyHasMore(lacking)) }

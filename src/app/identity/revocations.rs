@@ -1,8 +1,8 @@
-//! Revocations of tokens: made, listed and taken back by the platform for every team or for one, and by whoever holds a
-//! team's scope `keys` for that team alone. How they count is [`super::authentication`]'s.
+//! Revocations of tokens: created, listed and deleted by the platform for every team or for one, and by callers with a
+//! team's scope `keys` for that team only. [`super::authentication`] applies them.
 //!
-//! What must stay true: the keys that were made with what is revoked go with it, in the same transaction, unless they
-//! are to stay; what the platform revoked the team cannot take back.
+//! What must stay true: keys that were created with a revoked token are revoked in the same transaction, unless they
+//! are to stay; a team cannot undo a revocation by the platform.
 
 mod hints;
 
@@ -25,11 +25,12 @@ use crate::domain::ids::RevocationId;
 const CREATE: &str = "create_revocation";
 const DELETE: &str = "delete_revocation";
 
-/// How far an issuer's clock may be ahead of ours at most: as far ahead all of a subject may be revoked.
+/// How far ahead of ours an issuer's clock may be. A revocation of all of a subject's tokens may reach that far ahead.
 const LEEWAY: chrono::Duration = chrono::Duration::minutes(5);
 
 impl Identity {
-    /// Revokes a token, or a subject's tokens: refused at once here, and within a second at every other gateway.
+    /// Revokes a token, or a subject's tokens. They are refused at once here, and within a second at every other
+    /// gateway.
     pub async fn create_revocation(
         &self,
         caller: &Caller,
@@ -56,7 +57,7 @@ impl Identity {
         for id in &taken.api_keys {
             self.ask_for_key(*id).await;
         }
-        // What took keys along was about somebody.
+        // A revocation that revoked keys was about an existing subject.
         let hint = if taken.is_empty() { self.hint_about(&made).await } else { None };
         Ok(RevocationView { hint, ..RevocationView::made(made, &taken) })
     }
@@ -71,7 +72,7 @@ impl Identity {
         Ok(list.slice(found, page, |revocation| revocation.id.to_string()))
     }
 
-    /// Takes a revocation back.
+    /// Deletes a revocation.
     pub async fn delete_revocation(&self, caller: &Caller, call: &Call, id: RevocationId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         let entry = self.credential_entry(caller, call, DELETE, &id);
@@ -83,7 +84,7 @@ impl Identity {
         Ok(())
     }
 
-    /// The entry of a change of a credential.
+    /// The audit entry for a change of a credential.
     pub(in crate::app) fn credential_entry(
         &self,
         caller: &Caller,
@@ -110,7 +111,7 @@ fn too_many(made: &Revocation) -> Error {
     Error::Conflict { code: "too_many_revocations", detail }
 }
 
-/// What is revoked: exactly one of the two.
+/// What to revoke: exactly one of a token and a subject.
 fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<RevocationTarget, Error> {
     let mut findings = Findings::default();
     let own = new.team.is_none() || withdraws_from(caller).is_none_or(|own| new.team.as_ref() == Some(own));

@@ -1,11 +1,12 @@
-//! Token exchange (RFC 8693): a pipeline's token, which lives for minutes, becomes one of ours for half an hour.
+//! Token exchange (RFC 8693): exchanges a pipeline's token, which lives for minutes, for one of ours that lives for
+//! half an hour.
 //!
-//! What must stay true: only a token that is good at this moment is exchanged, never one of ours (nothing is renewed
-//! for ever) and no key; what is issued may do no more than the rule gave, and is bound to what it was given for. It
-//! ends when the subject, the subject token or itself is revoked, when its team is disabled, and within a second when
-//! the issuer or the rule says something else or is gone ([`Identity::bond_holds`]).
+//! What must stay true: only a token that is valid right now can be exchanged, never one of ours (so nothing can be
+//! renewed indefinitely) and never a key; the new token grants no more than the rule did, and is bound to what it was
+//! issued for. It becomes invalid when the subject, the subject token or the new token itself is revoked, when its team
+//! is disabled, and within a second after the issuer or the rule is changed or deleted ([`Identity::bond_holds`]).
 //!
-//! Who calls it: the REST door, [`super::authentication`] for tokens that come back.
+//! The REST API calls it, and [`super::authentication`] calls it for tokens that it issued.
 
 use std::sync::Arc;
 
@@ -18,32 +19,32 @@ use crate::domain::identity::api_key::PresentedKey;
 use crate::domain::identity::caller::{Bond, Caller, CredentialKind};
 use crate::domain::identity::token_exchange::{ACCESS_TOKEN, ExchangeError, ExchangeRequest, LIFETIME, narrowed};
 
-/// What comes of an exchange.
+/// The result of an exchange.
 #[derive(Debug)]
 pub struct Exchanged {
     /// The new token.
     pub token: SecretString,
-    /// Who it makes of its bearer.
+    /// The caller that the token authenticates.
     pub caller: Arc<Caller>,
 }
 
 impl Exchanged {
-    /// What kind of token it is.
+    /// The `issued_token_type` of the answer.
     pub const TOKEN_TYPE: &str = ACCESS_TOKEN;
 
-    /// How long it lives, in seconds.
+    /// The lifetime in seconds.
     pub fn expires_in(&self) -> i64 {
         LIFETIME.num_seconds()
     }
 
-    /// Its scopes, as the answer has them.
+    /// Its scopes, separated by spaces.
     pub fn scope(&self) -> String {
         self.caller.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
     }
 }
 
 impl Identity {
-    /// The keys that our own tokens are checked with, as a JWKS document.
+    /// The keys that verify our own tokens, as a JWKS document.
     pub fn own_jwks(&self) -> &str {
         self.own_tokens.jwks()
     }
@@ -53,20 +54,19 @@ impl Identity {
         self.own_tokens.issuer()
     }
 
-    /// What the parameters of a request ask for.
+    /// Parses the parameters of an exchange request.
     ///
     /// # Errors
-    /// `Exchange`: one of them is not as it must be.
+    /// `Exchange` if one of them is not valid.
     pub fn read_exchange(&self, pairs: Vec<(String, String)>) -> Result<ExchangeRequest, Error> {
         let own = &self.own_tokens;
         Ok(ExchangeRequest::read(pairs, &[own.audience(), own.issuer()])?)
     }
 
-    /// Who the subject token makes of its bearer, for the team that is asked for in the request or beside it
-    /// (`X-Team`).
+    /// Authenticates the subject token, for the team named in the request or in the `X-Team` header.
     ///
     /// # Errors
-    /// `Exchange`: it is not good, or none that is exchanged.
+    /// `Exchange` if the token is not valid, or is of a kind that is not exchanged.
     pub async fn exchange_subject(
         &self,
         call: &Call,
@@ -85,10 +85,10 @@ impl Identity {
         }
     }
 
-    /// The token that `subject` gets.
+    /// Issues the new token for `subject`.
     ///
     /// # Errors
-    /// `Exchange`: more is asked for than it may have, or no rule let it in.
+    /// `Exchange` if it asks for more than `subject` may have, or if no rule admitted `subject`.
     pub async fn exchange_token(
         &self,
         call: &Call,
@@ -104,7 +104,7 @@ impl Identity {
         Ok(Exchanged { token, caller: Arc::new(caller) })
     }
 
-    /// Refuses what is no token of an identity provider.
+    /// Refuses anything that is not a token of an identity provider.
     fn is_exchangeable(&self, token: &str) -> Result<(), Error> {
         if PresentedKey::is_meant(token) {
             let detail = "subject_token must be a token of an identity provider; an API key is used directly, \
@@ -129,13 +129,13 @@ impl Identity {
         })
     }
 
-    /// Whether the issuer and the rule that a token of ours was given by still say what they said.
+    /// Whether the issuer and the rule behind one of our tokens are still what they were when it was issued.
     pub(in crate::app) async fn bond_holds(&self, caller: &Caller, bond: &Bond) -> Result<bool, Error> {
         Ok(self.seal_of(caller).await?.is_some_and(|seal| seal == bond.seal))
     }
 }
 
-/// The one team that is asked for, whichever way.
+/// The team named in the header or in the parameter; an error if they differ.
 fn chosen<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Result<Option<&'a str>, Error> {
     match (header, parameter) {
         (Some(one), Some(other)) if one != other => {
@@ -146,7 +146,7 @@ fn chosen<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Result<Opt
     }
 }
 
-/// What the audit keeps of it, beside who it is: by which rule, for which token, and what the new one may do.
+/// Adds to the audit entry, apart from the caller: the rule, the subject token, and what the new token may do.
 fn note(call: &Call, caller: &Caller) {
     caller.provenance.iter().for_each(|provenance| call.comes_by(provenance));
     let scopes: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();

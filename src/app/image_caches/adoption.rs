@@ -1,10 +1,9 @@
-//! Taking over caches that exist in the cloud and not here: the `import` of REST.
+//! Adopts caches that exist in the cloud but not here: the `import` of REST.
 //!
-//! What must stay true: the cloud is only read; a cache that a row has, or that a running create may be
-//! about to learn of, or whose removal may be under way, is left alone, and nobody hears whose it is; one whose row has
-//! ended goes on under that row; each cache is taken over in a transaction
-//! of its own, so a failure half way leaves whole rows. A taken-over cache has an operation like any other:
-//! a create that has succeeded already, without an attempt.
+//! What must stay true: the cloud is only read; a cache that a row has, that a running create may be about to learn of,
+//! or that may be in the process of being deleted, is left alone, and its owner is not revealed; a cache whose row has
+//! ended is revived under that row; each cache is adopted in its own transaction, so a failure half way leaves complete
+//! rows. An adopted cache has an operation like any other: a create that has already succeeded, without an attempt.
 
 use chrono::Duration;
 
@@ -39,18 +38,18 @@ struct ListedCache {
     request_id: String,
 }
 
-/// Where it is looked for.
+/// Where to look for caches.
 struct AdoptionSource<'a> {
     account: &'a str,
     region: &'a Region,
     cloud: Client,
 }
 
-/// What one request found.
+/// The caches that one request found.
 #[derive(Default)]
 struct AdoptionSearch {
     free: Vec<ListedCache>,
-    /// Rows of ours that have ended know them.
+    /// Caches whose rows here have ended.
     ended: Vec<Observation>,
     skipped: Vec<SkippedCacheView>,
     has_more: bool,
@@ -73,8 +72,8 @@ impl AdoptionSearch {
 }
 
 impl ImageCaches {
-    /// Takes over caches of the cloud into the caller's team. The account is shared by the teams, so this is a right of
-    /// the platform's ([`access`]).
+    /// Adopts caches of the cloud into the caller's team. The teams share the account, so only the platform may do this
+    /// ([`access`]).
     pub async fn adopt_image_caches(
         &self,
         caller: &Caller,
@@ -136,7 +135,8 @@ impl ImageCaches {
         Ok(found)
     }
 
-    /// Reads page by page until enough is found, before anything is written: a fault of the cloud leaves no half.
+    /// Reads page by page until enough is found, before anything is written, so that an error of the cloud leaves
+    /// nothing half done.
     async fn find_all(&self, source: &AdoptionSource<'_>, order: &AdoptionOrder) -> Result<AdoptionSearch, Error> {
         let (mut found, mut query) = (AdoptionSearch::default(), DescribeQuery::default());
         let mut known = std::collections::HashSet::new();
@@ -148,14 +148,14 @@ impl ImageCaches {
             let fitting = fresh.into_iter().filter(|seen| lets(&order.target, seen)).collect();
             self.sort(source, fitting, &page.request_id, &mut found).await?;
             match page.next_token {
-                // A page that brings nothing new and still names a next one would never end.
+                // A page with nothing new that still names a next page would never end.
                 Some(token) if progress && !found.has_more => query.next_token = Some(token),
                 _ => return Ok(found),
             }
         }
     }
 
-    /// Tells what is free from what is not.
+    /// Separates caches that can be adopted from those that cannot.
     async fn sort(
         &self,
         source: &AdoptionSource<'_>,
@@ -181,8 +181,8 @@ impl ImageCaches {
         Ok(())
     }
 
-    /// Whether a row that has ended goes on because the cloud shows its cache, as the reconciler would find with its
-    /// next pass. Nobody hears whose it is.
+    /// Revives a row that has ended because the cloud shows its cache, as the reconciler would in its next pass. Its
+    /// owner is not revealed.
     async fn revive(
         &self,
         source: &AdoptionSource<'_>,
@@ -312,7 +312,7 @@ fn adopted_view(cache: &ImageCache, done: bool) -> AdoptedCacheView {
     }
 }
 
-/// Reading changes nothing, so whatever is not a refusal may simply be tried again.
+/// Reading changes nothing, so anything that is not a refusal may simply be tried again.
 fn unread(fault: CallError) -> Error {
     tracing::warn!(fault = %fault, "could not read from the cloud");
     match fault {

@@ -1,9 +1,9 @@
-//! Create, update and delete: one transaction records the intent, a task of its own carries it out, the
-//! caller waits for that as long as it likes.
+//! Create, update and delete: one transaction records the intent, a separate task carries it out, and the caller waits
+//! for that as long as it likes.
 //!
-//! What must stay true: nothing is sent before it is recorded; a caller that leaves stops nothing; one key means one
-//! create. A create that can be sent at once is recorded with its first attempt, and together with others that begin
-//! just now; it needs no place among those worked on while it waits for that.
+//! What must stay true: nothing is sent before it is recorded; a caller that disconnects stops nothing; one idempotency
+//! key means one create. A create that can be sent at once is recorded with its first attempt, and together with others
+//! that start at the same moment; it holds no permit while it waits for that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ const UPDATE: &str = "update_image_cache";
 const DELETE: &str = "delete_image_cache";
 
 impl ImageCaches {
-    /// Creates an image cache. With a key, a second request is told what the first was told.
+    /// Creates an image cache. A second request with the same key gets the answer of the first.
     pub async fn create_image_cache(
         &self,
         caller: &Caller,
@@ -45,7 +45,7 @@ impl ImageCaches {
         self.create(caller, call, new, key, wait, &mut CallerDebt::Nothing).await
     }
 
-    /// The same, for a caller to whom the ids may be owed.
+    /// The same, for a caller that may have to be given the ids in this answer.
     pub(in crate::app) async fn create(
         &self,
         caller: &Caller,
@@ -64,7 +64,7 @@ impl ImageCaches {
         created.ok_or(Error::IdempotencyInFlight)
     }
 
-    /// None: an earlier create has the operation's id; nothing was done.
+    /// `None` if an earlier create has the operation's id; nothing was done.
     async fn create_named(
         &self,
         caller: &Caller,
@@ -112,11 +112,11 @@ impl ImageCaches {
             }
         }
         let NewCreate { new, cache, .. } = Arc::unwrap_or_clone(create);
-        // On the heap, as much of this: a request's future is moved about.
+        // Boxed as much as possible: a request's future is moved around.
         Box::pin(self.carry_out(new, cache, ready, wait)).await.map(Some)
     }
 
-    /// Records a create: together with others, unless it is counted or does not fit.
+    /// Records a create: together with others, unless it has to be counted or does not fit.
     async fn begin_create(&self, create: &Arc<NewCreate>, quota: Option<QuotaCheck<'_>>) -> Result<Claimed, Error> {
         let recording = Recording::of(&self.operations, &create.new);
         if quota.is_none() {
@@ -128,7 +128,7 @@ impl ImageCaches {
         Ok(recording.recorded(self.base.store().begin_create(create, quota).await?))
     }
 
-    /// An update of the row as it stands now.
+    /// Updates the row as it is now.
     pub(in crate::app) async fn update_as_it_is(
         &self,
         caller: &Caller,
@@ -150,7 +150,7 @@ impl ImageCaches {
         self.change(call, intent, cache, options, Some(case)).await
     }
 
-    /// A delete of the row as it stands now.
+    /// Deletes the row as it is now.
     pub(in crate::app) async fn delete_as_it_is(
         &self,
         caller: &Caller,
@@ -161,7 +161,7 @@ impl ImageCaches {
         let cache = self.current(caller, id, &options).await?;
         let asked = cache.status == Status::Deleting && !self.operations.may_send_again(&cache).await?;
         if cache.status.is_final() || asked {
-            // Asking twice for the same end is no error: it has been, or is being, reached.
+            // Asking for the same result twice is not an error: the cache is deleted or being deleted.
             return Ok(Changed { image_cache: cache.into(), settled: true, replayed: false, status_now: None });
         }
         let newest = self.base.store().operation(Some(&caller.team), cache.operation).await?;
@@ -174,8 +174,9 @@ impl ImageCaches {
         self.change(call, intent, cache, options, None).await
     }
 
-    /// A delete that waits for the operation that runs. A create that nothing was sent of is withdrawn at once, and
-    /// the delete goes on; else both go on by themselves, and the caller hears that it is recorded.
+    /// Records a delete that waits for the running operation. A create of which nothing was sent is withdrawn at once,
+    /// and the delete continues; otherwise both continue in the background, and the caller learns that the delete is
+    /// recorded.
     async fn wait_for_earlier(&self, intent: NewOperation, cache: ImageCache) -> Result<Changed, Error> {
         let (id, keyed) = (intent.operation.id, intent.key.is_some());
         let earlier = self.base.store().running_on(&cache.team, cache.id).await?;
@@ -190,7 +191,7 @@ impl ImageCaches {
         early.into_result(false)
     }
 
-    /// Drives an operation that nobody holds and that is not in doubt.
+    /// Carries out an operation that nobody holds and whose outcome is not in doubt.
     async fn drive_now(&self, id: OperationId) -> Result<Option<IdempotentAnswer>, Error> {
         let lease = self.base.settings().work.lease.as_secs_f64();
         let Some(leased) = self.base.store().claim_operation(id, self.base.uuid(), lease, self.base.uptime()).await?
@@ -198,12 +199,12 @@ impl ImageCaches {
             return Ok(None);
         };
         let operations = self.clone();
-        // A caller that leaves stops nothing.
+        // A caller that disconnects stops nothing.
         let task = self.base.tasks().spawn(async move { operations.operations.drive(leased).await });
         Ok(without_permit(task).await.ok().flatten())
     }
 
-    /// The row, if the caller's team has it in the version that the caller means.
+    /// The row, if it belongs to the caller's team and has the version that the caller requires.
     pub(in crate::app) async fn current(
         &self,
         caller: &Caller,
@@ -254,7 +255,7 @@ impl ImageCaches {
         Box::pin(self.carry_out(intent, cache, None, options.wait)).await
     }
 
-    /// Starts the task and waits for it; later than `wait`, the task goes on and the caller is told so.
+    /// Starts the task and waits for it. After `wait`, the task continues and the caller is told so.
     pub(in crate::app) async fn carry_out(
         &self,
         intent: NewOperation,
@@ -283,16 +284,16 @@ impl ImageCaches {
         }
         let early = early();
         let answer = match ended {
-            // It goes on later, or takes longer than we wait: either way "not yet" is what the key now stands for.
+            // It continues later, or takes longer than we wait: in both cases the key's answer is now "not yet".
             _ if self.answer_early(keyed, operation, &early).await? => early,
             Ok(_) => early,
-            // The outcome was recorded in this very moment, and that is what the key stands for.
+            // The outcome was recorded at this very moment, and is now the key's answer.
             Err(_later) => task.await.ok().flatten().unwrap_or(early),
         };
         answer.into_result(false)
     }
 
-    /// Keeps "not yet" as the key's answer. `false`: the outcome came first.
+    /// Stores "not yet" as the key's answer. `false` if the outcome was stored first.
     async fn answer_early(&self, keyed: bool, operation: OperationId, early: &IdempotentAnswer) -> Result<bool, Error> {
         if !keyed {
             return Ok(true);
@@ -300,7 +301,7 @@ impl ImageCaches {
         Ok(self.base.store().answer_early(operation, &early.to_json()).await?)
     }
 
-    /// A replay tells what was answered then; where the image cache stands now is told beside it.
+    /// A replay returns the answer given then, with the image cache's current status beside it.
     pub(in crate::app) async fn replayed(&self, caller: &Caller, changed: Changed) -> Result<Changed, Error> {
         let id = changed.image_cache.id.parse::<CacheId>().map_err(|error| Error::Internal(error.into()))?;
         let now = self.base.store().image_cache(&caller.team, id).await?;
@@ -329,7 +330,7 @@ impl IdempotentAnswer {
     }
 }
 
-/// The cloud updates nothing else.
+/// Refuses an update in a status in which the cloud does not allow it.
 pub(in crate::app) fn check_updatable(status: Status) -> Result<(), Error> {
     if matches!(status, Status::Ready | Status::UpdateFailed) {
         return Ok(());
@@ -338,7 +339,7 @@ pub(in crate::app) fn check_updatable(status: Status) -> Result<(), Error> {
     Err(Error::Conflict { code: "image_cache_not_updatable", detail })
 }
 
-/// What the first request with the key was told.
+/// The answer that the first request with the key got.
 pub(in crate::app) fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
     let answer = answer.ok_or(Error::IdempotencyInFlight)?;
     tracing::info!(operation = %operation, "answered from the idempotency key");

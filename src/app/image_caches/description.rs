@@ -1,5 +1,5 @@
-//! A team's image caches under the cloud's names: found by the cloud's id, listed by the cloud's filters, counted
-//! beside the cloud's quota. What the RPC front asks.
+//! A team's image caches in the cloud's terms, for the RPC API: found by the cloud's id, listed by the cloud's filters,
+//! and counted beside the cloud's quota.
 
 use crate::app::admission::without_permit;
 use crate::app::cursor::{CursorList, unreadable};
@@ -18,22 +18,22 @@ use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::matching_caches;
 use crate::domain::region::Region;
 
-/// The most caches that are weighed against images: the newest.
+/// The most caches that are compared with images: the newest ones.
 const MAX_WEIGHED: i64 = 1_000;
 
 /// One page of caches.
 #[derive(Debug)]
 pub struct CachePage {
-    /// The caches, the newest first.
+    /// The caches, newest first.
     pub caches: Vec<ImageCache>,
-    /// What continues the list; none at its end.
+    /// The token of the next page; `None` at the end.
     pub next_token: Option<String>,
-    /// How many there are on all pages.
+    /// The number of caches on all pages.
     pub total: i64,
 }
 
 impl ImageCaches {
-    /// The team's cache of this id of the cloud. What is being deleted is no more, as at the cloud.
+    /// The team's cache with this cloud id. A cache that is being deleted no longer counts, as at the cloud.
     pub async fn find_image_cache(
         &self,
         caller: &Caller,
@@ -44,10 +44,10 @@ impl ImageCaches {
         cache.map(|cache| cache.id).ok_or(Error::NotFound("image cache"))
     }
 
-    /// The team's caches that the cloud lists too, by the cloud's filters.
+    /// The team's caches that the cloud would list too, by the cloud's filters.
     pub async fn describe_image_caches(&self, caller: &Caller, filter: &DescribeFilter) -> Result<CachePage, Error> {
         access::check(caller, "list_image_caches")?;
-        // The page's size may change between pages, the filters may not.
+        // The page size may change between pages, the filters may not.
         let bound = DescribeFilter { limit: 0, next_token: None, ..filter.clone() };
         let page = Page { limit: filter.limit, cursor: filter.next_token.clone() };
         let list = CursorList::new(&self.base, caller, "described", &bound);
@@ -63,7 +63,7 @@ impl ImageCaches {
         Ok(CachePage { caches: slice.items, next_token: slice.next_cursor, total })
     }
 
-    /// The caches that match the images best, the best first: a page of them, from the place `from` on.
+    /// The caches that match the images best, best first: one page, starting at position `from`.
     async fn matching_caches(
         &self,
         caller: &Caller,
@@ -73,7 +73,7 @@ impl ImageCaches {
     ) -> Result<CachePage, Error> {
         let images = references(&filter.match_images)?;
         let (mut caches, _) = self.base.store().described(&caller.team, filter, None, MAX_WEIGHED).await?;
-        // One that is not ready serves no instance.
+        // A cache that is not ready is of no use to an instance.
         caches.retain(|cache| cache.status == Status::Ready);
         let count = filter.image_match_count.and_then(|count| usize::try_from(count).ok());
         let best = matching_caches(&caches, &images, filter.image_full_match, count);
@@ -86,7 +86,7 @@ impl ImageCaches {
         })
     }
 
-    /// The account's quota as the cloud tells it now, and what the team has.
+    /// The account's quota as the cloud reports it now, and what the team has.
     pub async fn list_usage(
         &self,
         caller: &Caller,
@@ -121,7 +121,7 @@ fn references(texts: &[String]) -> Result<Vec<ImageRef>, Error> {
     Ok(images)
 }
 
-/// What a read at the cloud came to.
+/// Converts an error from a read at the cloud.
 fn cloud_fault(fault: CallError) -> Error {
     tracing::warn!(fault = %fault, "could not read from the cloud");
     match fault {

@@ -1,7 +1,7 @@
-//! The dry run of a create: everything that is decided before anything is recorded, told instead of done.
+//! The dry run of a create: makes all decisions that come before recording, and reports them instead of acting.
 //!
-//! What must stay true: nothing is written but the audit entry; what is told is what a create, or an ensure, would meet
-//! in this moment, by the very same rules. What it does not do: hold a place in the quota.
+//! What must stay true: nothing is written but the audit entry; the report says what a create or an ensure would meet
+//! at this moment, by the same rules. It does not reserve quota.
 
 use super::changes::check_updatable;
 use crate::app::image_caches::ImageCaches;
@@ -20,7 +20,7 @@ use crate::domain::policy::Shape;
 const DRY_RUN: &str = "dry_run_image_cache";
 
 impl ImageCaches {
-    /// Whether a create would be accepted in this moment. Nothing is recorded.
+    /// Whether a create would be accepted at this moment. Nothing is recorded.
     pub async fn check_create(&self, caller: &Caller, new: &NewImageCache) -> Result<(), Error> {
         access::check(caller, DRY_RUN)?;
         new.check()?;
@@ -31,7 +31,7 @@ impl ImageCaches {
         self.check_case(caller, ruling.create(&spec), ruling.since()).await
     }
 
-    /// Whether an update would be accepted in this moment. Nothing is recorded.
+    /// Whether an update would be accepted at this moment. Nothing is recorded.
     pub async fn check_update(&self, caller: &Caller, id: CacheId, changes: &ImageCacheChanges) -> Result<(), Error> {
         access::check(caller, DRY_RUN)?;
         let cache = self.current(caller, id, &ChangeOptions::default()).await?;
@@ -46,7 +46,7 @@ impl ImageCaches {
         if case.admits(&holdings) { Ok(()) } else { Err(self.policies.refused(case.into_refusals())) }
     }
 
-    /// What would become of a create, or an ensure, of `new`.
+    /// What would happen to a create or an ensure of `new`.
     pub async fn dry_run_image_cache(&self, caller: &Caller, new: &NewImageCache) -> Result<DryRunView, Error> {
         access::check(caller, DRY_RUN)?;
         new.check()?;
@@ -93,7 +93,7 @@ impl ImageCaches {
         })
     }
 
-    /// What the automatic matching would take today, where every image can be read as a reference.
+    /// Which cache automatic matching would choose today, if every image can be parsed as a reference.
     async fn matches_of(
         &self,
         caller: &Caller,

@@ -1,9 +1,10 @@
-//! Ensure: a cache of this content, whichever it is. One that is usable is reused, one in the making is joined, and
-//! only where there is neither one is created.
+//! Ensure: makes sure that there is a cache with this content, whichever it is. A usable one is reused, one being built
+//! is joined, and only if there is neither is one created.
 //!
-//! What must stay true: however many ask at once, wherever, one create is recorded (`store::ensuring`); what was
-//! answered stands for its key. The policy is asked only where one is created: what is there already was judged when
-//! it came. What is the same content, and which cache will do, is decided by `domain::content`.
+//! What must stay true: however many requests come at once, at whichever gateways, one create is recorded
+//! (`store::team::ensure`); the answer is stored for its idempotency key. The policy is checked only if a cache is
+//! created, because an existing one was checked when it was created. `domain::image_cache::content` decides what the
+//! same content is, and which cache will do.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::store::{ChosenCache, Claimed, EnsureBegun, NewOperation};
 
 const ENSURE: &str = "ensure_image_cache";
 
-/// What a request was told that found a cache, as it is kept for its key.
+/// The answer to a request that found a cache, as stored for its idempotency key.
 #[derive(Serialize, Deserialize)]
 struct StoredOutcome {
     ensured: String,
@@ -35,7 +36,7 @@ struct StoredOutcome {
 }
 
 impl ImageCaches {
-    /// A cache of the content of `new`. Name, tags, retention and the like count only where one is created.
+    /// A cache with the content of `new`. Name, tags, retention and the like matter only if one is created.
     pub async fn ensure_image_cache(
         &self,
         caller: &Caller,
@@ -55,7 +56,7 @@ impl ImageCaches {
         if named.key.is_none()
             && let Some((found, how)) = self.chosen(&self.base.store().same_content(&cache).await?)
         {
-            // Nothing is written but the audit entry, which shares its commit with others: the usual case is cheap.
+            // Writes nothing but the audit entry, which shares its commit with others: the usual case is cheap.
             self.base.store().append_audit(self.ensured_entry(caller, call, &found, how)).await?;
             call.set_audited();
             return Ok(found_answer(found, how));
@@ -68,7 +69,7 @@ impl ImageCaches {
             intent.operation.marks = ruling.owner_tags();
             ENSURE.clone_into(&mut intent.audit.action);
             intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());
-            // On the heap: it is the rarer and by far the larger part.
+            // Boxed: this is the rarer case and by far the larger future.
             Box::pin(self.create_unless_found(caller, call, intent, cache, wait, ruling.create(&spec)))
         };
         if let Some(ensured) = begin(&named).await? {
@@ -78,7 +79,7 @@ impl ImageCaches {
         begin(&named).await?.ok_or(Error::IdempotencyInFlight)
     }
 
-    /// None: an earlier create has the operation's id; nothing was done.
+    /// `None` if an earlier create has the operation's id; nothing was done.
     async fn create_unless_found(
         &self,
         caller: &Caller,
@@ -125,7 +126,7 @@ impl ImageCaches {
         }
     }
 
-    /// What is written down where a cache was found instead of created.
+    /// What to write if a cache was found instead of created.
     fn instead(&self, caller: &Caller, call: &Call, found: &ImageCache, how: Ensured) -> ChosenCache {
         let kept = StoredOutcome { ensured: how.as_str().to_owned(), image_cache: found.clone().into() };
         let answer = serde_json::to_value(&kept).expect("a tree of strings and numbers always becomes JSON");
@@ -159,7 +160,7 @@ fn found_answer(found: ImageCache, outcome: Ensured) -> EnsuredCache {
     EnsuredCache { outcome, changed }
 }
 
-/// What an earlier request with the key was told, if it found a cache.
+/// The answer to an earlier request with the key, if it found a cache.
 fn stored_answer(answer: &serde_json::Value) -> Option<EnsuredCache> {
     let kept = StoredOutcome::deserialize(answer).ok()?;
     let outcome = [Ensured::Joined, Ensured::Reused].into_iter().find(|how| how.as_str() == kept.ensured)?;

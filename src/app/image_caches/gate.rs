@@ -1,4 +1,4 @@
-//! The gate for pipelines: may I go on with these images? It answers at once where no waiting helps.
+//! The gate for pipelines: may I go on with these images? It answers at once if waiting would not help.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +19,14 @@ use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::size_gib;
 use crate::domain::region::Region;
 
-/// The most caches that are weighed: the newest.
+/// The most caches that are considered: the newest ones.
 const MAX_WEIGHED: i64 = 200;
-/// The most that are watched while waiting.
+/// The most caches that are watched during a wait.
 const MAX_WATCHED: usize = 16;
 
 impl ImageCaches {
-    /// Whether one of the team's image caches holds all these images and is usable; waits at most `wait` for one that
-    /// is on its way.
+    /// Whether one of the team's image caches holds all these images and is usable. Waits at most `wait` for one that
+    /// is being built.
     pub async fn check_gate(
         &self,
         caller: &Caller,
@@ -42,14 +42,14 @@ impl ImageCaches {
             if wait_limit.is_over() || !matches!(verdict(&caches), GateVerdict::NotYet(_)) {
                 return self.answer_of(caller, &caches).await;
             }
-            // Anything but "usable" is looked up again before it is said: another cache may have been begun.
+            // Any answer but "usable" is checked again first: another cache may have been started.
             if let Some(caches) = self.until_usable(caches, &wait_limit).await {
                 return self.answer_of(caller, &caches).await;
             }
         }
     }
 
-    /// The team's caches that hold what was asked for, newest first.
+    /// The team's caches that hold the images, newest first.
     async fn weighed(&self, caller: &Caller, asked: &GateRequest) -> Result<Vec<Arc<ImageCache>>, Error> {
         let text = asked.images.first().map_or("", |image| image.repository());
         let text = text.rsplit('/').next().unwrap_or(text);
@@ -57,7 +57,7 @@ impl ImageCaches {
         Ok(found.into_iter().filter(|cache| asked.is_held_by(cache)).map(Arc::new).collect())
     }
 
-    /// The caches as they are once one is usable or the time is over; none once none can become usable.
+    /// The caches once one is usable or the time is over; `None` once none of them can become usable.
     async fn until_usable(
         &self,
         mut caches: Vec<Arc<ImageCache>>,
@@ -111,7 +111,7 @@ fn verdict(caches: &[Arc<ImageCache>]) -> GateVerdict<'_> {
     judge(&caches)
 }
 
-/// The question in the domain's words, or everything that is wrong with it.
+/// The validated question, or everything that is wrong with it.
 fn gate_request(question: &GateQuestion) -> Result<GateRequest, Vec<FieldError>> {
     let mut findings = Findings::default();
     let region = question.region.as_deref().unwrap_or_default().parse::<Region>();

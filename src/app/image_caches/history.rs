@@ -1,4 +1,4 @@
-//! What an image cache went through: its status changes, and the cloud's own record of it.
+//! The history of an image cache: its status changes, and the cloud's own record of it.
 
 use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::image_caches::ImageCaches;
@@ -9,7 +9,7 @@ use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 
 impl ImageCaches {
-    /// The cloud's own record of an image cache, as last seen; empty before the first look.
+    /// The cloud's own record of an image cache, as last seen; empty before the first read.
     pub async fn get_provider_record(&self, caller: &Caller, id: CacheId) -> Result<ProviderRecordView, Error> {
         access::check(caller, "get_provider_record")?;
         let cache = self.base.store().image_cache(&caller.team, id).await?;

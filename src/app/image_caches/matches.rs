@@ -1,6 +1,6 @@
-//! Which image cache the automatic matching would take, and why not the others.
+//! Which image cache automatic matching would choose, and why not the others.
 //!
-//! Reads the team's newest caches only: what is decided is in `domain::matching`.
+//! Reads only the team's newest caches; `domain::matching` decides.
 
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::MatchQuestion;
@@ -13,23 +13,23 @@ use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::{MAX_IMAGES, MatchQuery, near_misses, rank};
 use crate::domain::region::Region;
 
-/// The most caches that are weighed: those of the region first, then the newest.
+/// The most caches that are considered: those of the region first, then the newest.
 const MAX_WEIGHED: i64 = 1_000;
-/// The most candidates that are shown.
+/// The most candidates in the answer.
 const MAX_SHOWN: usize = 100;
 
 impl ImageCaches {
-    /// What the automatic matching would take of the team's image caches.
+    /// Which of the team's image caches automatic matching would choose.
     pub async fn match_image_caches(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
         access::check(caller, "match_image_caches")?;
         self.matched(caller, question).await
     }
 
-    /// The same, for whoever has been checked already.
+    /// The same, for a caller whose scopes were already checked.
     pub(in crate::app) async fn matched(&self, caller: &Caller, question: &MatchQuestion) -> Result<MatchView, Error> {
         let wanted = wanted(question)?;
         let mut caches = self.base.store().matchable_caches(&caller.team, &wanted.region, MAX_WEIGHED).await?;
-        // No account's image caches serve another's instances.
+        // Image caches of one account cannot serve instances of another.
         caches.retain(|cache| question.account.as_ref().is_none_or(|account| cache.account == *account));
         let ranking = rank(&wanted, &caches);
         let near = near_misses(&wanted, &caches, &ranking);
@@ -42,7 +42,7 @@ impl ImageCaches {
     }
 }
 
-/// The question in the domain's words, or everything that is wrong with it.
+/// The validated question, or everything that is wrong with it.
 fn wanted(question: &MatchQuestion) -> Result<MatchQuery, Vec<FieldError>> {
     let mut findings = Findings::default();
     let region = question.region.parse::<Region>();

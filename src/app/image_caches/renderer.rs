@@ -1,11 +1,11 @@
-//! Image caches as callers see them, for single reads and lists: the JSON that is kept in the database, or made here
-//! and kept for the next one.
+//! Image caches as JSON for single reads and lists: rendered earlier and stored in the database, or rendered here and
+//! stored for the next reader.
 //!
-//! What must stay true: what is shown is of the row as it was when it was read, after it was asked for; what is kept is
-//! never waited for, and bounded; an image cache with a failure is not kept, since its words come from this binary's
-//! table and not from the row alone.
+//! What must stay true: the answer shows the row as it was read after the request arrived; no request waits for a
+//! rendering to be stored, and the number waiting to be stored is bounded; an image cache with a failure is not stored,
+//! because its explanation comes from a table in this binary and not from the row alone.
 //!
-//! Who calls it: the REST door.
+//! The REST API calls it.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,35 +24,35 @@ use crate::domain::ids::CacheId;
 use crate::domain::image_cache::ImageCache;
 use crate::store::{self, RenderedCache, Rendering};
 
-/// The most renderings that wait to be kept. What finds no room is made again by the next reader.
+/// The most renderings that wait to be stored. Any beyond that are rendered again by the next reader.
 const TO_KEEP: usize = 1_024;
 
 /// One image cache as JSON: an [`ImageCacheView`].
 #[derive(Debug, Clone)]
 pub struct RenderedImageCache {
-    /// Of the row.
+    /// The version of the row.
     pub version: i64,
-    /// JSON.
+    /// The image cache as JSON.
     pub body: String,
 }
 
 /// One page of a list as JSON.
 #[derive(Debug, Clone)]
 pub struct RenderedList {
-    /// JSON; shared by all who asked at the same time.
+    /// The page as JSON, shared by all requests that asked at the same time.
     pub body: Arc<[u8]>,
-    /// What continues it.
+    /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
 }
 
-/// What a gateway remembers of renderings.
+/// The lists being read and the renderings to be stored. Nothing here outlives the requests that use it.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Renderer {
     lists: Sharing<RenderedList, store::StoreError>,
     keeping: Mutex<WriteBack>,
 }
 
-/// What is to be kept, and whether somebody is at it.
+/// The renderings to be stored, and whether a task is storing them.
 #[derive(Debug, Default)]
 struct WriteBack {
     rendered: Vec<Rendering>,
@@ -111,7 +111,7 @@ impl ImageCaches {
         Ok(RenderedList { body: body.into_bytes().into(), next_cursor })
     }
 
-    /// The version and the JSON of what was read; what had to be made is kept.
+    /// The version and the JSON of a cache. If it had to be rendered, the result is stored.
     fn body_of(&self, team: &TeamId, shown: RenderedCache) -> (i64, String) {
         match shown {
             RenderedCache::Kept { version, text, .. } => (version, text),
@@ -142,7 +142,7 @@ impl ImageCaches {
         }
     }
 
-    /// Until there is nothing to keep. Nobody waits for it; what fails is made again by the next reader.
+    /// Stores renderings until there are none left. Nobody waits for it; if it fails, the next reader renders again.
     async fn keep_all(&self) {
         while let Some(rendered) = self.to_keep() {
             if let Err(error) = self.base.store().keep_renderings(&rendered, IMAGE_CACHE_FORM).await {
@@ -159,7 +159,7 @@ impl ImageCaches {
     }
 
     fn write_back(&self) -> std::sync::MutexGuard<'_, WriteBack> {
-        // Nothing panics while it is held.
+        // Nothing panics while the lock is held.
         self.renderer.keeping.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -170,15 +170,15 @@ fn rendered(cache: ImageCache) -> String {
         .expect("its maps have texts as keys, and nothing in it can fail")
 }
 
-/// The list as the document has it, around items that are JSON already.
+/// The list as the API document defines it, around items that are already JSON.
 fn list_body(items: &[String], next_cursor: Option<&str>) -> String {
     let items = items.join(",");
-    // A cursor is of the letters of base64url alone.
+    // A cursor contains only the characters of base64url.
     let next = next_cursor.map(|cursor| format!(r#","next_cursor":"{cursor}""#)).unwrap_or_default();
     format!(r#"{{"items":[{items}],"has_more":{}{next}}}"#, next_cursor.is_some())
 }
 
-/// What all who asked together are told of a failure.
+/// The error for all requests that shared a failed read.
 fn shared(error: Arc<store::StoreError>) -> Error {
     match Arc::try_unwrap(error) {
         Ok(alone) => alone.into(),

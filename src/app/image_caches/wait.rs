@@ -1,8 +1,8 @@
-//! Requests that wait: how long, and until what; and the wait for an image cache.
+//! Waiting for an image cache.
 //!
-//! What must stay true: a wait ends with what was asked for, or as soon as that cannot come any more without another
-//! request, or when its time is over, its credential ends, its client has left or this process stops; it holds no
-//! connection of the database. Who calls it: the waiting reads. How they hear of changes: [`crate::app::event_hub`].
+//! What must stay true: a wait ends when the cache is ready; as soon as it cannot become ready without another request;
+//! when the time is over; or when the credential ends, the client disconnects or this process stops. It holds no
+//! database connection. The waiting reads call it; they learn of changes through [`crate::app::event_hub`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::status::Status;
 
 impl ImageCaches {
-    /// Waits until the cache is ready, until it will not be, or until `timeout` (at most
+    /// Waits until the cache is ready, until it cannot become ready, or until `timeout` (at most
     /// [`LONGEST_WAIT`](crate::app::LONGEST_WAIT)).
     pub async fn wait_for_image_cache(
         &self,
@@ -33,7 +33,7 @@ impl ImageCaches {
         Ok(Waited { condition_met, image_cache: Arc::unwrap_or_clone(cache).into() })
     }
 
-    /// One image cache of the team, once it is ready or will not be; or as it is after `timeout`.
+    /// One image cache of the team, once it is ready or cannot become ready, or as it is after `timeout`.
     pub async fn get_settled_image_cache(
         &self,
         caller: &Caller,

@@ -1,11 +1,11 @@
-//! Creates whose caller could not wait: the cloud's API has no word for "later", so its front says that nothing
-//! was done, and this makes it so.
+//! Handles creates whose caller could not wait. The cloud's API has no way to answer "later", so the gateway's version
+//! of that API answers that nothing was done, and this module makes that true.
 //!
-//! What must stay true: what was never sent never is; what may have been sent goes on, because it cannot be called
-//! back. A repeat with the same `ClientToken` is told how that ended. Without a token nobody can ever learn the id, so
-//! a cache that comes about after all is removed again, and an audit entry says so. That a caller was not told is
-//! durable from the create's beginning on ([`crate::app::operations::owed_answer`]), so it does not matter how the
-//! request ends.
+//! What must stay true: a create that was never sent is never sent later; one that may have been sent goes on, because
+//! it cannot be called back. A repeated request with the same `ClientToken` returns how that ended. Without a token the
+//! caller can never learn the id, so a cache that is created after all is deleted again, and an audit entry records it.
+//! That the caller has not been answered is stored from the start of the create on
+//! ([`crate::app::operations::owed_answer`]), so it does not matter how the request ends.
 
 use std::time::Duration;
 
@@ -26,40 +26,41 @@ use crate::domain::image_cache::spec::NewImageCache;
 use crate::domain::operation::{Operation, OperationKind, OperationState, WITHDRAWN};
 use crate::domain::transition::change;
 
-/// The action of creates and of their keys.
+/// The action name of creates and of their idempotency keys.
 const CREATE: &str = "create_image_cache";
-/// How often a waiting request looks by itself.
+/// How often a waiting request checks the database without a signal.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Abandoned caches that one pass removes.
+/// The most abandoned caches that one pass deletes.
 const PASS: i64 = 32;
-/// Creates that one pass gives up.
+/// The most creates that one pass abandons.
 const UNTOLD: i64 = 1_000;
-/// After the first removal that the cloud refused; twice as long after each further one.
+/// How long to wait after the cloud first refused a delete; doubled after each further refusal.
 const REMOVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
-/// At most that long.
+/// The longest wait between two tries to delete.
 const REMOVE_AT_LEAST_EACH: Duration = Duration::from_hours(24);
 
-/// How a create stands for a caller that has to be told now.
+/// The state of a create whose caller must be answered now.
 #[derive(Debug)]
 pub enum CreateAnswer {
-    /// Done: the cloud's ids of the cache and of the instance that builds it.
+    /// Done, with the cloud's ids of the cache and of the instance that builds it.
     Done {
-        /// `ImageCacheId`.
+        /// The `ImageCacheId`.
         eci_cache_id: String,
-        /// `ContainerGroupId`.
+        /// The `ContainerGroupId`, if known.
         container_group_id: Option<String>,
-        /// What is to be recorded of the answer.
+        /// What to record about the answer.
         receipt: Option<Receipt>,
     },
     /// Nothing was sent, and nothing will be.
     Withdrawn,
-    /// The cloud was asked and has not answered. It can be heard of by repeating the request with its key; without one,
-    /// what comes about is removed.
+    /// The create was sent and the cloud has not answered. Repeating the request with its key returns the result;
+    /// without a key, the cache is deleted if it is created.
     Unanswered,
 }
 
 impl ImageCaches {
-    /// Creates an image cache for a caller that knows no "later": the ids, or nothing was done, as far as it goes.
+    /// Creates an image cache for a caller that cannot be answered later: returns the ids, or makes sure that nothing
+    /// was done, as far as possible.
     pub async fn create_image_cache_now(
         &self,
         caller: &Caller,
@@ -71,7 +72,7 @@ impl ImageCaches {
         let mut owes = CallerDebt::Ids;
         let told = self.create_and_tell(caller, call, new, key, wait, &mut owes).await;
         let Ok(CreateAnswer::Done { eci_cache_id, container_group_id, .. }) = told else {
-            // Nothing came about, or it is recorded that nobody will hear of it.
+            // Nothing was created, or it is recorded that nobody will learn of it.
             if matches!(told, Ok(CreateAnswer::Withdrawn | CreateAnswer::Unanswered) | Err(Error::CloudRefused { .. }))
             {
                 owes.settle();
@@ -115,7 +116,7 @@ impl ImageCaches {
         }
     }
 
-    /// Ends the wait for a create: its result if there is one by now, else it is withdrawn or left to itself.
+    /// Stops waiting for a create: returns its result if there is one by now, otherwise withdraws or abandons it.
     async fn give_up_create(&self, caller: &Caller, call: &Call, id: OperationId) -> Result<CreateAnswer, Error> {
         let operation = self.operation_of(caller, id).await?;
         if operation.state == OperationState::Running {
@@ -125,13 +126,13 @@ impl ImageCaches {
             if self.base.store().abandon_running(id).await? {
                 return Ok(CreateAnswer::Unanswered);
             }
-            // It has ended in this very moment.
+            // It ended at this very moment.
             return self.ended(self.operation_of(caller, id).await?).await;
         }
         self.ended(operation).await
     }
 
-    /// What an update or delete with this key came to that was asked for before. None: the key is new. `false`: it
+    /// The result of an earlier update or delete with the same key. `None` if the key is new; `false` if the operation
     /// has not ended within `wait`.
     pub async fn repeated_change(
         &self,
@@ -151,13 +152,13 @@ impl ImageCaches {
         self.await_change(caller, id, wait).await.map(Some)
     }
 
-    /// Waits for the end of an update or delete that was recorded, whoever carries it out. `false`: it has not ended
-    /// within `wait`, and goes on.
+    /// Waits for a recorded update or delete to end, whoever carries it out. `false` if it has not ended within `wait`;
+    /// it then continues.
     pub async fn await_change(&self, caller: &Caller, id: OperationId, wait: Duration) -> Result<bool, Error> {
         let operation = self.await_end(caller, id, Deadline::now() + wait).await?;
         let over = operation.state.is_over();
         match operation.error {
-            // One that is held is not the end yet.
+            // An operation that is on hold has not ended yet.
             Some(error) if over => Err(Error::CloudRefused { error, operation: Some(id) }),
             _ => Ok(over),
         }
@@ -172,16 +173,16 @@ impl ImageCaches {
         }
     }
 
-    /// Waits for the end of an operation, whichever request began it; it may still run at the deadline.
+    /// Waits for an operation to end, whichever request started it. It may still be running at the deadline.
     async fn await_end(&self, caller: &Caller, id: OperationId, deadline: Deadline) -> Result<Operation, Error> {
-        // Subscribe before the first look, or a change in between goes unheard.
+        // Subscribe before the first read, or a change in between is missed.
         let mut changes = self.base.signals().subscribe();
         loop {
             let operation = self.operation_of(caller, id).await?;
             if operation.state.is_over() || Deadline::now() >= deadline {
                 return Ok(operation);
             }
-            // Another gateway's outcome gives no signal here.
+            // Outcomes from another gateway send no signal here.
             let until = deadline.min(Deadline::now() + LOOK_EVERY);
             let _look = without_permit(timeout_at(until, changes.recv())).await;
         }
@@ -201,7 +202,7 @@ impl ImageCaches {
         done(cache.eci_cache_id, cache.container_group_id)
     }
 
-    /// `false`: it has ended, or may have been sent.
+    /// Returns `false` if it has ended, or may have been sent.
     async fn withdraw(&self, actor: &Actor, operation: &Operation) -> Result<bool, Error> {
         let cache = self.base.store().image_cache(&operation.team, operation.cache).await?;
         let cache = cache.ok_or_else(|| Error::Internal("an operation without its image cache".into()))?;
@@ -224,9 +225,9 @@ impl ImageCaches {
         Ok(true)
     }
 
-    /// Ends creates that nobody can ever hear of: withdraws those of which nothing was done after all, and begins the
-    /// removal of those that brought a cache about. Returns how many. Not called while the time is in doubt: nothing is
-    /// given up then, so a create may be withdrawn minutes after it was abandoned.
+    /// Ends creates that no caller can ever learn of: withdraws those that were never sent, and starts deleting the
+    /// caches of the others. Returns how many. Not called while the clock is in doubt; nothing is abandoned then, so a
+    /// create may be withdrawn minutes after it was abandoned.
     pub async fn end_abandoned(&self) -> Result<usize, Error> {
         self.base.store().forget_abandoned().await?;
         self.give_up_untold().await?;
@@ -245,7 +246,8 @@ impl ImageCaches {
         Ok(begun)
     }
 
-    /// Gives up what was not told by now, as no answer can be on its way any more; says of what nobody knows.
+    /// Abandons creates whose answer was not delivered by now, because no answer can still be on its way. Logs those
+    /// for which nobody knows.
     async fn give_up_untold(&self) -> Result<(), Error> {
         let before = self.base.before(self.base.settings().answer_within);
         self.base.store().tell_unknown_owed().await?;

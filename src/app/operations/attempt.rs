@@ -1,4 +1,4 @@
-//! One attempt: recorded, signed, sent, judged.
+//! One attempt: recorded, signed, sent, and its answer evaluated.
 
 use chrono::Duration;
 
@@ -15,12 +15,13 @@ use crate::domain::operation::{
 use crate::eci::{self, Attempt, Client, Created};
 use crate::store::{LeasedOperation, Postponed};
 
-/// When it is looked again whether something can be sent with an account.
+/// How long to wait before checking again whether the account can be used.
 const WITHOUT_ACCOUNT: Duration = Duration::seconds(5);
-/// When an operation whose logins cannot be opened is tried again: a gateway with the key may have been started.
+/// How long to wait before trying again an operation whose registry logins cannot be decrypted: by then a gateway with
+/// the key may have started.
 const WITHOUT_KEY: Duration = Duration::minutes(1);
 
-/// What the cloud did: the create's answer, or nothing but a request id.
+/// What the cloud did: the answer to a create, or just a RequestId.
 pub(super) struct AttemptResult {
     pub(super) created: Option<(String, Option<String>)>,
     pub(super) request_id: String,
@@ -32,7 +33,8 @@ impl From<Created> for AttemptResult {
     }
 }
 
-/// A first attempt that can be made: to be recorded with its operation, then signed with the time that stands in it.
+/// A first attempt that is possible now. It is recorded together with its operation, then signed with the recorded
+/// time.
 #[derive(Debug)]
 pub(in crate::app) struct PreparedAttempt {
     cloud: Client,
@@ -40,18 +42,18 @@ pub(in crate::app) struct PreparedAttempt {
 }
 
 impl PreparedAttempt {
-    /// What is recorded of it.
+    /// The progress to record.
     pub(in crate::app) fn signed(&self) -> Progress {
         self.signed
     }
 }
 
-/// What an attempt is sent with: the account's client, and the logins at registries.
+/// What an attempt is sent with: the account's client, and the registry logins.
 type CallContext<'a> = (&'a Client, &'a [RegistryCredential]);
 
 impl Operations {
-    /// Sees to it that a create in this account can be sent at once, so that its first attempt is recorded together
-    /// with it: a call is spent. None: it waits for its account, or for a call, once it is recorded.
+    /// Prepares a create in this account that can be sent at once, so that its first attempt is recorded together with
+    /// it; spends a call. `None` if it has to wait for its account or for a call once it is recorded.
     pub(in crate::app) async fn ready_to_create(&self, account: &str) -> Result<Option<PreparedAttempt>, Error> {
         let Ok(cloud) = self.cloud_accounts.cloud_of(account).await else { return Ok(None) };
         if !self.cloud_accounts.spend_at_once(account).await? {
@@ -85,7 +87,7 @@ impl Operations {
             Ok(cloud) => cloud,
             Err(fault) => return self.wait_for_account(leased, &cache, &fault).await,
         };
-        // Before anything is recorded: an attempt that can never be sent is none.
+        // Before anything is recorded: an attempt that can never be sent does not count.
         let logins = match self.open_logins(operation.id, leased.credentials.as_deref()) {
             Ok(logins) => logins,
             Err(error) => return self.wait_for_key(leased, &error).await,
@@ -106,7 +108,7 @@ impl Operations {
         self.make_attempt(leased, cache, (&cloud, &logins), (signed, now.at)).await
     }
 
-    /// Signs and sends an attempt that is recorded, and does what its answer says.
+    /// Signs and sends a recorded attempt, and acts on the answer.
     async fn make_attempt(
         &self,
         leased: &LeasedOperation,
@@ -139,13 +141,13 @@ impl Operations {
             Ok(done) => AttemptRecord { done: Some(done), ..AttemptRecord::default() },
             Err(fault) => learn(operation, signed.attempts, fault),
         };
-        // How long the cloud took is told with the outcome.
+        // The outcome includes how long the cloud took.
         let mut asked = leased.clone();
         asked.operation.progress.last_signed_at = Some(signed_at);
         self.carry_on(&asked, cache, progress, effect, learned).await
     }
 
-    /// Signs with the time that was recorded, never a later one: the look-up counts on it.
+    /// Signs with the recorded time, never a later one: the lookup relies on it.
     async fn send(
         &self,
         (cloud, logins): CallContext<'_>,
@@ -172,7 +174,8 @@ impl Operations {
         })
     }
 
-    /// Puts the operation back as it is: its registry logins were sealed with a key that is not at hand.
+    /// Puts the operation back unchanged, because its registry logins were encrypted with a key that is not available
+    /// here.
     async fn wait_for_key(&self, leased: &LeasedOperation, error: &Error) -> Result<Option<IdempotentAnswer>, Error> {
         let operation = &leased.operation;
         tracing::error!(
@@ -183,7 +186,8 @@ impl Operations {
         self.put_back(leased, operation.progress, self.base.now() + WITHOUT_KEY, AttemptRecord::default()).await
     }
 
-    /// Puts the operation back as it is: nothing can be sent with its account. It is not lost, and no attempt was made.
+    /// Puts the operation back unchanged, because nothing can be sent with its account. It is not lost, and no attempt
+    /// was made.
     pub(super) async fn wait_for_account(
         &self,
         leased: &LeasedOperation,
@@ -197,7 +201,7 @@ impl Operations {
         self.put_back(leased, operation.progress, self.base.now() + WITHOUT_ACCOUNT, AttemptRecord::default()).await
     }
 
-    /// Puts the operation back until `due_at`, with what is known of it now.
+    /// Puts the operation back until `due_at`, with what is now known about it.
     pub(super) async fn put_back(
         &self,
         leased: &LeasedOperation,
@@ -231,7 +235,7 @@ pub(super) fn done(done: eci::Acknowledgement) -> AttemptResult {
     AttemptResult { created: None, request_id: done.request_id }
 }
 
-/// A delete of what the cloud no longer has is done.
+/// Deleting what the cloud no longer has is a success.
 pub(super) fn gone_already(fault: CallError) -> Result<AttemptResult, CallError> {
     match fault {
         CallError::Refused(error)

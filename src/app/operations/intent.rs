@@ -15,7 +15,7 @@ use crate::domain::image_cache::{BuildEvidence, ImageCache};
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use crate::store::{NewKey, NewOperation};
 
-/// The API's operation id of an operation: the action of its audit entries.
+/// The API's operation id for each kind of operation, which is the action of its audit entries.
 pub(in crate::app) fn action(kind: OperationKind) -> &'static str {
     match kind {
         OperationKind::Create => "create_image_cache",
@@ -24,7 +24,7 @@ pub(in crate::app) fn action(kind: OperationKind) -> &'static str {
     }
 }
 
-/// A registry login as it is encrypted.
+/// A registry login in the form in which it is encrypted.
 #[derive(Serialize, Deserialize)]
 struct SealedLogin {
     server: String,
@@ -33,7 +33,7 @@ struct SealedLogin {
 }
 
 impl Operations {
-    /// A row for a cache that was just asked for; `operation` is its create.
+    /// The row for a cache that was just requested; `operation` is its create.
     pub(in crate::app) fn new_cache(
         &self,
         caller: &Caller,
@@ -73,7 +73,7 @@ impl Operations {
         }
     }
 
-    /// The intent, held by us from the start, with the audit entry of the request.
+    /// The intent to record, leased by us from the start, with the audit entry of the request.
     #[expect(clippy::too_many_arguments, reason = "each is one fact of one row; a struct would only rename them")]
     pub(in crate::app) fn intent(
         &self,
@@ -86,7 +86,7 @@ impl Operations {
         key: Option<NewKey>,
     ) -> NewOperation {
         let now = self.base.now();
-        // A create's operation stands in its row from the first moment.
+        // The row of a create names its operation from the start.
         let id =
             if kind == OperationKind::Create { cache.operation } else { OperationId::new(now, self.base.entropy()) };
         let operation = Operation {
@@ -121,7 +121,7 @@ impl Operations {
         }
     }
 
-    /// The account, if it has a row that must stay while something is recorded for it.
+    /// The account, if it has a row that must not be deleted while something is recorded for it.
     pub(in crate::app) fn held_account(&self, account: &str) -> Option<String> {
         (account != self.base.settings().account).then(|| account.to_owned())
     }
@@ -159,12 +159,12 @@ impl Operations {
             })
             .collect();
         let plain = serde_json::to_vec(&plain).expect("a list of strings always becomes JSON");
-        // Wiped when dropped: the password must not stay behind in freed memory.
+        // Wiped when dropped, so that the password does not stay behind in freed memory.
         let plain = SecretSlice::from(plain);
         Some(self.base.sealer().seal(plain.expose_secret(), &login_context(operation), self.base.entropy()))
     }
 
-    /// The logins of an operation, for the moment of signing.
+    /// The registry logins of an operation, decrypted for signing.
     pub(in crate::app) fn open_logins(
         &self,
         operation: OperationId,

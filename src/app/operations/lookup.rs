@@ -1,8 +1,8 @@
-//! Looking for what an operation may have done although nobody heard the answer.
+//! Looks up what an operation may have done although its answer was never received.
 //!
-//! What must stay true: a cache that some row has is never taken for this operation's; of several the oldest is
-//! adopted, and the others are removed once nothing more can come ([`super::unsettled`]); that nothing is there proves
-//! something only where the cloud shows others.
+//! What must stay true: a cache that some row has is never taken for this operation's. If there are several, the oldest
+//! is adopted, and the others are deleted once no more can appear ([`super::unsettled`]). Finding nothing proves
+//! something only if the cloud shows other caches.
 
 use super::attempt::AttemptResult;
 use super::{AttemptRecord, IdempotentAnswer, is_unwanted};
@@ -19,16 +19,16 @@ use crate::domain::transition::change::was_updated;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{LeasedOperation, TrackerGroup};
 
-/// A look's answer, and what can be kept of it.
+/// The answer of a lookup, and what to record of it.
 struct LookupAnswer {
     sight: LookupResult,
     done: Option<AttemptResult>,
-    /// Whether it rests on what was not shown.
+    /// Whether the answer depends on something not being shown.
     absent: bool,
 }
 
 impl Operations {
-    /// Looks for what an earlier attempt may have done; the rule says what that means.
+    /// Looks up what an earlier attempt may have done; the rule decides what that means.
     pub(super) async fn look_up(
         &self,
         leased: &LeasedOperation,
@@ -62,7 +62,7 @@ impl Operations {
         self.carry_on(leased, cache, progress, effect, learned).await
     }
 
-    /// Whether it is believed that there is nothing.
+    /// Whether to believe that there is nothing.
     pub(super) async fn is_absent(
         &self,
         cloud: &Client,
@@ -95,7 +95,7 @@ impl Operations {
         Ok(Ok(LookupAnswer { sight: LookupResult::Found { twice }, done, absent: false }))
     }
 
-    /// Leaves only what no row has.
+    /// Removes caches that some row already has.
     pub(super) async fn without_taken(&self, cache: &ImageCache, found: &mut Vec<Observation>) -> Result<(), Error> {
         let ids: Vec<String> = found.iter().map(|seen| seen.eci_cache_id.clone()).collect();
         if !ids.is_empty() {
@@ -105,8 +105,8 @@ impl Operations {
         Ok(())
     }
 
-    /// By the operation's tag; where the team's own tags left no room for it, by the name with exactly those
-    /// tags, made since the first attempt.
+    /// Finds caches by the operation's tag or, if the team's own tags left no room for it, by name, with exactly these
+    /// tags and created since the first attempt.
     pub(super) async fn find_by_tag(
         &self,
         cloud: &Client,
@@ -127,14 +127,14 @@ impl Operations {
             read += 1;
             found.extend(page.caches.into_iter().filter(|seen| tagged || is_of(operation, seen)));
             match page.next_token {
-                // A page that brings nothing new and still names a next one would never end.
+                // A page without caches that still names a next page would never end.
                 Some(token) if progress => query.next_token = Some(token),
                 _ => return Ok((found, page.request_id)),
             }
         }
     }
 
-    /// Whether an update or delete was carried out: by the cache's own id.
+    /// Whether an update or delete was carried out, by the cache's own id.
     async fn look_at_target(
         &self,
         cloud: &Client,
@@ -159,15 +159,15 @@ impl Operations {
     }
 }
 
-/// The most pages of one look: a cloud that never ends its list must not hold a worker for ever.
+/// The most pages of one lookup, so that a cloud whose list never ends does not block a worker.
 const MOST_PAGES: usize = 1_000;
 
-/// Whether the operation's tag found room among the team's own.
+/// Whether there was room for the operation's tag among the team's own.
 pub(super) fn is_tagged(operation: &Operation) -> bool {
     operation.spec.tags.len() < MAX_TAGS
 }
 
-/// Whether what the cloud shows can only be this operation's: its clock may be a minute behind ours.
+/// Whether this cache can only be this operation's. The cloud's clock may be a minute behind ours.
 fn is_of(operation: &Operation, seen: &Observation) -> bool {
     let since = operation.created_at - chrono::Duration::minutes(1);
     let tags = seen.tags.iter().cloned().collect();

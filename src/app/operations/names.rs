@@ -1,19 +1,19 @@
-//! What a create is known by: its idempotency key, if it has one, and its operation's id, from which the cloud's
-//! `ClientToken` and tag are made.
+//! What identifies a create: its idempotency key, if it has one, and its operation's id, from which the cloud's
+//! `ClientToken` and tag are derived.
 //!
-//! What must stay true: a create that is repeated with its key has the same operation's id, although the database has
-//! lost what it knew of the first (a standby took over that lacked the last commits). So the cloud, for as long as it
-//! remembers a `ClientToken`, gives it the cache of the first instead of a second one. The id is made of the team, the
-//! action, the key and the request's fingerprint, by a hash that needs the master key: another team, another request
-//! and another gateway (in the same cloud account) have others.
+//! What must stay true: a create that is repeated with its key gets the same operation id, even if the database has
+//! lost what it knew about the first one (because a standby took over that lacked the last commits). So the cloud, for
+//! as long as it remembers a `ClientToken`, returns the cache of the first create instead of building a second one. The
+//! id is derived from the team, the action, the key and the request's fingerprint by a hash that needs the master key,
+//! so another team, another request or another gateway (in the same cloud account) gets a different id.
 //!
-//! A key that was forgotten may come again for a new create, which must not be given the old cache. So the id has a
-//! turn: the first that no operation in the database has. Operations are kept for longer than keys and `ClientToken`s,
-//! and a database that lost its last commits still has the earlier turns, so the repeat comes to the same turn.
+//! A key that was forgotten may be used again for a new create, which must not get the old cache. So the id includes a
+//! turn: the first one that no operation in the database has. Operations are kept for longer than keys and
+//! `ClientToken`s, and a database that lost its last commits still has the earlier turns, so the repeated request
+//! arrives at the same turn.
 //!
-//! What it does not do: help where the lost commits ended a turn as well (a create that was withdrawn unsent, and at
-//! once repeated), or where the master key was changed in between: then there are two, and the reconciler finds the
-//! other.
+//! It does not help if the lost commits also ended a turn (a create that was withdrawn unsent and repeated at once), or
+//! if the master key was changed in between: then there are two caches, and the reconciler finds the second one.
 
 use crate::app::Error;
 use crate::app::operations::Operations;
@@ -21,31 +21,31 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::OperationId;
 use crate::store::NewKey;
 
-/// How many turns of one key are told apart at a time.
+/// How many turns of one key are checked.
 const TURNS: u32 = 256;
 
-/// What a create is known by.
+/// What identifies a create.
 #[derive(Debug, Clone)]
 pub(in crate::app) struct CreateNames {
-    /// The idempotency key that its caller gave.
+    /// The idempotency key that the caller sent.
     pub(in crate::app) key: Option<NewKey>,
     /// The id that its operation has or will have.
     pub(in crate::app) operation: OperationId,
 }
 
 impl Operations {
-    /// The name of a create. Its operation's id may be taken by an earlier one with the same key.
+    /// The identity of a create. An earlier create with the same key may already have the operation id.
     pub(in crate::app) fn named(&self, team: &TeamId, key: Option<NewKey>) -> CreateNames {
         let operation = key.as_ref().map(|key| self.turn_of(team, key, 0));
         CreateNames { key, operation: operation.unwrap_or_else(|| self.fresh_operation()) }
     }
 
-    /// The same with the first id that is not taken.
+    /// The same, with the first operation id that is not taken.
     pub(in crate::app) async fn named_anew(&self, team: &TeamId, named: CreateNames) -> Result<CreateNames, Error> {
         let Some(key) = &named.key else { return Ok(self.named(team, None)) };
         let turns: Vec<OperationId> = (0..TURNS).map(|turn| self.turn_of(team, key, turn)).collect();
         let free = self.base.store().free_operation(&turns).await?;
-        // A key that came so often is no less good; only a repeat after lost commits is not known any more.
+        // A key that was used this often is still valid; only a repeat after lost commits would not be recognized.
         Ok(CreateNames { operation: free.unwrap_or_else(|| self.fresh_operation()), ..named })
     }
 
@@ -55,7 +55,7 @@ impl Operations {
 
     fn turn_of(&self, team: &TeamId, key: &NewKey, turn: u32) -> OperationId {
         let parts = [team.as_str().as_bytes(), key.action.as_bytes(), key.key.as_bytes(), &key.fingerprint];
-        // Each with its length before it, so that no two lists of parts are the same bytes.
+        // Each part is preceded by its length, so that no two lists of parts produce the same bytes.
         let mut named = turn.to_be_bytes().to_vec();
         for part in parts {
             named.extend((part.len() as u64).to_be_bytes());

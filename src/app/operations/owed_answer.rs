@@ -1,11 +1,10 @@
-//! What a request owes to the caller of a create through the cloud's own API: the ids now, or never.
+//! What a request owes to the caller of a create through the cloud's own API: the ids in this answer, or never.
 //!
-//! What must stay true: the ids leave only once it is durable that they may have been told; however the request ends
-//! otherwise (its caller leaves, its answer cannot be written, it takes too long, it panics), the create is given up.
-//! Where this process ends before either is recorded, the janitor finds what is owed in the database.
+//! What must stay true: the ids are sent only after it is stored that they may have been sent; however else the request
+//! ends (the caller disconnects, the answer cannot be written, it takes too long, it panics), the create is abandoned.
+//! If this process ends before either is recorded, the janitor finds the open answer in the database.
 //!
-//! What is kept in memory, a [`Receipt`] for each such request, is of no use to another process, and as old as the
-//! request.
+//! A [`Receipt`] in memory belongs to one request, lives as long as it, and is of no use to other processes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,24 +16,24 @@ use crate::app::{Call, Error};
 use crate::domain::ids::OperationId;
 use crate::store::{NewOperation, Waiter};
 
-/// Between two tries to record what became of an answer.
+/// How long to wait between two tries to record the result of an answer.
 const PAUSE: Duration = Duration::from_secs(1);
-/// For so long it is tried. A create that surely was not told is found by the janitor all the same.
+/// How often to try. The janitor finds a create whose ids were certainly not sent in any case.
 const TRIES: u32 = 900;
 
-/// What a request owes.
+/// What a request owes to its caller.
 #[derive(Debug)]
 pub(in crate::app) enum CallerDebt {
-    /// Nothing: its caller finds the cache by its key, or in the lists.
+    /// Nothing: the caller can find the cache by its key, or in the lists.
     Nothing,
     /// The ids of what it is about to create.
     Ids,
-    /// The ids of what it creates, to whoever asked without a key.
+    /// The ids of what it creates, for a caller without a key.
     Told(Receipt),
 }
 
 impl CallerDebt {
-    /// The create is about to be recorded: from now on it is given up unless its caller is told.
+    /// The create is about to be recorded: from now on it is abandoned unless its caller gets the ids.
     pub(in crate::app) fn begin(
         &mut self,
         operations: &Operations,
@@ -58,21 +57,22 @@ impl CallerDebt {
         Some(waiter)
     }
 
-    /// Nothing was created, or what became of it is recorded.
+    /// Nothing was created, or the result is already recorded.
     pub(in crate::app) fn settle(&mut self) {
         if let Self::Told(receipt) = std::mem::replace(self, Self::Nothing) {
             receipt.settle();
         }
     }
 
-    /// What is to be recorded of the answer that tells the ids. None: they may not be told any more.
+    /// What to record about the answer with the ids. `None` if the ids may no longer be sent.
     pub(in crate::app) async fn into_receipt(self) -> Result<Option<Option<Receipt>>, Error> {
         let Self::Told(receipt) = self else { return Ok(Some(None)) };
         Ok(receipt.may_answer().await?.then_some(Some(receipt)))
     }
 }
 
-/// Of an answer that tells the ids of a create: to be [`written`](Receipt::written), or dropped where it was not.
+/// For an answer with the ids of a create. Call [`written`](Receipt::written) once it is sent; dropping it means that
+/// it was not.
 #[derive(Debug)]
 pub struct Receipt(Option<Box<OwedAnswerGuard>>);
 
@@ -84,13 +84,13 @@ struct OwedAnswerGuard {
 }
 
 impl Receipt {
-    /// The answer was written to the caller's connection, whole. Recorded behind it.
+    /// The whole answer was written to the caller's connection. Records that in the background.
     pub fn written(mut self) {
         let Some(open) = self.0.take() else { return };
         let OwedAnswerGuard { operations, operation, .. } = *open;
         let tasks = operations.base.tasks().clone();
         tasks.spawn(async move {
-            // What is not recorded counts as told all the same.
+            // If it cannot be recorded, the answer still counts as sent.
             if let Err(error) = operations.base.store().answered(operation).await {
                 tracing::debug!(%operation, error = &error as &dyn std::error::Error, "could not record that the \
                     answer to a create was given");
@@ -98,7 +98,7 @@ impl Receipt {
         });
     }
 
-    /// What became of it is recorded already.
+    /// The result is already recorded.
     fn settle(mut self) {
         drop(self.0.take());
     }
@@ -117,7 +117,7 @@ impl Drop for Receipt {
         let Some(open) = self.0.take() else { return };
         let OwedAnswerGuard { operations, operation, waiter } = *open;
         waiter.give_up();
-        // Without a runtime this process is at its end.
+        // Without a runtime this process is ending.
         if Handle::try_current().is_ok() {
             let tasks = operations.base.tasks().clone();
             tasks.spawn(async move { operations.give_up(operation).await });
@@ -126,7 +126,7 @@ impl Drop for Receipt {
 }
 
 impl Operations {
-    /// Records that the caller was not told, and never will be.
+    /// Records that the caller did not get the ids and never will.
     async fn give_up(&self, operation: OperationId) {
         for _ in 0..TRIES {
             match self.base.store().abandon(operation).await {

@@ -1,9 +1,9 @@
-//! What was learnt about an operation is worth more than one try to write it: a database that restarts, or a commit
-//! whose answer was lost, must not turn a known outcome into an unknown one, nor cost a whole lease.
+//! Writes what was learned about an operation, with retries: a database restart, or a commit whose answer was lost,
+//! must not turn a known outcome into an unknown one, nor cost a whole lease.
 //!
 //! What must stay true: each of these writes may be repeated. Settling and postponing end the lease that guards them,
-//! so the second one finds nothing to do; an attempt that is noted twice is the same attempt. It goes on as long as the
-//! lease does: all of this is done within [`lease`](crate::app::base::lease).
+//! so a second one finds nothing to do; an attempt that is noted twice is the same attempt. The retries last as long as
+//! the lease does, because all of this runs within [`lease`](crate::app::base::lease).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::Progress;
 use crate::store::{self, LeasedOperation, Postponed, Settled, Settlement};
 
-/// Before the first repetition; then twice as long each time.
+/// The pause before the first retry; doubled each time.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
-/// At most that long.
+/// The longest pause.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
 impl Operations {
@@ -32,7 +32,7 @@ impl Operations {
         }
     }
 
-    /// Notes an attempt before it is signed. `false`: the operation is not ours any more.
+    /// Records an attempt before it is signed. `false` if the operation is no longer ours.
     pub(super) async fn note_attempt(&self, leased: &LeasedOperation, signed: &Progress) -> Result<bool, Error> {
         let (id, lease) = (leased.operation.id, self.base.settings().work.lease.as_secs_f64());
         let mut pause = PAUSE;
@@ -73,7 +73,7 @@ impl Operations {
     }
 }
 
-/// Whether the database was away: then it waits a little, too.
+/// Whether to try again because the database was unavailable; if so, waits first.
 async fn again<T>(written: &Result<T, store::StoreError>, pause: &mut Duration) -> bool {
     let Some(error) = written.as_ref().err().filter(|error| error.is_away()) else { return false };
     tracing::info!(error = error as &dyn std::error::Error, "the database is unavailable; retrying");

@@ -1,10 +1,10 @@
-//! Removals that the gateway begins by itself: of what nobody was told of, and once more of what the cloud has accepted
-//! to remove and still has.
+//! Deletes that the gateway starts itself: of caches whose ids nobody got, and once more of caches that the cloud still
+//! has although it accepted the delete.
 //!
-//! What must stay true: such a removal is an operation like any other, with its audit entry; the cloud has had time to
-//! carry the one before out.
+//! What must stay true: such a delete is an operation like any other, with its audit entry; the cloud has had time to
+//! carry out the previous one.
 //!
-//! Who calls it: the janitor, and deletes that are repeated. What it does not do: send (`crate::app::operations`).
+//! The janitor and repeated deletes call it. Sending is not done here (`crate::app::operations`).
 
 use chrono::Duration;
 
@@ -15,15 +15,15 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::operation::{Operation, OperationKind};
 use crate::store::Begun;
 
-/// Who does it, in audit entries.
+/// The actor in audit entries.
 pub(in crate::app) const JANITOR: &str = "janitor";
-/// A cache that the cloud still shows so long after it accepted the delete is asked to be removed again.
+/// How long after it accepted a delete the cloud may still show the cache before the delete is sent again.
 const SEND_AGAIN_AFTER: Duration = Duration::minutes(5);
-/// So many in one pass.
+/// How many deletes to repeat in one pass.
 const PASS: i64 = 32;
 
 impl Operations {
-    /// Whether a delete may be sent once more: the one before has ended, so long ago that looks show what came of it.
+    /// Whether a delete may be sent again: the previous one has ended long enough ago for lookups to show its effect.
     pub(in crate::app) async fn may_send_again(&self, cache: &ImageCache) -> Result<bool, Error> {
         let Some(last) = self.base.store().operation(Some(&cache.team), cache.operation).await? else {
             return Ok(false);
@@ -32,7 +32,7 @@ impl Operations {
         Ok(last.finished_at.is_some_and(|ended| ended + lag <= self.base.now()))
     }
 
-    /// Sends deletes again that the cloud has accepted and not carried out. Returns how many.
+    /// Repeats deletes that the cloud accepted but did not carry out. Returns how many.
     pub(in crate::app) async fn send_deletes_again(&self) -> Result<usize, Error> {
         let mut begun = 0;
         for cache in self.base.store().undone_deletes(self.base.now() - SEND_AGAIN_AFTER, PASS).await? {
@@ -47,8 +47,8 @@ impl Operations {
         Ok(begun)
     }
 
-    /// Records a delete as the janitor's own, for the sake of `operation`; whichever worker comes first carries it out.
-    /// `false`: the row has moved on.
+    /// Records a delete by the janitor, for the sake of `operation`. The next free worker carries it out. `false` if
+    /// the row has changed.
     pub(in crate::app) async fn begin_own_delete(
         &self,
         cache: &ImageCache,
@@ -69,7 +69,7 @@ impl Operations {
         let spec = cache.spec.clone();
         let mut intent = self.intent(&caller, &call, OperationKind::Delete, cache, spec, &[], None);
         intent.audit.parameters.insert("reason".to_owned(), reason.to_owned());
-        // In nobody's hands.
+        // Not held by anybody yet.
         intent.lease_seconds = 0.0;
         let begun = match self.base.store().begin_change(&intent, cache.version, None).await {
             Ok(begun) => begun != Begun::Moved,

@@ -1,4 +1,4 @@
-//! Ending an operation: one transaction for its outcome and all that follows.
+//! Ends an operation: one transaction for its outcome and everything that follows from it.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ struct OperationEnd<'a> {
     unsettled_until: Option<Instant>,
 }
 
-/// How often a row that moves under our hands is read again: only the tracker moves it, and rarely.
+/// How often to read the row again after it changed in the meantime: only the tracker changes it then, and rarely.
 const TRIES: usize = 5;
 
 impl Operations {
@@ -86,7 +86,7 @@ impl Operations {
         self.settle(leased, cache, change, &ending).await
     }
 
-    /// The cloud has made it already, and somebody has taken that over.
+    /// The cloud has already created it, and somebody has adopted that cache.
     async fn settle_taken(
         &self,
         leased: &LeasedOperation,
@@ -136,7 +136,7 @@ impl Operations {
         Err(Error::Internal("an image cache kept moving while its operation was settled".into()))
     }
 
-    /// Wakes whoever has something to do by now; what is due later is found when it is.
+    /// Wakes whoever has something to do now. What is due later is found then.
     fn wake(&self, settlement: &Settlement) {
         let next = &settlement.write.next;
         self.base.signals().cache_changed(next.id);
@@ -176,7 +176,7 @@ impl Operations {
         }
     }
 
-    /// The entry of the outcome: the same actor, request and action as the entry of the request.
+    /// The audit entry of the outcome, with the same actor, request and action as the entry of the request.
     fn settled_entry(
         &self,
         leased: &LeasedOperation,
@@ -205,7 +205,7 @@ impl Operations {
     }
 }
 
-/// What is owed to whoever waits here. Where nobody does, the janitor sees to it.
+/// What the waiting caller is owed. If nobody waits, the janitor handles it.
 fn owed(leased: &LeasedOperation, refused: bool) -> OwedAnswer {
     let Some(waiter) = &leased.waiter else { return OwedAnswer::Untouched };
     let owed = Owed::after_success(waiter.waits(), leased.keyed);

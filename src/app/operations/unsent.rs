@@ -1,10 +1,10 @@
-//! Creates of which it was not known in time whether they are recorded: the request's deadline came first, or the
-//! database was silent. Such a create may be recorded yet, its first attempt with it, so whoever takes it up has to
-//! believe that it was sent, and may not let go of it for as long as a copy could arrive. Only here it is known that
-//! nothing was.
+//! Creates of which it was not known in time whether they were recorded, because the request's deadline came first or
+//! the database did not answer. Such a create may still be recorded, together with its first attempt, so whoever
+//! resumes it has to assume that it was sent, and cannot let go of it for as long as a copy could arrive. Only this
+//! process knows that nothing was sent.
 //!
-//! What must stay true: of a create that is left so nothing is ever sent by whoever left it; what is said of it is said
-//! of the attempt that was recorded with it, under the lease that was.
+//! What must stay true: this process never sends anything for a create that it has left this way; what it records about
+//! it concerns only the attempt that was recorded with it, under the lease of that time.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::domain::ids::OperationId;
 use crate::domain::operation::{self as rule, OperationInput, OperationKind, Progress};
 use crate::store::{Claimed, NewOperation, Postponed};
 
-/// How long it may still come to be recorded: what is queued before it waits for locks, too.
+/// How long the create may still come to be recorded: statements queued before it may be waiting for locks.
 const WITHIN: Duration = Duration::from_mins(1);
 
-/// A create that is being recorded together with its first attempt. Dropped before it is known what became of that, it
-/// sees to it that the attempt is not taken for one that was sent.
+/// A create that is being recorded together with its first attempt. If it is dropped before the result is known, it
+/// records that the attempt was not sent.
 pub(in crate::app) struct Recording {
     operations: Operations,
     attempt: Option<(OperationId, Uuid, Progress)>,
@@ -34,7 +34,7 @@ impl Recording {
         Self { operations: operations.clone(), attempt }
     }
 
-    /// The database told what became of it.
+    /// The database has answered.
     pub(in crate::app) fn recorded(mut self, begun: Claimed) -> Claimed {
         self.attempt = None;
         begun
@@ -46,7 +46,7 @@ impl Drop for Recording {
         if let Some((id, lease_token, signed)) = self.attempt.take() {
             let operations = self.operations.clone();
             self.operations.base.tasks().spawn(async move {
-                // Later than that, it is looked for like one that was sent.
+                // After that, the create is looked up like one that was sent.
                 let _late = timeout(WITHIN, operations.note_unsent(id, lease_token, signed)).await;
             });
         }
@@ -58,7 +58,7 @@ impl Operations {
         let fault = CallError::NotSent("could not confirm in time that the create was recorded".to_owned());
         let answer = rule::CallOutcome::of_fault(&fault, OperationKind::Create, self.base.clock().is_sure());
         let (progress, _) = self.decide(signed, OperationInput::Answered(answer));
-        // At once: nobody has asked for a pause.
+        // At once: nothing asked for a pause.
         let due_at = self.base.now();
         let how = Postponed { outcome: "not_sent", detail: fault.to_string(), progress, error: None, due_at };
         let mut pause = PAUSE;

@@ -1,12 +1,13 @@
-//! Looking after operations that have ended while a copy of an attempt could still be carried out.
+//! Follows up on operations that have ended while a copy of an attempt could still be carried out.
 //!
-//! A copy that arrives after the cloud has forgotten the token makes a second cache. Once no copy can be
-//! accepted any more, the operation's tag tells what there is; what no row has is removed, and the look is
-//! repeated until it is clean. A copy of an update builds the same once more: the cache is looked at again.
+//! A copy that arrives after the cloud has forgotten the token creates a second cache. Once no copy can be accepted any
+//! more, the caches with the operation's tag are looked up; those that no row has are deleted, and the lookup is
+//! repeated until it finds none. A copy of an update builds the cache once more, so the cache is looked up again.
 //!
-//! What must stay true: only what carries the operation's own tag is removed, and only if no row has it; the
-//! audit entry stands before the cloud is told; that nothing at all is shown ends nothing, unless others are shown; a
-//! gateway that is not sure of its time looks after nothing, for it cannot tell that no copy comes any more.
+//! What must stay true: only caches with the operation's own tag are deleted, and only if no row has them; the audit
+//! entry is written before the cloud is called; if the cloud shows nothing at all, that proves nothing unless it shows
+//! other caches; a gateway whose clock is in doubt does nothing here, because it cannot know that no copy can still
+//! arrive.
 
 use chrono::Duration;
 
@@ -25,15 +26,15 @@ use crate::domain::transition::change::observe;
 use crate::eci::{Attempt, Client, DescribeQuery};
 use crate::store::LeasedOperation;
 
-/// After a fault.
+/// How long to wait after an error.
 const AGAIN_AFTER: Duration = Duration::seconds(30);
 /// The action of the audit entries.
 const REMOVE: &str = "remove_duplicate_image_cache";
-/// Who acts, in audit entries.
+/// The actor in audit entries.
 const WORKER: &str = "operations";
 
 impl Operations {
-    /// Looks after what is due; returns how many.
+    /// Follows up on operations that are due; returns how many.
     pub async fn settle_unsettled(&self, limit: i64) -> Result<usize, Error> {
         if !self.base.clock().is_sure() {
             return Ok(0);
@@ -46,7 +47,7 @@ impl Operations {
             .await?;
         for leased in &claimed {
             if let Err(error) = self.settle_copies(leased).await {
-                // The lease runs out, and the next worker takes it up.
+                // The lease runs out, and the next worker takes over.
                 tracing::error!(operation = %leased.operation.id, error = &error as &dyn std::error::Error, "could \
                     not follow up on an operation that has ended");
             }
@@ -94,7 +95,7 @@ impl Operations {
             }
         };
         if extra.is_empty() || !is_tagged(operation) {
-            // Without the tag it may be another operation's: the reconciler shows what no row knows.
+            // Without the tag it may belong to another operation: the reconciler reports caches that no row knows.
             if !extra.is_empty() {
                 tracing::error!(operation = %operation.id, found = extra.len(), "found caches that may be copies of \
                     this create");
@@ -105,7 +106,8 @@ impl Operations {
         self.remove_copies(&cloud, leased, &extra).await
     }
 
-    /// A late copy of an update builds once more, while nobody looks: so look now. `false`: it must be tried again.
+    /// A late copy of an update builds the cache once more while nobody polls it, so look it up now. `false`: try again
+    /// later.
     async fn look_for_copies(&self, cloud: &Client, operation: &Operation, cache: ImageCache) -> Result<bool, Error> {
         let query = DescribeQuery { eci_cache_id: cache.eci_cache_id.clone(), ..DescribeQuery::default() };
         let page = match cloud.describe(&operation.spec.region, &query).await {
@@ -117,16 +119,16 @@ impl Operations {
         };
         let seen = page.caches.iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref());
         let hidden = match seen {
-            // One that counts as lost may be hidden only, and goes on then.
+            // A cache that counts as lost may just be hidden, and is then revived.
             _ if cache.status == Status::Lost => self.is_early(operation),
             None => self.may_be_hidden(cloud, operation, &cache).await?,
-            // It may be built anew under a status that is not so.
+            // It may be building again while its status says otherwise.
             Some(seen) => is_unlikely(&cache, seen) && self.is_early(operation),
         };
         if hidden {
             return Ok(false);
         }
-        // One that is not there any more is the tracker's and the reconciler's to find.
+        // If it no longer exists, the tracker and the reconciler will find that out.
         let Some(change) =
             seen.and_then(|seen| observe(&cache, Some(seen), self.base.now(), self.base.settings().rule.list_lag))
         else {
@@ -141,19 +143,19 @@ impl Operations {
         Ok(written)
     }
 
-    /// Whether a cache that should be there is not shown, and that is not believed. (One that is being removed should
-    /// not.)
+    /// Whether a cache that should exist is not shown, and that is not believed. (One that is being deleted should not
+    /// exist.)
     async fn is_hidden(&self, cloud: &Client, operation: &Operation, cache: &ImageCache) -> Result<bool, Error> {
         Ok(should_be_there(cache) && !self.is_absent(cloud, operation, cache).await?)
     }
 
-    /// The same, for as long as it may be hidden alone, too.
+    /// The same, or whether only this one cache may still be hidden.
     async fn may_be_hidden(&self, cloud: &Client, operation: &Operation, cache: &ImageCache) -> Result<bool, Error> {
         let early = should_be_there(cache) && self.is_early(operation);
         Ok(early || self.is_hidden(cloud, operation, cache).await?)
     }
 
-    /// Whether it may still be that the cloud shows a cache otherwise than it is.
+    /// Whether the cloud may still show a cache in an outdated state.
     fn is_early(&self, operation: &Operation) -> bool {
         let until = operation.progress.looked_after_until(&self.base.settings().rule);
         until.is_some_and(|until| self.base.now() < until)
@@ -189,12 +191,12 @@ impl Operations {
                 }
             });
         }
-        // The next look shows whether they are gone.
+        // The next lookup shows whether they are gone.
         self.base.store().note_unsettled(leased, Some(again), false, &ended).await?;
         Ok(())
     }
 
-    /// Removes one; the cloud's RequestId.
+    /// Deletes one copy; returns the cloud's RequestId.
     async fn remove(&self, cloud: &Client, operation: &Operation, eci_cache_id: &str) -> Result<String, CallError> {
         let client_token = format!("remove.{eci_cache_id}").chars().take(64).collect();
         let attempt = Attempt {
@@ -225,7 +227,7 @@ impl Operations {
     }
 }
 
-/// The cloud gave it an id, nobody has asked to remove it, and it has not ended.
+/// Whether the cloud gave it an id, nobody has asked to delete it, and it has not ended.
 fn should_be_there(cache: &ImageCache) -> bool {
     cache.eci_cache_id.is_some() && cache.status != Status::Deleting && !has_ended(cache)
 }

@@ -1,7 +1,7 @@
-//! The worker's side of operations: taking up what nobody drives any more, many at a time.
+//! The worker's side of operations: resumes operations that nobody is carrying out, many at a time.
 //!
-//! What must stay true: one operation that takes long holds up no other: whatever is due is taken up while there is
-//! room, however long the rest takes. Once told to stop nothing more is taken up, and what is in hand ends.
+//! What must stay true: one slow operation does not hold up others: whatever is due is resumed while there is room,
+//! however long the rest takes. Once told to stop, nothing more is resumed, and what is in progress finishes.
 
 use std::time::Duration;
 
@@ -13,13 +13,12 @@ use crate::app::Error;
 use crate::app::operations::Operations;
 use crate::store::LeasedOperation;
 
-/// While operations are in hand, what has become due meanwhile is looked for that often.
+/// How often to check for newly due operations while others are in progress.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl Operations {
-    /// Takes up operations that nobody drives any more, at most `room` at a time, until nothing is in hand and
-    /// nothing is due. A gateway that died left them, or their time
-    /// to try again has come. Returns how many.
+    /// Resumes operations that nobody is carrying out, at most `room` at a time, until none is in progress and none is
+    /// due. A gateway that died left them, or it is time to try them again. Returns how many.
     pub async fn resume_operations(&self, room: usize, stop: &CancellationToken) -> Result<usize, Error> {
         let mut in_hand = JoinSet::new();
         let mut taken = 0;
@@ -33,7 +32,7 @@ impl Operations {
                         in_hand.spawn(async move { operations.drive(leased).await });
                     }
                 }
-                // What is in hand goes on: it may be just about to learn an outcome.
+                // Continue with those in progress: they may be about to learn an outcome.
                 Err(error) if !in_hand.is_empty() => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "could not take up operations");
                 }
@@ -42,7 +41,7 @@ impl Operations {
             if in_hand.is_empty() {
                 return Ok(taken);
             }
-            // Running out is the usual end of a look; a drive that panicked leaves its lease, which runs out.
+            // The timeout is the usual case. An operation that panicked keeps its lease, which runs out.
             let _ended = timeout(LOOK_EVERY, in_hand.join_next()).await;
             while in_hand.try_join_next().is_some() {}
         }
@@ -55,14 +54,15 @@ impl Operations {
         let Some(accounts) = self.cloud_accounts.several_accounts().await? else {
             return self.claim_of(None, room).await;
         };
-        // Each account at its own pace; in another order each time, so that none always has the room before the others.
+        // Each account at its own pace, and in a different order each time, so that none is always first to fill the
+        // room.
         let mut claimed = Vec::new();
         let first = usize::try_from(self.base.entropy().permille()).unwrap_or(0) % accounts.len();
         for account in accounts.iter().cycle().skip(first).take(accounts.len()) {
             match self.claim_of(Some(account), room.saturating_sub(claimed.len())).await {
                 Ok(more) => claimed.extend(more),
                 Err(error) if claimed.is_empty() => return Err(error),
-                // What is claimed is carried out all the same.
+                // What was claimed is carried out all the same.
                 Err(error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "could not take up more operations");
                     break;
@@ -72,9 +72,10 @@ impl Operations {
         Ok(claimed)
     }
 
-    /// Claims what is due in an account; in all of them where it is the only one.
+    /// Claims what is due in an account, or in all of them if there is only one.
     async fn claim_of(&self, account: Option<&str>, room: usize) -> Result<Vec<LeasedOperation>, Error> {
-        // No more than may be sent: what waits for calls waits in the database, where every team has its turn.
+        // No more than may be sent: operations that wait for calls stay in the database, where every team gets its
+        // turn.
         let due = self.base.store().operations_due(account, self.base.now(), whole(room)).await?;
         let own = &self.base.settings().account;
         let room =

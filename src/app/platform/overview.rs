@@ -1,4 +1,5 @@
-//! What goes on and what it costs: a team's own operations, and for the platform those and the costs of all teams.
+//! Operations in progress and costs: a team's own operations, and for the platform the operations and costs of all
+//! teams.
 
 use super::policy::AccountChoice;
 use crate::app::cursor::{CursorList, one_more, unreadable};
@@ -11,8 +12,8 @@ use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::OperationId;
 
 impl Platform {
-    /// The operations that have not ended, those first that were asked for first: the caller's own team's, unless the
-    /// platform asks for another's or all.
+    /// The operations that have not ended, oldest first: those of the caller's own team, unless the platform asks for
+    /// another team or for all.
     pub async fn list_operations(
         &self,
         caller: &Caller,
@@ -61,7 +62,7 @@ impl Platform {
     }
 }
 
-/// Whose operations are listed.
+/// Whose operations to list.
 fn operations_of(caller: &Caller, asked: Option<AuditReach>) -> Result<AuditReach, Error> {
     let own = AuditReach::Team(caller.team.clone());
     let asked = asked.unwrap_or_else(|| own.clone());

@@ -1,11 +1,11 @@
-//! What a team may do, asked before anything is recorded: the rules are read, what a create leaves out is filled in,
-//! and the request is judged by `domain::policy`, its quotas within the transaction that records it.
+//! Applies a team's policy before anything is recorded: reads the rules, fills in what a create leaves out, and has
+//! `domain::policy` judge the request. Quotas are checked inside the transaction that records it.
 //!
-//! What must stay true: every way to come by an image cache passes here, whichever the door (create, update, ensure,
-//! adopt). The rules are read anew for each request, so a change of a policy holds from its commit on, at every
-//! gateway; only the list of disabled teams, which every request asks, is kept for a second (for five where the
-//! database cannot be read, then nobody is let in). A request with a known idempotency key is told what it was told
-//! before, whatever the rules are by now.
+//! What must stay true: every way to get an image cache (create, update, ensure, adopt) passes through here, whichever
+//! API it came through. The rules are read for each request, so a policy change applies from its commit on, at every
+//! gateway. Only the list of disabled teams, which every request needs, is cached for a second (five seconds if the
+//! database cannot be read; after that nobody is admitted); whoever changes a team here calls `forget_disabled`. A
+//! request with a known idempotency key gets the earlier answer, whatever the rules say now.
 
 use crate::app::base::Base;
 use crate::app::cloud_accounts::CloudAccounts;
@@ -29,7 +29,7 @@ use crate::store::QuotaCheck;
 /// The teams whose requests are refused, as last read.
 pub(in crate::app) type DisabledTeams = TtlMemo<Arc<HashSet<TeamId>>>;
 
-/// What holds for one team in one place, and everything that it is judged with.
+/// The rules that apply to one team in one region and account, with everything needed to judge a request.
 pub(in crate::app) struct PolicyContext {
     pub(in crate::app) policy: Policy,
     pub(in crate::app) source: PolicySource,
@@ -41,16 +41,16 @@ pub(in crate::app) struct PolicyContext {
     since: Instant,
 }
 
-/// In which cloud account.
+/// Which cloud account a request is for.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::app) enum AccountChoice<'a> {
-    /// The one that is asked for, if one is, else the one that the team usually uses.
+    /// The account in the request or, if it names none, the one that the team normally uses.
     Asked(Option<&'a str>),
-    /// The one where the image cache is already.
+    /// The account that already holds the image cache.
     Of(&'a str),
 }
 
-/// One request before its judge. Kept while its transaction runs; what it found is told afterwards.
+/// One request being judged. It lives as long as the request's transaction; its refusals are read afterwards.
 pub(in crate::app) struct PolicyCase<'a> {
     ruling: &'a PolicyContext,
     asked: ProposedChange<'a>,
@@ -58,7 +58,7 @@ pub(in crate::app) struct PolicyCase<'a> {
     counts: bool,
 }
 
-/// What teams may do; cheap to clone.
+/// The policies of all teams; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Policies {
     base: Base,
@@ -74,8 +74,9 @@ impl Policies {
 }
 
 impl Policies {
-    /// Refuses a caller whose team is disabled; within a second after it was. The platform's own doings go on
-    /// ([`access::is_platforms`](crate::app::access::is_platforms)): somebody must be able to undo it.
+    /// Refuses a caller whose team is disabled, at most a second after it was disabled. The platform's own operations
+    /// are still allowed ([`access::is_platforms`](crate::app::access::is_platforms)), because somebody must be able to
+    /// undo it.
     pub async fn check_team(&self, caller: &Caller) -> Result<(), Error> {
         if !self.is_disabled(&caller.team).await? {
             return Ok(());
@@ -88,12 +89,12 @@ impl Policies {
         Ok(self.disabled.get(self.base.clock(), ttl_memo::BOUND, read).await?.contains(team))
     }
 
-    /// Reads anew which teams are disabled, the next time somebody asks.
+    /// Invalidates the list of disabled teams: the next caller reads it again.
     pub(super) async fn forget_disabled(&self) {
         self.disabled.forget().await;
     }
 
-    /// What holds for the team in the region; without one, everywhere.
+    /// The rules that apply to the team in the region; without a region, those that apply everywhere.
     pub(in crate::app) async fn ruling(
         &self,
         team: &TeamId,
@@ -119,7 +120,7 @@ impl Policies {
         })
     }
 
-    /// The account that a request is for, which the policy may refuse still.
+    /// The account that a request is for. The policy may still refuse it.
     async fn account_for(
         &self,
         asked: Option<&str>,
@@ -131,7 +132,7 @@ impl Policies {
             Some([only]) => Some(only),
             _ => None,
         });
-        // The usual case asks nobody.
+        // The usual case needs no list of accounts.
         let Some(other) = other.filter(|name| name != own || asked.is_some()) else { return Ok(own.clone()) };
         let added = self.cloud_accounts.added_accounts(Some(other)).await?;
         let chosen = choose(asked, allowed, own, added.keys().map(String::as_str)).map_err(|usable| {
@@ -147,29 +148,30 @@ impl Policies {
         Ok(chosen.to_owned())
     }
 
-    /// The refusal that a caller is told.
+    /// The error for a request that the policy refuses.
     pub(in crate::app) fn refused(&self, refusals: Vec<Refusal>) -> Error {
         Error::PolicyRefused { refusals, contact: self.base.settings().policy_contact.clone() }
     }
 }
 
 impl PolicyContext {
-    /// What was asked for with what the region profile and the policy fill in, and which fields those are.
+    /// The spec with the defaults of the region profile and the policy filled in, and the names of the fields that were
+    /// filled in.
     pub(in crate::app) fn filled(&self, spec: &ImageCacheSpec) -> (ImageCacheSpec, Vec<&'static str>) {
         fill(&self.policy, self.profile.as_ref(), spec)
     }
 
-    /// A create of that spec.
+    /// Starts judging a create with this spec.
     pub(in crate::app) fn create<'a>(&'a self, spec: &'a ImageCacheSpec) -> PolicyCase<'a> {
         self.case(ProposedChange { account: &self.account, spec, before: None, builds: true })
     }
 
-    /// An update to that spec.
+    /// Starts judging an update to this spec.
     pub(in crate::app) fn update<'a>(&'a self, before: &'a ImageCacheSpec, spec: &'a ImageCacheSpec) -> PolicyCase<'a> {
         self.case(ProposedChange { account: &self.account, spec, before: Some(before), builds: true })
     }
 
-    /// An adoption of what is in the cloud already.
+    /// Starts judging the adoption of a cache that is already in the cloud.
     pub(in crate::app) fn adoption<'a>(&'a self, spec: &'a ImageCacheSpec) -> PolicyCase<'a> {
         self.case(ProposedChange { account: &self.account, spec, before: None, builds: false })
     }
@@ -177,12 +179,12 @@ impl PolicyContext {
     fn case<'a>(&'a self, asked: ProposedChange<'a>) -> PolicyCase<'a> {
         let mut found: Vec<Refusal> = self.barred.iter().cloned().collect();
         found.extend(judge(&self.policy, self.profile.as_ref(), &asked, None, &self.prices));
-        // What is refused anyway is counted too: everything is told at once.
+        // A request that is refused anyway is counted too, so that all refusals are reported at once.
         let counts = self.policy.has_quota() || !found.is_empty();
         PolicyCase { ruling: self, asked, found, counts }
     }
 
-    /// Refuses what only looks at an account that the team may not use, where nobody judges it.
+    /// Refuses a request that only reads from an account which the team may not use, for requests that are not judged.
     pub(in crate::app) fn check_account(&self) -> Result<(), Error> {
         let allowed = self.policy.accounts.as_deref();
         if allowed.is_none_or(|names| names.iter().any(|name| name == ANY || *name == self.account)) {
@@ -192,19 +194,19 @@ impl PolicyContext {
         Err(Error::Invalid(vec![FieldError::new("/cloud_account", "required", detail)]))
     }
 
-    /// The tags that say whose a cache is.
+    /// The tags that name the owner of a cache.
     pub(in crate::app) fn owner_tags(&self) -> Vec<(String, String)> {
         self.team.as_ref().map(Team::tags).unwrap_or_default()
     }
 
-    /// Since when builds count.
+    /// The time from which builds count towards the monthly quota.
     pub(in crate::app) fn since(&self) -> Instant {
         self.since
     }
 }
 
 impl<'a> PolicyCase<'a> {
-    /// Judges with what the team has; whether the request may go on.
+    /// Judges the request together with what the team already has. Returns whether it is allowed.
     pub(in crate::app) fn admits(&mut self, holdings: &Holdings) -> bool {
         let ruling = self.ruling;
         let usage = holdings.usage(&ruling.prices);
@@ -214,34 +216,34 @@ impl<'a> PolicyCase<'a> {
         self.found.is_empty()
     }
 
-    /// What was asked, for what else is to be told of it.
+    /// The requested change.
     pub(in crate::app) fn proposed_change(&self) -> &ProposedChange<'a> {
         &self.asked
     }
 
-    /// Everything that was refused.
+    /// All refusals.
     pub(in crate::app) fn into_refusals(self) -> Vec<Refusal> {
         self.found
     }
 
-    /// Whether it is refused whatever the team has.
+    /// Whether the request is refused regardless of what the team already has.
     pub(in crate::app) fn is_refused(&self) -> bool {
         !self.found.is_empty()
     }
 
-    /// Whether its transaction must count: for a quota, or to refuse once it is clear that no earlier request with the
-    /// same key has been answered.
+    /// Whether the transaction has to count what the team has: either a quota applies, or the request is to be refused
+    /// once it is clear that no earlier request with the same key was answered.
     pub(in crate::app) fn counts(&self) -> bool {
         self.counts
     }
 
-    /// Since when builds count.
+    /// The time from which builds count towards the monthly quota.
     pub(in crate::app) fn since(&self) -> Instant {
         self.ruling.since
     }
 }
 
-/// Refuses an account that takes nothing new, and a region that it is not for.
+/// Refuses an account that accepts nothing new, or that is not for this region.
 fn check_account(account: &CloudAccount, region: Option<&Region>) -> Result<(), Error> {
     if account.disabled_at.is_some() {
         return Err(no_account(account.name.as_str()));
@@ -255,7 +257,7 @@ fn check_account(account: &CloudAccount, region: Option<&Region>) -> Result<(), 
     Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
 }
 
-/// Nothing new comes about in an account that is disabled, or was removed in this moment.
+/// The error for an account that accepts nothing new: it is disabled, or was just deleted.
 pub(in crate::app) fn no_account(account: &str) -> Error {
     let detail = format!(
         "the cloud account {account} accepts no new image caches: it is disabled, or has just been \
@@ -264,7 +266,7 @@ pub(in crate::app) fn no_account(account: &str) -> Error {
     Error::Conflict { code: "cloud_account_disabled", detail }
 }
 
-/// What a transaction asks, where it must ask at all.
+/// The quota check for a transaction, if one is needed.
 pub(in crate::app) fn quota(
     counts: bool,
     since: Instant,
@@ -273,7 +275,7 @@ pub(in crate::app) fn quota(
     counts.then_some(QuotaCheck { since, admits })
 }
 
-/// When the month began (UTC).
+/// The start of the current month (UTC).
 fn month_of(now: Instant) -> Instant {
     let first = now.date_naive().with_day(1).unwrap_or_else(|| now.date_naive());
     first.and_time(NaiveTime::MIN).and_utc()

@@ -1,4 +1,4 @@
-//! Region profiles, as the platform's administrators keep them.
+//! Region profiles, as the platform's administrators manage them.
 
 use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::platform::Platform;
@@ -30,7 +30,7 @@ impl Platform {
         profile.map(Into::into).ok_or(Error::NotFound("region profile"))
     }
 
-    /// Writes a profile, whole; `profile.version` is set here. Creates that are recorded from now on go by it.
+    /// Writes a whole profile; `profile.version` is set here. Applies to creates that are recorded from now on.
     pub async fn put_region_profile(
         &self,
         caller: &Caller,
@@ -51,7 +51,7 @@ impl Platform {
         Ok(RegionProfile { version: current + 1, ..profile }.into())
     }
 
-    /// Removes a profile: nothing is filled in there any more.
+    /// Deletes a profile: no defaults are filled in for its account and region any more.
     pub async fn delete_region_profile(&self, caller: &Caller, call: &Call, id: &ProfileId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         let entry = self.base.admin_entry(caller, call, DELETE, &id.to_string());

@@ -1,5 +1,5 @@
-//! Teams, their policies and the default one, as the platform's administrators keep them; and what a team may know of
-//! its own.
+//! Teams, their policies and the default policy, as the platform's administrators manage them; and what a team may read
+//! about its own.
 
 use super::policy::AccountChoice;
 use crate::app::cursor::{CursorList, one_more, unreadable};
@@ -56,8 +56,9 @@ impl Platform {
         Ok(self.registered(id, &Precondition::default()).await?.into())
     }
 
-    /// Changes what is given. A team that is disabled is refused everywhere within a second, here at once; one that was
-    /// here and that nobody registered is registered with it: whoever contains it need not know.
+    /// Applies the given changes. A disabled team is refused at once here, and everywhere within a second. Disabling a
+    /// team that was active but never registered registers it too, so that whoever contains it need not know the
+    /// difference.
     pub async fn update_team(
         &self,
         caller: &Caller,
@@ -85,7 +86,7 @@ impl Platform {
         Ok(self.write_team(caller, call, UPDATE, team).await?.into())
     }
 
-    /// The policy that holds for a registered team.
+    /// The policy that applies to a registered team.
     pub async fn get_team_policy(&self, caller: &Caller, id: &TeamId) -> Result<TeamPolicyView, Error> {
         access::check(caller, "get_team_policy")?;
         let team = self.registered(id, &Precondition::default()).await?;
@@ -110,7 +111,7 @@ impl Platform {
         Ok(TeamPolicyView { source: PolicySource::Team.as_str().to_owned(), policy, version })
     }
 
-    /// Takes a team's own policy away: the default one holds for it.
+    /// Deletes a team's own policy, so that the default policy applies to it.
     pub async fn delete_team_policy(
         &self,
         caller: &Caller,
@@ -123,7 +124,7 @@ impl Platform {
         self.write_team(caller, call, DELETE, team).await.map(drop)
     }
 
-    /// The policy of teams without one of their own.
+    /// The policy of teams that have none of their own.
     pub async fn get_default_policy(&self, caller: &Caller) -> Result<TeamPolicyView, Error> {
         access::check(caller, "get_default_policy")?;
         let (policy, version) = self.base.store().default_policy().await?.unwrap_or_default();
@@ -131,7 +132,7 @@ impl Platform {
         Ok(TeamPolicyView { source: source.as_str().to_owned(), policy, version })
     }
 
-    /// Writes the policy of teams without one of their own.
+    /// Writes the policy of teams that have none of their own.
     pub async fn put_default_policy(
         &self,
         caller: &Caller,
@@ -142,7 +143,7 @@ impl Platform {
         access::check(caller, PUT_DEFAULT)?;
         self.check_policy(Some(&policy), "")?;
         let current = self.base.store().default_policy().await?.map_or(0, |(_, version)| version);
-        // It always exists: while nobody wrote one, as version 0.
+        // It always exists: version 0 while nobody has written one.
         if precondition.matching != Some(Versions::Any) {
             precondition.check(current)?;
         }
@@ -155,14 +156,15 @@ impl Platform {
         Ok(TeamPolicyView { source: PolicySource::Default.as_str().to_owned(), policy, version: current + 1 })
     }
 
-    /// Opens the default policy unless somebody wrote one: for `dev`, where nothing is anyone else's.
+    /// Allows everything in the default policy unless somebody has written one: for `dev`, where everything belongs to
+    /// the user.
     pub async fn ensure_open_policy(&self) -> Result<(), Error> {
-        // Where there is one already it stays.
+        // An existing policy stays.
         let _written = self.base.store().put_default_policy(&Policy::open(), 0, self.base.now(), &[], None).await?;
         Ok(())
     }
 
-    /// What the caller's team may do, and what it has of what is counted.
+    /// What the caller's team may do, and how much it uses of what is limited.
     pub async fn get_policy(&self, caller: &Caller) -> Result<PolicyView, Error> {
         access::check(caller, "get_policy")?;
         let ruling = self.policies.ruling(&caller.team, None, AccountChoice::Of(&self.base.settings().account)).await?;
@@ -185,15 +187,14 @@ impl Platform {
         Ok(team)
     }
 
-    /// A team that nobody registered, as long as something of it was ever here: one that is mistyped is not taken for
-    /// it.
+    /// Whether this is an unregistered team that was ever active here, as opposed to a mistyped id.
     async fn unregistered(&self, id: &TeamId, precondition: &Precondition) -> Result<Team, Error> {
         precondition.check(0)?;
         let was_here = self.base.store().has_met_team(id).await?;
         if was_here { Ok(Team::unnamed(id.clone(), self.base.now())) } else { Err(Error::NotFound("team")) }
     }
 
-    /// Registers a team. None: it is registered already.
+    /// Registers a team. `None` if it is already registered.
     async fn add_team(&self, caller: &Caller, call: &Call, action: &str, team: Team) -> Result<Option<Team>, Error> {
         let entry = self.base.admin_entry(caller, call, action, &team.id.to_string());
         if !self.base.store().add_team(&team, &entry).await? {
@@ -215,7 +216,7 @@ impl Platform {
         Ok(Team { version: team.version + 1, ..team })
     }
 
-    /// Checks what an administrator wrote; `at` is where it stands in the body.
+    /// Checks a policy that an administrator wrote; `at` is its position in the body.
     fn check_policy(&self, policy: Option<&Policy>, at: &str) -> Result<(), Error> {
         let Some(policy) = policy else { return Ok(()) };
         policy.check(self.base.settings().prices.is_set()).map_err(|mut errors| {

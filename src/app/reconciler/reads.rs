@@ -1,4 +1,4 @@
-//! Reading the cloud for the comparison, at the pace that the account's budget leaves: nobody waits for it.
+//! Reads the cloud for the comparison, as fast as the account's budget allows: nobody is waiting for it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,20 +18,20 @@ use crate::domain::region::Region;
 use crate::eci::{DescribeQuery, SeenPage};
 use crate::store::ReconcileLease;
 
-/// How often a call is asked for in vain before the comparison is put off.
+/// How often to ask for a call in vain before the comparison is postponed.
 const MOST_PAGES: usize = 100;
 /// The longest pause between two of these: well below a group's lease.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// The most pages of one list (20 caches each): ten times the quota that any account has by default.
+/// The most pages of one list (20 caches each): ten times the default quota of an account.
 const PAGES: usize = 500;
-/// What the cloud calls the most caches that a region takes.
+/// The cloud's name for the most caches that a region can hold.
 const QUOTA: &str = "MaxImageCacheCount";
 
-/// A whole list of a region.
+/// The whole list of a region.
 pub(super) struct CloudList {
-    /// Before its first page was asked for.
+    /// The time before its first page was requested.
     pub(super) begun_at: Instant,
-    /// By the cloud's id; with the moment before its page was asked for.
+    /// The caches by cloud id, each with the time before its page was requested.
     pub(super) seen: HashMap<String, (Observation, Instant)>,
 }
 
@@ -40,13 +40,13 @@ impl CloudList {
         self.seen.keys().cloned().collect()
     }
 
-    /// As the cloud shows this cache.
+    /// What the cloud shows for this cache.
     pub(super) fn find(&self, cache: &ImageCache) -> Option<(&Observation, Instant)> {
         let (seen, at) = self.seen.get(cache.eci_cache_id.as_ref()?)?;
         Some((seen, *at))
     }
 
-    /// What `store` compares with the rows, in the rows' own words.
+    /// The list in the form that `store` compares with the rows.
     pub(super) fn to_json(&self) -> Value {
         self.seen.values().map(|(seen, _)| compared(seen)).collect()
     }
@@ -70,7 +70,8 @@ fn compared(seen: &Observation) -> Value {
 }
 
 impl Reconciler {
-    /// The whole list of the group's region. `None`: it is somebody else's by now, or has too many pages.
+    /// Reads the whole list of the group's region. `None` if somebody else has the group by now, or the list has too
+    /// many pages.
     pub(super) async fn read_list(&self, lease: &ReconcileLease) -> Result<Option<CloudList>, Stop> {
         let region = region_of(lease)?;
         let mut list = CloudList { begun_at: self.base.now(), seen: HashMap::new() };
@@ -82,7 +83,7 @@ impl Reconciler {
             list.seen.extend(page.caches.into_iter().map(|seen| (seen.eci_cache_id.clone(), (seen, at))));
             match page.next_token {
                 Some(token) if list.seen.len() > before => query.next_token = Some(token),
-                // It names a next page and brings nothing new: no whole list will come of it.
+                // It names a next page but brings nothing new: the list will never be complete.
                 Some(_) => break,
                 None => return Ok(Some(list)),
             }
@@ -91,8 +92,8 @@ impl Reconciler {
         Ok(None)
     }
 
-    /// One cache by its id: what the cloud shows, or that it shows nothing. `None`: the group is somebody else's by
-    /// now.
+    /// Looks up one cache by id: what the cloud shows, or that it shows nothing. `None` if somebody else has the group
+    /// by now.
     pub(super) async fn read_one(
         &self,
         lease: &ReconcileLease,
@@ -103,7 +104,7 @@ impl Reconciler {
         Ok(Some(page.caches.into_iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref())))
     }
 
-    /// One call, within the lease. `None`: the lease is lost.
+    /// One call within the lease. `None` if the lease is lost.
     async fn read_page(
         &self,
         lease: &ReconcileLease,
@@ -122,10 +123,10 @@ impl Reconciler {
         Ok(Some(page?))
     }
 
-    /// Draws one look, and waits for it while others draw them all. `false`: the lease is lost.
+    /// Draws one call, and waits while others use them all. `false` if the lease is lost.
     async fn keep_pace(&self, lease: &ReconcileLease) -> Result<bool, Stop> {
         for _ in 0..MOST_PAGES {
-            // A long list outlives a lease: it is held anew before each call.
+            // A long list takes longer than one lease, which is renewed before each call.
             if !self.base.store().hold_reconciliation(lease, self.base.settings().work.lease.as_secs_f64()).await? {
                 return Ok(false);
             }
@@ -139,7 +140,7 @@ impl Reconciler {
         Err(Stop::Cloud(CallError::NotSent("the account's budget had no call left for the comparison".into())))
     }
 
-    /// The most caches that the region takes; `None` if the cloud does not say so.
+    /// The most caches that the region can hold; `None` if the cloud does not say.
     pub(super) async fn read_quota(&self, lease: &ReconcileLease, region: &Region) -> Result<Option<i64>, Stop> {
         let cloud = self.cloud_accounts.cloud_of(&lease.group.account).await?;
         if !self.keep_pace(lease).await? {

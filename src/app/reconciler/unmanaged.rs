@@ -1,8 +1,8 @@
-//! Caches that no row knows: kept as found, offered for adoption; and those that an ended create of ours left behind:
-//! removed, once nothing of it can be accepted any more.
+//! Caches that no row knows: recorded as found, and offered for adoption. Those that an ended create of ours left
+//! behind (orphans) are deleted once no copy of it can be accepted any more.
 //!
-//! What must stay true: the finding and its audit entry are kept before anything is removed; nobody takes over what is
-//! being removed, and what was taken over is not removed; a removal that failed is tried again with the next pass.
+//! What must stay true: the finding and its audit entry are stored before anything is deleted; a cache that is being
+//! deleted cannot be adopted, and an adopted one is not deleted; a delete that failed is tried again in the next pass.
 
 use super::reads::CloudList;
 use super::{RECONCILER, SINGLE_LOOKS, Stop, reads};
@@ -24,8 +24,8 @@ use crate::eci::Attempt;
 use crate::store::{FoundCache, NewEvent, ReconcileLease};
 
 impl Reconciler {
-    /// The caches of the cloud that no row knows, newest finding first, whichever account they are in. Teams
-    /// share the accounts, so only the platform may ([`access`](crate::app::access)).
+    /// The caches of the cloud that no row knows, newest finding first, in all accounts. The teams share the accounts,
+    /// so only the platform may read it ([`access`](crate::app::access)).
     pub async fn list_found_image_caches(
         &self,
         caller: &Caller,
@@ -52,12 +52,12 @@ impl Reconciler {
     async fn judge_unmanaged(&self, lease: &ReconcileLease, unmanaged: &[&Observation]) -> Result<(), Error> {
         let tags: Vec<OperationId> = unmanaged.iter().filter_map(|seen| tagged(seen)).collect();
         let known = self.base.store().operations_with(&tags).await?;
-        // After the list: a cache of ours that was listed is either still being created or has its id in its row.
+        // Read after the list: a listed cache of ours is either still being created or has its id in its row.
         let group = &lease.group;
         let creating = self.base.store().taken_caches(&group.account, &reads::region_of(lease)?, &[]).await?.names;
         for seen in unmanaged {
             let operation = match tagged(seen).and_then(|id| known.get(&id)) {
-                // Of another version, which knows what this cache is.
+                // Written by another version, which knows what this cache is.
                 Some(None) => continue,
                 known => known.and_then(Option::as_ref),
             };
@@ -104,7 +104,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// What stands as an orphan is removed; the finding and its audit entry are kept already.
+    /// Deletes caches that were recorded as orphans. Their findings and audit entries are already stored.
     pub(super) async fn remove_orphans(&self, lease: &ReconcileLease) -> Result<(), Stop> {
         let orphans = self.base.store().orphans(&lease.group, SINGLE_LOOKS).await?;
         if orphans.is_empty() {
@@ -132,7 +132,7 @@ impl Reconciler {
             let removed = cloud.delete(&region, &orphan.eci_cache_id, &attempt).await;
             let request_id = match removed {
                 Ok(done) => Some(done.request_id),
-                // Somebody was faster.
+                // Somebody else deleted it first.
                 Err(CallError::Refused(error)) if error.code.contains("NotFound") => error.request_id,
                 Err(CallError::Refused(error)) => {
                     tracing::error!(
@@ -155,7 +155,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// The create that left an orphan behind; none where it, or its image cache, is of another version.
+    /// The create that left an orphan behind; `None` if another version wrote it or its image cache.
     async fn operation_that_left(&self, id: Option<OperationId>) -> Result<Option<Operation>, Error> {
         let found = self.base.store().operations_with(&Vec::from_iter(id)).await?;
         let Some(operation) = found.into_values().flatten().next() else { return Ok(None) };
@@ -197,7 +197,7 @@ impl Reconciler {
         }
     }
 
-    /// Without a team, unless it is of a team's operation.
+    /// The audit entry of a finding. It names a team only if the cache belongs to a team's operation.
     fn unmanaged_entry(&self, action: &str, kind: &str, found: &FoundCache, of: Option<&Operation>) -> AuditEntry {
         let origin = Origin { door: Door::Worker, request_id: self.base.new_request_id(), address: None };
         let actor = Actor {

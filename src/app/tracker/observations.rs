@@ -1,4 +1,5 @@
-//! What the looks of a pass mean, and writing it. Decided by `domain::change`; many caches in one transaction.
+//! Evaluates what the reads of a pass show, and writes it. `domain::transition::change` decides; many caches are
+//! written in one transaction.
 
 use std::collections::HashSet;
 
@@ -15,7 +16,7 @@ use crate::domain::transition::change::{Change, observe};
 use crate::store::CacheWrite;
 
 impl Tracker {
-    /// Writes what changed: of the caches that were shown, and of those that the cloud says it does not have.
+    /// Writes what changed for the caches that were shown, and for those that the cloud says it does not have.
     pub(super) async fn apply(&self, pass: &mut Pass, seen: &[Observation], absent: &[String]) -> Result<(), Error> {
         let ours: Vec<&Observation> = seen.iter().filter(|seen| pass.round.follows(&seen.eci_cache_id)).collect();
         let mut changes = Vec::new();
@@ -36,7 +37,7 @@ impl Tracker {
             pass.shows = true;
             pass.round.shown(&seen.eci_cache_id);
         }
-        // What is absent is no suspect any more: its own id was asked for.
+        // An absent cache is no longer in question: it was looked up by its own id.
         for id in absent {
             pass.round.shown(id);
         }
@@ -48,8 +49,8 @@ impl Tracker {
         observe(cache, seen, self.base.now(), lag).filter(|change| is_worth_writing(cache, change))
     }
 
-    /// Without those ends that rest on a cloud which does not show anything else either. What ends by its own date
-    /// does.
+    /// Drops changes that end a cache because the cloud does not show it, if the cloud shows nothing else either. A
+    /// cache that ends by its own expiry date stays in.
     async fn believed(&self, pass: &Pass, mut changes: Vec<Change>) -> Result<Vec<Change>, Error> {
         let end = |change: &Change| change.moved.map(|(_, to)| to).filter(|to| to.is_final() && *to != Status::Expired);
         let ends: Vec<Status> = changes.iter().filter_map(end).collect();
@@ -72,12 +73,12 @@ impl Tracker {
         let written = match self.base.store().write_observed(&writes).await {
             Ok(written) => written,
             Err(error) => {
-                // One row that the database does not take must not keep all others from being written.
+                // One row that the database rejects must not prevent all others from being written.
                 tracing::warn!(error = &error as &dyn std::error::Error, "could not write a batch of changes");
                 self.write_each(&writes).await?
             }
         };
-        // An operation moved the others while we looked; the next pass sees them as they are.
+        // An operation changed the others while we were reading; the next pass sees their new state.
         for change in changes.iter().filter(|change| written.contains(&change.next.id)) {
             self.tell(pass, change);
         }
@@ -118,7 +119,7 @@ impl Tracker {
         self.base.signals().cache_changed(cache.id);
     }
 
-    /// Keeps what this pass learned of how long builds take.
+    /// Stores what this pass learned about how long builds take.
     pub(super) async fn keep_histories(&self, pass: &mut Pass) -> Result<(), Error> {
         for (class, history) in pass.round.learned() {
             self.base.store().put_history(&pass.group, &class, &history).await?;

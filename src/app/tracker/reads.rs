@@ -1,4 +1,5 @@
-//! The reads of a pass: several at a time, lists page by page, and everything that a list did not show by its id.
+//! The reads of a pass: several at a time, lists page by page, and a lookup by id for everything that a list did not
+//! show.
 
 use std::collections::BTreeSet;
 
@@ -13,26 +14,26 @@ use crate::domain::poll::planner::Read;
 use crate::domain::region::Region;
 use crate::eci::{Client, DescribeQuery};
 
-/// How many reads are under way at a time: the cloud takes its time, and a round has some hundred of them.
+/// How many reads run at once: the cloud is slow, and a round has a hundred or more reads.
 const AT_ONCE: usize = 8;
-/// So many pages are written together.
+/// How many pages are written together.
 const PAGES_TOGETHER: usize = 8;
-/// How many caches that a list may have missed are asked for by id where a part of the list was read earlier.
+/// If part of the list was read in an earlier pass, how many caches that it may have missed are looked up by id.
 const FEW: usize = 20;
-/// A list of a bucket that has more pages than this beyond what was expected is no list of a bucket.
+/// How many pages more than expected the list of a bucket may have; beyond that it is not the list of a bucket.
 const MORE_PAGES: usize = 3;
 
-/// What one read brought.
+/// The result of one read.
 #[derive(Default)]
 struct ReadResult {
     seen: Vec<Observation>,
-    /// What the cloud does not have, by its own word about this id.
+    /// The ids that the cloud says it does not have.
     absent: Vec<String>,
     fault: Option<CallError>,
 }
 
 impl Tracker {
-    /// Carries out the reads and writes what changed. A token says where the full list goes on.
+    /// Carries out the reads and writes what changed. Returns the token at which the full list continues, if it does.
     pub(super) async fn read(
         &self,
         pass: &mut Pass,
@@ -73,7 +74,7 @@ impl Tracker {
         Ok(fault.map_or(Ok(rest), Err))
     }
 
-    /// Any of them: what an earlier part of the list has shown is not known here, and next time others are asked for.
+    /// Picks some at random: what earlier parts of the list showed is not known here, and the next pass picks others.
     fn shorten(&self, suspects: &mut Vec<String>) {
         if suspects.len() > FEW {
             let by = suspects.len() * usize::try_from(self.base.entropy().permille()).unwrap_or(0) / 1_000;
@@ -82,7 +83,7 @@ impl Tracker {
         }
     }
 
-    /// Single gets and bucket lists, several at a time.
+    /// Lookups by id and bucket lists, several at a time.
     async fn read_apart(&self, pass: &mut Pass, reads: Vec<Read>) -> Result<Option<CallError>, Error> {
         let (cloud, region) = (pass.cloud.clone(), pass.region.clone());
         let mut brought =
@@ -100,7 +101,7 @@ impl Tracker {
         Ok(fault)
     }
 
-    /// The full list, up to `pages` pages from `token` on, or until it has shown all that is due.
+    /// The full list from `token` on: at most `pages` pages, or until it has shown everything that is due.
     async fn read_all(
         &self,
         pass: &mut Pass,
@@ -112,7 +113,7 @@ impl Tracker {
         for page in 1..=pages {
             let met = match read_page(&pass.cloud, &pass.region, &query, "by_list").await {
                 Ok((shown, next)) => {
-                    // A page that brings nothing and still names a next one would never end.
+                    // A page without caches that still names a next page would never end.
                     query.next_token = next.filter(|_| !shown.is_empty());
                     seen.extend(shown);
                     None
@@ -133,8 +134,8 @@ impl Tracker {
         Ok(Ok(query.next_token))
     }
 
-    /// Asks by id for what a list should have shown and did not: pages shift while caches are removed. What the
-    /// budget has no calls for waits for the next round.
+    /// Looks up by id what a list should have shown and did not, because pages shift while caches are deleted. If the
+    /// budget lacks calls, the rest waits for the next round.
     async fn confirm(&self, pass: &mut Pass, mut suspects: Vec<String>) -> Result<Option<CallError>, Error> {
         if suspects.is_empty() {
             return Ok(None);
@@ -146,7 +147,7 @@ impl Tracker {
     }
 }
 
-/// One single get, or the list of one bucket.
+/// One lookup by id, or the list of one bucket.
 async fn one(cloud: &Client, region: &Region, read: Read) -> ReadResult {
     let most = read.calls() + MORE_PAGES;
     let (mut query, id) = match read {
@@ -184,7 +185,7 @@ async fn read_page(
     Ok((page.caches, page.next_token))
 }
 
-/// Throttling is what others must hear of.
+/// Prefers throttling, because other gateways must learn of it.
 fn worse(one: Option<CallError>, other: Option<CallError>) -> Option<CallError> {
     match (one, other) {
         (Some(CallError::Throttled(error)), _) => Some(CallError::Throttled(error)),

@@ -1,10 +1,10 @@
-//! Whether events, streams and the sealing of the audit stand still behind a transaction that somebody left open.
+//! Whether events, streams and the sealing of the audit are held up by a transaction that somebody left open.
 //!
-//! What must stay true: it is told (a gauge, a log line a minute that names the process to end, and `/readyz`), and
-//! mends itself once that transaction has ended. Requests are served meanwhile, so nobody is taken out of service for
-//! it: all gateways share the server, and another one would stand behind the same transaction.
+//! What must stay true: it is reported (by a gauge, a log line a minute that names the process to end, and `/readyz`),
+//! and ends by itself once that transaction has ended. Requests are still served, so no gateway is taken out of service
+//! for it: all gateways share the server, and another one would be held up by the same transaction.
 //!
-//! Who calls it: the janitor, and readiness. What it does not do: end the transaction, which may be somebody's backup.
+//! The janitor and readiness call it. It does not end the transaction, which may be somebody's backup.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,15 +14,15 @@ use crate::domain::database::horizon::{HorizonWatch, TOO_LONG};
 use crate::domain::log_limit::LogLimit;
 use crate::store::OldestTransaction;
 
-/// Which transaction was logged.
+/// Limits how often the transaction is logged.
 static SAID: LogLimit = LogLimit::new();
 
-/// What this process has seen of it. Kept nowhere else: it counts from its own first look.
+/// What this process has seen of it. Kept only in memory: it counts from its own first check.
 #[derive(Debug, Default)]
 pub(in crate::app) struct Horizon(Mutex<HorizonWatch>);
 
 impl Upkeep {
-    /// Looks once. In words what stands still and behind what, where that has lasted too long.
+    /// Checks once. If it has lasted too long, returns a sentence about what is held up and by what.
     pub(in crate::app) async fn look_at_horizon(&self) -> Result<Option<String>, Error> {
         let oldest = self.base.store().oldest_transaction().await?;
         let now = self.base.now();

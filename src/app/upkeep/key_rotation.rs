@@ -1,10 +1,10 @@
-//! Rotation: everything encrypted is sealed anew under the current key, while gateways go on.
+//! Key rotation: re-encrypts everything encrypted with the current key, while gateways keep running.
 //!
-//! What must stay true: nothing is opened under another context than its own; a row that changed meanwhile is left to
-//! whoever changed it; the end is a count of what stands there then, not of what was done. It may be stopped and begun
-//! again at any moment.
+//! What must stay true: a value is only decrypted in its own context; a row that changed in the meantime is left to
+//! whoever changed it; the final result counts what is stored at the end, not what was done. A rotation may be stopped
+//! and started again at any moment.
 //!
-//! Who calls it: `rotate-keys`. What it does not do: choose keys; the audit's keys are others.
+//! `rotate-keys` calls it. It does not choose keys, and does not touch the keys of the audit log.
 
 use secrecy::ExposeSecret as _;
 
@@ -18,9 +18,9 @@ use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::ids::{self, AuditId};
 use crate::store::{SEALED, Sealed, Store};
 
-/// Envelopes in one batch.
+/// The number of values in one batch.
 const BATCH: i64 = 500;
-/// While gateways still seal with the old key, some may come in behind; so many times all is looked through again.
+/// How often to go through everything: gateways that still encrypt with the old key may add values behind us.
 const ROUNDS: usize = 3;
 
 /// What a rotation works with.
@@ -28,49 +28,51 @@ const ROUNDS: usize = 3;
 pub struct RotationContext<'a> {
     /// The database, with the runtime role's rights.
     pub store: &'a Store,
-    /// The keys.
+    /// The master keys, current and previous.
     pub sealer: &'a Sealer,
-    /// The time.
+    /// The source of the time.
     pub clock: &'a dyn Clock,
-    /// Randomness.
+    /// The source of random numbers.
     pub entropy: &'a Entropy,
 }
 
-/// What one place came to.
+/// The result for one column of encrypted values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rotated {
-    /// What is kept there.
+    /// The kind of value that is stored there.
     pub what: &'static str,
-    /// How many envelopes are there, all under the current key but for those left.
+    /// How many encrypted values there are. All are under the current key, except for those in `left`.
     pub sealed: i64,
-    /// How many were sealed anew now.
+    /// How many were re-encrypted in this run.
     pub renewed: u64,
     /// How many are under another key, by that key's id.
     pub left: Vec<(String, i64)>,
-    /// The first rows that could not be opened, and why.
+    /// The first rows that could not be decrypted, and why.
     pub stuck: Vec<(String, OpenError)>,
 }
 
 impl Rotated {
-    /// Whether nothing of another key is left.
+    /// Whether no value is under another key.
     pub fn is_clean(&self) -> bool {
         self.left.is_empty()
     }
 }
 
-/// Rows that are named.
+/// The most rows that `stuck` lists.
 const NAMED: usize = 20;
 
-/// Seals everything anew, place by place; `told` hears of each batch: what it holds, and how many were sealed anew.
+/// Re-encrypts everything, column by column. Calls `told` after each batch with the kind of value and how many were
+/// re-encrypted so far.
 ///
 /// # Errors
-/// If the database cannot be used; what was done stays done.
+/// If the database cannot be used. What was already done stays done.
 pub async fn rotate(
     bench: RotationContext<'_>,
     mut told: impl FnMut(&'static str, u64),
 ) -> Result<Vec<Rotated>, Error> {
     let mut all = Vec::new();
-    // Before anything is changed, and when all is: whatever stops it in between, that it was begun is known.
+    // Recorded before the first change and after the last: if the rotation is interrupted, it is still known that it
+    // was started.
     bench.store.append_audit(entry(bench, Outcome::Accepted, &all)).await?;
     for place in &SEALED {
         all.push(rotate_place(bench, place, &mut told).await?);
@@ -81,11 +83,11 @@ pub async fn rotate(
     Ok(all)
 }
 
-/// Ends the time in which a version of before may read the URLs of webhook endpoints in plain text, and wipes them.
+/// Ends the period in which an older version may still read webhook URLs in plain text, and wipes the plain-text URLs.
 /// Returns how many.
 ///
 /// # Errors
-/// If the database cannot be used; what was done stays done.
+/// If the database cannot be used. What was already done stays done.
 pub async fn end_plain_urls(bench: RotationContext<'_>) -> Result<u64, Error> {
     bench.store.append_audit(acted(bench, "end_plain_webhook_urls", Outcome::Accepted)).await?;
     bench.store.end_plain_urls().await?;
@@ -116,7 +118,7 @@ async fn rotate_place(
     Ok(rotated)
 }
 
-/// Once through all rows of the place.
+/// Goes through all rows once.
 async fn round(
     bench: RotationContext<'_>,
     place: &Sealed,
@@ -162,7 +164,7 @@ fn acted(bench: RotationContext<'_>, action: &str, outcome: Outcome) -> AuditEnt
     actor.entry(AuditId::new(now, bench.entropy), now, action, outcome)
 }
 
-/// The audit entry of a rotation that begins or has gone through.
+/// The audit entry for the start or the end of a rotation.
 fn entry(bench: RotationContext<'_>, outcome: Outcome, all: &[Rotated]) -> AuditEntry {
     let mut entry = acted(bench, "rotate_keys", outcome);
     let mut keep = |name: &str, value: String| entry.parameters.insert(name.to_owned(), value);

@@ -1,4 +1,4 @@
-//! Whether the gateway can do its work: what `/readyz` tells.
+//! Whether the gateway can do its work: what `/readyz` reports.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::app::Error;
 use crate::app::input::Readiness;
 use crate::app::upkeep::Upkeep;
 
-/// What readiness says where a statement was denied.
+/// What readiness says if a statement was denied.
 const LACKS_RIGHT: &str = "the database's role lacks a privilege that was needed within the last half minute: \
                            `doctor database` names it, and `migrate` grants it";
 
 impl Upkeep {
-    /// Whether the gateway can do its work. Ends within 2 s.
+    /// Whether the gateway can do its work. Returns within 2 s.
     pub async fn readiness(&self) -> Readiness {
         let deadline = Deadline::now() + Duration::from_secs(2);
         let looked = async {
@@ -41,7 +41,7 @@ impl Upkeep {
         Readiness { database, migrations, workers, ailment, ailing_tasks: self.base.ailing_tasks(), degraded }
     }
 
-    /// Whether any worker has shown itself lately.
+    /// Whether any worker has sent a heartbeat lately.
     async fn has_workers(&self) -> Result<bool, Error> {
         let signs = self.base.store().heartbeats().await?;
         Ok(self.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).saw(&signs, self.base.uptime()))

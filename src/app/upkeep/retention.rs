@@ -1,6 +1,7 @@
-//! Forgetting what is over its age, a little in each pass of the janitor: never the audit, never what is not over.
+//! Deletes what is past its retention, a little in each pass of the janitor: never the audit log, and never what is
+//! still in use.
 //!
-//! Who calls it: [`crate::app::upkeep`]. The ages are settings.
+//! [`crate::app::upkeep`] calls it. The retention times are settings.
 
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use crate::app::Error;
 use crate::app::upkeep::Upkeep;
 use crate::store::Forgotten;
 
-/// How long one kind may take in one pass: well below the 30 s after which the janitor's sign of life is missed.
+/// How long one kind may take in one pass: well below the 30 s after which the janitor's heartbeat is missed.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 impl Upkeep {
-    /// Removes what is over its age, for a while; and counts what waits for endpoints that are not enabled.
+    /// Deletes what is past its retention, for a limited time; and counts what waits for endpoints that are not
+    /// enabled.
     pub(in crate::app) async fn forget_old(&self) -> Result<(), Error> {
         let (store, settings) = (self.base.store(), self.base.settings());
         store.count_backlogs(settings.webhook.waiting_while_off).await?;
@@ -29,7 +31,7 @@ impl Upkeep {
         rows.push(("image_caches", repeated(|| async { Ok(store.forget_image_caches(before).await?) }).await?));
         let before = self.base.before(settings.retention.credentials);
         rows.push(("credentials", store.forget_credentials(before).await?));
-        // Their deliveries go with the events.
+        // Their deliveries are deleted with the events.
         rows.push(("webhook_endpoints", store.forget_endpoints(before.min(events)).await?));
         for (kind, gone) in rows.into_iter().filter(|(_, gone)| *gone > 0) {
             metrics::counter!("ecg_forgotten_total", "kind" => kind).increment(gone);
@@ -39,7 +41,7 @@ impl Upkeep {
     }
 }
 
-/// Does one part after the other while there are more, for [`AT_ONCE`].
+/// Runs `part` again and again while there is more to do, for [`AT_ONCE`].
 async fn repeated<F>(part: impl Fn() -> F) -> Result<u64, Error>
 where
     F: Future<Output = Result<Forgotten, Error>>,

@@ -1,9 +1,11 @@
-//! Whether a gateway may begin: its database, its role and its keys are looked at before anything is served or written.
+//! Checks whether a gateway may start: its database, its role and its keys are checked before anything is served or
+//! written.
 //!
-//! A wrong key does harm that the right one cannot mend: a checkpoint signed with another audit key stays in the log
-//! for ever, and what another master key sealed does not open. So one checkpoint and some envelopes are opened first.
+//! A wrong key does damage that the right one cannot repair: a checkpoint signed with another audit key stays in the
+//! log permanently, and the right key cannot decrypt what another master key encrypted. So one checkpoint is verified
+//! and some stored secrets are decrypted first.
 //!
-//! Who calls it: the command line. What it does not do: wait, or ask again.
+//! The command line calls it, and decides whether to wait and try again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,31 +18,31 @@ use crate::domain::database::fault::{DatabaseFault, DatabaseTarget};
 use crate::domain::identity::caller::Scope;
 use crate::store::{self, SEALED, Store, WeakSetting};
 
-/// The most keys that one line names.
+/// The most keys that one log line names.
 const MOST_NAMED: i64 = 50;
 
-/// Why a gateway may not begin.
+/// Why a gateway may not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartupError {
     /// The database cannot be used.
     #[error("{target}: {}", .fault.message(.target))]
     Database {
-        /// Where it is, and the role that logs in.
+        /// Where the database is, and the role that logs in.
         target: DatabaseTarget,
-        /// Why it cannot be used; says what to do, too.
+        /// Why it cannot be used. The text also says what to do.
         fault: DatabaseFault,
     },
-    /// Migrations of this binary are not applied yet.
+    /// Not all migrations of this binary are applied.
     #[error("the database schema does not match this version: run `migrate`")]
     NotMigrated,
-    /// The role could alter the audit; in these ways.
+    /// The role could alter the audit log, in the ways listed.
     #[error(
         "this database role could alter the audit: {}. Use a role that owns nothing and can only read and add audit \
          entries, as created by deploy/postgres/roles.sql; only `migrate` runs as the owner",
         .0.join("; ")
     )]
     TooStrong(Vec<String>),
-    /// The newest checkpoint was signed with another key; under these names.
+    /// The newest checkpoint was signed with another key.
     #[error(
         "the newest audit checkpoint was not signed with ECG_KEYS_AUDIT as {ours}, but as {}: set the key and the \
          ECG_AUDIT_ORIGIN with which this log was started, or, if the key was changed on purpose, set the old one as \
@@ -50,28 +52,28 @@ pub enum StartupError {
     AuditKey {
         /// The name and the hash of our key.
         ours: String,
-        /// Those of the keys that signed.
+        /// The names and hashes of the keys that signed.
         signers: Vec<String>,
     },
-    /// Something encrypted does not open.
+    /// A stored secret cannot be decrypted.
     #[error("the master key does not fit: one of the {what}, that of {row}, {reason}; {remedy}")]
     MasterKey {
-        /// What is kept there.
+        /// The kind of value that is stored there.
         what: &'static str,
-        /// The id of the row that does not open.
+        /// The id of the row that cannot be decrypted.
         row: String,
-        /// Why it does not open.
+        /// Why it cannot be decrypted.
         reason: OpenError,
-        /// What to set.
+        /// Which settings to change.
         remedy: String,
     },
-    /// The database failed while it was asked.
+    /// A query failed during the check.
     #[error("could not query the database")]
     Away(#[from] store::StoreError),
 }
 
 impl StartupError {
-    /// Whether only the operator can mend it, by other settings.
+    /// Whether only the operator can fix it, by changing settings.
     pub fn is_final(&self) -> bool {
         match self {
             Self::Database { fault, .. } => fault.is_final(),
@@ -81,12 +83,12 @@ impl StartupError {
     }
 }
 
-/// Whether the database can be reached, and keeps sessions together.
+/// Checks that the database can be reached and keeps sessions together.
 pub async fn reach(store: &Store) -> Result<(), StartupError> {
     store.reach_sessions().await.map_err(|fault| unfit(store, fault))
 }
 
-/// Whether the database can be migrated by its role.
+/// Checks that the role can migrate the database.
 pub async fn may_migrate(store: &Store) -> Result<(), StartupError> {
     store.may_migrate().await.map_err(|fault| unfit(store, fault))
 }
@@ -95,7 +97,7 @@ fn unfit(store: &Store, fault: DatabaseFault) -> StartupError {
     StartupError::Database { target: store.target(), fault }
 }
 
-/// Whether these keys are those of the log and of what is encrypted. An empty database takes any.
+/// Checks that these keys match the audit log and the encrypted values. An empty database accepts any keys.
 pub async fn check_keys(store: &Store, audit: Option<&AuditKeys>, sealer: Option<&Sealer>) -> Result<(), StartupError> {
     if !store.is_migrated().await? {
         return Err(StartupError::NotMigrated);
@@ -109,7 +111,7 @@ pub async fn check_keys(store: &Store, audit: Option<&AuditKeys>, sealer: Option
     }
 }
 
-/// The same for a rotation, which itself reports what is under a key that is not configured.
+/// The same for a key rotation, which itself reports values under keys that are not configured.
 pub async fn check_rotation(store: &Store, audit: &AuditKeys, sealer: &Sealer) -> Result<(), StartupError> {
     check_keys(store, Some(audit), None).await?;
     check_master(store, sealer, false).await
@@ -124,19 +126,19 @@ async fn check_audit(store: &Store, keys: &AuditKeys) -> Result<(), StartupError
         let signers = if newest.signers.is_empty() { nobody() } else { newest.signers };
         return Err(StartupError::AuditKey { ours, signers });
     }
-    // Whoever may add a checkpoint must not keep gateways from beginning.
+    // Somebody who may add a checkpoint must not be able to prevent gateways from starting.
     if let Some(told) = newest.skipped_message() {
         tracing::error!(signers = ?newest.signers, "{told}");
     }
     Ok(())
 }
 
-/// Each key that is configured must open one of the envelopes that are met under its id. One that does not open beside
-/// others that do was altered, or is a leftover: that is said, and stops nobody. `complete`: some envelope must open at
-/// all.
+/// Each configured key must decrypt one of the stored values that name its id. If some values of a key can be decrypted
+/// and one cannot, that one was altered or is left over: this is logged, but does not prevent the start. With
+/// `complete`, at least one value must be decryptable.
 async fn check_master(store: &Store, sealer: &Sealer, complete: bool) -> Result<(), StartupError> {
     let (mut opened, mut failed) = (BTreeSet::new(), BTreeMap::new());
-    // Logins are there for moments only, in a table that grows; the others say enough.
+    // Registry logins exist only for moments, in a table that grows; the other tables are enough.
     for place in SEALED.iter().filter(|place| place.context != "registry_logins:") {
         for (row, envelope) in store.sealed_samples(place, &sealer.header()).await? {
             let row = place.name_of(&row);
@@ -171,10 +173,10 @@ fn remedy(key: &str, reason: OpenError) -> String {
 }
 
 impl Upkeep {
-    /// Whether this gateway may begin.
+    /// Checks whether this gateway may start.
     pub async fn may_begin(&self) -> Result<(), StartupError> {
         reach(self.base.store()).await?;
-        // Nothing can be altered before there is something.
+        // Nobody can alter an audit log before there is one.
         if !self.base.store().is_migrated().await? {
             return Err(StartupError::NotMigrated);
         }
@@ -187,7 +189,7 @@ impl Upkeep {
         self.name_dead_words().await
     }
 
-    /// Logs the keys with scopes that are none, or none any more: by these words they open nothing.
+    /// Logs the keys that have scopes which do not exist, or no longer exist: these scopes grant nothing.
     async fn name_dead_words(&self) -> Result<(), StartupError> {
         let found =
             self.base.store().keys_of_other_scopes(&Scope::ALL.map(Scope::as_str), self.base.now(), MOST_NAMED).await?;
@@ -203,7 +205,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Logs the settings of the database that are weaker than what the gateway is built on.
+    /// Logs the database settings that are weaker than what the gateway relies on.
     async fn name_weaknesses(&self) -> Result<(), StartupError> {
         for WeakSetting { setting, value, needed, mended } in self.base.store().weaknesses().await? {
             if mended {
@@ -225,23 +227,23 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Whether what is written with these keys is good, whichever role writes it.
+    /// Checks that the keys are the right ones to write with, whichever role writes.
     pub async fn keys_fit(&self) -> Result<(), StartupError> {
         reach(self.base.store()).await?;
         check_keys(self.base.store(), Some(&self.audit.keys), Some(self.base.sealer())).await
     }
 
-    /// Why the database cannot be used at the moment, if it cannot.
+    /// Returns why the database cannot be used at the moment, if so.
     pub async fn reach_database(&self) -> Result<(), StartupError> {
         self.base.store().reach().await.map_err(|fault| unfit(self.base.store(), fault))
     }
 
-    /// Serves nobody and does no work until [`Self::begin`].
+    /// Holds back all requests and work until [`Self::begin`].
     pub fn hold_back(&self) {
         self.base.beginning().send_replace(false);
     }
 
-    /// From now on it serves and works.
+    /// Starts serving requests and working.
     pub fn begin(&self) {
         self.base.beginning().send_replace(true);
     }

@@ -1,15 +1,15 @@
-//! Delivering webhooks: what is due is taken in hand in batches, sent side by side, recorded in batches.
+//! Delivers webhooks: claims due deliveries in batches, sends them concurrently, and records the outcomes in batches.
 //!
-//! One [`Deliverer`] runs in a process. What it has in hand is with its scheduler (`domain::delivery_scheduler`), which
-//! says what goes next; statements run beside the sending ([`chores`]), so that neither waits for the other. Deliveries
-//! come by two ways: handed over in memory by whoever committed the event ([`dispatch`](crate::app::base::dispatch)),
-//! or claimed out of the queue, where retries wait and what a dead worker held. No transaction, and no connection to
-//! the database, is held during a call.
+//! One [`Deliverer`] runs per process. Its scheduler (`domain::webhooks::scheduler`) holds the claimed deliveries and
+//! decides which goes next; database statements run alongside the sending ([`chores`]), so that neither waits for the
+//! other. Deliveries arrive in two ways: dispatched in memory by whoever committed the event
+//! ([`dispatch`](crate::app::base::dispatch)), or claimed from the queue, which holds retries and what dead workers
+//! had. No transaction and no database connection is held during a call.
 //!
-//! What must stay true: nothing is begun once the worker's lease may have run out, by a clock that does not stop with
-//! the database; what is in hand when it is told to stop goes back into the queue at once, and what is in flight ends,
-//! or is cut off before the process is: nothing waits for a lease to run out. An attempt that was cut off counts and is
-//! made again by whoever is next, with the same id.
+//! What must stay true: no attempt starts once the worker's lease may have run out, by a clock that does not stop when
+//! the database does; when the deliverer is told to stop, claimed deliveries go back to the queue at once, and attempts
+//! in flight finish or are aborted before the process ends, so that nothing has to wait for a lease to run out. An
+//! aborted attempt counts, and the next worker repeats it with the same id.
 
 mod alerts;
 mod attempt;
@@ -34,24 +34,24 @@ use crate::domain::webhooks::scheduler::{AttemptEnd, EndpointInfo, Scheduler};
 use crate::store::{Claim, Dispatched, Finished};
 use attempt::EndedAttempt;
 
-/// Most rows of one statement.
+/// The most rows in one statement.
 const BATCH: usize = 500;
 
 /// The one deliverer of a process, while it runs.
 struct Deliverer {
     webhooks: Webhooks,
     worker: Uuid,
-    /// Whether to go on when nothing is due.
+    /// Whether to continue when nothing is due.
     endless: bool,
     stopping: bool,
-    /// When what is in flight is cut off, once it was told to stop.
+    /// When to abort the attempts in flight, once it was told to stop.
     cut_off_at: Option<Instant>,
     cut_off: bool,
-    /// What is begun is begun before, by a clock that goes on while the machine is suspended.
+    /// Attempts start only before this time, by a clock that keeps running while the machine is suspended.
     good_until: Uptime,
     scheduler: Scheduler<Claim>,
     in_flight: JoinSet<EndedAttempt>,
-    /// What is in this worker's hands, as far as it knows.
+    /// The deliveries that this worker holds, as far as it knows.
     known: HashSet<DeliveryId>,
     finished: Vec<Finished>,
     unused: Vec<DeliveryId>,
@@ -61,13 +61,13 @@ struct Deliverer {
 }
 
 impl Webhooks {
-    /// Sends everything that is due, until nothing is in flight and nothing is due. Returns how many attempts.
-    /// Once `stop` is cancelled nothing more is begun, and what is in flight ends by its deadline.
+    /// Sends everything that is due, until nothing is in flight and nothing is due. Returns the number of attempts.
+    /// Once `stop` is cancelled, no attempt starts any more, and those in flight end by their timeouts.
     pub async fn deliver(&self, stop: &CancellationToken) -> Result<usize, Error> {
         self.run_deliverer(false, stop).await
     }
 
-    /// Delivers until `stop`. Fails when its worker counts as dead, or cannot begin: then begin anew, after a rest.
+    /// Delivers until `stop`. Fails if its worker counts as dead or cannot start: start again after a pause.
     pub async fn deliver_until(&self, stop: &CancellationToken) -> Result<(), Error> {
         self.run_deliverer(true, stop).await.map(|_| ())
     }
@@ -77,7 +77,7 @@ impl Webhooks {
         let mut deliverer = Deliverer::enter(self.clone(), endless).await?;
         let ran = deliverer.run(&mut inbox, stop).await;
         self.base.dispatcher().close();
-        // What came in between belongs to a worker that leaves: it is taken from it as from a dead one.
+        // What arrived in between belongs to a worker that is leaving: it is reclaimed as from a dead one.
         while inbox.try_recv().is_ok() {}
         ran?;
         self.base.store().leave_worker(deliverer.worker).await?;
@@ -174,7 +174,7 @@ impl Deliverer {
         }
     }
 
-    /// Begins every attempt that may begin now.
+    /// Starts every attempt that may start now.
     fn send_all(&mut self) {
         while !self.stopping
             && self.webhooks.base.uptime() < self.good_until
@@ -208,7 +208,7 @@ impl Deliverer {
         }
     }
 
-    /// Gives back what has not begun; what is in flight goes on for a while.
+    /// Gives back deliveries that have not started; attempts in flight may continue for a while.
     fn stop(&mut self) {
         self.stopping = true;
         self.cut_off_at = Some(Instant::now() + self.webhooks.base.settings().webhook_drain);
@@ -216,7 +216,8 @@ impl Deliverer {
         self.give_back_all();
     }
 
-    /// Ends what takes too long for a process that ends. It stays in this worker's hands until the worker has left.
+    /// Aborts attempts that take too long for a process that is ending. Their deliveries stay with this worker until it
+    /// leaves.
     fn cut_off(&mut self) {
         if self.cut_off_at.take_if(|at| *at <= Instant::now()).is_some() {
             self.cut_off = !self.in_flight.is_empty();
@@ -233,12 +234,12 @@ impl Deliverer {
         self.in_flight.is_empty() && self.finished.is_empty() && self.unused.is_empty() && self.chores.is_empty()
     }
 
-    /// Whether all that is in hand is bound by a rate, and nobody is there to wait for it.
+    /// Whether everything that is held waits for a rate limit, and nobody is there to wait for it.
     fn only_waits(&self) -> bool {
         !self.endless && self.is_idle() && !self.plan.look_now && self.scheduler.waiting().next().is_some()
     }
 
-    /// Nothing in hand, nothing to be written; and nothing is due, unless that does not matter any more.
+    /// Whether nothing is held and nothing has to be written, and nothing is due unless we are stopping anyway.
     fn is_done(&self) -> bool {
         let more = !self.stopping && (self.endless || self.plan.look_now || self.scheduler.waiting().next().is_some());
         self.is_idle() && !more
@@ -249,7 +250,7 @@ impl Deliverer {
     }
 }
 
-/// The worker was not renewed in time. What it held is delivered by whoever finds it; what is in flight is cut off.
+/// The worker's lease was not renewed in time. Other workers deliver what it held; attempts in flight are aborted.
 fn dead() -> Error {
     let detail = "the deliverer could not record its heartbeat and is restarting";
     Error::Unavailable { code: "deliverer_lost", detail, retry_after_seconds: 1 }

@@ -1,4 +1,4 @@
-//! Deliveries in people's hands: looked at one by one, sent again, and put back into the queue by the many.
+//! Deliveries as people handle them: read one by one, sent again, and returned to the queue in bulk.
 
 use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::view::{AttemptView, DeliveryView, RequeuedView};
@@ -13,7 +13,7 @@ use crate::store::{ReplaySpan, Resent};
 const RESEND: &str = "resend_delivery";
 const RECOVER: &str = "recover_webhook_endpoint";
 const REPLAY: &str = "replay_webhook_endpoint";
-/// Most deliveries that one call puts into the queue.
+/// The most deliveries that one call puts into the queue.
 const MOST: i64 = 10_000;
 
 impl Webhooks {
@@ -42,7 +42,7 @@ impl Webhooks {
         delivery.map(Into::into).ok_or(Error::NotFound("delivery"))
     }
 
-    /// The attempts at one delivery, the first first. They are kept for as long as the operator says.
+    /// The attempts of one delivery, oldest first. They are kept as long as the operator's retention says.
     pub async fn list_delivery_attempts(
         &self,
         caller: &Caller,
@@ -59,7 +59,7 @@ impl Webhooks {
         Ok(list.slice(numbered, page, |numbered| numbered.0.to_string()))
     }
 
-    /// Sends one delivery again, from the first attempt on, whatever became of it.
+    /// Sends one delivery again, starting with a first attempt, whatever its outcome was.
     pub async fn resend_delivery(&self, caller: &Caller, call: &Call, id: DeliveryId) -> Result<DeliveryView, Error> {
         access::check(caller, RESEND)?;
         let entry = self.endpoint_entry(caller, call, RESEND, &id);
@@ -75,7 +75,7 @@ impl Webhooks {
         self.own_delivery(caller, id).await
     }
 
-    /// Puts back into the queue what was given up since `since`, by the time of the event.
+    /// Returns to the queue the deliveries that were given up, for events since `since`.
     pub async fn recover_webhook_endpoint(
         &self,
         caller: &Caller,
@@ -90,7 +90,7 @@ impl Webhooks {
         Ok(self.requeued(call, count, MOST))
     }
 
-    /// Puts into the queue what happened from `since` until `until` and this endpoint wants and never had: for an
+    /// Puts into the queue the events from `since` until `until` that this endpoint wants and never received: for an
     /// endpoint that is new, or wants more than before.
     pub async fn replay_webhook_endpoint(
         &self,
@@ -102,7 +102,7 @@ impl Webhooks {
         access::check(caller, REPLAY)?;
         self.verified_endpoint(caller, id).await?;
         let entry = self.endpoint_entry(caller, call, REPLAY, &id);
-        // For one that is not enabled, no more than may wait for it.
+        // For an endpoint that is not enabled, no more than may wait for it.
         let room = self.base.store().backlog_room(id, self.base.settings().webhook.waiting_while_off).await?;
         let most = room.map_or(MOST, |room| room.min(MOST));
         let span = ReplaySpan { since: span.0, until: span.1, most };
@@ -118,7 +118,7 @@ impl Webhooks {
     }
 }
 
-/// An attempt and its place in the list.
+/// An attempt and its position in the list.
 struct NumberedAttempt(i64, crate::domain::webhooks::DeliveryAttempt);
 
 impl From<NumberedAttempt> for AttemptView {

@@ -1,5 +1,5 @@
-//! Webhook endpoints: where a team hears of its events. Made, read and removed here; [`changes`] has what else may be
-//! done with one, [`trials`] what is sent to it outside the queue, [`secrets`] what it keeps encrypted.
+//! Webhook endpoints, where a team receives its events. They are created, read and deleted here; [`changes`] has the
+//! other changes, [`trials`] the messages that are sent outside the queue, [`secrets`] what is stored encrypted.
 
 mod challenge;
 mod changes;
@@ -28,8 +28,8 @@ const CREATE: &str = "create_webhook_endpoint";
 const DELETE: &str = "delete_webhook_endpoint";
 
 impl Webhooks {
-    /// Adds an endpoint, once it has echoed a challenge, or as one that will do so later. Its secret is in the answer,
-    /// and never shown again.
+    /// Creates an endpoint after it has echoed a challenge, or as one that will do so later. Its secret is in the
+    /// answer and is never shown again.
     pub async fn create_webhook_endpoint(
         &self,
         caller: &Caller,
@@ -134,7 +134,7 @@ impl Webhooks {
         Ok(endpoint)
     }
 
-    /// Removes an endpoint: what waits for it is cancelled.
+    /// Deletes an endpoint and cancels the deliveries that wait for it.
     pub async fn delete_webhook_endpoint(&self, caller: &Caller, call: &Call, id: EndpointId) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         let entry = self.endpoint_entry(caller, call, DELETE, &id);
@@ -145,7 +145,7 @@ impl Webhooks {
         Ok(())
     }
 
-    /// The audit entry of a change of an endpoint, or of one of its deliveries.
+    /// The audit entry for a change of an endpoint or of one of its deliveries.
     pub(in crate::app) fn endpoint_entry(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! What is sent to an endpoint: an event in the form that it wants, and the word for how sending ended.
+//! What is sent to an endpoint: an event in the endpoint's format; and the names of the outcomes.
 
 use crate::app::Error;
 use crate::app::view::{CLOUD_EVENTS, EventBody, cloud_event};
@@ -7,20 +7,20 @@ use crate::domain::ids::EventId;
 use crate::domain::webhooks::endpoint::EventFormat;
 use crate::webhook::outcome::DeliveryOutcome;
 
-/// What goes over the wire for an event.
+/// The message that goes over the wire for an event.
 pub(in crate::app) struct RenderedMessage {
     pub(in crate::app) content_type: &'static str,
     pub(in crate::app) body: String,
 }
 
 impl RenderedMessage {
-    /// A body of ours as it is.
+    /// A body in our own format.
     pub(in crate::app) fn native(body: String) -> Self {
         Self { content_type: "application/json", body }
     }
 }
 
-/// The body in the form that the endpoint wants: the event's own bytes, or the same as CloudEvents has it.
+/// The body in the endpoint's format: the event's own bytes, or the same as a CloudEvent.
 pub(in crate::app) fn render(
     format: EventFormat,
     team: &TeamId,
@@ -37,7 +37,7 @@ pub(in crate::app) fn render(
     }
 }
 
-/// The outcome of an attempt, as it is stored and shown.
+/// The name of an attempt's outcome, as it is stored and shown.
 pub(in crate::app) fn word(outcome: DeliveryOutcome) -> &'static str {
     match outcome {
         DeliveryOutcome::Delivered => "delivered",

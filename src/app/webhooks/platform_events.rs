@@ -1,9 +1,9 @@
-//! What the platform changes for everybody, told to whoever holds `platform:security`: as events, within seconds, to
-//! the webhook endpoints that they keep, and in their feed.
+//! Events about what the platform changes for everybody, for callers with `platform:security`: within seconds, at their
+//! webhook endpoints and in their feed.
 //!
-//! What must stay true: an event is written in the transaction of the change, whether or not anybody keeps an endpoint;
-//! it names what was changed and by whom, nothing of what it says; nobody else sees it. A team that keeps an endpoint
-//! has one of its own, under the id that its deliveries have; all others who may see it share one.
+//! What must stay true: an event is written in the transaction of the change, whether or not anybody has an endpoint;
+//! it names what was changed and by whom, but no content; nobody else sees it. A team with an endpoint has an event of
+//! its own, under the id that its deliveries have; all others who may see it share one.
 
 use crate::app::Error;
 use crate::app::base::Base;
@@ -13,7 +13,7 @@ use crate::domain::event::EventType;
 use crate::domain::ids::EventId;
 use crate::store::{NewEvent, PlatformEvent};
 
-/// Tells of what the platform changes.
+/// Creates the events about platform changes.
 #[derive(Debug, Clone)]
 pub(in crate::app) struct PlatformEvents {
     base: Base,
@@ -26,7 +26,7 @@ impl PlatformEvents {
 }
 
 impl PlatformEvents {
-    /// The events that tell of the change with this entry: one for each team that is told, and one for all others.
+    /// The events for the change with this audit entry: one for each team with an endpoint, and one for all others.
     pub(in crate::app) async fn platform_events(
         &self,
         kind: EventType,

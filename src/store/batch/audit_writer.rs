@@ -1,8 +1,8 @@
-//! The group-commit writer of audit entries: one connection, one statement for everything that queued while the last
-//! commit ran ([`crate::store::batch`]).
+//! The group-commit writer of audit entries: one connection, and one statement for everything that queued while the
+//! previous commit ran ([`crate::store::batch`]).
 //!
-//! What must stay true: an entry is acknowledged only after its commit; entries that were accepted are written even if
-//! nobody waits for them any more. Where the connection breaks they are written once more, those that arrived left out.
+//! What must stay true: an entry is acknowledged only after its commit; accepted entries are written even if nobody
+//! waits for them any more. If the connection breaks, they are written again, without those that arrived.
 
 use super::{BatchWork, Batches};
 use crate::domain::audit::AuditEntry;
@@ -10,10 +10,10 @@ use crate::store::database::pool::Pool;
 use crate::store::writes::audit_entries;
 use crate::store::{Stamp, StoreError};
 
-/// Most entries that wait. When one commit ends the wait of all who wait for it, their entries come at once.
+/// The most entries that wait. If one commit ends many waits at once, all their entries come at once.
 const QUEUE: usize = 32_768;
 
-/// The writer's handle.
+/// The queue of audit entries.
 pub(in crate::store) type AuditWriter = Batches<Writing>;
 
 pub(in crate::store) struct Writing {
@@ -21,7 +21,7 @@ pub(in crate::store) struct Writing {
     stamp: Stamp,
 }
 
-/// Starts the writer on its own pool of one connection. More than one would make each commit smaller, not sooner.
+/// Starts the writer on its own pool of one connection. More connections would make each commit smaller, not sooner.
 pub(in crate::store) fn start(pool: Pool, stamp: Stamp) -> AuditWriter {
     Batches::start(Writing { pool, stamp }, 1, QUEUE)
 }

@@ -1,29 +1,35 @@
-//! The group-commit writer of state: creates that begin and creates that end, one statement for each half of all that
-//! queued while its last commit ran ([`crate::store::batch`]). One statement is one transaction and one way to the
-//! database and back, where there were four to six.
+//! The group-commit writer of state: one statement records all creates, and another all ends of creates, that queued
+//! while the previous commit ran ([`crate::store::batch`]). One statement is one transaction and one round trip to the
+//! database, instead of four to six.
 //!
 //! What must stay true:
-//! - Nothing is answered before it is durable. A commit whose answer is lost is an unknown outcome to everybody in it,
-//!   as it is to one alone: of creates that begin, those that are there are told from those that are written once more;
-//!   whoever settles asks again.
-//! - Only what surely fits is written together: a key that nobody had, an operation that is held, a row of the version
-//!   that was read and that nobody else has in hand. Each statement tells who fitted; the others are written by it not
-//!   even in part, and go alone, by the functions that were there before ([`Store::begin_create`], [`Store::settle`]),
-//!   which know what each odd case means. So does everybody where a statement fails: it is rolled back, and what is bad
-//!   fails alone.
-//! - No two of one batch are about the same image cache, operation or key: the second goes alone.
-//! - No batch waits for a row in somebody's hands: operations and image caches are taken `SKIP LOCKED`. What may be
-//!   waited for is taken in one order everywhere: idempotency keys, sorted, before anything else of a begin; the
-//!   tracker's groups, sorted and once each, by an end. Whoever holds a group waits for nobody who may want one: at
-//!   most for a row of an endpoint that a delivery names. So no two transactions wait for each other.
-//! - Its wait is bounded as everywhere ([`Pool::limited`]), its queue is, and what was taken in is done though nobody
-//!   waits.
 //!
-//! What goes alone from the start: creates of teams with a quota (the team's lock is held from the count to the commit,
-//! and a whole batch would hold it), creates in an account that has a row of its own, updates and deletes (seldom, and
-//! they wait for each other), and whatever ends while a delete waits for it.
+//! (1) Nothing is answered before it is durable. A commit whose answer is lost is an unknown outcome for everybody in
+//! the batch, as it would be for a single writer. For creates, those that were written are told from those that are
+//! then written again; for ends, the caller asks again.
 //!
-//! Who calls it: `app`, through [`Store::begin_together`] and [`Store::settle`]. What it does not do: decide.
+//! (2) Only what certainly fits is written in a batch: a key that nobody has used, an operation that is held, a row
+//! that still has the version that was read and that nobody else is writing. Each statement returns which items fitted.
+//! The others are not written even in part; they are written alone by [`Store::begin_create`] and [`Store::settle`],
+//! which know what each special case means. If a statement fails, all items are written alone: the batch is rolled
+//! back, and the bad item fails alone.
+//!
+//! (3) No two items of a batch concern the same image cache, operation or key: the second one is written alone.
+//!
+//! (4) No batch waits for a row that somebody else holds: operations and image caches are locked with `SKIP LOCKED`.
+//! Whatever may be waited for is locked in the same order everywhere: idempotency keys, sorted, first of all when
+//! creates are recorded; the tracker's groups, sorted and once each, when they end. Whoever holds a group waits for
+//! nobody who may want one: at most for the row of an endpoint that a delivery names. So no two transactions wait for
+//! each other.
+//!
+//! (5) Waits are bounded as everywhere ([`Pool::limited`]), and so is the queue. What was accepted is done even if
+//! nobody waits for it.
+//!
+//! Always written alone: creates of teams with a quota (the team's lock is held from the count to the commit, and a
+//! whole batch would hold it), creates in an account that has a row of its own, updates and deletes (they are rare, and
+//! wait for each other), and any end that a delete is waiting for.
+//!
+//! `app` calls it through [`Store::begin_together`] and [`Store::settle`]. It makes no decisions.
 
 use std::sync::Arc;
 
@@ -39,10 +45,10 @@ use settle_batch::SettleBatch;
 mod create_batch;
 mod settle_batch;
 
-/// Connections for each half, each with a worker. A second would only make commits smaller: measured, it costs a tenth
-/// of the creates and a third more of PostgreSQL.
+/// Connections for each half, each with a worker. A second one would only make commits smaller: measured, it costs a
+/// tenth of the creates and a third more PostgreSQL time.
 const WRITERS: u32 = 1;
-/// Most steps of each half that wait.
+/// The most items that wait in each half.
 const QUEUE: usize = 8_192;
 
 /// The writer's handle.
@@ -52,7 +58,7 @@ pub(in crate::store) struct StateWriter {
     settlements: Batches<SettleBatch>,
 }
 
-/// Starts the writer: each half on a pool of its own.
+/// Starts the writer, with a pool for each half.
 pub(in crate::store) fn start(pool: impl Fn(u32) -> Pool, stamp: &Stamp) -> StateWriter {
     let creating = CreateBatch { pool: pool(WRITERS), stamp: stamp.clone() };
     let settling = SettleBatch { pool: pool(WRITERS), stamp: stamp.clone() };
@@ -63,7 +69,7 @@ pub(in crate::store) fn start(pool: impl Fn(u32) -> Pool, stamp: &Stamp) -> Stat
 }
 
 impl StateWriter {
-    /// Does what is queued, then ends.
+    /// Writes what is queued, then ends.
     pub(in crate::store) async fn stop(&self) {
         self.creates.stop().await;
         self.settlements.stop().await;
@@ -71,17 +77,17 @@ impl StateWriter {
 }
 
 impl Store {
-    /// Records a create together with others that begin just now. `false`: it must go alone ([`Store::begin_create`]),
-    /// and nothing of it was written.
+    /// Records a create together with others that start at the same moment. `false` if it has to be recorded alone
+    /// ([`Store::begin_create`]); nothing of it was written then.
     ///
     /// # Errors
-    /// `Unavailable` where the queue is full (nothing was written), and where the database is away.
+    /// `Unavailable` if the queue is full (nothing was written), or if the database is unavailable.
     pub async fn begin_together(&self, create: &Arc<NewCreate>) -> Result<bool, StoreError> {
         Ok(create_batch::can_be_batched(create) && self.state.creates.ask(Arc::clone(create)).await?)
     }
 
-    /// The same of an end: whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it.
-    /// None: it must go alone.
+    /// The same for an end. Returns whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with
+    /// it; `None` if it has to be settled alone.
     pub(in crate::store) async fn settle_together(
         &self,
         settlement: &Arc<Settlement>,
@@ -93,7 +99,8 @@ impl Store {
     }
 }
 
-/// The operations that were written: none where the database itself said that nothing was, so that each goes alone.
+/// The operations that were written. None if the database itself said that it wrote nothing, so that each is written
+/// alone.
 fn unless_rolled_back<T: Default>(written: Result<T, StoreError>) -> Result<T, StoreError> {
     match written {
         Err(error) if is_rolled_back(&error) => {
@@ -107,8 +114,8 @@ fn unless_rolled_back<T: Default>(written: Result<T, StoreError>) -> Result<T, S
     }
 }
 
-/// An error of the connection says nothing of that, and that the server stops or only reads, or has no room (53…), says
-/// that it is no use to try at once.
+/// An error of the connection does not tell. If the server is stopping, only reads, or is out of space (53…), it is no
+/// use to try at once.
 fn is_rolled_back(error: &StoreError) -> bool {
     match error {
         StoreError::Constraint { .. } | StoreError::Other(sqlx::Error::Database(_)) => true,

@@ -9,18 +9,18 @@ use sqlx::{Arguments as _, AssertSqlSafe, Encode, Postgres, Type};
 /// A query with its values.
 type BoundQuery = sqlx::query::Query<'static, Postgres, PgArguments>;
 
-/// Numbers the parameters of one text.
+/// Numbers the parameters of one statement.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Numbers(usize);
 
 impl Numbers {
-    /// The next one: `$7`.
+    /// The next number, such as `$7`.
     pub(in crate::store) fn next(&mut self) -> String {
         self.0 += 1;
         format!("${}", self.0)
     }
 
-    /// Those after `$1` to `$taken`, which stand in the text.
+    /// Starts after `$1` to `$taken`, which are already in the text.
     pub(in crate::store) fn beginning_after(taken: usize) -> Self {
         Self(taken)
     }
@@ -34,26 +34,26 @@ pub(in crate::store) struct StatementParameters {
 }
 
 impl StatementParameters {
-    /// Adds the next one. That it has no form for the database is told where the statement is run.
+    /// Adds the next value. If it cannot be encoded, running the statement reports that.
     pub(in crate::store) fn add<'q, T: Encode<'q, Postgres> + Type<Postgres>>(&mut self, value: T) {
         let added = self.values.add(value);
         self.failed = self.failed.take().or(added.err());
     }
 
-    /// With the next one.
+    /// The same, by value.
     pub(in crate::store) fn with<'q, T: Encode<'q, Postgres> + Type<Postgres>>(mut self, value: T) -> Self {
         self.add(value);
         self
     }
 
-    /// The query of this text.
+    /// The query with this text.
     pub(in crate::store) fn query(self, text: &'static LazyLock<String>) -> Result<BoundQuery, sqlx::Error> {
         let failed = self.failed.map(sqlx::Error::Encode);
         failed.map_or_else(|| Ok(sqlx::query_with(AssertSqlSafe(text.as_str()), self.values)), Err)
     }
 }
 
-/// A text as `format!` makes it, made once. What it holds must not differ from call to call.
+/// The text that `format!` makes, made once. It must not depend on anything that differs from call to call.
 macro_rules! sql {
     ($($text:tt)*) => {{
         static TEXT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| format!($($text)*));

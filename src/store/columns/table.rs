@@ -1,22 +1,24 @@
-//! What is written of a table: the list that [`table!`](table) makes, and the pieces of statements that come from it.
+//! How a table is written: the columns that [`table!`](table) lists, and the parts of statements that are generated
+//! from them.
 //!
-//! In a statement, what is written is called `n`, with a column for each value: of one row ([`Numbers::one`]), or of
-//! many, each with its `place` from 1 on ([`Numbers::many`]).
+//! In a statement, the values to write are called `n`, with one column per value: a single row ([`Numbers::one`]), or
+//! many rows, each with its `place` counted from 1 ([`Numbers::many`]).
 //!
 //! [`Numbers::one`]: super::Numbers::one
+//!
 //! [`Numbers::many`]: super::Numbers::many
 
 use super::{Numbers, StatementParameters};
 
 /// A column that is read or written.
 pub(in crate::store) struct Column {
-    /// As the table and the statements name it.
+    /// The column's name in the table and in statements.
     pub(in crate::store) name: &'static str,
-    /// The type of its values, in PostgreSQL's word.
+    /// The PostgreSQL name of its type.
     pub(in crate::store) type_name: fn() -> String,
-    /// Whether a value is given with the statement.
+    /// Whether a value is passed to the statement.
     pub(in crate::store) is_given: bool,
-    /// How it is made in the statement; none: it is what is given.
+    /// The SQL expression that computes the value; `None` if the passed value is used.
     pub(in crate::store) made: Option<&'static str>,
 }
 
@@ -25,7 +27,7 @@ impl Column {
         self.is_given || self.made.is_some()
     }
 
-    /// What is written into it, of `n`.
+    /// The SQL expression for the value to write.
     fn value(&self) -> String {
         self.made.map_or_else(|| format!("n.{}", self.name), str::to_owned)
     }
@@ -34,16 +36,16 @@ impl Column {
 /// Which columns a statement writes.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum ColumnSet {
-    /// All that are ever written.
+    /// All columns that are ever written.
     All,
-    /// These and no others.
+    /// Only these columns.
     Only(&'static [&'static str]),
-    /// All but these.
+    /// All columns except these.
     But(&'static [&'static str]),
 }
 
 impl ColumnSet {
-    /// Whether this one is among them.
+    /// Whether the set contains this column.
     pub(in crate::store) fn has(self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -53,16 +55,16 @@ impl ColumnSet {
     }
 }
 
-/// A table, and what is written of it.
+/// A table and how it is written.
 pub(in crate::store) trait Table: Sized {
-    /// As statements name the table.
+    /// The table's name.
     const NAME: &'static str;
-    /// Its columns, as far as they are read or written.
+    /// The columns that are read or written.
     const COLUMNS: &'static [Column];
-    /// What a row of it is written from.
+    /// The Rust value that a row is written from.
     type From<'a>;
 
-    /// Gives a statement a value for each column.
+    /// Passes a value for each column to a statement.
     fn give_one(parameters: &mut StatementParameters, which: ColumnSet, new: &Self::From<'_>);
 
     /// The columns that are written.
@@ -74,45 +76,45 @@ pub(in crate::store) trait Table: Sized {
         Self::COLUMNS.iter().filter(move |column| column.is_written() && which.has(column.name))
     }
 
-    /// `a, b`: where it is written.
+    /// `a, b`: the names of the columns that are written.
     fn names(which: ColumnSet) -> String {
         Self::written(which).map(|column| column.name).collect::<Vec<_>>().join(", ")
     }
 
-    /// `n.a, n.b`: what is written there.
+    /// `n.a, n.b`: the values that are written.
     fn values(which: ColumnSet) -> String {
         Self::written(which).map(Column::value).collect::<Vec<_>>().join(", ")
     }
 
-    /// `INSERT INTO t (a, b) SELECT n.a, n.b`, to go on with ` FROM …`.
+    /// `INSERT INTO t (a, b) SELECT n.a, n.b`, to be followed by ` FROM …`.
     fn insert(which: ColumnSet) -> String {
         format!("INSERT INTO {} ({}) SELECT {}", Self::NAME, Self::names(which), Self::values(which))
     }
 
-    /// The statement that writes one whole row.
+    /// The statement that inserts one whole row.
     fn insert_one() -> String {
         format!("{} FROM {}", Self::insert(ColumnSet::All), Numbers::default().one::<Self>(ColumnSet::All))
     }
 
-    /// `a = EXCLUDED.a, b = EXCLUDED.b`, for ON CONFLICT with a row that is found by `found_by`.
+    /// `a = EXCLUDED.a, b = EXCLUDED.b`, for ON CONFLICT on the columns `found_by`.
     fn overwrite(which: ColumnSet, found_by: &[&str]) -> String {
         let changed = Self::written(which).filter(|column| !found_by.contains(&column.name));
         changed.map(|column| format!("{0} = EXCLUDED.{0}", column.name)).collect::<Vec<_>>().join(", ")
     }
 
-    /// `a = n.a, b = n.b`, for an UPDATE of rows that are found by `found_by`, which stays as it is.
+    /// `a = n.a, b = n.b`, for an UPDATE of rows found by the columns `found_by`, which are not changed.
     fn set(which: ColumnSet, found_by: &[&str]) -> String {
         let changed = Self::written(which).filter(|column| !found_by.contains(&column.name));
         changed.map(|column| format!("{} = {}", column.name, column.value())).collect::<Vec<_>>().join(", ")
     }
 }
 
-/// A table of which one statement writes many rows.
+/// A table of which one statement can write many rows.
 pub(in crate::store) trait BatchTable: Table {
-    /// Gives a statement an array for each column.
+    /// Passes an array for each column to a statement.
     fn give_many(parameters: &mut StatementParameters, which: ColumnSet, all: &[Self::From<'_>]);
 
-    /// The statement that writes many whole rows.
+    /// The statement that inserts many whole rows.
     fn insert_many() -> String {
         format!("{} FROM {}", Self::insert(ColumnSet::All), Numbers::default().many::<Self>(ColumnSet::All))
     }
@@ -126,7 +128,7 @@ impl Numbers {
         format!("(SELECT {}) AS n", values.join(", "))
     }
 
-    /// Rows of values, from an array for each column: `unnest($1::uuid[], …) WITH ORDINALITY AS n (id, …, place)`.
+    /// Rows of values from one array per column: `unnest($1::uuid[], …) WITH ORDINALITY AS n (id, …, place)`.
     pub(in crate::store) fn many<T: BatchTable>(&mut self, which: ColumnSet) -> String {
         let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
         let names: Vec<_> = given.iter().map(|column| column.name).collect();
@@ -135,8 +137,9 @@ impl Numbers {
         format!("unnest({}) WITH ORDINALITY AS n ({}, place)", arrays.join(", "), names.join(", "))
     }
 
-    /// The same where the planner must not see how many they are. Of 500 it would think that reading the whole table is
-    /// cheaper than looking each up, until the table is large; which costs several times the rest.
+    /// The same, but the planner cannot see how many rows there are. For 500 rows it would consider reading the whole
+    /// table cheaper than looking each one up, until the table is large, and that costs several times as much as
+    /// everything else.
     pub(in crate::store) fn few<T: BatchTable>(&mut self, which: ColumnSet) -> String {
         let given: Vec<_> = T::written(which).filter(|column| column.is_given).collect();
         let names: Vec<_> = given.iter().map(|column| column.name).collect();
@@ -155,25 +158,25 @@ impl Numbers {
 }
 
 impl StatementParameters {
-    /// With those of [`Numbers::one`].
+    /// Adds the parameters of [`Numbers::one`].
     pub(in crate::store) fn one<T: Table>(mut self, which: ColumnSet, new: &T::From<'_>) -> Self {
         T::give_one(&mut self, which, new);
         self
     }
 
-    /// With those of [`Numbers::many`].
+    /// Adds the parameters of [`Numbers::many`].
     pub(in crate::store) fn many<T: BatchTable>(mut self, which: ColumnSet, all: &[T::From<'_>]) -> Self {
         T::give_many(&mut self, which, all);
         self
     }
 }
 
-/// PostgreSQL's word for the type that values of `T` have.
+/// The PostgreSQL name of the type of `T`.
 pub(in crate::store) fn type_name<T: sqlx::Type<sqlx::Postgres>>() -> String {
     T::type_info().to_string().to_lowercase()
 }
 
-/// Whether there is a value.
+/// Whether a value is given.
 macro_rules! given {
     () => {
         false
@@ -184,7 +187,7 @@ macro_rules! given {
 }
 pub(in crate::store) use given;
 
-/// How it is made, if it is.
+/// The expression, if one is given.
 macro_rules! made {
     () => {
         None
@@ -195,10 +198,10 @@ macro_rules! made {
 }
 pub(in crate::store) use made;
 
-/// Defines a [`Table`]: for each column its name and type, `= value` where a value is given with the statement, and
-/// `=> "expression"` where the statement makes it, from the values of `n`. With a struct, a row that is read comes
-/// first; of its fields, those with neither are only read. `written one by one`: it is not [`BatchTable`], for there
-/// are no arrays of arrays.
+/// Defines a [`Table`]: for each column its name and type, `= value` if a value is passed with the statement, and `=>
+/// "expression"` if the statement computes it from the values of `n`. With a struct, the row that is read comes first;
+/// its fields that have neither are only read. `written one by one` means that the table is not a [`BatchTable`],
+/// because PostgreSQL has no arrays of arrays.
 macro_rules! table {
     (
         $(#[$meta:meta])* $vis:vis struct $name:ident of $table:literal {

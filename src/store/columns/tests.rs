@@ -1,4 +1,4 @@
-//! What the list of a made-up table makes of statements.
+//! What the list of an example table turns into in statements.
 
 use super::{ColumnSet, Numbers, Table as _, table};
 

@@ -1,8 +1,8 @@
-//! Whether the database can be used, and if not, why: asked beside the pools, which only know that they have no
+//! Whether the database can be used, and if not, why. Checked outside the pools, which only know that they have no
 //! connection.
 //!
-//! Who calls it: the command line, before anything is served or written, and while requests fail. What it does not do:
-//! wait.
+//! The command line calls it before anything is served or written, and while requests fail. It does not wait for the
+//! database.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -15,25 +15,25 @@ use super::session::EXPECTED;
 use crate::domain::database::fault::{DatabaseFault, DatabaseTarget, PoolMode};
 use crate::store::Store;
 
-/// The longest wait for a connection and for what is asked on it.
+/// The longest wait for a connection and the queries on it.
 const LIMIT: Duration = Duration::from_secs(5);
-/// The longest wait for the address of a name.
+/// The longest wait for resolving a host name.
 const RESOLVE: Duration = Duration::from_secs(4);
-/// The oldest server that will do, as `server_version_num` says it.
+/// The oldest supported server, as `server_version_num`.
 const OLDEST: i32 = 140_000;
-/// How often two sessions are compared: whoever shares the connections of a pooler might take others in between.
+/// How often to compare two sessions: other clients of a pooler might take connections in between.
 const ROUNDS: u32 = 2;
 
-/// A setting of the database that is weaker than what the gateway is built on.
+/// A database setting that is weaker than what the gateway relies on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WeakSetting {
-    /// Its name, as `SHOW` takes it.
+    /// Its name, as for `SHOW`.
     pub setting: &'static str,
-    /// What it is, for sessions that ask for nothing.
+    /// Its value for sessions that do not set it.
     pub value: String,
-    /// What is needed.
+    /// The value that is needed.
     pub needed: &'static str,
-    /// Whether the gateway's sessions set it themselves. Else only the server's operator can.
+    /// Whether the gateway's sessions set it themselves. If not, only the server's operator can.
     pub mended: bool,
 }
 
@@ -43,13 +43,13 @@ impl Store {
         self.sessions.target()
     }
 
-    /// Connects once, and says why that does not work. Ends within 5 s.
+    /// Connects once, and returns why that does not work. Ends within 5 s.
     pub async fn reach(&self) -> Result<(), DatabaseFault> {
         let looked = timeout(LIMIT, async { self.look().await.map(drop) });
         looked.await.unwrap_or(Err(DatabaseFault::Silent))
     }
 
-    /// The same, and looks for a pooler that does not keep sessions together. Ends within 10 s.
+    /// The same, and detects a pooler that does not preserve sessions. Ends within 10 s.
     pub async fn reach_sessions(&self) -> Result<(), DatabaseFault> {
         let mut one = timeout(LIMIT, self.look()).await.unwrap_or(Err(DatabaseFault::Silent))?;
         let compared = timeout(LIMIT, async {
@@ -59,16 +59,16 @@ impl Store {
             }
             Ok(())
         });
-        // The first one was served at once: what is missing is a second connection.
+        // The first session was served at once, so what is missing is a second connection.
         compared.await.unwrap_or(Err(DatabaseFault::TooMany))
     }
 
-    /// What the server, the database or the role has set, for sessions that ask for nothing, weaker than what the
-    /// gateway is built on.
+    /// The settings of the server, the database or the role that are weaker than what the gateway relies on, for
+    /// sessions that do not set them.
     pub async fn weaknesses(&self) -> Result<Vec<WeakSetting>, crate::store::StoreError> {
         let mut one = self.sessions.connect().await?;
         let names: Vec<&str> = EXPECTED.iter().map(|(name, ..)| *name).collect();
-        // What a session would go back to is what it began with.
+        // The value to reset to is the value that the session started with.
         let found: Vec<(String, String)> =
             sqlx::query_as("SELECT name, reset_val FROM pg_catalog.pg_settings WHERE name = ANY ($1)")
                 .bind(names)
@@ -81,7 +81,7 @@ impl Store {
         Ok(EXPECTED.iter().filter_map(weak).collect())
     }
 
-    /// Whether the role may bring the database to the form that this binary needs.
+    /// Whether the role may apply this binary's migrations.
     pub(in crate::store) async fn may_create(&self) -> Result<(), DatabaseFault> {
         let mut one = timeout(LIMIT, self.look()).await.unwrap_or(Err(DatabaseFault::Silent))?;
         let sql = "SELECT pg_catalog.has_schema_privilege('public', 'CREATE')";
@@ -89,7 +89,7 @@ impl Store {
         if row.try_get(0).unwrap_or(false) { Ok(()) } else { Err(DatabaseFault::MayNotCreate) }
     }
 
-    /// Whether the host's name leads anywhere. A name server that is away takes longer than we wait in all.
+    /// Checks that the host name resolves. An unavailable name server takes longer than we wait in total.
     async fn resolve(&self) -> Result<(), DatabaseFault> {
         let DatabaseTarget { host, port, .. } = self.target();
         if host.starts_with('/') {
@@ -99,7 +99,7 @@ impl Store {
         found.ok().and_then(Result::ok).map(drop).ok_or(DatabaseFault::NoSuchHost)
     }
 
-    /// A connection to a server that will do.
+    /// A connection to a server that is new enough.
     async fn look(&self) -> Result<PgConnection, DatabaseFault> {
         self.resolve().await?;
         let mut connection = self.sessions.connect().await.map_err(|error| fault_of(&error))?;
@@ -119,8 +119,8 @@ impl Store {
     }
 }
 
-/// Two sessions of one server know nothing of each other's settings. Where a pooler gives each transaction another
-/// connection, either the second meets what the first has left, or the first does not find it again.
+/// Two sessions of one server cannot see each other's settings. If a pooler gives each transaction another connection,
+/// either the second session sees what the first has set, or the first does not find it again.
 async fn compare(one: &mut PgConnection, two: &mut PgConnection) -> Result<(), DatabaseFault> {
     let told = |error: sqlx::Error| fault_of(&error);
     let sql = "SELECT pg_catalog.set_config('ecg.session', pg_catalog.gen_random_uuid()::text, false)";
@@ -143,7 +143,7 @@ async fn marked(connection: &mut PgConnection, mark: &str) -> Result<bool, sqlx:
     Ok(row.try_get::<Option<String>, _>(0)?.as_deref() == Some(mark))
 }
 
-/// What an error on the way to the database means.
+/// What an error while connecting means.
 fn fault_of(error: &sqlx::Error) -> DatabaseFault {
     match error {
         sqlx::Error::Io(error) => of_system(error),
@@ -165,13 +165,13 @@ fn of_system(error: &std::io::Error) -> DatabaseFault {
             "the server closed the connection: is it PostgreSQL, and does it accept connections from here?".to_owned(),
         ),
         _ if error.to_string().contains("failed to lookup address") => DatabaseFault::NoSuchHost,
-        // What rustls finds comes as an error of the connection.
+        // Errors from rustls arrive as errors of the connection.
         ErrorKind::InvalidData => DatabaseFault::Tls(chain(error)),
         _ => DatabaseFault::Other(chain(error)),
     }
 }
 
-/// By the code; poolers give one code to many things, so there by the words.
+/// By the error code; poolers use one code for many things, so for those by the message.
 fn of_server(code: &str, said: &str) -> DatabaseFault {
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match code {

@@ -1,14 +1,15 @@
-//! What a role has of the database, and bringing it to what it needs (`domain::database::grants`).
+//! The privileges that a role has in the database, and granting what it needs (`domain::database::grants`).
 //!
-//! Who calls it: `migrate` and `doctor database`. What it does not do: judge powers over the audit that are no
-//! privileges ([`Store::powers_over_audit`]).
+//! `migrate` and `doctor database` call it. It does not judge powers over the audit log that are not privileges
+//! ([`Store::powers_over_audit`]).
 
 use sqlx::AssertSqlSafe;
 
 use crate::domain::database::grants::{self, HeldPrivileges, ObjectKind};
 use crate::store::{Store, StoreError};
 
-/// Every object and what `$1` has of it, however it came to it. Columns alone count, too: as a privilege of its own.
+/// Every object and the privileges that `$1` has on it, however it got them. Privileges on single columns count too, as
+/// a privilege of their own.
 const HELD: &str = "
     WITH tables AS (
         SELECT c.oid, c.relname::text AS name FROM pg_class c
@@ -33,14 +34,14 @@ const HELD: &str = "
     ) SELECT kind, name, array_agg(privilege ORDER BY place) FROM held GROUP BY kind, name ORDER BY kind, name";
 
 impl Store {
-    /// The role in use.
+    /// The current role.
     pub async fn role(&self) -> Result<String, StoreError> {
         let mut one = self.sessions.connect().await?;
         Ok(sqlx::query_scalar("SELECT current_user::text").fetch_one(&mut one).await?)
     }
 
-    /// What a role has, by object. None: there is no such role. Asked beside the pools, whose sessions need some of it
-    /// before they are any.
+    /// The privileges of a role, by object. `None` if there is no such role. Queried outside the pools, whose sessions
+    /// already need some of these privileges.
     pub async fn held_privileges(&self, role: &str) -> Result<Option<Vec<HeldPrivileges>>, StoreError> {
         let mut one = self.sessions.connect().await?;
         let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
@@ -50,7 +51,7 @@ impl Store {
         if !known {
             return Ok(None);
         }
-        // A name without its schema: only what lies in `public` is asked for.
+        // Names without a schema: only objects in `public` are queried.
         let rows: Vec<(String, String, Vec<String>)> = sqlx::query_as(HELD).bind(role).fetch_all(&mut one).await?;
         let held = |(kind, name, privileges): (String, String, Vec<String>)| {
             Some(HeldPrivileges { kind: kind_of(&kind)?, name, privileges })
@@ -58,13 +59,13 @@ impl Store {
         Ok(Some(rows.into_iter().filter_map(held).collect()))
     }
 
-    /// Grants `role` what a gateway needs, and takes from it what it does not, as far as it is granted by name.
-    /// `false`: there is no such role. The database itself is left to whoever owns it.
+    /// Grants `role` what a gateway needs, and revokes what it does not need, as far as that was granted by name.
+    /// `false` if there is no such role. The database itself is left to its owner.
     pub async fn grant_runtime(&self, role: &str) -> Result<bool, StoreError> {
         let Some(held) = self.held_privileges(role).await? else { return Ok(false) };
         let mut statements = Vec::new();
         for found in grants::compare(&held).iter().filter(|found| found.kind != ObjectKind::Database) {
-            // The schema is left as it is, and so is what another version has made.
+            // The schema is left as it is, and so are objects that another version has created.
             let needed = grants::needed(found.kind, &found.name);
             let part = found.name.starts_with("audit_entries_");
             if found.kind != ObjectKind::Schema && (needed.is_some() || part) {

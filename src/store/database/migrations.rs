@@ -1,8 +1,8 @@
-//! Migrations: what is refused before the first statement, and what is all or nothing.
+//! Migrations: which problems are found before the first statement, and what is applied atomically.
 //!
-//! A new database gets all of them in one transaction. One that is in use gets each in a transaction of its own:
-//! together they would hold the locks of the first until the last has ended, and the gateways that go on would wait for
-//! them.
+//! A new database gets all migrations in one transaction. A database that is in use gets each in a transaction of its
+//! own: together they would hold the locks of the first one until the last has ended, and running gateways would wait
+//! for them.
 
 use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
@@ -11,25 +11,26 @@ use super::session;
 use crate::domain::database::fault::DatabaseFault;
 use crate::store::{MIGRATIONS, Store, StoreError};
 
-/// Whoever migrates holds it: the tool's own lock ends before the transaction does. An arbitrary number.
+/// The lock that a migration holds: the library's own lock ends before the transaction does. The number is arbitrary.
 const LOCK: i64 = 0x0065_6367_6d69;
 
 impl Store {
-    /// Why migrations cannot be applied here, as far as that can be told before the first statement.
+    /// Why migrations cannot be applied here, as far as that can be known before the first statement.
     pub async fn may_migrate(&self) -> Result<(), DatabaseFault> {
         self.reach_sessions().await?;
         self.may_create().await
     }
 
-    /// Applies every migration that is not applied yet.
+    /// Applies every migration that is not yet applied.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.workers.acquire_unlimited().await?;
         session::unlimited(&mut connection).await?;
-        // With it goes the lock.
+        // Closing the connection also releases the lock.
         connection.close_on_drop();
         sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await?;
         let failed = |error: sqlx::migrate::MigrateError| StoreError::Migration(error.into());
-        // What a later version applied is none of ours, and no reason to refuse: so the program alone can go back.
+        // Migrations that a later version applied are not ours, and no reason to refuse: so the program alone can be
+        // rolled back.
         let new = is_new(&mut connection).await?;
         if !new {
             tell_later(&mut connection).await?;
@@ -46,7 +47,7 @@ impl Store {
     }
 }
 
-/// Tells what a later version has applied.
+/// Logs what a later version has applied.
 async fn tell_later(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
     let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
     let later: Vec<i64> = sqlx::query_scalar(
@@ -61,7 +62,7 @@ async fn tell_later(connection: &mut sqlx::PgConnection) -> Result<(), sqlx::Err
     Ok(())
 }
 
-/// Whether nothing was ever applied.
+/// Whether no migration was ever applied.
 async fn is_new(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *connection)

@@ -1,27 +1,28 @@
-//! A pool of connections whose other end may fall silent: a partition, a stopped server, a frozen proxy.
+//! A pool of connections that copes with a database that stops answering (a partition, a stopped server, a frozen
+//! proxy), that is replaced, or that only reads.
 //!
-//! What must stay true: no statement is waited for longer than [`LIMIT`]; a connection that fell silent is thrown
-//! away, not kept and not waited for; and what the server holds for us (a statement, a lock, an open transaction)
-//! is let go by the server itself if we fall silent, so that no other gateway waits for us ([`super::session`]).
+//! What must stay true when it stops answering: no statement is waited for longer than [`LIMIT`]; a connection that
+//! stopped answering is closed without waiting for it; and if we stop, the server itself releases what it holds for us
+//! (a statement, a lock, an open transaction), so that no other gateway waits for us ([`super::session`]).
 //!
-//! And whose other end may be another server than before, or one that only reads: a restart, a failover, a proxy that
-//! points at a standby. What must stay true there: a connection is used only if its server could be written to when it
-//! was made; trouble on one connection puts all of this process in [`ConnectionDoubt`], whichever pool they are of; one
-//! that rested for longer than [`RESTED`] is tested before it is used. So whoever comes after a restart meets no
-//! connection from before it. Who comes during one waits for a connection as long as the pool lets it wait, and what is
-//! surely safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is told apart: it may
-//! have happened.
+//! The other end may also become another server, or one that only reads: after a restart, a failover, or when a proxy
+//! points at a standby. What must stay true then: a connection is used only if its server accepted writes when it was
+//! made; trouble on one connection puts all connections of this process in [`ConnectionDoubt`], in whichever pool; a
+//! connection that was idle for longer than [`RESTED`] is tested before it is used. So after a restart nobody gets a
+//! connection from before it. During one, callers wait for a connection as long as the pool allows, and what is
+//! certainly safe to repeat is repeated ([`Pool::repeated`]). A COMMIT whose answer did not arrive is reported as such,
+//! because it may have happened.
 //!
-//! Nor may tables that a later version alters under us do harm. Statements name their columns
-//! ([`crate::store::columns`]), so that another column changes nothing; where a plan is stale all the same, every
-//! connection from before is closed. A statement by itself is then repeated, and so is a transaction that is repeated
-//! where a connection breaks; any other transaction fails once, as if the database were away.
+//! A later version may alter tables while we run. Statements name their columns ([`crate::store::columns`]), so a new
+//! column changes nothing; if a plan is stale anyway, every connection from before is closed. A single statement is
+//! then repeated, and so is a transaction that is also repeated after a broken connection; any other transaction fails
+//! once, as if the database were unavailable.
 //!
-//! What is in memory beside the database: the doubt, one for all pools of a process (raised by whoever meets trouble;
-//! stale, it costs a needless test), and what the driver keeps of a connection (prepared statements), which ends with
-//! the connection: after 30 minutes, or with the doubt.
+//! State in memory: the doubt, one for all pools of a process (raised by whoever meets trouble; if it is outdated it
+//! costs an unnecessary test), and the driver's prepared statements of a connection, which end with the connection:
+//! after 30 minutes, or because of the doubt.
 //!
-//! Who calls it: the other files of `store`, as they would a `PgPool`.
+//! The other files of `store` use it like a `PgPool`.
 
 use crate::store::failure;
 use std::io;
@@ -46,12 +47,12 @@ mod statements;
 
 /// The longest wait for one statement, or for a transaction that is waited for as a whole.
 const LIMIT: Duration = Duration::from_secs(10);
-/// A connection that rested that long is tested before it is used: less than any server needs to restart, and more than
-/// a connection rests under load, where the test would cost something.
+/// A connection that was idle this long is tested before it is used: less than any server needs to restart, and more
+/// than a connection is idle under load, when the test would cost something.
 const RESTED: Duration = Duration::from_millis(100);
-/// What marks a connection that may be used: it is prepared there, and never run.
+/// Marks a connection as ready for use: it is prepared on the connection, and never run.
 const MARK: &str = "SELECT 'taken into use'";
-/// Between two tries to connect to a database that is away.
+/// The pause between two tries to connect to an unavailable database.
 const PAUSE: Duration = Duration::from_millis(50);
 
 fn silent() -> sqlx::Error {
@@ -64,12 +65,12 @@ pub(in crate::store) struct Pool {
     inner: PgPool,
     sessions: Arc<Sessions>,
     doubt: Arc<ConnectionDoubt>,
-    /// How long a connection is waited for.
+    /// How long to wait for a connection.
     max_wait: Duration,
 }
 
 impl Pool {
-    /// A pool of at most `most` connections, none made yet. `doubt` is shared by all pools of one database.
+    /// A pool of at most `most` connections, none of them open yet. `doubt` is shared by all pools of one database.
     pub(in crate::store) fn lazy(
         sessions: &Sessions,
         most: u32,
@@ -93,12 +94,12 @@ impl Pool {
         Self { inner, sessions: Arc::new(sessions.clone()), doubt: Arc::clone(doubt), max_wait }
     }
 
-    /// A connection to a server that can be written to. While there is none, it is waited for.
+    /// A connection to a server that accepts writes. Waits until there is one.
     pub(in crate::store) async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
         Ok(PooledConnection::new(self.acquire_unlimited().await?, &self.doubt))
     }
 
-    /// The same, on which statements are waited for without a limit.
+    /// The same, without a limit on how long its statements may take.
     pub(in crate::store) async fn acquire_unlimited(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         let deadline = Instant::now() + self.max_wait;
         loop {
@@ -110,8 +111,8 @@ impl Pool {
         }
     }
 
-    /// One that rested was tested by the pool's hook; a new one is given its settings here, and asked whether it can
-    /// write.
+    /// The pool's hook has tested connections that were idle. A new one gets its settings here, and is asked whether it
+    /// accepts writes.
     async fn fresh_or_tested(&self) -> Result<PoolConnection<Postgres>, sqlx::Error> {
         let mut raw = self.inner.acquire().await?;
         if raw.cached_statements_size() == 0
@@ -123,7 +124,7 @@ impl Pool {
         Ok(raw)
     }
 
-    /// The mark comes last: where somebody leaves before, the next one begins again.
+    /// The mark comes last: if this is cancelled before, the next user starts over.
     async fn take_into_use(&self, raw: &mut PoolConnection<Postgres>) -> Result<(), sqlx::Error> {
         self.sessions.begin(raw).await?;
         self.doubt.ask(raw).await?;
@@ -132,7 +133,7 @@ impl Pool {
         Ok(())
     }
 
-    /// A transaction. Where a connection breaks before it has begun, it begins on another one.
+    /// A transaction. If a connection breaks before the transaction has started, it starts on another one.
     pub(in crate::store) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let (waiting, begun) = (self.waiting(), Instant::now());
         loop {
@@ -157,20 +158,20 @@ impl Pool {
         Ok(connection)
     }
 
-    /// Runs several statements as one: together they are waited for no longer than [`LIMIT`].
+    /// Runs several statements with one limit: together they take no longer than [`LIMIT`].
     pub(in crate::store) async fn limited<T>(
         &self,
         work: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let waiting = self.waiting();
-        // On the heap: a whole transaction would weigh on every caller's future.
+        // Boxed: a whole transaction would enlarge every caller's future.
         let Ok(done) = timeout(LIMIT, Box::pin(work)).await else { return Err(silent().into()) };
         waiting.end(done.as_ref().err().and_then(StoreError::of_driver));
         done
     }
 
-    /// Runs work that may be repeated, each time [`Self::limited`], until it does not fail by its connection or the
-    /// wait is over. `work` is told whether it was begun before: then some of it may have been done.
+    /// Runs work that may be repeated, each time with [`Self::limited`], until it fails for a reason other than its
+    /// connection, or the time is over. `work` is told whether it ran before: some of it may then have been done.
     pub(in crate::store) async fn repeated<T, W>(&self, mut work: impl FnMut(bool) -> W) -> Result<T, StoreError>
     where
         W: Future<Output = Result<T, StoreError>>,
@@ -184,13 +185,13 @@ impl Pool {
         }
     }
 
-    /// The same for work that cannot be put in a closure.
+    /// The same, for work that cannot be put in a closure.
     pub(in crate::store) fn repeats(&self) -> RetryLoop {
         RetryLoop { again: false, until: Instant::now() + self.max_wait }
     }
 
-    /// Asks the database whether it can be written to. A connection that broke says nothing of that: the next one is
-    /// tested before it is used.
+    /// Asks the database whether it accepts writes. A broken connection does not answer that, so the next one is tested
+    /// and asked.
     pub(in crate::store) async fn ask(&self) -> Result<(), sqlx::Error> {
         match self.ask_once().await {
             Err(error) if failure::is_of_connection(&error) && self.doubt.ailment().is_none() => self.ask_once().await,
@@ -203,7 +204,7 @@ impl Pool {
         self.doubt.ask(connection.unbounded()).await
     }
 
-    /// Closes every connection after the work in hand.
+    /// Closes every connection after the current work.
     pub(in crate::store) async fn close(&self) {
         self.inner.close().await;
     }
@@ -213,21 +214,21 @@ impl Pool {
     }
 }
 
-/// Whether work that failed so may do better on another connection.
+/// Whether work that failed with this error may succeed on another connection.
 fn may_repeat(error: &sqlx::Error) -> bool {
     failure::is_of_connection(error) || failure::is_stale_plan(error)
 }
 
-/// How often some work is repeated.
+/// The state of repeated work.
 pub(in crate::store) struct RetryLoop {
-    /// Whether it was begun before: then some or all of it may have been done.
+    /// Whether the work ran before: some or all of it may then have been done.
     pub(in crate::store) again: bool,
     until: Instant,
 }
 
 impl RetryLoop {
-    /// Whether it is to be done once more: its connection broke or its plans are stale, and there is time. Then it
-    /// waits a little, too.
+    /// Whether to repeat the work: its connection broke or its plans are stale, and there is time. If so, waits a
+    /// little first.
     pub(in crate::store) async fn pass<T>(&mut self, done: &Result<T, StoreError>) -> bool {
         let Err(error) = done else { return false };
         if !error.of_driver().is_some_and(may_repeat) || Instant::now() >= self.until {

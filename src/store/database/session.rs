@@ -1,9 +1,9 @@
-//! How a session with the database begins: where it connects to, and which settings it has.
+//! How a database session starts: where it connects to, and its settings.
 //!
-//! The settings are set by statements once connected. The protocol could carry them in its first message, but poolers
-//! such as pgbouncer refuse a session that asks for any there.
+//! The settings are set by statements after connecting. The protocol could carry them in its first message, but poolers
+//! such as pgbouncer refuse a session that does that.
 //!
-//! Who calls it: [`crate::store::Store`], once for each kind of session; the pools, for each connection.
+//! [`crate::store::Store`] calls it once for each kind of session, and the pools for each connection.
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
@@ -12,9 +12,9 @@ use url::Url;
 use crate::domain::database::address::DatabaseAddress;
 use crate::domain::database::fault::DatabaseTarget;
 
-/// What is right rests on these, whatever the server, the database or the role has for sessions that ask for nothing:
-/// that a transaction sees what others have committed when it has got its lock (`ensure` makes one image cache so), and
-/// that what is written as text and read again means the same.
+/// Settings that correctness depends on, whatever the server, the database or the role sets by default: that a
+/// transaction sees what others committed once it has its lock (`ensure` relies on this to create only one image
+/// cache), and that what is written as text reads back the same.
 const FIXED: [(&str, &str); 9] = [
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_deferrable", "off"),
@@ -27,22 +27,22 @@ const FIXED: [(&str, &str); 9] = [
     ("row_security", "on"),
 ];
 
-/// What is acknowledged must outlive a crash, and is waited for as long as that takes: a word that promises more stays.
-/// It is set also where it is so already, for a session that has not set it follows the server's configuration file when
-/// that is read again.
-/// And a limit that servers have from version 17 on; [`GUARDED`] has one for each thing that may take long.
+/// Acknowledged changes must survive a crash, and are waited for as long as that takes; a setting that promises more is
+/// left as it is. It is set even if it has this value already, because a session that has not set it follows the
+/// server's configuration file when that is reloaded. The other statement removes a limit that exists from version 17
+/// on; [`GUARDED`] has a limit for each thing that may take long.
 const CONDITIONAL: &str = "
     SELECT pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit')
         WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false);
     SELECT pg_catalog.set_config('transaction_timeout', '0', false)
     WHERE pg_catalog.current_setting('server_version_num')::int >= 170000;";
 
-/// Where the pools' statements find their tables, should `search_path` change under a gateway that runs. At its start
-/// it refuses another place ([`super::connectivity`]), so the connections that ask for that are without it.
+/// Where the pools' statements find their tables if `search_path` is changed while a gateway is running. A gateway
+/// refuses to start with another place ([`super::connectivity`]), so the connections that check this do not set it.
 const PLACED: [(&str, &str); 1] = [("search_path", "public")];
 
-/// What is named at the start where it is weaker than what the gateway is built on: the setting and the values that
-/// will do. The first ones the sessions set themselves; the others only the server's operator can.
+/// Settings that are reported at the start if they are weaker than what the gateway relies on: the setting, its
+/// acceptable values, and whether our sessions set it themselves. The others only the server's operator can change.
 pub(in crate::store) const EXPECTED: [(&str, &[&str], bool); 5] = [
     ("default_transaction_isolation", &["read committed"], true),
     ("synchronous_commit", &["on", "remote_apply"], true),
@@ -51,11 +51,11 @@ pub(in crate::store) const EXPECTED: [(&str, &[&str], bool); 5] = [
     ("session_replication_role", &["origin"], false),
 ];
 
-/// What the server does for a session of ours that falls silent. Each is below the pools' limit: the server lets go
-/// before we give up, and long before a lease runs out twice. The `tcp_…` ones mean nothing on a Unix socket.
+/// What the server does if one of our sessions stops responding. Each limit is below the pools' limit: the server gives
+/// up before we do, and long before a lease runs out twice. The `tcp_…` settings have no effect on a Unix socket.
 ///
-/// The last tells the planner that no database of today stands on a turning disk: it would rather read a thousand rows
-/// in the order of the table and sort them than in the order of an index.
+/// The last one tells the planner that the database is not on a spinning disk. By default it would rather read a
+/// thousand rows in table order and sort them than read them in index order.
 const GUARDED: [(&str, &str); 8] = [
     ("statement_timeout", "8s"),
     ("lock_timeout", "4s"),
@@ -67,26 +67,26 @@ const GUARDED: [(&str, &str); 8] = [
     ("random_page_cost", "1.1"),
 ];
 
-/// What is added where nothing but a few statements runs, again and again, each the same but for its arrays: each is
-/// planned once. The planner would do it every time (a plan for an array of one looks cheaper than one for any), which
-/// for a read of one row takes five times as long as the read. One plan for all sizes must not be that of an empty
-/// table: it goes by an index where there is one, and the price that this puts on the others is no reason to compile
-/// anything.
+/// Settings for connections that only run a few statements again and again, each the same except for its arrays: each
+/// is planned once. The planner would otherwise plan it every time (a plan for an array of one looks cheaper than a
+/// generic one), which for a read of one row takes five times as long as the read. The one plan for all sizes must not
+/// be the plan for an empty table: it uses an index if there is one, and the high cost that this puts on other plans is
+/// no reason to compile them.
 const STEADY: [(&str, &str); 3] =
     [("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off"), ("jit", "off")];
 
-/// How to connect, and what every session begins with.
+/// How to connect, and what every session starts with.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Sessions {
     pub(in crate::store) options: PgConnectOptions,
-    /// The statements that set them, one behind the other.
+    /// The statements that set them, one after the other.
     settings: String,
 }
 
 impl Sessions {
-    /// Sessions with the limits of all, on top of the operator's own settings.
+    /// Sessions with the limits that apply to all, on top of the operator's own settings.
     pub(in crate::store) fn new(options: &PgConnectOptions, own: &[(String, String)]) -> Self {
-        // A pooler refuses this one, too, in the first message.
+        // A pooler refuses this one in the first message too.
         let sessions = Self { options: options.clone().extra_float_digits(None), settings: String::new() };
         let own = own.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut sessions = sessions.with(own).with(FIXED).with(GUARDED);
@@ -94,19 +94,20 @@ impl Sessions {
         sessions
     }
 
-    /// The same for the connections of pools.
+    /// The same, for the connections of pools.
     pub(in crate::store) fn pooled(&self) -> Self {
         self.clone().with(PLACED)
     }
 
-    /// The same for connections on which a few statements run again and again.
+    /// The same, for connections on which a few statements run again and again.
     pub(in crate::store) fn steady(&self) -> Self {
         self.clone().with(STEADY)
     }
 
     fn with<'a>(mut self, settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         for (name, value) in settings {
-            // Names are letters, digits, underscores and dots; lists such as search_path's are lists only in this form.
+            // Names contain only letters, digits, underscores and dots. Lists such as search_path's are only parsed as
+            // lists in this form.
             let value = value.replace('\\', "\\\\").replace('\'', "''");
             let setting = format!("SELECT pg_catalog.set_config('{name}', E'{value}', false);");
             self.settings.push_str(&setting);
@@ -114,20 +115,20 @@ impl Sessions {
         self
     }
 
-    /// Gives a new connection its settings.
+    /// Applies the settings to a new connection.
     pub(in crate::store) async fn begin(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         sqlx::raw_sql(AssertSqlSafe(self.settings.clone())).execute(connection).await?;
         Ok(())
     }
 
-    /// A connection beside the pools.
+    /// A connection outside the pools.
     pub(in crate::store) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut connection = self.options.connect().await?;
         self.begin(&mut connection).await?;
         Ok(connection)
     }
 
-    /// Which database it is.
+    /// Which database it connects to.
     pub(in crate::store) fn target(&self) -> DatabaseTarget {
         let options = &self.options;
         let folder = options.get_socket().map(|folder| folder.display().to_string());
@@ -135,14 +136,14 @@ impl Sessions {
         DatabaseTarget {
             host: folder.unwrap_or_else(|| options.get_host().to_owned()),
             port: options.get_port(),
-            // Postgres takes the role's name where none is said.
+            // PostgreSQL uses the role's name if no database is given.
             database: options.get_database().map_or_else(|| role.clone(), str::to_owned),
             role,
         }
     }
 }
 
-/// Takes the limits off a session: a migration may take as long as it needs.
+/// Removes the limits of a session: a migration may take as long as it needs.
 pub(in crate::store) async fn unlimited(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     for (name, _) in &GUARDED[..3] {
         sqlx::query("SELECT set_config($1, '0', false)").bind(name).execute(&mut *connection).await?;
@@ -150,7 +151,7 @@ pub(in crate::store) async fn unlimited(connection: &mut PgConnection) -> Result
     Ok(())
 }
 
-/// How to connect to an address; what is odd about it is logged.
+/// How to connect to an address. Logs anything unusual about it.
 pub(in crate::store) fn options_of(address: &DatabaseAddress) -> PgConnectOptions {
     let mut options = options(address);
     if address.get("application_name").is_none() {
@@ -169,7 +170,7 @@ pub(in crate::store) fn options_of(address: &DatabaseAddress) -> PgConnectOption
     options
 }
 
-/// By way of an address of the driver's own, whose reader also looks into the password file.
+/// Uses an address in the driver's own format, whose parser also reads the password file.
 fn options(address: &DatabaseAddress) -> PgConnectOptions {
     let mut url = Url::parse("postgres://").expect("it is an address");
     if address.parameters().next().is_some() {

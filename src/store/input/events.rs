@@ -1,4 +1,4 @@
-//! An event to be told, and what it is about.
+//! A new event, and what it is about.
 
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
@@ -7,21 +7,21 @@ use crate::domain::ids::{EndpointId, EventId};
 use crate::domain::image_cache::ImageCache;
 use crate::store::dispatch::Dispatch;
 
-/// What stands in the place of the team of an event that is told to no team: no team's id.
+/// Stands for the team of an event that belongs to no team; it cannot be a team's id.
 pub(in crate::store) const NOBODYS: &str = "*";
 
-/// An event to be told.
+/// A new event.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// Its id: the `webhook-id`.
+    /// Its id, sent as `webhook-id`.
     pub id: EventId,
-    /// Its type.
+    /// The event's type.
     pub kind: EventType,
-    /// Makes it happen once.
+    /// The deduplication key: a second event with the same key is not written.
     pub dedupe_key: String,
-    /// The exact bytes that are signed.
+    /// The exact bytes of the body, which are signed.
     pub body: String,
-    /// When.
+    /// When it happened.
     pub at: Instant,
     /// Where its deliveries go once they are committed.
     pub dispatch: Dispatch,
@@ -34,12 +34,12 @@ pub(in crate::store) enum About<'a> {
     Cache(&'a ImageCache),
     /// A webhook endpoint of the team.
     Endpoint(&'a TeamId, EndpointId),
-    /// What the platform changed for everybody, told to this team, or to none.
+    /// A change by the platform for everybody, as an event of this team, or of none.
     Platform(Option<&'a TeamId>),
 }
 
 impl About<'_> {
-    /// Whose it is.
+    /// The team that the event belongs to.
     pub(in crate::store) fn team(&self) -> &str {
         match self {
             Self::Cache(cache) => cache.team.as_str(),

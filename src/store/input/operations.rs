@@ -1,4 +1,4 @@
-//! Intents to record.
+//! Operations and creates to record.
 
 use std::sync::Arc;
 
@@ -10,37 +10,37 @@ use crate::domain::clock::Uptime;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::{Operation, Progress};
 
-/// An intent to record.
+/// An operation to record.
 #[derive(Debug, Clone)]
 pub struct NewOperation {
-    /// The intent.
+    /// The operation itself.
     pub operation: Operation,
-    /// Registry logins, encrypted.
+    /// Its registry logins, encrypted.
     pub credentials: Option<Vec<u8>>,
-    /// Who holds it while it runs.
+    /// The token of the lease under which it starts.
     pub lease_token: Uuid,
-    /// For how long, in seconds by the database's clock.
+    /// The length of the lease in seconds, by the database's clock.
     pub lease_seconds: f64,
-    /// A moment before the lease begins, by the machine's uptime.
+    /// A moment before the lease starts, by the machine's uptime.
     pub taken: Uptime,
-    /// What is kept of the request.
+    /// The audit entry of the request.
     pub audit: AuditEntry,
-    /// The caller's key, if any.
+    /// The caller's idempotency key, if any.
     pub key: Option<NewKey>,
-    /// Of a create: the cloud account, if it has a row that must stay.
+    /// For a create: the cloud account, if it has a row that must not be deleted.
     pub account: Option<String>,
-    /// The first attempt, where it is noted in the same transaction: the operation is in doubt from its beginning on.
+    /// The first attempt, if it is recorded in the same transaction: the operation is then in doubt from the start.
     pub noted: Option<Progress>,
-    /// Of a create: who is told the ids now or never, so that they are owed from its beginning on.
+    /// For a create: the caller that must get the ids in this answer or never, so that they are owed from the start.
     pub waiter: Option<Arc<Waiter>>,
 }
 
-/// A create to record, whole.
+/// A whole create to record.
 #[derive(Debug, Clone)]
 pub struct NewCreate {
-    /// The intent.
+    /// The operation.
     pub new: NewOperation,
-    /// The image cache as it begins.
+    /// The image cache as it starts.
     pub cache: ImageCache,
     /// Its first transition.
     pub first: Transition,

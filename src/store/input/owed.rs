@@ -1,4 +1,4 @@
-//! Who is owed the ids of a create, and what an end does about that.
+//! Who is owed the ids of a create, and what the end of an operation does about that.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::operation::Owed;
 
-/// The caller of a create who must be told now or never: shared by the request, which tells it, and the task that
-/// carries the create out. Known to this process alone; what is durable of it stands in `owed_answers`.
+/// The caller of a create that must get the ids in this answer or never: shared by the request, which sends them, and
+/// the task that carries the create out. Only this process knows it; the durable part is in `owed_answers`.
 #[derive(Debug, Default)]
 pub struct Waiter {
     left: CancellationToken,
@@ -16,17 +16,17 @@ pub struct Waiter {
 }
 
 impl Waiter {
-    /// One who waits until `left` fires.
+    /// A caller that waits until `left` is cancelled.
     pub fn until(left: CancellationToken) -> Self {
         Self { left, ..Self::default() }
     }
 
-    /// The request tells its caller something else.
+    /// The request will send its caller another answer.
     pub fn give_up(&self) {
         self.given_up.store(true, Ordering::Release);
     }
 
-    /// Whether the caller is there and will be told next.
+    /// Whether the caller is still there and will get the ids next.
     pub fn waits(&self) -> bool {
         !self.left.is_cancelled() && !self.given_up.load(Ordering::Acquire)
     }
@@ -36,16 +36,16 @@ impl Waiter {
         self.sending.load(Ordering::Acquire)
     }
 
-    /// It is durable.
+    /// Records that it is durable.
     pub fn set_sending(&self) {
         self.sending.store(true, Ordering::Release);
     }
 }
 
-/// What an end does about what is owed.
+/// What the end of an operation does about what is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OwedAnswer {
-    /// Nothing: nothing is owed, or whoever ends it does not know.
+    /// Nothing: nothing is owed, or whoever ends the operation does not know.
     #[default]
     Untouched,
     /// From now on this is owed.
@@ -53,7 +53,7 @@ pub enum OwedAnswer {
 }
 
 impl OwedAnswer {
-    /// The word in the statement: none changes nothing, `told` ends it.
+    /// The value in the statement: `None` changes nothing, `told` ends it.
     pub(in crate::store) fn word(self) -> Option<&'static str> {
         match self {
             Self::Untouched | Self::Now(Some(Owed::Unsent)) => None,

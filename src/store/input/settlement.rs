@@ -1,4 +1,4 @@
-//! What is written of one step of an image cache, and of the end of an operation.
+//! What to write for one change of an image cache, and for the end of an operation.
 
 use uuid::Uuid;
 
@@ -10,21 +10,21 @@ use crate::domain::ids::OperationId;
 use crate::domain::image_cache::{ImageCache, Transition};
 use crate::domain::operation::{OperationKind, OperationState};
 
-/// A step to write.
+/// A change of an image cache to write.
 #[derive(Debug, Clone)]
 pub struct CacheWrite {
-    /// The row as it shall be; its `version` is the one that it must still have.
+    /// The new row; its `version` is the one that the stored row must still have.
     pub next: ImageCache,
-    /// The transition, where the status moved.
+    /// The transition, if the status changed.
     pub transition: Option<Transition>,
-    /// The event, where there is one to tell.
+    /// The event, if there is one.
     pub event: Option<NewEvent>,
-    /// What is kept of it; a mere look that found a new progress is not worth an entry.
+    /// The audit entry, if there is one; a poll that only found new progress gets none.
     pub audit: Option<AuditEntry>,
 }
 
 impl CacheWrite {
-    /// To be called once its transaction is committed: hands its deliveries over, and wakes who must look for them.
+    /// To be called once the transaction is committed: dispatches the deliveries, and wakes whoever must look for them.
     pub(in crate::store) fn committed(&self) {
         if let Some(event) = &self.event {
             event.dispatch.committed();
@@ -35,28 +35,28 @@ impl CacheWrite {
 /// How an operation ended.
 #[derive(Debug)]
 pub struct Settlement {
-    /// Which.
+    /// The operation's id.
     pub operation: OperationId,
-    /// Of which kind.
+    /// The kind of operation.
     pub kind: OperationKind,
-    /// Whoever settles it must hold it.
+    /// The lease token: whoever settles the operation must hold it.
     pub lease_token: Uuid,
-    /// Succeeded or refused.
+    /// The final state: succeeded or refused.
     pub state: OperationState,
-    /// Why the cloud refused.
+    /// The cloud's error, if it refused.
     pub error: Option<CloudError>,
     /// The cloud's RequestId of the deciding call.
     pub provider_request_id: Option<String>,
-    /// When.
+    /// When the operation ended.
     pub at: Instant,
-    /// What a request with the same idempotency key is told; none where no key stands for it.
+    /// The answer to a request with the same idempotency key; `None` if the operation has no key.
     pub answer: Option<serde_json::Value>,
-    /// What it means for the image cache.
+    /// What it changes in the image cache.
     pub write: CacheWrite,
-    /// When the tracker shall look; none if there is nothing to follow.
+    /// When the tracker should poll; `None` if there is nothing to follow.
     pub look_at: Option<Instant>,
-    /// Until when a copy of an earlier attempt may still be carried out.
+    /// The time until which a copy of an earlier attempt may still be carried out.
     pub unsettled_until: Option<Instant>,
-    /// What is owed to the create's caller from now on.
+    /// What the create's caller is owed from now on.
     pub owed: OwedAnswer,
 }

@@ -1,4 +1,4 @@
-//! `access_keys`: one row for each key of the RPC front.
+//! `access_keys`: one row for each key of the RPC API.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -38,7 +38,7 @@ impl TryFrom<AccessKeyRow> for AccessKey {
         Ok(Self {
             id: word(row.id.parse().ok(), TABLE, "id")?,
             team: word(row.team.parse().ok(), TABLE, "team")?,
-            // A scope that a later version knows opens nothing here.
+            // A scope that only a later version knows grants nothing here.
             scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
             description: row.description,
             created_by: row.created_by,
@@ -54,7 +54,7 @@ impl TryFrom<AccessKeyRow> for AccessKey {
     }
 }
 
-/// The words of these scopes.
+/// The names of these scopes.
 pub(in crate::store) fn words(scopes: &[Scope]) -> Vec<&'static str> {
     scopes.iter().map(|scope| scope.as_str()).collect()
 }

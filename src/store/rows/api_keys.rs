@@ -39,7 +39,7 @@ impl TryFrom<ApiKeyRow> for ApiKey {
             id: row.id.into(),
             team: word(row.team.parse().ok(), "api_keys", "team")?,
             name: row.name,
-            // A scope that a later version knows opens nothing here.
+            // A scope that only a later version knows grants nothing here.
             scopes: row.scopes.iter().filter_map(|name| Scope::from_word(name)).collect(),
             created_by: row.created_by,
             made_with: row.made_with.unwrap_or_default(),

@@ -15,7 +15,7 @@ use crate::store::values::{json, jsonb, word};
 
 const TABLE: &str = "audit_entries";
 
-/// An entry with its stamp. What is stamped is what is written: both come from this body.
+/// An entry with its stamp. What is stamped is exactly what is written: both come from this body.
 pub(in crate::store) struct Stamped {
     pub(in crate::store) body: AuditBody,
     pub(in crate::store) stamp: Option<Vec<u8>>,
@@ -116,10 +116,10 @@ impl TryFrom<AuditRow> for NumberedEntry {
 /// An entry and its number: the order in which entries were written.
 #[derive(Debug, Clone)]
 pub struct NumberedEntry {
-    /// Its number.
+    /// The entry's number.
     pub number: i64,
     /// The entry.
     pub entry: AuditEntry,
-    /// Its row as it is: what its stamp and its leaf were made of.
+    /// Its row as it is stored, from which its stamp and its leaf were made.
     pub record: AuditRecord,
 }

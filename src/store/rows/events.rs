@@ -1,4 +1,4 @@
-//! `events`: one row for each that was told. How they are read stands in [`crate::store::team::events`].
+//! `events`: one row for each event. [`crate::store::team::events`] reads them.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -7,14 +7,14 @@ use crate::domain::ids::EndpointId;
 use crate::store::columns::table;
 use crate::store::input::{About, NewEvent};
 
-/// What is written of `events`.
+/// The table `events`, which is only written here.
 pub(in crate::store) struct EventsTable;
 
-/// What a row is written from.
+/// The values that a row is written from.
 pub(in crate::store) struct EventToWrite<'a> {
     /// What it is about.
     pub(in crate::store) about: About<'a>,
-    /// What happened, as consumers are told.
+    /// The event, as consumers receive it.
     pub(in crate::store) event: &'a NewEvent,
 }
 

@@ -1,4 +1,4 @@
-//! The feed as it is read: events in the order of their transactions, up to the oldest that still runs.
+//! The feed as it is read: events in the order of their transactions, up to the oldest one that is still running.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -7,23 +7,23 @@ use crate::domain::ids::{CacheId, EventId};
 use crate::store::database::feed_position::FeedPosition;
 use crate::store::{StoreError, unreadable};
 
-/// One event as it is read back.
+/// One event as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Its id.
     pub id: EventId,
-    /// Its place in the feed.
+    /// Its position in the feed.
     pub place: FeedPosition,
-    /// Its type, in a word.
+    /// The name of its type.
     pub kind: String,
-    /// The image cache that it is about, if it is about one.
+    /// The image cache that it is about, if any.
     pub cache: Option<CacheId>,
     /// The exact bytes that webhooks carry.
     pub body: String,
 }
 
 impl StoredEvent {
-    /// What was made of its body; none, which is logged once, where that is of a form of another version.
+    /// Returns what was parsed from its body. `None`, logged once, if the body has the form of another version.
     pub fn unless_unreadable<T>(&self, made: Result<T, serde_json::Error>) -> Option<T> {
         let detail = |error: serde_json::Error| error.to_string();
         let made =
@@ -37,18 +37,18 @@ impl StoredEvent {
 pub struct Stretch {
     /// Its events, oldest first.
     pub events: Vec<StoredEvent>,
-    /// Whether there were more than could be read at once, or there is a later life of the database to read.
+    /// Whether there are more events than were read, or a later life of the database to read.
     pub more: bool,
-    /// Up to where the feed has been read: nothing before this place is unread.
+    /// How far the feed has been read: nothing before this position is unread.
     pub read_to: FeedPosition,
-    /// Up to where events of the team are no longer kept; none were removed yet: the beginning.
+    /// The position up to which the team's events have been removed; the beginning if none were.
     pub removed_to: FeedPosition,
-    /// Whether this database has had the life that was asked for. It was restored from another one, or from before,
-    /// if not.
+    /// Whether this database has had the life that was asked for. If not, it was restored from another database or an
+    /// earlier state.
     pub known: bool,
 }
 
-/// An event, or nothing but how far the feed can be read.
+/// An event, or only how far the feed can be read.
 #[derive(FromRow)]
 pub(in crate::store) struct EventRow {
     horizon: i64,
@@ -68,16 +68,16 @@ pub(in crate::store) struct EventRow {
     removed_seq: Option<i64>,
 }
 
-/// What an [`EventRow`] is read from: `now` has the horizon, `l` the life, `e` the event.
+/// The columns of an [`EventRow`]: `now` has the horizon, `l` the life, `e` the event.
 pub(in crate::store) const COLUMNS: &str = "now.horizon::text::bigint AS horizon, l.life, l.next_life, e.id,
      e.txid::text::bigint AS txid, e.seq, e.type AS kind, e.image_cache, e.body";
 
-/// The lives of the database, each with the one after it.
+/// The lives of the database, each with the next one.
 pub(in crate::store) const LIVES: &str =
     "(SELECT first_seq AS life, lead(first_seq) OVER (ORDER BY first_seq) AS next_life FROM feed_lives)";
 
-/// An event of the life `l` that is settled: of the last life, what is older than every transaction that runs; of those
-/// before, all. Numbers are added to so that no index by number is gone by: it has another order.
+/// An event of the life `l` that is settled: in the last life, one older than every running transaction; in earlier
+/// lives, all. The `+ 0` keeps the planner from using an index by number, which has another order.
 pub(in crate::store) const SETTLED: &str = "seq + 0 >= l.life AND (l.next_life IS NULL OR seq + 0 < l.next_life)
      AND txid < CASE WHEN l.next_life IS NULL THEN now.horizon ELSE '18446744073709551615'::xid8 END";
 
@@ -104,7 +104,7 @@ impl EventRow {
 }
 
 impl Stretch {
-    /// Of rows that were asked for as one more than `limit`. Nothing was read before `place`.
+    /// A stretch from rows that were read with one more than `limit`, starting after `place`.
     pub(in crate::store) fn of(rows: Vec<EventRow>, limit: usize, place: FeedPosition) -> Self {
         let head = rows.first();
         let removed_to = head.and_then(EventRow::removed_to).unwrap_or(FeedPosition::BEGINNING);

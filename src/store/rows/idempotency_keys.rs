@@ -1,4 +1,4 @@
-//! `idempotency_keys`: one row for each key that stands for an operation.
+//! `idempotency_keys`: one row for each key that refers to an operation.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,18 +9,18 @@ use crate::domain::ids::OperationId;
 use crate::store::columns::table;
 use crate::store::input::NewKey;
 
-/// What is written of `idempotency_keys`.
+/// The table `idempotency_keys`, which is only written here.
 pub(in crate::store) struct IdempotencyKeys;
 
-/// What a row is written from.
+/// The values that a row is written from.
 pub(in crate::store) struct KeyToWrite<'a> {
-    /// Whose key it is: keys of two teams are never the same.
+    /// The team that owns the key: keys of two teams are never the same.
     pub(in crate::store) team: &'a TeamId,
-    /// As its caller gave it, and the fingerprint of what was asked with it.
+    /// The key as its caller sent it, and the fingerprint of the request.
     pub(in crate::store) key: &'a NewKey,
-    /// What it stands for.
+    /// The operation that the key refers to.
     pub(in crate::store) operation: OperationId,
-    /// From when on.
+    /// When the key was first used.
     pub(in crate::store) at: Instant,
 }
 

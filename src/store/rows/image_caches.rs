@@ -1,4 +1,4 @@
-//! `image_caches`: one row for each image cache that was ever asked for.
+//! `image_caches`: one row for each image cache that was ever requested.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
@@ -13,14 +13,14 @@ use crate::store::StoreError;
 use crate::store::columns::{ColumnSet, table};
 use crate::store::values::{json, jsonb, word};
 
-/// Reads a uuid as JSON has it.
+/// Reads a uuid from JSON.
 fn uuid<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
     let text = String::deserialize(from)?;
     Uuid::parse_str(&text).map_err(serde::de::Error::custom)
 }
 
 table! {
-    /// A row of `image_caches`; as JSON, what `row_to_json` makes of it.
+    /// A row of `image_caches`; as JSON, what `row_to_json` returns for it.
     #[derive(Debug, FromRow, Deserialize)]
     pub(in crate::store) struct ImageCacheRow of "image_caches" {
         #[serde(deserialize_with = "uuid")]
@@ -63,12 +63,12 @@ table! {
 }
 
 impl ImageCacheRow {
-    /// What a row is found by in the version that was read.
+    /// The columns that find the row in the version that was read.
     pub(in crate::store) const FOUND_BY: &'static [&'static str] = &["id", "team", "version"];
-    /// What a step may change, and what the row is found by: all but what an image cache keeps for life.
+    /// The columns that a change may write, and those that find the row: all except what an image cache keeps for life.
     pub(in crate::store) const OF_STEP: ColumnSet = ColumnSet::But(&["account", "region", "created_at", "poll_bucket"]);
 
-    /// Its place in its team's list.
+    /// Its position in its team's list.
     pub(in crate::store) fn id(&self) -> Uuid {
         self.id
     }

@@ -1,4 +1,4 @@
-//! `operations`: one row for each intent towards the cloud.
+//! `operations`: one row for each intended change at the cloud.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -11,17 +11,17 @@ use crate::store::input::NewOperation;
 use crate::store::input::Settlement;
 use crate::store::values::{json, jsonb, word};
 
-/// What a row is written from.
+/// The values that a row is written from.
 pub(in crate::store) struct OperationToWrite<'a> {
     operation: &'a Operation,
     progress: Progress,
     credentials: Option<&'a [u8]>,
-    /// Who holds it, and for how many seconds by the database's clock.
+    /// The lease token, and the length of the lease in seconds by the database's clock.
     lease: Option<(Uuid, f64)>,
 }
 
 impl<'a> OperationToWrite<'a> {
-    /// One that begins.
+    /// An operation that starts.
     pub(in crate::store) fn begun(new: &'a NewOperation) -> Self {
         Self {
             operation: &new.operation,
@@ -31,7 +31,7 @@ impl<'a> OperationToWrite<'a> {
         }
     }
 
-    /// One that had ended before it was recorded.
+    /// An operation that had ended before it was recorded.
     pub(in crate::store) fn done(operation: &'a Operation) -> Self {
         Self { operation, progress: operation.progress, credentials: None, lease: None }
     }
@@ -76,11 +76,11 @@ table! {
     }
 }
 
-/// What an end writes of `operations`: the lease that it is held by goes, and so do the logins.
+/// What an end writes to `operations`: it clears the lease and the registry logins.
 pub(in crate::store) struct EndedOperation;
 
 impl EndedOperation {
-    /// What a row is found by.
+    /// The columns that find the row.
     pub(in crate::store) const FOUND_BY: &'static [&'static str] = &["id"];
 }
 
@@ -100,18 +100,18 @@ table! {
     }
 }
 
-/// Notes how the last attempt of each operation ended that `ended` has: for whichever statement ends them.
+/// Records how the last attempt of each operation in `ended` ended: for any statement that ends operations.
 pub(in crate::store) const NOTE_END: &str = "UPDATE operation_attempts a SET finished_at = ended.finished_at,
             outcome = ended.state, provider_request_id = ended.provider_request_id
         FROM ended WHERE a.operation = ended.id AND a.number = ended.attempts";
 
 impl OperationRow {
-    /// Which operation it is of.
+    /// The operation's id.
     pub(in crate::store) fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Where it stands among those that were asked for one after the other.
+    /// Its position among operations, by the time of the request.
     pub(in crate::store) fn place(&self) -> (DateTime<Utc>, Uuid) {
         (self.created_at, self.id)
     }

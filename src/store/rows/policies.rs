@@ -52,7 +52,7 @@ impl TryFrom<TeamRow> for Team {
             display_name: row.display_name,
             contacts: row.contacts,
             cost_centre: row.cost_centre,
-            // One that a later version wrote is refused rather than half understood.
+            // A policy that a later version wrote is refused rather than half understood.
             policy: row.policy.map(|policy| json(policy, TABLE, "policy")).transpose()?,
             disabled_at: row.disabled_at,
             version: row.version,

@@ -11,9 +11,9 @@ use crate::store::StoreError;
 use crate::store::columns::table;
 use crate::store::values::word;
 
-/// What a row is written from.
+/// The values that a row is written from.
 pub(in crate::store) struct TransitionToWrite<'a> {
-    /// Whose image cache it is.
+    /// The team that owns the image cache.
     pub(in crate::store) team: &'a TeamId,
     /// The change of status that was observed.
     pub(in crate::store) transition: &'a Transition,
@@ -39,7 +39,7 @@ table! {
 }
 
 impl TransitionRow {
-    /// Its place among those of its image cache.
+    /// Its position among the transitions of its image cache.
     pub(in crate::store) fn sequence(&self) -> i64 {
         self.sequence
     }

@@ -11,20 +11,20 @@ use crate::domain::event::EventType;
 use crate::domain::webhooks::endpoint::Endpoint;
 use crate::store::columns::{ColumnSet, table};
 
-/// What a row is written from. What is encrypted is none where it stays as it is.
+/// The values that a row is written from. Encrypted values are `None` if they stay as they are.
 pub(in crate::store) struct EndpointToWrite<'a> {
-    /// All of it but its URL and its secrets, which are encrypted.
+    /// Everything except its URL and its secrets, which are encrypted.
     pub(in crate::store) endpoint: &'a Endpoint,
     /// Its URL, encrypted.
     pub(in crate::store) url: Option<&'a [u8]>,
     /// Its signing keys, encrypted.
     pub(in crate::store) secret: Option<&'a [u8]>,
-    /// Its own headers, encrypted.
+    /// Its custom headers, encrypted.
     pub(in crate::store) headers: Option<&'a [u8]>,
 }
 
 table! {
-    /// A row of `webhook_endpoints`, without what is encrypted but for its URL.
+    /// A row of `webhook_endpoints`, without the encrypted values except the URL.
     #[derive(FromRow)]
     pub(in crate::store) struct EndpointRow of "webhook_endpoints" {
         pub(in crate::store) id: Uuid = new.endpoint.id.uuid(),
@@ -60,11 +60,11 @@ table! {
 }
 
 impl EndpointRow {
-    /// What a new row has: its version is the table's to begin with, and the placeholder no column.
+    /// The columns of a new row: its version is the table's default, and the placeholder is not a column.
     pub(in crate::store) const NEW: ColumnSet = ColumnSet::But(&["placeholder", "version"]);
-    /// What a row is found by in the version that was read.
+    /// The columns that find the row in the version that was read.
     pub(in crate::store) const FOUND_BY: &'static [&'static str] = &["id", "team", "version"];
-    /// What a change writes just as it is said.
+    /// The columns that a change writes just as given.
     pub(in crate::store) const PLAIN: ColumnSet = ColumnSet::But(&[
         "placeholder",
         "url",
@@ -78,13 +78,13 @@ impl EndpointRow {
         "created_at",
     ]);
 
-    /// Its place in its team's list.
+    /// Its position in its team's list.
     pub(in crate::store) fn id(&self) -> Uuid {
         self.id
     }
 }
 
-/// The types by their names.
+/// The names of the types.
 fn names(types: &[EventType]) -> Vec<&'static str> {
     types.iter().map(|kind| kind.as_str()).collect()
 }

@@ -1,4 +1,4 @@
-//! Access keys before it is known whose request it is: found by id, and their nonces spent.
+//! Access keys looked up by id, before it is known whose request it is; and their nonces.
 
 use sqlx::{AssertSqlSafe, FromRow};
 
@@ -12,9 +12,9 @@ use crate::store::{Store, StoreError};
 pub struct SealedKey {
     /// The key.
     pub key: AccessKey,
-    /// Its secret, encrypted; empty once it is revoked.
+    /// Its secret, encrypted; empty once the key is revoked.
     pub secret: Vec<u8>,
-    /// The one before the last rotation, encrypted, as long as it may be taken.
+    /// The secret before the last rotation, encrypted, as long as it may be accepted.
     pub previous_secret: Option<Vec<u8>>,
 }
 
@@ -33,7 +33,7 @@ impl SealedRow {
 }
 
 impl Store {
-    /// The key of this id, whichever team's.
+    /// The key with this id, of any team.
     pub async fn access_key(&self, id: &AccessKeyId) -> Result<Option<SealedKey>, StoreError> {
         let columns = AccessKeyRow::columns("k");
         let sql = format!("SELECT {columns}, k.secret, k.previous_secret FROM access_keys k WHERE id = $1");
@@ -42,7 +42,7 @@ impl Store {
         row.map(SealedRow::read).transpose()
     }
 
-    /// Up to `most` keys that are not revoked, the newest first.
+    /// Up to `most` keys that are not revoked, newest first.
     pub async fn usable_access_keys(&self, most: i64) -> Result<Vec<SealedKey>, StoreError> {
         let columns = AccessKeyRow::columns("k");
         let sql = format!(
@@ -50,11 +50,11 @@ impl Store {
              ORDER BY created_at DESC LIMIT $1"
         );
         let rows: Vec<SealedRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(most).fetch_all(&self.requests).await?;
-        // One that another version wrote is looked up when it is used.
+        // A key that another version wrote is looked up when it is used.
         Ok(rows.into_iter().filter_map(|row| row.read().ok()).collect())
     }
 
-    /// Makes a key what it is said to be, whatever it was: for `dev`, whose keys stand in a file.
+    /// Stores a key exactly as given, whatever was there: for `dev`, whose keys are in a file.
     pub async fn put_access_key(&self, key: &AccessKey, secret: &[u8]) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO access_keys (id, team, secret, scopes, description, created_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -72,7 +72,7 @@ impl Store {
         Ok(())
     }
 
-    /// Spends a nonce of a key. `false`: it was spent before, at whichever gateway.
+    /// Spends a nonce of a key. `false` if it was spent before, at any gateway.
     pub async fn spend_nonce(&self, id: &AccessKeyId, nonce: &str, now: Instant) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO access_key_nonces (access_key, nonce, used_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -85,7 +85,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Wipes the secrets from before a rotation whose time is over. Returns how many.
+    /// Wipes secrets from before a rotation that are no longer accepted. Returns how many.
     pub async fn forget_previous_secrets(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE access_keys SET previous_secret = NULL, previous_until = NULL WHERE previous_until <= $1",
@@ -96,7 +96,7 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Forgets nonces that were spent before `before`. Returns how many.
+    /// Deletes nonces that were spent before `before`. Returns how many.
     pub async fn forget_nonces(&self, before: Instant) -> Result<u64, StoreError> {
         let done =
             sqlx::query("DELETE FROM access_key_nonces WHERE used_at < $1").bind(before).execute(&self.workers).await?;

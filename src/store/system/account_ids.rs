@@ -1,9 +1,10 @@
-//! Which account of the cloud each cloud account is pinned to: of no team.
+//! Which account at the cloud each cloud account is pinned to. Belongs to no team.
 //!
-//! What must stay true: what is pinned is written once, and changed only together with the audit entry of who said so;
-//! nothing is pinned while too many image caches of the account are missing, for its key may be the wrong one.
+//! What must stay true: a pinned id is written once, and changed only together with an audit entry that names who
+//! changed it; nothing is pinned while too many image caches of the account are missing, because its key may be the
+//! wrong one.
 //!
-//! Who calls it: `app::account_identity`. What it does not do: compare (`domain::account_id`).
+//! `app::cloud_accounts::identity` calls it. `domain::cloud_account::account_id` compares.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +18,11 @@ use crate::store::{PlatformEvent, Store, StoreError};
 
 const TABLE: &str = "account_ids";
 
-/// What is pinned, by the gateway's names of the accounts.
+/// The pinned ids, by the gateway's account names.
 pub type PinnedIds = BTreeMap<String, AccountId>;
 
 impl Store {
-    /// All that is pinned: a row for each account, few.
+    /// All pinned ids: one row for each account, so there are few.
     pub async fn pinned_ids(&self) -> Result<PinnedIds, StoreError> {
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT account, account_id FROM account_ids ORDER BY account")
@@ -30,7 +31,8 @@ impl Store {
         rows.into_iter().map(|(account, id)| Ok((account, read(&id)?))).collect()
     }
 
-    /// Pins an account, unless it is pinned already, or too much of it is missing. What it is pinned to then.
+    /// Pins an account, unless it is pinned already or too many of its caches are missing. Returns what it is pinned to
+    /// then.
     pub async fn pin_id(&self, account: &str, id: &AccountId, now: Instant) -> Result<Option<AccountId>, StoreError> {
         sqlx::query(
             "INSERT INTO account_ids (account, account_id, pinned_at) SELECT $1, $2, $3
@@ -49,7 +51,7 @@ impl Store {
         pinned.map(|id| read(&id)).transpose()
     }
 
-    /// Pins an account to this number, whatever it was pinned to.
+    /// Pins an account to this id, whatever it was pinned to before.
     pub async fn pin_id_anew(
         &self,
         account: &str,

@@ -1,5 +1,5 @@
-//! What is known of the cloud's caches, of whichever team: asked before one is taken over. Says that a row
-//! has it, never whose it is.
+//! What is known about the cloud's caches across all teams, for checks before one is adopted. Says that a row has a
+//! cache, but never who owns it.
 
 use std::collections::HashSet;
 
@@ -10,14 +10,14 @@ use crate::store::columns::sql;
 use crate::store::words::ENDED;
 use crate::store::{Store, StoreError};
 
-/// What may not be taken over.
+/// Caches that cannot be adopted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// The cloud's ids that a row has.
+    /// The cloud ids that a row has.
     pub ids: HashSet<String>,
-    /// Those of them whose row has ended: nobody manages them.
+    /// Those of them whose row has ended, so that nobody manages them.
     pub ended: HashSet<String>,
-    /// The names of caches whose create has not ended: the cloud may have them already, and we not their ids.
+    /// The names of caches whose create has not ended: the cloud may have them already while we do not know their ids.
     pub names: HashSet<String>,
 }
 
@@ -29,8 +29,8 @@ struct TakenRow {
 }
 
 impl Store {
-    /// What of these ids of the cloud has a row already, and what is being created. Ask it after the cloud was
-    /// read: a cache of ours that was listed is either still being created or has its id in its row.
+    /// Which of these cloud ids already have a row, and what is being created. Call it after reading the cloud: a
+    /// listed cache of ours is either still being created or has its id in its row.
     pub async fn taken_caches(&self, account: &str, region: &Region, ids: &[String]) -> Result<Taken, StoreError> {
         let rows: Vec<TakenRow> = sqlx::query_as(sql!(
             "SELECT eci_cache_id, name,

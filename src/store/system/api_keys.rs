@@ -1,4 +1,4 @@
-//! API keys before it is known whose request it is: found by id.
+//! API keys looked up by id, before it is known whose request it is.
 
 use sqlx::{AssertSqlSafe, FromRow};
 
@@ -13,11 +13,11 @@ use crate::store::{Store, StoreError};
 pub struct HashedKey {
     /// The key.
     pub key: ApiKey,
-    /// Of the secret that is good.
+    /// The hash of the current secret.
     pub hash: Vec<u8>,
-    /// Of the one before the last rotation.
+    /// The hash of the secret before the last rotation.
     pub previous_hash: Option<Vec<u8>>,
-    /// Of those before that: not taken any more.
+    /// The hashes of older secrets, which are no longer accepted.
     pub retired_hashes: Vec<Vec<u8>>,
 }
 
@@ -31,7 +31,7 @@ struct HashedRow {
 }
 
 impl Store {
-    /// The key of this id, whichever team's.
+    /// The key with this id, of any team.
     pub async fn hashed_key(&self, id: ApiKeyId) -> Result<Option<HashedKey>, StoreError> {
         let columns = ApiKeyRow::columns("k");
         let sql = format!("SELECT {columns}, k.hash, k.previous_hash, k.retired_hashes FROM api_keys k WHERE id = $1");
@@ -45,7 +45,7 @@ impl Store {
         row.map(read).transpose()
     }
 
-    /// Up to `most` keys that are good at `now`, the newest first.
+    /// Up to `most` keys that are valid at `now`, newest first.
     pub async fn usable_api_keys(&self, now: Instant, most: i64) -> Result<Vec<ApiKeyId>, StoreError> {
         let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
             "SELECT id FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)
@@ -58,7 +58,7 @@ impl Store {
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
-    /// Up to `most` keys that are good at `now` and have a scope that is none of `known`, the newest first.
+    /// Up to `most` keys that are valid at `now` and have a scope that is not in `known`, newest first.
     pub async fn keys_of_other_scopes(
         &self,
         known: &[&str],
@@ -77,8 +77,7 @@ impl Store {
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
-    /// Puts `is` where the hash `was` stands, of the secret that is good or of the one before; whoever rotates
-    /// meanwhile wins.
+    /// Replaces the hash `was` by `is`, for the current secret or the previous one; a rotation in the meantime wins.
     pub async fn rehash_api_key(&self, id: ApiKeyId, was: &[u8], is: &[u8]) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE api_keys SET hash = CASE WHEN hash = $2 THEN $3 ELSE hash END,
@@ -93,7 +92,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that a key was used at `now`, unless a use since `before` is noted already.
+    /// Records that a key was used at `now`, unless a use since `before` is already recorded.
     pub async fn note_api_key_use(&self, id: ApiKeyId, now: Instant, before: Instant) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $3)",

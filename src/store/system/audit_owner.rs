@@ -1,4 +1,4 @@
-//! Who may do what with the audit: what the role in use could alter, and the months that the owner drops.
+//! Who may do what with the audit log: what the current role could alter, and the months that the owner drops.
 
 use sqlx::AssertSqlSafe;
 
@@ -19,8 +19,8 @@ pub struct DroppedMonth {
 }
 
 impl Store {
-    /// In which ways the role in use could alter or remove audit entries, each as a phrase; empty for a good runtime
-    /// role. None while there are no audit tables yet.
+    /// The ways in which the current role could alter or delete audit entries, each as a phrase; empty for a proper
+    /// runtime role. `None` while there are no audit tables yet.
     pub async fn powers_over_audit(&self) -> Result<Option<Vec<String>>, StoreError> {
         let sql = "SELECT to_regclass('public.audit_checkpoints') IS NOT NULL";
         if !sqlx::query_scalar::<_, bool>(sql).fetch_one(&self.workers).await? {
@@ -50,13 +50,13 @@ impl Store {
         Ok(Some(powers.fetch_all(&self.workers).await?))
     }
 
-    /// Makes the coming months' parts, where they are not there yet.
+    /// Creates the partitions for the coming months that do not exist yet.
     pub async fn make_audit_months(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT audit_make_months()").execute(&self.workers).await?;
         Ok(())
     }
 
-    /// The months that end at or before `before`, oldest first, of which all entries are sealed.
+    /// The months that end at or before `before` and whose entries are all sealed, oldest first.
     pub async fn audit_months_before(&self, before: Instant) -> Result<Vec<DroppedMonth>, StoreError> {
         let names: Vec<String> = sqlx::query_scalar(
             "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -80,9 +80,9 @@ impl Store {
         Ok(months)
     }
 
-    /// Drops months. `entry` tells of it, in the same transaction; the leaves that lose their entries, now and ever
-    /// before, are added to it. What was dropped before is taken from the newest sealed entry about it: so that is to
-    /// be verified first.
+    /// Drops months. `entry` records it in the same transaction; the leaves that lose their entries, now and in all
+    /// earlier drops, are added to it. Earlier drops are taken from the newest sealed entry about them, so that entry
+    /// has to be verified first.
     pub async fn drop_audit_months(&self, months: &[DroppedMonth], mut entry: AuditEntry) -> Result<(), StoreError> {
         let mut transaction = self.workers.begin().await?;
         let told = check::dropped(&mut transaction).await?;
@@ -97,7 +97,7 @@ impl Store {
         entry.parameters.insert(LEAVES.to_owned(), leaves.to_string());
         audit_entries::insert(&mut transaction, &self.stamp, &[entry]).await?;
         for month in months {
-            // A name that the catalogue gave, of the form that was asked for.
+            // The catalogue returned the name, in the form that was asked for.
             sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {}", month.table))).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;

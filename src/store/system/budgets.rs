@@ -1,4 +1,4 @@
-//! The budget of calls of a cloud account, as all gateways share it. What a draw means is `domain::poll::budget`.
+//! The call budget of a cloud account, which all gateways share. `domain::poll::budget` decides what a draw does.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -6,12 +6,12 @@ use sqlx::FromRow;
 use crate::domain::poll::budget::Budget;
 use crate::store::{Store, StoreError};
 
-/// A budget and the version that a write must still find.
+/// A budget, with the version that a write must still find.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StoredBudget {
     /// The budget.
     pub budget: Budget,
-    /// Counts the writes; 0 is a budget that is not kept yet.
+    /// Counts the writes; 0 for a budget that is not stored yet.
     pub version: i64,
 }
 
@@ -26,7 +26,7 @@ struct BudgetRow {
 }
 
 impl Store {
-    /// The account's budget; none before its first draw.
+    /// The account's budget; `None` before its first draw.
     pub async fn budget(&self, account: &str) -> Result<Option<StoredBudget>, StoreError> {
         let row: Option<BudgetRow> = sqlx::query_as(
             "SELECT version, rate, common, reserve, refilled_at, throttled_at FROM cloud_budgets WHERE account = $1",
@@ -40,11 +40,11 @@ impl Store {
         }))
     }
 
-    /// Writes the account's budget over the version that was read. `false`: another gateway was faster.
+    /// Writes the account's budget over the version that was read. `false` if another gateway was faster.
     pub async fn put_budget(&self, account: &str, next: &StoredBudget) -> Result<bool, StoreError> {
         let budget = &next.budget;
-        // A crash may lose the last draws: that costs a few calls too many, and a commit to disk for each draw
-        // would cost every create a millisecond.
+        // A crash may lose the last draws. That costs a few calls too many, while flushing each draw to disk would cost
+        // every create a millisecond.
         let done = sqlx::query(
             "WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
              INSERT INTO cloud_budgets AS b (account, version, rate, common, reserve, refilled_at, throttled_at)

@@ -1,5 +1,4 @@
-//! Everything of the audit, in the order of the tree, for whoever verifies or exports it: one view of the database,
-//! read page by page.
+//! The whole audit log in tree order, for verification and export: one view of the database, read page by page.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +12,18 @@ use crate::store::database::pool::Tx;
 use crate::store::rows::audit_entries::AuditRow;
 use crate::store::{Store, StoreError};
 
-/// One view of the whole audit.
+/// One consistent view of the whole audit log.
 #[derive(Debug)]
 pub struct AuditView(Tx);
 
-/// A row as it was found.
+/// A row as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedRow {
-    /// Its id.
+    /// The entry's id.
     pub id: Uuid,
-    /// Transaction and number.
+    /// Transaction id and number.
     pub position: (i64, i64),
-    /// The row; none if it holds what no gateway writes.
+    /// The row; `None` if it contains something that no gateway writes.
     pub record: Option<AuditRecord>,
 }
 
@@ -34,35 +33,35 @@ impl From<AuditRow> for CheckedRow {
     }
 }
 
-/// A leaf as it was found.
+/// A leaf as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundLeaf {
     /// Its index.
     pub leaf: i64,
-    /// The entry that it is of.
+    /// The id of its entry.
     pub entry: Uuid,
     /// Its hash.
     pub hash: Vec<u8>,
-    /// The rows with that id: one, unless something was removed or added.
+    /// The rows with that id: one, unless a row was removed or added.
     pub rows: Vec<CheckedRow>,
 }
 
-/// A part of the audit, in order.
+/// A page of the audit log, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditPage {
-    /// Leaves, by their index.
+    /// The leaves, by index.
     pub leaves: Vec<FoundLeaf>,
-    /// Complete subtrees by last leaf and level; none where they are not known.
+    /// Complete subtrees by last leaf and level; `None` if they are not known.
     pub nodes: Option<BTreeMap<(i64, i16), Vec<u8>>>,
-    /// Size and note of each checkpoint that ends in this part.
+    /// Size and note of each checkpoint that ends in this page.
     pub checkpoints: Vec<(i64, String)>,
 }
 
 impl Store {
-    /// A view of the audit as it is now; nothing in it moves while it is read.
+    /// A view of the audit log as it is now; it does not change while it is read.
     pub async fn audit_view(&self) -> Result<AuditView, StoreError> {
         let mut transaction = self.workers.begin().await?;
-        // A page is read while the one before is looked at; a large audit takes longer than a request may.
+        // A page is read while the previous one is checked, and a large log takes longer than a request may.
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *transaction).await?;
         sqlx::raw_sql("SET LOCAL statement_timeout = '5min'; SET LOCAL idle_in_transaction_session_timeout = '5min'")
             .execute(&mut *transaction)
@@ -72,13 +71,13 @@ impl Store {
 }
 
 impl AuditView {
-    /// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
+    /// The leaves whose entries retention has dropped, according to the newest sealed entry about it.
     pub async fn dropped(&mut self) -> Result<Option<String>, StoreError> {
         dropped(&mut self.0).await
     }
 
-    /// The part from leaf `from` on: up to `limit` leaves, and what ends with them. Without leaves, it is what lies
-    /// beyond the last.
+    /// The page from leaf `from` on: up to `limit` leaves, and what ends with them. If there are no leaves, it contains
+    /// what lies beyond the last one.
     pub async fn page(&mut self, from: i64, limit: i64) -> Result<AuditPage, StoreError> {
         let leaves = self.leaves(from, limit).await?;
         let to = leaves.last().map_or(i64::MAX, |last| last.leaf + 1);
@@ -120,7 +119,7 @@ impl AuditView {
         Ok(leaves)
     }
 
-    /// Up to `limit` rows that have no leaf, by transaction and number.
+    /// Up to `limit` rows that have no leaf, by transaction id and number.
     pub async fn unsealed(&mut self, limit: i64) -> Result<Vec<CheckedRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)
@@ -132,7 +131,7 @@ impl AuditView {
     }
 }
 
-/// The leaves that retention has dropped the entries of, as the newest sealed entry about it tells.
+/// The leaves whose entries retention has dropped, according to the newest sealed entry about it.
 pub(in crate::store) async fn dropped(connection: &mut PooledConnection) -> Result<Option<String>, StoreError> {
     let sql = "SELECT e.parameters ->> $2 FROM audit_entries e JOIN audit_leaves l ON l.entry = e.id
                WHERE e.action = $1 AND e.outcome = 'succeeded' ORDER BY l.leaf DESC LIMIT 1";

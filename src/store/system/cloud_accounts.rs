@@ -1,8 +1,8 @@
-//! Cloud accounts that an administrator added: of no team.
+//! Cloud accounts that an administrator added. They belong to no team.
 //!
-//! What must stay true: no image cache is recorded for an account that is gone or disabled, at whichever gateway:
-//! whoever records one holds the account's row meanwhile ([`account`](crate::store::writes::holds::account)), and
-//! whoever removes one has locked it before it looks.
+//! What must stay true: no image cache is recorded for an account that is deleted or disabled, at whichever gateway:
+//! whoever records one holds the account's row in the meantime ([`account`](crate::store::writes::holds::account)), and
+//! whoever deletes an account locks the row before checking.
 
 use std::sync::LazyLock;
 
@@ -23,25 +23,25 @@ use crate::store::{PlatformEvent, Store, StoreError};
 
 const TABLE: &str = "cloud_accounts";
 
-/// An account with its secrets, encrypted.
+/// An account with its encrypted secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedAccount {
     /// The account.
     pub account: CloudAccount,
     /// The key's secret, encrypted.
     pub secret: Vec<u8>,
-    /// What the role's owner demands, encrypted.
+    /// The external id that the role's owner requires, encrypted.
     pub external_id: Option<Vec<u8>>,
 }
 
-/// What became of a removal.
+/// The result of deleting an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountRemoval {
-    /// It is gone.
+    /// It is deleted.
     Done,
-    /// There is none of that name.
+    /// There is no account with that name.
     Absent,
-    /// Image caches are in it, or operations on it have not ended.
+    /// It holds image caches, or has operations that have not ended.
     InUse,
 }
 
@@ -103,7 +103,7 @@ static PUT: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Store {
-    /// Every account, by name: few.
+    /// Every account, by name; there are few.
     pub async fn cloud_accounts(&self) -> Result<Vec<SealedAccount>, StoreError> {
         let sql = format!("SELECT {} FROM cloud_accounts a ORDER BY name", AccountRow::columns("a"));
         let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.requests).await?;
@@ -118,7 +118,8 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Writes an account over the version in it, 0 where there was none. `false`: it has changed meanwhile.
+    /// Writes an account over the version in it, which is 0 if there was none. `false` if it has changed in the
+    /// meantime.
     pub async fn put_cloud_account(
         &self,
         sealed: &SealedAccount,
@@ -131,7 +132,7 @@ impl Store {
         self.end_announced(transaction, &done, told, entry).await
     }
 
-    /// Removes an account that nothing is in, with its groups and what was found in it.
+    /// Deletes an account that holds nothing, with its groups and the findings in it.
     pub async fn remove_cloud_account(
         &self,
         name: &AccountName,
@@ -139,7 +140,7 @@ impl Store {
         entry: &AuditEntry,
     ) -> Result<AccountRemoval, StoreError> {
         let mut transaction = self.requests.begin().await?;
-        // Waits for creates that hold the row; those that come later find it gone.
+        // Waits for creates that hold the row; later ones find it gone.
         let locked: Option<i32> = sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 FOR UPDATE")
             .bind(name.as_str())
             .fetch_optional(&mut *transaction)
@@ -168,8 +169,8 @@ impl Store {
     }
 }
 
-/// Whether the cloud may have an image cache in the account, or an operation has work there: one that has ended is
-/// looked after while a copy of it may still be carried out, too.
+/// Whether the cloud may have an image cache in the account, or an operation has work to do there. This includes
+/// operations that have ended while a copy may still be carried out.
 async fn is_used(connection: &mut PooledConnection, name: &AccountName) -> Result<bool, StoreError> {
     let used = sqlx::query_scalar(sql!(
         "SELECT EXISTS (SELECT FROM image_caches WHERE account = $1

@@ -1,5 +1,5 @@
-//! What a revocation takes along: the keys that were made or rotated with what it revokes, those that were made with
-//! these, and so on. Whichever team's, unless the revocation is one team's own.
+//! The keys that a revocation revokes too: those that were created or rotated with what it revokes, those that were
+//! created with these, and so on. They may be of any team, unless the revocation is one team's own.
 
 use std::collections::HashSet;
 
@@ -13,28 +13,28 @@ use crate::store::StoreError;
 use crate::store::database::pool::PooledConnection;
 use crate::store::values::word;
 
-/// The keys that went.
+/// The keys that were revoked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TakenKeys {
-    /// Of the REST API.
+    /// The keys of the REST API.
     pub api_keys: Vec<ApiKeyId>,
-    /// Of the RPC front.
+    /// The keys of the RPC API.
     pub access_keys: Vec<AccessKeyId>,
 }
 
 impl TakenKeys {
-    /// Whether none went.
+    /// Whether no key was revoked.
     pub fn is_empty(&self) -> bool {
         self.api_keys.is_empty() && self.access_keys.is_empty()
     }
 }
 
-/// What keys are looked for by.
+/// The credentials whose keys are looked up.
 #[derive(Debug, Default)]
 struct Makers {
     subjects: Vec<String>,
     credentials: Vec<String>,
-    /// Keys that are meant themselves.
+    /// Keys that are themselves to be revoked.
     api_keys: Vec<Uuid>,
     access_keys: Vec<String>,
 }
@@ -54,13 +54,13 @@ impl Makers {
         makers
     }
 
-    /// What API keys made and rotated.
+    /// The keys that API keys created or rotated.
     fn of_keys(keys: impl Iterator<Item = ApiKeyId>) -> Self {
         Self { subjects: keys.map(|id| format!("api_key:{id}")).collect(), ..Self::default() }
     }
 }
 
-/// Revokes them. What was made with a key that is revoked already goes, too: the chain is followed through it.
+/// Revokes them. What was created with an already revoked key is revoked too: the chain is followed through it.
 pub(super) async fn take(connection: &mut PooledConnection, revocation: &Revocation) -> Result<TakenKeys, StoreError> {
     let (mut taken, mut makers) = (TakenKeys::default(), Makers::of(&revocation.target));
     let mut met = HashSet::new();
@@ -68,7 +68,7 @@ pub(super) async fn take(connection: &mut PooledConnection, revocation: &Revocat
         taken.access_keys.extend(take_access_keys(connection, &makers, revocation).await?);
         let found = api_keys_of(connection, &makers, revocation.team.as_ref()).await?;
         let fresh: Vec<(Uuid, bool)> = found.into_iter().filter(|(id, _)| met.insert(*id)).collect();
-        // Each is met once: however keys were made in circles, this ends.
+        // Each key is visited once, so this ends even if keys created each other in a circle.
         if fresh.is_empty() {
             return Ok(taken);
         }
@@ -79,7 +79,7 @@ pub(super) async fn take(connection: &mut PooledConnection, revocation: &Revocat
     }
 }
 
-/// The API keys of these makers, and whether each is revoked already.
+/// The API keys that these created, and whether each is already revoked.
 async fn api_keys_of(
     connection: &mut PooledConnection,
     makers: &Makers,

@@ -1,40 +1,41 @@
-//! URLs of webhook endpoints that are not encrypted yet, whichever team's; and where they are verified.
+//! URLs of webhook endpoints of all teams that are not encrypted yet, and the networks in which endpoints are verified.
 //!
-//! What must stay true: a row is only rewritten as it was read, so that whoever changes or removes it meanwhile wins.
+//! What must stay true: a row is only rewritten if it is as it was read, so that whoever changes or deletes it in the
+//! meantime wins.
 
 use uuid::Uuid;
 
 use crate::domain::ids::EndpointId;
 use crate::store::{Store, StoreError};
 
-/// A URL that stands in plain text where none has to.
+/// A URL in plain text that need not be.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct PlainUrl {
     id: Uuid,
-    /// What stands there: all of it, or scheme and host.
+    /// What is stored: the whole URL, or scheme and host.
     url: String,
     url_sealed: Option<Vec<u8>>,
 }
 
 impl PlainUrl {
-    /// Whose.
+    /// The endpoint that it belongs to.
     pub fn endpoint(&self) -> EndpointId {
         self.id.into()
     }
 
-    /// The URL, where it is not encrypted.
+    /// The URL, if it is not encrypted.
     pub fn text(&self) -> &str {
         &self.url
     }
 
-    /// The URL, encrypted, where it is.
+    /// The encrypted URL, if there is one.
     pub fn sealed(&self) -> Option<&[u8]> {
         self.url_sealed.as_deref()
     }
 }
 
 impl Store {
-    /// Up to `limit` endpoints whose URL is not encrypted, or stands in plain text beside without need.
+    /// Up to `limit` endpoints whose URL is not encrypted, or is also stored in plain text without need.
     pub async fn plain_urls(&self, limit: i64) -> Result<Vec<PlainUrl>, StoreError> {
         let found = sqlx::query_as(
             "SELECT id, url, url_sealed FROM webhook_endpoints WHERE NOT deleted AND url NOT LIKE 'sealed:%' AND (url_sealed IS NULL
@@ -47,8 +48,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes the encrypted URL of an endpoint, and the placeholder in place of the plain one where no version of
-    /// before has to read it. `false`: it was changed meanwhile.
+    /// Writes the encrypted URL of an endpoint, and the placeholder in place of the plain one unless an older version
+    /// has to read it. `false` if it was changed in the meantime.
     pub async fn seal_url(&self, was: &PlainUrl, sealed: &[u8], placeholder: &str) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET url_sealed = $4,
@@ -65,7 +66,8 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// From now on no URL is kept in plain text: no version that reads nothing else may run on this database any more.
+    /// From now on no URL is stored in plain text: versions that can read nothing else must not run on this database
+    /// any more.
     pub async fn end_plain_urls(&self) -> Result<(), StoreError> {
         sqlx::query("UPDATE webhook_url_storage SET plain_beside = false WHERE plain_beside")
             .execute(&self.workers)
@@ -73,7 +75,7 @@ impl Store {
         Ok(())
     }
 
-    /// Wipes what a version of before left of the URLs of endpoints that it removed. Returns how many.
+    /// Wipes the URLs that an older version left behind for endpoints that it deleted. Returns how many.
     pub async fn wipe_removed_urls(&self) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET url = COALESCE(substring(url FROM '^[^/]*//[^/?#]*'), ''), url_sealed = NULL,
@@ -85,7 +87,7 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Notes in which networks an endpoint is verified, unless it was moved or removed since they were `was`.
+    /// Records the networks in which an endpoint is verified, unless it was moved or deleted since they were `was`.
     pub async fn note_networks(&self, endpoint: EndpointId, was: &[String], are: &[String]) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE webhook_endpoints SET verified_networks = $3 WHERE id = $1 AND verified_networks = $2 AND NOT deleted",

@@ -1,7 +1,7 @@
-//! What happened to everything that somebody waits for: one look for all of them, whatever their team.
+//! What happened to everything that somebody waits for: one query for all of them, of any team.
 //!
-//! Who waits has read what they wait for before, under their team. Both statements need as many index probes as
-//! there are things waited for (a feed: two), however many wait for each.
+//! A waiter has read what it waits for before, under its team. Both statements need one index probe per thing waited
+//! for (two for a feed), however many wait for each.
 
 use sqlx::{AssertSqlSafe, FromRow};
 
@@ -24,7 +24,7 @@ struct FeedRow {
 }
 
 impl Store {
-    /// The feeds of these teams, each after its place, up to `limit` events of each.
+    /// The feeds of these teams, each after its position, up to `limit` events of each.
     pub async fn feeds_after(
         &self,
         places: &[(TeamId, FeedPosition)],
@@ -69,7 +69,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Those of these image caches that have a higher version than the one named.
+    /// Those of these image caches that have a higher version than the given one.
     pub async fn moved_caches(&self, known: &[(CacheId, i64)]) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM UNNEST($1::uuid[], $2::bigint[]) AS w (id, version)

@@ -1,9 +1,10 @@
-//! Times that are further ahead than anything is put off: they were written before a clock leapt back.
+//! Repairs times that are further in the future than anything is ever postponed: they were written before a clock
+//! jumped back.
 //!
-//! What must stay true: a lease is shortened, never taken away: its holder renews it, and whoever is dead loses it
-//! within its length. What is due too far ahead is due now; whoever takes it up decides anew.
+//! What must stay true: a lease is shortened, never taken away: its holder renews it, and a dead holder loses it within
+//! its usual length. What is due too far in the future becomes due now; whoever picks it up decides anew.
 //!
-//! Who calls it: the janitor.
+//! The janitor calls it.
 
 use uuid::Uuid;
 
@@ -11,22 +12,22 @@ use crate::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
 use crate::domain::webhooks::retry::LONGEST_PAUSE;
 use crate::store::{Store, StoreError};
 
-/// So many image caches are looked at by one statement: to read all of a large table takes longer than one may.
+/// How many image caches one statement looks at: reading a whole large table takes longer than a statement may.
 const PIECE: i64 = 1_000;
 
-/// How far ahead something may be due.
+/// How far in the future something may be due.
 #[derive(Debug, Clone, Copy)]
 pub struct Farthest {
-    /// An operation, and its aftercare.
+    /// An operation, and the follow-up after its end.
     pub operation: chrono::Duration,
     /// A comparison with the cloud.
     pub comparison: chrono::Duration,
-    /// A look at what is in motion.
+    /// A poll of what is in motion.
     pub look: chrono::Duration,
 }
 
 impl Store {
-    /// Shortens the leases that end later than any lease may. Returns how many.
+    /// Shortens leases that end later than any lease may. Returns how many.
     pub async fn shorten_leases(&self) -> Result<u64, StoreError> {
         let mut shortened = 0;
         for sql in [
@@ -49,9 +50,9 @@ impl Store {
         Ok(shortened)
     }
 
-    /// Makes present what image caches have further ahead than anything is put off, so that they are compared with the
-    /// cloud and their builds are judged: of the next so many after `after`, by their ids. Returns how many it was, and
-    /// after which to go on.
+    /// Sets times of image caches that are too far in the future to now, so that the caches are compared with the cloud
+    /// and their builds are judged. Looks at the next caches after the id `after`. Returns how many were changed, and
+    /// the id after which to continue.
     pub async fn void_far_caches(&self, now: Instant, after: Uuid) -> Result<(u64, Option<Uuid>), StoreError> {
         let (far, next): (Vec<Uuid>, Option<Uuid>) = sqlx::query_as(
             "WITH piece AS (
@@ -79,8 +80,8 @@ impl Store {
         Ok((done.execute(&self.workers).await?.rows_affected(), next))
     }
 
-    /// The same of operations that have not come to rest, and of the answers that are owed: what was left behind is
-    /// removed from now on. Returns how many.
+    /// The same for operations that are not finished, and for owed answers: what was left behind is deleted from now
+    /// on. Returns how many.
     pub async fn void_far_progress(&self, now: Instant) -> Result<u64, StoreError> {
         let running = "UPDATE operations SET created_at = LEAST(created_at, $1),
                 last_signed_at = LEAST(last_signed_at, $1), window_opened_at = LEAST(window_opened_at, $1)
@@ -93,11 +94,10 @@ impl Store {
         self.made_present(now, [(running, far), (unsettled, far), (owed, far)]).await
     }
 
-    /// Makes due the operations that are due further ahead than they may be. Returns how many.
+    /// Makes operations due that are due too far in the future. Returns how many.
     pub async fn void_far_operations(&self, now: Instant, farthest: Farthest) -> Result<u64, StoreError> {
         let operation = now + farthest.operation.max(FARTHEST_DUE);
-        // A time of signing that is ahead would have the look for what was done wait until then. What was signed was
-        // signed by now.
+        // A signing time in the future would make the lookup wait until then. What was signed was signed by now.
         let operations = "UPDATE operations SET due_at = $1, last_signed_at = LEAST(last_signed_at, $1),
                 window_opened_at = LEAST(window_opened_at, $1)
             WHERE state = 'running' AND due_at > $2";
@@ -106,8 +106,8 @@ impl Store {
         self.made_present(now, [(operations, operation), (aftercare, operation)]).await
     }
 
-    /// Makes due the looks, comparisons and deliveries that are due further ahead than they may be, which may be done
-    /// early by any clock. Returns how many.
+    /// Makes polls, comparisons and deliveries due that are due too far in the future; by any clock, doing them early
+    /// is harmless. Returns how many.
     pub async fn void_far_looks(&self, now: Instant, farthest: Farthest) -> Result<u64, StoreError> {
         let comparison = now + farthest.comparison.max(FARTHEST_DUE);
         let groups = "UPDATE tracker_groups SET due_at = $1 WHERE due_at > $2";
@@ -115,7 +115,7 @@ impl Store {
             WHERE due_at > $2 OR list_at > $2";
         let deliveries = "UPDATE webhook_deliveries d SET next_attempt_at = $1 FROM webhook_endpoint_state s
             WHERE d.endpoint = s.endpoint AND d.state = 0 AND d.next_attempt_at > $2";
-        // A pause of a day may be lengthened by a few percent.
+        // A pause of a day may be extended by a few percent.
         let delivery = now + LONGEST_PAUSE * 2;
         let look = now + farthest.look;
         self.made_present(now, [(groups, look), (comparisons, comparison), (deliveries, delivery)]).await

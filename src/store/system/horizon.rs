@@ -1,4 +1,4 @@
-//! Which transaction of the whole server the feed and the sealer stay behind.
+//! The transaction that holds back the feed and the sealer, of the whole server.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use sqlx::FromRow;
 
 use crate::store::{Store, StoreError};
 
-/// The oldest transaction that runs, in whichever database of the server.
+/// The oldest running transaction, in any database of the server.
 #[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct OldestTransaction {
-    /// The whole transaction id, as `pg_current_xact_id` tells it.
+    /// The full transaction id, as returned by `pg_current_xact_id`.
     pub number: i64,
-    /// The process that has it, as `pg_terminate_backend` takes it; none for a prepared one.
+    /// The process that runs it, for `pg_terminate_backend`; `None` for a prepared transaction.
     pub pid: Option<i32>,
-    /// The name of a prepared one, as `ROLLBACK PREPARED` takes it.
+    /// The name of a prepared transaction, for `ROLLBACK PREPARED`.
     pub prepared: Option<String>,
     /// The database that it works on.
     pub database: Option<String>,
-    /// The role that began it, where the server tells ours.
+    /// The role that started it, if our role may see that.
     pub role: Option<String>,
-    /// For how many seconds, where the server tells our role.
+    /// How many seconds it has been running, if our role may see that.
     pub seconds: Option<f64>,
 }
 
 impl fmt::Display for OldestTransaction {
-    /// Without the name of a prepared one, which whoever prepared it made: readiness is open to everybody.
+    /// Leaves out the name of a prepared transaction, which whoever prepared it chose: readiness is open to everybody.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.pid {
             Some(pid) => write!(f, "the transaction of process {pid} of the database's server"),
@@ -37,9 +37,9 @@ impl fmt::Display for OldestTransaction {
 }
 
 impl Store {
-    /// The oldest transaction that runs, if any does that others could be behind.
+    /// The oldest running transaction, if there is one that could hold others back.
     pub async fn oldest_transaction(&self) -> Result<Option<OldestTransaction>, StoreError> {
-        // Whoever is asked sees process and number of every transaction; what else there is, only of its own role.
+        // Our role sees process and number of every transaction, and the rest only for its own role.
         let oldest = sqlx::query_as(
             "WITH now AS MATERIALIZED (SELECT pg_current_snapshot() AS seen)
              SELECT pg_snapshot_xmin(seen)::text::bigint AS number, a.pid, p.gid AS prepared,

@@ -1,8 +1,8 @@
-//! Issuers of tokens that an administrator added: of no team, since a token is judged before it is known for which team
-//! it acts.
+//! Token issuers that an administrator added. They belong to no team, because a token is judged before it is known
+//! which team it acts for.
 //!
-//! What must stay true: an issuer that holds what this version does not know is passed over (and logged, and counted):
-//! nobody gets in by a rule that is only half understood.
+//! What must stay true: an issuer that contains something this version does not know is skipped (and logged, and
+//! counted), so that nobody is admitted by a rule that is only half understood.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -19,15 +19,15 @@ use crate::store::values::jsonb;
 use crate::store::{PlatformEvent, Store, StoreError};
 
 const TABLE: &str = "issuers";
-/// Two issuers with one `iss`.
+/// The unique index that prevents two issuers with the same `iss`.
 const SAME_ISS: &str = "issuers_iss";
 
 /// An issuer as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredIssuer {
-    /// The issuer; its form was found good.
+    /// The issuer, with its form already checked.
     pub issuer: Issuer,
-    /// Counts its changes.
+    /// The version, which counts its changes.
     pub version: i64,
     /// When it was added.
     pub created_at: Instant,
@@ -35,16 +35,16 @@ pub struct StoredIssuer {
     pub updated_at: Instant,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuerChange {
-    /// It is written.
+    /// The change is written.
     Done,
-    /// It has changed meanwhile.
+    /// The issuer has changed in the meantime.
     Moved,
-    /// Another one has its `iss`.
+    /// Another issuer has this `iss`.
     SameIss,
-    /// There are [`MAX_ISSUERS`] already.
+    /// There are already [`MAX_ISSUERS`].
     TooMany,
 }
 
@@ -76,14 +76,14 @@ impl TryFrom<IssuerRow> for StoredIssuer {
 }
 
 impl Store {
-    /// Every issuer that this version knows all of, by name: few.
+    /// Every issuer that this version fully knows, by name; there are few.
     pub async fn issuers(&self) -> Result<Vec<StoredIssuer>, StoreError> {
         let sql = format!("SELECT {} FROM issuers i ORDER BY name", IssuerRow::columns("i"));
         let rows: Vec<IssuerRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&self.requests).await?;
         Ok(readable(rows))
     }
 
-    /// One issuer. Fails where it holds what this version does not know.
+    /// One issuer. Fails if it contains something that this version does not know.
     pub async fn issuer(&self, name: &str) -> Result<Option<StoredIssuer>, StoreError> {
         let sql = format!("SELECT {} FROM issuers i WHERE name = $1", IssuerRow::columns("i"));
         let row: Option<IssuerRow> =
@@ -91,8 +91,8 @@ impl Store {
         unreadable::alone(row)
     }
 
-    /// The version of an issuer, 0 where there is none: also of one that this version does not know all of, so that it
-    /// can be replaced and removed.
+    /// The version of an issuer, 0 if there is none. Works also for one that this version does not fully know, so that
+    /// it can be replaced and deleted.
     pub async fn issuer_version(&self, name: &str) -> Result<i64, StoreError> {
         let found: Option<i64> = sqlx::query_scalar("SELECT version FROM issuers WHERE name = $1")
             .bind(name)
@@ -101,7 +101,7 @@ impl Store {
         Ok(found.unwrap_or(0))
     }
 
-    /// Writes an issuer over the version in it, 0 where there was none.
+    /// Writes an issuer over the version in it, which is 0 if there was none.
     pub async fn put_issuer(
         &self,
         stored: &StoredIssuer,
@@ -137,7 +137,7 @@ impl Store {
         Ok(if written { IssuerChange::Done } else { IssuerChange::Moved })
     }
 
-    /// Removes an issuer in that version. `false`: it has changed meanwhile.
+    /// Deletes an issuer in this version. `false` if it has changed in the meantime.
     pub async fn delete_issuer(
         &self,
         name: &str,
@@ -155,7 +155,7 @@ impl Store {
     }
 }
 
-/// How many there are. Additions queue up, so that two at once cannot both be the last that fits.
+/// How many there are. Additions wait for each other, so that two at once cannot both be the last that fits.
 async fn count(connection: &mut PooledConnection) -> Result<usize, StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('issuers', 0))").execute(&mut *connection).await?;
     let found: i64 = sqlx::query_scalar("SELECT count(*) FROM issuers").fetch_one(connection).await?;

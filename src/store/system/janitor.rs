@@ -1,4 +1,4 @@
-//! What the janitor clears away, and the workers' signs of life.
+//! What the janitor cleans up, and the workers' heartbeats.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::store::words::{AT_REST, OVER};
 use crate::store::{Store, StoreError};
 
 impl Store {
-    /// Forgets idempotency keys made before `before` whose operation has ended. Returns how many.
+    /// Deletes idempotency keys that were created before `before` and whose operation has ended. Returns how many.
     pub async fn forget_keys(&self, before: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "DELETE FROM idempotency_keys k USING operations o
@@ -24,9 +24,9 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Makes the days of attempts that are coming and forgets those that are older than `keep` by the database's clock,
-    /// as whole tables; and what an earlier form of the database kept of them. None: nothing is forgotten. The
-    /// deliveries themselves stay. Returns how many days went.
+    /// Creates the coming daily partitions of attempts, and drops those that are older than `keep` by the database's
+    /// clock, together with attempts in an earlier form of the table. With `None`, nothing is dropped. The deliveries
+    /// themselves stay. Returns how many days were dropped.
     pub async fn forget_attempts(&self, keep: Option<Duration>) -> Result<i32, StoreError> {
         let seconds = keep.map(|keep| keep.as_secs_f64());
         let days = sqlx::query_scalar("SELECT delivery_attempts_upkeep(make_interval(secs => $1))")
@@ -40,8 +40,8 @@ impl Store {
         Ok(days)
     }
 
-    /// Cancels what has come to wait for an endpoint since it was removed: an attempt that was under way and
-    /// failed, an event of the same moment. Returns how many.
+    /// Cancels deliveries that came to wait for an endpoint after it was deleted: an attempt in flight that failed, or
+    /// an event of the same moment. Returns how many.
     pub async fn cancel_orphans(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries d SET state = 4, finished_at = $1 FROM webhook_endpoints w
@@ -53,7 +53,7 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Makes every group due that holds a cache whose retention has ended, so that the tracker looks.
+    /// Makes every group due that holds an expired cache, so that the tracker polls it.
     pub async fn wake_expired(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(sql!(
             "INSERT INTO tracker_groups AS g (account, region, due_at)
@@ -67,7 +67,8 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Up to `limit` caches whose delete has ended, that have not changed since `before`, and that looks still find.
+    /// Up to `limit` caches whose delete has ended, that have not changed since `before`, and that the cloud still
+    /// shows.
     pub async fn undone_deletes(&self, before: Instant, limit: i64) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM image_caches c
@@ -82,7 +83,7 @@ impl Store {
         Ok(readable(rows))
     }
 
-    /// Shows that `worker` is alive.
+    /// Records that `worker` is alive.
     pub async fn beat(&self, worker: &str) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO worker_heartbeats (worker, beat_at) VALUES ($1, clock_timestamp())
@@ -94,10 +95,10 @@ impl Store {
         Ok(())
     }
 
-    /// The signs of life of all workers.
+    /// The heartbeats of all workers.
     pub async fn heartbeats(&self) -> Result<Heartbeats, StoreError> {
         let (fresh, print) = sqlx::query_as(
-            // One that is ahead was shown before the clock leapt back, and says nothing.
+            // A heartbeat in the future is from before the clock jumped back, and means nothing.
             "SELECT COALESCE(bool_or(beat_at > clock_timestamp() - make_interval(secs => $1)
                  AND beat_at < clock_timestamp() + make_interval(secs => $1)), false),
                  COALESCE(string_agg(worker || ' ' || beat_at, ',' ORDER BY worker), '')

@@ -1,7 +1,7 @@
-//! Everything that is encrypted, whichever team's: found by the key that sealed it, and written back under another.
+//! All encrypted values of all teams: found by the key that encrypted them, and written back under another key.
 //!
-//! What must stay true: every column that holds an envelope of `crypto::seal` stands in [`SEALED`]; a row is only
-//! rewritten as it was read, so that whoever changes or wipes it meanwhile wins.
+//! What must stay true: every column that holds an envelope of `crypto::seal` is listed in [`SEALED`]; a row is only
+//! rewritten if it is as it was read, so that whoever changes or wipes it in the meantime wins.
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -9,12 +9,13 @@ use uuid::Uuid;
 use crate::domain::ids::{EndpointId, OperationId};
 use crate::store::{Store, StoreError};
 
-/// A column that holds envelopes. Names of this file alone: they stand in statements as they are.
+/// A column that holds envelopes. Its names come only from this file, because they are inserted into statements as they
+/// are.
 #[derive(Debug, Clone, Copy)]
 pub struct Sealed {
-    /// What it holds, for people.
+    /// The kind of value that it holds, for people.
     pub what: &'static str,
-    /// What is authenticated with an envelope, before the row's name.
+    /// What is authenticated with an envelope, in front of the row's name.
     pub context: &'static str,
     name: fn(&str) -> String,
     table: &'static str,
@@ -22,7 +23,7 @@ pub struct Sealed {
     column: &'static str,
 }
 
-/// All of them.
+/// All columns that hold envelopes.
 pub const SEALED: [Sealed; 9] = [
     sealed("access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "secret")),
     sealed("replaced access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "previous_secret")),
@@ -35,17 +36,17 @@ pub const SEALED: [Sealed; 9] = [
     sealed("registry logins", "registry_logins:", operation, ("operations", "id", "credentials")),
 ];
 
-/// What is authenticated with the secret of a cloud account's key, before its name.
+/// The context of the secret of a cloud account's key, in front of the account's name.
 pub const ACCOUNT_SECRET: &str = "cloud_account:";
-/// The same of what the owner of its role demands.
+/// The context of the external id of a cloud account's role, in front of the account's name.
 pub const ACCOUNT_EXTERNAL: &str = "cloud_account_external_id:";
 
-/// How many envelopes a key sealed.
+/// How many envelopes a key encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedBy {
-    /// The key's id; empty where it cannot be read.
+    /// The key's id; empty if it cannot be read.
     pub key: String,
-    /// How many.
+    /// The number of envelopes.
     pub count: i64,
 }
 
@@ -59,12 +60,12 @@ const fn sealed(
 }
 
 impl Sealed {
-    /// Table and column.
+    /// The name of the table and the column.
     pub fn column_name(&self) -> String {
         format!("{}.{}", self.table, self.column)
     }
 
-    /// The row's name as everybody else writes it, such as `we_…`.
+    /// The row's name as it is written elsewhere, such as `we_…`.
     pub fn name_of(&self, row: &str) -> String {
         (self.name)(row)
     }
@@ -79,7 +80,7 @@ fn operation(row: &str) -> String {
 }
 
 impl Store {
-    /// Up to `limit` envelopes that do not begin with `header`, after the row `after`: row and envelope.
+    /// Up to `limit` envelopes that do not start with `header`, after the row `after`: row and envelope.
     pub async fn sealed_otherwise(
         &self,
         place: &Sealed,
@@ -97,7 +98,7 @@ impl Store {
         Ok(query.fetch_all(&self.workers).await?)
     }
 
-    /// A few envelopes that begin with `header` and a few that do not: row and envelope.
+    /// A few envelopes that start with `header` and a few that do not: row and envelope.
     pub async fn sealed_samples(&self, place: &Sealed, header: &[u8]) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let Sealed { table, id, column, .. } = place;
         let one = |sign: &str| {
@@ -110,7 +111,7 @@ impl Store {
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(header).fetch_all(&self.workers).await?)
     }
 
-    /// Writes an envelope in place of the one that was read. `false`: the row has another by now, or none.
+    /// Writes an envelope in place of the one that was read. `false` if the row has another by now, or none.
     pub async fn reseal(&self, place: &Sealed, row: &str, was: &[u8], is: &[u8]) -> Result<bool, StoreError> {
         let Sealed { table, id, column, .. } = place;
         let sql = format!("UPDATE {table} SET {column} = $3 WHERE {id}::text = $1 AND {column} = $2");
@@ -118,10 +119,10 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Which keys sealed what stands there now.
+    /// Which keys encrypted what is stored now.
     pub async fn sealed_by(&self, place: &Sealed) -> Result<Vec<SealedBy>, StoreError> {
         let Sealed { table, column, .. } = place;
-        // The second byte of an envelope tells how long the key's id is, which follows.
+        // The second byte of an envelope is the length of the key's id, which follows.
         let sql = format!(
             "SELECT CASE WHEN octet_length({column}) > 2
                     THEN encode(substring({column} FROM 3 FOR get_byte({column}, 1)), 'escape') ELSE '' END AS key,

@@ -1,9 +1,9 @@
-//! What the tracker observed, many caches at once: the same rows as [`crate::store::writes::changes`] writes one by
-//! one.
+//! Writes what the tracker observed for many caches at once: the same rows that [`crate::store::writes::changes`]
+//! writes one by one.
 //!
-//! One transaction of a few statements, however many caches moved: each row by compare-and-set, then transitions,
-//! events, deliveries and audit entries of those that were written. An observation never changes what was asked
-//! for, so name, images and spec are not among the columns.
+//! One transaction of a few statements, however many caches changed: each row by compare-and-set, then transitions,
+//! events, deliveries and audit entries of those that were written. An observation never changes what was requested, so
+//! name, images and spec are not among the columns.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -22,7 +22,7 @@ use crate::store::writes::dispatch;
 use crate::store::{CacheWrite, Store, StoreError};
 
 impl Store {
-    /// Writes what was observed, and returns which caches were written: the rows of all others have moved on.
+    /// Writes what was observed, and returns which caches were written: the rows of all others have changed.
     pub async fn write_observed(&self, writes: &[CacheWrite]) -> Result<HashSet<CacheId>, StoreError> {
         if writes.is_empty() {
             return Ok(HashSet::new());
@@ -42,7 +42,7 @@ impl Store {
     }
 }
 
-/// What an observation may change, and what a row is found by.
+/// The columns that an observation may change, and those that find the row.
 const SEEN: ColumnSet = ColumnSet::Only(&[
     "id",
     "team",
@@ -67,8 +67,8 @@ const SEEN: ColumnSet = ColumnSet::Only(&[
     "gone_at",
 ]);
 
-/// $1 are those that vanish. Locked in the order of ids: two writers of the same rows wait for each other, and never in
-/// a circle.
+/// $1 are the caches that vanish. Rows are locked in the order of their ids, so that two writers of the same rows
+/// cannot deadlock.
 static STEPS: LazyLock<String> = LazyLock::new(|| {
     let steps = Numbers::beginning_after(1).few::<ImageCacheRow>(SEEN);
     let set = ImageCacheRow::set(SEEN, ImageCacheRow::FOUND_BY);
@@ -108,7 +108,7 @@ async fn insert_transitions(connection: &mut PooledConnection, writes: &[&CacheW
 static EVENTS: LazyLock<String> =
     LazyLock::new(|| format!("{} ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq", EventsTable::insert_many()));
 
-/// Events, each once, and one delivery for each endpoint that wants it. All of them go the way of the first.
+/// Writes each event once, and one delivery for each endpoint that wants it. All of them go the way of the first.
 async fn insert_events(connection: &mut PooledConnection, writes: &[&CacheWrite]) -> Result<(), StoreError> {
     let rows: Vec<_> = writes.iter().filter_map(|write| write.event()).collect();
     let Some(first) = rows.first().map(|row| row.event) else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! Operations that nobody drives any more: claimed, attempted, postponed. Settling is the team's own
-//! ([`crate::store::team::operations`]).
+//! Operations that nobody is carrying out: claimed, attempted, postponed. [`crate::store::team::operations`] records
+//! them, one team at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +20,20 @@ use crate::store::values::jsonb;
 use crate::store::words::ENDED;
 use crate::store::{Store, StoreError, Waiter};
 
-/// An operation in this worker's hands.
+/// An operation that this worker has leased.
 #[derive(Debug, Clone)]
 pub struct LeasedOperation {
     /// The operation as it was when it was claimed.
     pub operation: Operation,
     /// Its registry logins, encrypted.
     pub credentials: Option<Vec<u8>>,
-    /// What guards every write.
+    /// The lease token, which guards every write.
     pub lease_token: Uuid,
-    /// A moment before the lease was asked for, by the machine's uptime.
+    /// A moment before the lease was requested, by the machine's uptime.
     pub taken: Uptime,
-    /// Whether an idempotency key may stand for it.
+    /// Whether it may have an idempotency key.
     pub keyed: bool,
-    /// Of a create that this process began: who waits for it and is told now or never.
+    /// For a create that this process started: the caller that must get the ids in this answer or never.
     pub waiter: Option<Arc<Waiter>>,
 }
 
@@ -45,7 +45,7 @@ struct LeasedRow {
 }
 
 impl LeasedRow {
-    /// Its columns, of a statement that writes `operations`.
+    /// The columns for a statement that writes `operations`.
     fn columns() -> String {
         format!("{}, operations.credentials", OperationRow::columns("operations"))
     }
@@ -56,18 +56,18 @@ impl LeasedRow {
 pub struct Postponed {
     /// `throttled`, `not_sent` or `unknown`.
     pub outcome: &'static str,
-    /// In words, without secrets.
+    /// A description for people, without secrets.
     pub detail: String,
-    /// What is known of it now.
+    /// What is now known about the operation.
     pub progress: Progress,
-    /// The refusal that is held, where one came now.
+    /// The refusal to keep, if one came with this attempt.
     pub error: Option<CloudError>,
-    /// When to go on.
+    /// When to continue.
     pub due_at: Instant,
 }
 
-/// Only operations whose image cache is in the account that stands at this place. Said only where there are several: an
-/// operation has no account of its own, and one look more for each would be paid by everybody.
+/// A condition for operations whose image cache is in the account given by this parameter. Used only if there are
+/// several accounts: an operation has no account of its own, and otherwise everybody would pay for the extra lookup.
 fn of_account(account: Option<&str>, place: u8) -> String {
     if account.is_none() {
         return String::new();
@@ -79,8 +79,7 @@ fn of_account(account: Option<&str>, place: u8) -> String {
 }
 
 impl Store {
-    /// How many operations are due and in nobody's hands, counted up to `limit`; of one account only where one is
-    /// given.
+    /// How many operations are due and not held, counted up to `limit`; if an account is given, only in that one.
     pub async fn operations_due(&self, account: Option<&str>, now: Instant, limit: i64) -> Result<i64, StoreError> {
         let sql = format!(
             "SELECT count(*) FROM (SELECT FROM operations
@@ -93,9 +92,9 @@ impl Store {
         Ok(query.fetch_one(&self.workers).await?)
     }
 
-    /// Claims up to `limit` operations that are due and in nobody's hands: every team's oldest first, then every
-    /// team's second, and so on. A team with ten thousand of them does not make another one wait. Of one account only
-    /// where one is given.
+    /// Claims up to `limit` operations that are due and not held: first every team's oldest, then every team's second,
+    /// and so on, so that a team with ten thousand of them does not make another one wait. If an account is given, only
+    /// in that one.
     pub async fn claim_operations(
         &self,
         account: Option<&str>,
@@ -134,7 +133,8 @@ impl Store {
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(now).bind(lease_token).bind(lease_seconds).bind(limit);
         let query = if let Some(account) = account { query.bind(account) } else { query };
         let rows: Vec<LeasedRow> = query.fetch_all(&self.workers).await?;
-        // What cannot be read stays leased: that is its rest before somebody takes it up again, perhaps one who can.
+        // A row that cannot be read stays leased, so that nobody tries again until the lease runs out; then perhaps a
+        // gateway that can read it.
         let leased = rows.into_iter().filter_map(|row| {
             let operation = unreadable::read(row.operation.key(), row.operation.try_into())?;
             let credentials = row.credentials;
@@ -143,7 +143,7 @@ impl Store {
         Ok(leased.collect())
     }
 
-    /// Makes the lease of an operation last from now on. `false`: it is not held any more, or the operation has ended.
+    /// Renews the lease of an operation from now on. `false` if it is no longer held, or the operation has ended.
     pub async fn renew_operation(
         &self,
         id: OperationId,
@@ -162,7 +162,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Claims one operation that runs, is in nobody's hands and not in doubt. None: it is not so.
+    /// Claims one operation that is running, not held and not in doubt. `None` if it is not so.
     pub async fn claim_operation(
         &self,
         id: OperationId,
@@ -189,7 +189,7 @@ impl Store {
         .transpose()
     }
 
-    /// The operation that runs on a cache.
+    /// The operation that is running on a cache.
     pub async fn running_on(&self, team: &TeamId, cache: CacheId) -> Result<Option<Operation>, StoreError> {
         let sql = format!(
             "SELECT {} FROM operations o WHERE team = $1 AND image_cache = $2 AND state = 'running'",
@@ -203,8 +203,8 @@ impl Store {
         unreadable::alone(row)
     }
 
-    /// Records an attempt before it is signed; to record it once more changes nothing. `false`: the lease is lost. The
-    /// operation is in doubt from here on: a crash now is an unknown outcome.
+    /// Records an attempt before it is signed; recording it twice changes nothing. `false` if the lease is lost. From
+    /// here on the operation is in doubt: a crash now means an unknown outcome.
     pub async fn note_attempt(
         &self,
         id: OperationId,
@@ -234,8 +234,8 @@ impl Store {
         Ok(noted == 1)
     }
 
-    /// Puts an operation back until later. `number` is the attempt that ended, if there was one: whether it is noted
-    /// there.
+    /// Puts an operation back until later. `number` is the attempt that ended, if there was one. Returns whether its
+    /// outcome was recorded.
     pub async fn postpone(
         &self,
         id: OperationId,
@@ -270,7 +270,7 @@ impl Store {
         Ok(ended.rows_affected() == 1)
     }
 
-    /// Abandoned creates of which nothing was done so far, and nothing may be any more.
+    /// Abandoned creates of which nothing was done so far, and which must not be sent any more.
     pub async fn abandoned_unsent(&self, limit: i64) -> Result<Vec<Operation>, StoreError> {
         let sql = format!(
             "SELECT {} FROM operations o WHERE abandoned AND state = 'running' AND NOT in_doubt ORDER BY id LIMIT $1",
@@ -280,9 +280,8 @@ impl Store {
         Ok(unreadable::readable(rows))
     }
 
-    /// Image caches that an abandoned create brought about after all, and whose removal is not begun. After a removal
-    /// that was refused each rests, for as long as the first of `rests`, twice as long after each further refusal, at
-    /// most as long as the second.
+    /// Image caches that an abandoned create created after all, and whose deletion has not started. After a refused
+    /// delete each one pauses: for the first of `rests`, doubled after each further refusal, at most for the second.
     pub async fn abandoned_caches(
         &self,
         now: Instant,
@@ -313,7 +312,7 @@ impl Store {
         Ok(found)
     }
 
-    /// How many image caches of abandoned creates stand because the cloud refused to remove them.
+    /// How many image caches of abandoned creates still exist because the cloud refused to delete them.
     pub async fn abandoned_unremoved(&self) -> Result<i64, StoreError> {
         let unremoved = sqlx::query_scalar(
             "SELECT count(*) FROM operations o WHERE o.abandoned AND o.state = 'succeeded' AND EXISTS (
@@ -323,7 +322,7 @@ impl Store {
         Ok(unremoved.fetch_one(&self.workers).await?)
     }
 
-    /// Forgets the mark of abandoned creates whose caches are gone, or never were, and what is owed for such.
+    /// Clears the mark of abandoned creates whose caches are gone or never existed, and what is owed for them.
     pub async fn forget_abandoned(&self) -> Result<u64, StoreError> {
         let done = sqlx::query(sql!(
             "UPDATE operations o SET abandoned = false FROM image_caches c

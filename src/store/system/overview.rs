@@ -1,4 +1,4 @@
-//! What the platform sees of all teams: operations that go on, and which teams there are.
+//! The platform's view of all teams: operations in progress, and which teams there are.
 
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
@@ -14,11 +14,11 @@ use crate::store::unreadable::{self, Keyed as _};
 use crate::store::values::word;
 use crate::store::{Store, StoreError};
 
-/// Where a list of operations goes on: when the last one was asked for, and its id.
+/// The position in a list of operations: the time of the last one's request, and its id.
 pub type OperationPlace = (Instant, OperationId);
 
 impl Store {
-    /// Up to `limit` operations in `reach` that have not ended, those first that were asked for first.
+    /// Up to `limit` operations in `reach` that have not ended, oldest first.
     pub async fn open_operations(
         &self,
         reach: &AuditReach,
@@ -40,7 +40,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<OperationRow>, StoreError> {
         let (at, id) = place.unzip();
-        // One that waits does so for one that runs on the same image cache: of these there are few, and an index.
+        // A waiting operation waits for a running one on the same image cache: there are few of those, and an index.
         let sql = format!(
             "SELECT {} FROM operations o
              WHERE o.id IN (SELECT r.id FROM operations r WHERE r.state = 'running'
@@ -61,10 +61,10 @@ impl Store {
             .await?)
     }
 
-    /// Up to `limit` teams that are registered or have, or had, image caches, by id, after `after`; each with whether
-    /// it is registered.
+    /// Up to `limit` teams that are registered, or have or had image caches, by id, after `after`; each with whether it
+    /// is registered.
     pub async fn known_teams(&self, after: Option<&TeamId>, limit: i64) -> Result<Vec<(TeamId, bool)>, StoreError> {
-        // From one team to the next by the index: there are many more image caches than teams.
+        // Goes from one team to the next by the index, because there are many more image caches than teams.
         let rows: Vec<(String, bool)> = sqlx::query_as(
             "WITH RECURSIVE next AS (
                  SELECT least((SELECT min(team) FROM image_caches WHERE team > $1),

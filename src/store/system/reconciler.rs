@@ -1,9 +1,11 @@
-//! Comparing the cloud with the rows, one (account, region) at a time: the schedule, and the rows that differ.
+//! The database side of comparing the cloud with the rows, one (account, region) at a time: the schedule, and the rows
+//! that differ.
 //!
-//! What must stay true: a list is compared in one statement, and only rows that may differ come back; the statement may
-//! return more than differs (`domain::reconcile` judges), never less; nothing is written for what is as it was.
+//! What must stay true: a list is compared in one statement, and only rows that may differ are returned; the statement
+//! may return rows that do not differ (`domain::reconcile` judges), but must never miss one; nothing is written for
+//! what did not change.
 //!
-//! Who calls it: `app::reconciling`. Caches that no row knows are in [`super::unmanaged`].
+//! `app::reconciler` calls it. Caches that no row knows are in [`super::unmanaged`].
 
 use std::sync::LazyLock;
 
@@ -23,8 +25,8 @@ use crate::store::writes::changes;
 use crate::store::writes::tracker_wake;
 use crate::store::{Store, StoreError};
 
-/// Rows at rest that the cloud may still have: as [`crate::domain::reconcile::verdict::Facts::is_at_rest`], and nobody changes them
-/// now.
+/// Rows at rest that the cloud may still have: as in [`crate::domain::reconcile::verdict::Facts::is_at_rest`], and
+/// nobody is changing them now.
 static RESTING: LazyLock<String> = LazyLock::new(|| {
     format!(
         "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
@@ -33,13 +35,13 @@ static RESTING: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A group in this worker's hands.
+/// A group that this worker has leased.
 #[derive(Debug, Clone, FromRow)]
 pub struct ReconcileLease {
-    /// Which.
+    /// The account and region.
     #[sqlx(flatten)]
     pub group: TrackerGroup,
-    /// What guards its end.
+    /// The lease token, which guards the release.
     pub lease_token: Uuid,
     /// When the whole list is to be read.
     pub list_at: Instant,
@@ -50,17 +52,17 @@ pub struct ReconcileLease {
 /// A whole list that was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComparedList {
-    /// When.
+    /// When it was read.
     pub at: Instant,
     /// How many caches it had.
     pub listed: i64,
-    /// When to read the next.
+    /// When to read the next list.
     pub next_at: Instant,
 }
 
 impl Store {
-    /// Claims the group that is longest due and in nobody's hands, or whose holder died. Groups that the tracker knows,
-    /// and those of `known` (account and region), join by themselves, due at once.
+    /// Claims the group that has been due for longest and that nobody holds, or whose holder died. Groups that the
+    /// tracker knows, and those in `known` (account and region), are added automatically and due at once.
     pub async fn claim_reconciliation(
         &self,
         known: &[(String, Region)],
@@ -98,7 +100,7 @@ impl Store {
         Ok(lease)
     }
 
-    /// Holds the group for longer. `false`: it is somebody else's by now.
+    /// Extends the lease of the group. `false` if somebody else has it by now.
     pub async fn hold_reconciliation(&self, lease: &ReconcileLease, lease_seconds: f64) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE reconcile_groups SET lease_until = clock_timestamp() + make_interval(secs => $4)
@@ -113,7 +115,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Gives the group back, due again at `due_at`; `list` is the whole list that was compared, if one was.
+    /// Releases the group, due again at `due_at`; `list` is the whole list that was compared, if there was one.
     pub async fn release_reconciliation(
         &self,
         lease: &ReconcileLease,
@@ -137,18 +139,18 @@ impl Store {
         Ok(())
     }
 
-    /// When the group was last compared whole whose turn is longest ago, counted from its joining where it never was;
-    /// `None` while there is no group.
+    /// When the group that has waited longest was last compared as a whole, or when it was added if it never was.
+    /// `None` if there is no group.
     pub async fn oldest_reconciliation(&self) -> Result<Option<Instant>, StoreError> {
         let oldest = sqlx::query_scalar("SELECT min(COALESCE(completed_at, since)) FROM reconcile_groups");
         Ok(oldest.fetch_one(&self.workers).await?)
     }
 
     /// The group's rows at rest that may differ from what the cloud shows: `seen` is a list of objects, as
-    /// `app::reconciling` makes them.
+    /// `app::reconciler` makes them.
     pub async fn differing(&self, group: &TrackerGroup, seen: &Value) -> Result<Vec<ImageCache>, StoreError> {
         let (columns, resting) = (ImageCacheRow::columns("c"), &*RESTING);
-        // A usual row costs a join and a dozen comparisons; what was noted before is judged again every time.
+        // A normal row costs a join and a dozen comparisons; rows with a noted difference are judged again every time.
         let sql = format!(
             "SELECT {columns}
              FROM jsonb_to_recordset($3) AS s(id text, status text, name text, images jsonb, size_gib integer, tags jsonb,
@@ -171,7 +173,7 @@ impl Store {
         self.rest(sql, group, |query| query.bind(seen)).await
     }
 
-    /// The group's rows that have ended, not changed since `before`, and that the cloud lists.
+    /// The group's rows that have ended, have not changed since `before`, and are listed by the cloud.
     pub async fn ended_and_listed(
         &self,
         group: &TrackerGroup,
@@ -191,7 +193,7 @@ impl Store {
         self.rest(sql, group, |query| query.bind(ids).bind(before).bind(limit)).await
     }
 
-    /// The group's rows at rest that are not among `ids`, have not changed since `before`, and were not missed already.
+    /// The group's rows at rest that are not among `ids`, have not changed since `before`, and were not missed before.
     pub async fn unlisted(
         &self,
         group: &TrackerGroup,
@@ -212,7 +214,7 @@ impl Store {
         self.rest(sql, group, |query| query.bind(ids).bind(before).bind(limit)).await
     }
 
-    /// The group's rows at rest that a look did not find, not looked at since `before`.
+    /// The group's rows at rest that one lookup did not find, not looked up since `before`.
     pub async fn missed_once(
         &self,
         group: &TrackerGroup,
@@ -227,14 +229,14 @@ impl Store {
         self.rest(sql, group, |query| query.bind(before).bind(limit)).await
     }
 
-    /// Whether a row at rest of the group waits for its second look.
+    /// Whether a row at rest of the group waits for its second lookup.
     pub async fn any_missed(&self, group: &TrackerGroup) -> Result<bool, StoreError> {
         let sql = format!("SELECT EXISTS (SELECT FROM image_caches c WHERE {} AND c.misses > 0)", *RESTING);
         let any = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(&group.account).bind(&group.region);
         Ok(any.fetch_one(&self.workers).await?)
     }
 
-    /// The group's rows whose retention ends after `now` and not after `until`, and of which nobody was told.
+    /// The group's rows that expire after `now` but not after `until`, and for which no warning was sent.
     pub async fn expiring(
         &self,
         group: &TrackerGroup,
@@ -260,8 +262,8 @@ impl Store {
         Ok(readable(rows))
     }
 
-    /// Writes a finding; `follow` says when the tracker shall look, if there is something to follow. `false`: the row
-    /// has moved on, nothing was written.
+    /// Writes a finding; `follow` is when the tracker should poll, if there is something to follow. `false` if the row
+    /// has changed; nothing was written then.
     pub async fn write_finding(&self, write: &CacheWrite, follow: Option<Instant>) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !changes::apply(&mut transaction, &self.stamp, write).await? {

@@ -1,4 +1,4 @@
-//! Region profiles: of the cloud accounts, so of no team.
+//! Region profiles. They belong to cloud accounts and so to no team.
 
 use sqlx::AssertSqlSafe;
 
@@ -40,7 +40,8 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// Writes a profile over the version in it, 0 where there was none. `false`: it has changed meanwhile.
+    /// Writes a profile over the version in it, which is 0 if there was none. `false` if it has changed in the
+    /// meantime.
     pub async fn put_region_profile(&self, profile: &RegionProfile, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
@@ -67,7 +68,7 @@ impl Store {
         self.end_audited(transaction, &done, entry).await
     }
 
-    /// Removes a profile. `false`: there is none.
+    /// Deletes a profile. `false` if there is none.
     pub async fn remove_region_profile(&self, id: &ProfileId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query("DELETE FROM region_profiles WHERE account = $1 AND region = $2")

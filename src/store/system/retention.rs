@@ -1,7 +1,8 @@
-//! Forgetting what is over its age, in small parts: each a statement that looks at a few hundred rows in the order in
-//! which they were written, whatever the tables hold. One process does each kind at a time; the audit is never touched.
+//! Deletes what is past its retention in small parts: each a statement that looks at a few hundred rows in the order in
+//! which they were written, however large the tables are. Only one process works on each kind at a time; the audit log
+//! is never touched.
 //!
-//! Who calls it: `app`'s janitor. What it does not do: decide on ages.
+//! The janitor in `app` calls it, and decides how long things are kept.
 
 use uuid::Uuid;
 
@@ -11,24 +12,24 @@ use crate::store::database::pool::PooledConnection;
 use crate::store::words::{ENDED, OPEN};
 use crate::store::{Store, StoreError};
 
-/// Rows that one statement looks at.
+/// How many rows one statement looks at.
 const PART: i64 = 200;
-/// Endpoints that one statement removes.
+/// How many endpoints one statement deletes.
 const FEW: i64 = 10;
 
-/// What one part of the upkeep came to.
+/// The result of one part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Rows of the kind that went.
+    /// How many rows of the kind were deleted.
     pub rows: u64,
     /// Whether there may be more to do at once.
     pub more: bool,
 }
 
 impl Store {
-    /// Removes the oldest events if they happened before `before`, with their deliveries, and notes for each team up to
-    /// where. What they were told under stays as long as their image cache, so that none is told again. One whose
-    /// delivery is just being sent stays until that is over.
+    /// Deletes the oldest events that happened before `before`, with their deliveries, and records for each team how
+    /// far. Their deduplication keys stay as long as their image cache, so that none is sent again. An event with a
+    /// delivery in flight stays until that has ended.
     pub async fn forget_events(&self, before: Instant) -> Result<Forgotten, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "events").await? {
@@ -64,8 +65,8 @@ impl Store {
         Ok(forgotten(gone))
     }
 
-    /// Removes what became of deliveries whose event happened before `before`; what still waits stays until the event
-    /// goes.
+    /// Deletes finished deliveries whose event happened before `before`; those that still wait stay until the event is
+    /// deleted.
     pub async fn forget_deliveries(&self, before: Instant) -> Result<Forgotten, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "deliveries").await? {
@@ -94,9 +95,9 @@ impl Store {
         Ok(Forgotten { rows: gone.unsigned_abs(), more: seen == PART })
     }
 
-    /// Removes image caches that ended before `before`, with their transitions, operations and attempts. One that is
-    /// named by anything that still lives stays: an operation that is not over, or whose caller was not told, an event,
-    /// an idempotency key, something that was found in the cloud.
+    /// Deletes image caches that ended before `before`, with their transitions, operations and attempts. One that
+    /// something else still refers to stays: an operation that has not ended or whose caller has not been answered, an
+    /// event, an idempotency key, a finding in the cloud.
     pub async fn forget_image_caches(&self, before: Instant) -> Result<Forgotten, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "image_caches").await? {
@@ -137,7 +138,7 @@ impl Store {
         Ok(Forgotten { rows: gone.unsigned_abs(), more: last.is_some() && gone > 0 })
     }
 
-    /// Removes API keys and access keys that were revoked, or ended, before `before`.
+    /// Deletes API keys and access keys that were revoked or expired before `before`.
     pub async fn forget_credentials(&self, before: Instant) -> Result<u64, StoreError> {
         let mut gone = 0;
         for sql in [
@@ -149,7 +150,7 @@ impl Store {
         Ok(gone)
     }
 
-    /// Removes what is left of endpoints that were deleted before `before` and to which no delivery is known any more.
+    /// Deletes what is left of endpoints that were deleted before `before` and that have no deliveries any more.
     pub async fn forget_endpoints(&self, before: Instant) -> Result<u64, StoreError> {
         let mut transaction = self.workers.begin().await?;
         if !hold(&mut transaction, "endpoints").await? {
@@ -174,7 +175,7 @@ impl Store {
     }
 }
 
-/// Takes a kind of upkeep in hand until the end of the transaction. `false`: another process does it.
+/// Takes over a kind until the end of the transaction. `false` if another process is working on it.
 async fn hold(connection: &mut PooledConnection, part: &str) -> Result<bool, StoreError> {
     let held: Option<i32> =
         sqlx::query_scalar("SELECT 1 FROM retention_progress WHERE part = $1 FOR UPDATE SKIP LOCKED")
@@ -189,7 +190,7 @@ fn forgotten(gone: i64) -> Forgotten {
     Forgotten { rows: gone.unsigned_abs(), more: gone == PART }
 }
 
-/// The lowest id of what was asked for at `instant` or later: ids begin with the time.
+/// The lowest id of anything requested at `instant` or later: ids begin with the time.
 fn lowest_id(instant: Instant) -> Uuid {
     let milliseconds = u128::from(instant.timestamp_millis().max(0).unsigned_abs());
     Uuid::from_u128(milliseconds << 80)

@@ -1,4 +1,4 @@
-//! Revoked tokens: of no team, since a token is judged before it is known for which team it acts.
+//! Revoked tokens. They belong to no team, because a token is judged before it is known which team it acts for.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
@@ -44,7 +44,7 @@ fn read_team(team: Option<String>) -> Result<Option<TeamId>, StoreError> {
     team.map(|team| word(team.parse().ok(), "revocations", "team")).transpose()
 }
 
-/// Which keys went stands in the audit.
+/// Adds to the audit entry which keys were revoked.
 fn note(entry: &mut AuditEntry, taken: &TakenKeys) {
     let ids = taken.api_keys.iter().map(ToString::to_string);
     let ids: Vec<_> = ids.chain(taken.access_keys.iter().map(ToString::to_string)).collect();
@@ -88,8 +88,8 @@ impl TryFrom<RevocationRow> for Revocation {
 }
 
 impl Store {
-    /// Adds a revocation, and revokes the keys that were made with what it revokes, unless they are to be kept. None:
-    /// [`MAX_REVOCATIONS`] are in force, or [`MAX_OF_A_TEAM`] of a team's own.
+    /// Adds a revocation, and revokes the keys that were created with what it revokes, unless they are to stay. `None`
+    /// if [`MAX_REVOCATIONS`] are in force, or [`MAX_OF_A_TEAM`] of a team's own.
     pub async fn add_revocation(
         &self,
         new: &Revocation,
@@ -101,7 +101,7 @@ impl Store {
             RevocationTarget::Subject { subject, issued_before } => (None, Some((subject, issued_before))),
         };
         let mut transaction = self.requests.begin().await?;
-        // Additions queue up, so that two at once cannot both be the last that fits.
+        // Additions wait for each other, so that two at once cannot both be the last that fits.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('revocations', 0))")
             .execute(&mut *transaction)
             .await?;
@@ -137,8 +137,8 @@ impl Store {
         Ok(Some(taken))
     }
 
-    /// Which of these subjects made or rotated a key, are an access key, or have an audit entry since `since`; of one
-    /// team, where one is named. The audit is long, and whoever asks has no time: it fails after two seconds.
+    /// Which of these subjects created or rotated a key, are an access key, or have an audit entry since `since`; only
+    /// in one team, if one is given. The audit log is long and the caller has no time, so this fails after two seconds.
     pub async fn known_subjects(
         &self,
         team: Option<&TeamId>,
@@ -167,7 +167,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Up to `limit` revocations in force, newest first, after `place`; of one team's own reach, where a team is named.
+    /// Up to `limit` revocations in force, newest first, after `place`; if a team is given, those within its own reach.
     pub async fn revocations(
         &self,
         team: Option<&TeamId>,
@@ -203,8 +203,8 @@ impl Store {
         Ok(rows)
     }
 
-    /// Everything that is revoked, and for which team. Fails where one cannot be read: a token that it revokes would be
-    /// let in.
+    /// Everything that is revoked, and for which team. Fails if one cannot be read, because a token that it revokes
+    /// would be admitted.
     pub async fn revoked(&self, now: Instant) -> Result<Vec<(Option<TeamId>, RevocationTarget)>, StoreError> {
         let rows: Vec<TargetRow> =
             sqlx::query_as("SELECT jti, subject, issued_before, team FROM revocations WHERE kept_until > $1")
@@ -214,7 +214,7 @@ impl Store {
         rows.into_iter().map(|mut row| Ok((read_team(row.team.take())?, row.try_into()?))).collect()
     }
 
-    /// Takes a revocation back; for a team only one that it made itself. `false`: there is none of that id.
+    /// Deletes a revocation; a team can only delete one that it made itself. `false` if there is none with that id.
     pub async fn delete_revocation(
         &self,
         team: Option<&TeamId>,
@@ -232,7 +232,7 @@ impl Store {
         self.end_audited(transaction, &done, entry).await
     }
 
-    /// Forgets revocations that are no longer in force. Returns how many.
+    /// Deletes revocations that are no longer in force. Returns how many.
     pub async fn forget_revocations(&self, now: Instant) -> Result<u64, StoreError> {
         let done =
             sqlx::query("DELETE FROM revocations WHERE kept_until <= $1").bind(now).execute(&self.workers).await?;

@@ -1,7 +1,8 @@
-//! What the sealer reads and writes: entries of all teams become leaves, under one lock of the database.
+//! What the sealer reads and writes: entries of all teams become leaves, under one database lock.
 //!
-//! No leader: whoever gets the lock seals, the others come again later. Rows are taken in the order of transaction and
-//! number, and only of transactions that are older than every running one: nothing can still appear before them.
+//! There is no leader: whoever gets the lock seals, and the others try again later. Rows are taken in the order of
+//! transaction and number, and only from transactions older than every running one, so that no row can still appear
+//! before them.
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -12,23 +13,23 @@ use crate::store::database::pool::Tx;
 use crate::store::rows::audit_entries::AuditRow;
 use crate::store::{Store, StoreError};
 
-/// One lock for all gateways on a database. An arbitrary number.
+/// One lock for all gateways of a database. The number is arbitrary.
 const LOCK: i64 = 0x0065_6367_5ea1;
-/// How many numbers before the last sealed one may belong to rows that a dump took unsealed.
+/// How many numbers before the last sealed one may belong to rows that were unsealed when a dump was made.
 const LOOK_BACK: i64 = 100_000;
 
-/// The right to seal, until it is dropped or done.
+/// The permission to seal, until it is dropped or finished.
 #[derive(Debug)]
 pub struct Sealing(Tx);
 
-/// What is added to the tree in one go.
+/// What is added to the tree in one step.
 #[derive(Debug, Default)]
 pub struct SealedBatch {
-    /// Leaf, entry and hash.
+    /// Index, entry and hash of each leaf.
     pub leaves: Vec<(i64, Uuid, [u8; 32])>,
     /// Last leaf, level and hash of each subtree that is now complete.
     pub nodes: Vec<(i64, i16, [u8; 32])>,
-    /// How many leaves there are now.
+    /// The number of leaves in the tree after this batch.
     pub size: i64,
     /// The signed checkpoint of that size.
     pub note: String,
@@ -37,11 +38,11 @@ pub struct SealedBatch {
 /// A row that may be sealed.
 #[derive(Debug)]
 pub struct Unsealed {
-    /// Transaction and number.
+    /// Transaction id and number.
     pub position: (i64, i64),
-    /// Its id.
+    /// The entry's id.
     pub id: Uuid,
-    /// The row; none if no gateway can have written it as it is.
+    /// The row; `None` if no gateway can have written it as it is.
     pub record: Option<AuditRecord>,
 }
 
@@ -52,10 +53,10 @@ impl From<AuditRow> for Unsealed {
 }
 
 impl Store {
-    /// The right to seal, unless another gateway has it at this moment.
+    /// The permission to seal, unless another gateway has it right now.
     pub async fn begin_sealing(&self) -> Result<Option<Sealing>, StoreError> {
         let mut transaction = self.workers.begin().await?;
-        // A gateway that falls silent must not keep the others from sealing.
+        // A gateway that stops responding must not keep the others from sealing.
         sqlx::query("SET LOCAL idle_in_transaction_session_timeout = '5s'").execute(&mut *transaction).await?;
         let held: bool =
             sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)").bind(LOCK).fetch_one(&mut *transaction).await?;
@@ -64,30 +65,30 @@ impl Store {
 }
 
 impl Sealing {
-    /// Sizes and notes of up to `limit` checkpoints, the newest first, before that of size `before`.
+    /// Sizes and notes of up to `limit` checkpoints smaller than `before`, newest first.
     pub async fn checkpoints(&mut self, before: i64, limit: i64) -> Result<Vec<(i64, String)>, StoreError> {
         super::tree::checkpoints(&mut self.0, before, limit).await
     }
 
-    /// Whether this leaf is there.
+    /// Whether this leaf exists.
     pub async fn has_leaf(&mut self, leaf: i64) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT FROM audit_leaves WHERE leaf = $1)";
         Ok(sqlx::query_scalar(sql).bind(leaf).fetch_one(&mut *self.0).await?)
     }
 
-    /// The hashes of complete subtrees: last leaf and level of each. Fewer come back where some are missing.
+    /// The hashes of complete subtrees, given by last leaf and level. If some are missing, fewer are returned.
     pub async fn hashes(&mut self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, StoreError> {
         super::tree::hashes(&mut self.0, wanted).await
     }
 
-    /// Whether the entry of this leaf has a stamp; none if it is not there any more.
+    /// Whether the entry of this leaf has a stamp; `None` if it no longer exists.
     pub async fn is_stamped(&mut self, leaf: i64) -> Result<Option<bool>, StoreError> {
         let sql =
             "SELECT e.stamp IS NOT NULL FROM audit_leaves l JOIN audit_entries e ON e.id = l.entry WHERE l.leaf = $1";
         Ok(sqlx::query_scalar(sql).bind(leaf).fetch_optional(&mut *self.0).await?)
     }
 
-    /// Up to `limit` rows behind `position` that can be sealed now.
+    /// Up to `limit` rows after `position` that can be sealed now.
     pub async fn unsealed(&mut self, position: (i64, i64), limit: i64) -> Result<Vec<Unsealed>, StoreError> {
         let rows: Vec<AuditRow> = if self.is_of_this_life(position.0).await? {
             let sql = format!(
@@ -105,14 +106,14 @@ impl Sealing {
         Ok(rows.into_iter().map(Into::into).collect())
     }
 
-    /// Whether this server has given out that transaction number. If not, the database was restored from a dump:
-    /// the numbers began anew.
+    /// Whether this server has issued that transaction id. If not, the database was restored from a dump, and the ids
+    /// started over.
     async fn is_of_this_life(&mut self, transaction: i64) -> Result<bool, StoreError> {
         let sql = "SELECT $1 < pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
         Ok(sqlx::query_scalar(sql).bind(transaction).fetch_one(&mut *self.0).await?)
     }
 
-    /// Rows of the life before have committed, whatever their transaction; they come first.
+    /// Rows from the previous life have committed, whatever their transaction ids; they come first.
     async fn after_a_restore(&mut self, number: i64, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
         let sql = format!(
             "SELECT {} FROM audit_entries e, (SELECT pg_current_snapshot() AS now) s
@@ -125,7 +126,7 @@ impl Sealing {
         Ok(query.fetch_all(&mut *self.0).await?)
     }
 
-    /// Adds a batch to the tree, and gives the right to seal back.
+    /// Adds a batch to the tree, and releases the permission to seal.
     pub async fn finish(mut self, batch: &SealedBatch) -> Result<(), StoreError> {
         insert_leaves(&mut self.0, batch).await?;
         insert_nodes(&mut self.0, batch).await?;

@@ -1,5 +1,5 @@
-//! Teams and the default policy as the platform's administrators keep them. Each change is one transaction with its
-//! audit entry, and compares the version that was read.
+//! Teams and the default policy, as the platform's administrators manage them. Each change is one transaction with its
+//! audit entry, and checks the version that was read.
 
 use sqlx::AssertSqlSafe;
 
@@ -32,7 +32,7 @@ impl Store {
         Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(&self.requests).await?)
     }
 
-    /// Registers a team. `false`: it is registered already.
+    /// Registers a team. `false` if it is already registered.
     pub async fn add_team(&self, team: &Team, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
@@ -52,7 +52,7 @@ impl Store {
         self.end_audited(transaction, &done, entry).await
     }
 
-    /// Whether anything of a team was ever here, whether or not somebody registered it.
+    /// Whether anything of a team was ever here, registered or not.
     pub async fn has_met_team(&self, id: &TeamId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT FROM audit_entries WHERE team = $1)
             OR EXISTS (SELECT FROM api_keys WHERE team = $1) OR EXISTS (SELECT FROM access_keys WHERE team = $1)
@@ -60,7 +60,7 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(id.as_str()).fetch_one(&self.requests).await?)
     }
 
-    /// Writes a team over the version in it. `false`: it has changed meanwhile.
+    /// Writes a team over the version in it. `false` if it has changed in the meantime.
     pub async fn change_team(&self, team: &Team, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
@@ -81,21 +81,22 @@ impl Store {
         self.end_audited(transaction, &done, entry).await
     }
 
-    /// The teams whose requests are refused: few.
+    /// The teams whose requests are refused; there are few.
     pub async fn disabled_teams(&self) -> Result<Vec<TeamId>, StoreError> {
         let ids: Vec<String> =
             sqlx::query_scalar("SELECT id FROM teams WHERE disabled_at IS NOT NULL").fetch_all(&self.requests).await?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
-    /// The default policy and its version, if somebody wrote one.
+    /// The default policy and its version, if somebody has written one.
     pub async fn default_policy(&self) -> Result<Option<(Policy, i64)>, StoreError> {
         let row: Option<(serde_json::Value, i64)> =
             sqlx::query_as("SELECT policy, version FROM default_policy").fetch_optional(&self.requests).await?;
         row.map(|(policy, version)| Ok((json(policy, "default_policy", "policy")?, version))).transpose()
     }
 
-    /// Writes the default policy over that version, 0 where there was none. `false`: it has changed meanwhile.
+    /// Writes the default policy over that version, which is 0 if there was none. `false` if it has changed in the
+    /// meantime.
     pub async fn put_default_policy(
         &self,
         policy: &Policy,

@@ -1,5 +1,5 @@
-//! The tracker's groups: one (account, region) at a time, in one worker's hands; what it follows there, how far
-//! its round came, and how long builds took.
+//! The tracker's groups: one (account, region) at a time, leased to one worker; the caches that it follows there, how
+//! far its round has got, and how long builds took.
 
 use std::collections::BTreeMap;
 
@@ -21,51 +21,51 @@ use crate::store::{Store, StoreError};
 /// An account's caches in one region.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct TrackerGroup {
-    /// Which credentials.
+    /// The cloud account.
     pub account: String,
-    /// Which region.
+    /// The region.
     pub region: String,
 }
 
-/// A group in this worker's hands.
+/// A group that this worker has leased.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct GroupLease {
-    /// Which.
+    /// The account and region.
     #[sqlx(flatten)]
     pub group: TrackerGroup,
-    /// What guards every write.
+    /// The lease token, which guards every write.
     pub lease_token: Uuid,
-    /// Since when it was due; none if it was taken from a holder that died.
+    /// Since when it was due; `None` if it was taken over from a holder that died.
     pub due_at: Option<DateTime<Utc>>,
-    /// When the last whole round over it began.
+    /// When the last complete round over it started.
     pub looked_at: Option<DateTime<Utc>>,
-    /// When the present round began, if one was cut short.
+    /// When the current round started, if one was cut short.
     pub round_at: Option<DateTime<Utc>>,
-    /// What that round read last.
+    /// The cursor at which that round continues.
     pub cursor: Option<String>,
 }
 
-/// How a group is given back.
+/// How to release a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupRelease {
-    /// When it is due again; none if nothing is in motion.
+    /// When it is due again; `None` if nothing is in motion.
     pub due_at: Option<Instant>,
-    /// When the last whole round began.
+    /// When the last complete round started.
     pub looked_at: Option<Instant>,
-    /// When the present round began, if it was cut short.
+    /// When the current round started, if it was cut short.
     pub round_at: Option<Instant>,
-    /// What it read last.
+    /// The cursor at which it continues.
     pub cursor: Option<String>,
 }
 
-/// A cache that is followed: no more of its row than decides when and how it is looked at.
+/// A cache that is followed: only the part of its row that decides when and how it is polled.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct TrackedCache {
     /// The cloud's id.
     pub eci_cache_id: String,
-    /// Its status.
+    /// The name of its status.
     pub status: String,
-    /// When the present build, or the removal, began.
+    /// When the current build or delete started.
     pub begun_at: DateTime<Utc>,
     /// How many images it holds.
     pub images: i32,
@@ -76,10 +76,10 @@ pub struct TrackedCache {
 }
 
 impl Store {
-    /// Claims the group that is longest due and in nobody's hands, or whose holder died.
+    /// Claims the group that has been due for longest and that nobody holds, or whose holder died.
     ///
-    /// The due time is taken away with the claim: a wake that comes while the group is being read sets a
-    /// new one, which [`Self::release_group`] keeps.
+    /// The claim clears the due time: a wake-up that comes while the group is being read sets a new one, which
+    /// [`Self::release_group`] keeps.
     pub async fn claim_group(
         &self,
         now: Instant,
@@ -104,7 +104,7 @@ impl Store {
         Ok(lease)
     }
 
-    /// What is followed in the group: caches in motion, and those whose retention has ended.
+    /// The caches to follow in the group: those in motion, and those that have expired.
     pub async fn followed(&self, group: &TrackerGroup, now: Instant) -> Result<Vec<TrackedCache>, StoreError> {
         let found = sqlx::query_as(sql!(
             "SELECT eci_cache_id, status, cardinality(images) AS images,
@@ -126,7 +126,7 @@ impl Store {
         Ok(found)
     }
 
-    /// How many caches of the group the cloud may list: what a full list would cost.
+    /// How many caches of the group the cloud may list, which is what a full list would cost.
     pub async fn caches_known(&self, group: &TrackerGroup) -> Result<i64, StoreError> {
         let known = sqlx::query_scalar(sql!(
             "SELECT count(*) FROM image_caches WHERE account = $1 AND region = $2 AND eci_cache_id IS NOT NULL
@@ -158,8 +158,8 @@ impl Store {
         Ok(sizes.into_iter().map(|(bucket, size)| (bucket, usize::try_from(size).unwrap_or(0))).collect())
     }
 
-    /// Those of the seen caches whose rows differ from what was seen in anything that is worth a write, as they
-    /// are now. Reads no more than what is compared of all others, and writes nothing.
+    /// The current rows of those seen caches that differ from what was seen in anything worth writing. For all others
+    /// it reads only what is compared, and it writes nothing.
     pub async fn moved_on(&self, group: &TrackerGroup, seen: &[&Observation]) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM UNNEST($3::text[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
@@ -196,7 +196,7 @@ impl Store {
         Ok(readable(rows))
     }
 
-    /// The group's caches with these ids of the cloud, whole.
+    /// The group's caches with these cloud ids, as whole rows.
     pub async fn caches_of_group(&self, group: &TrackerGroup, ids: &[&str]) -> Result<Vec<ImageCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM image_caches c WHERE account = $1 AND region = $2 AND eci_cache_id = ANY ($3) ORDER BY id",
@@ -218,7 +218,7 @@ impl Store {
         Ok(rows.into_iter().map(|(class, counts)| (class, History::from_counts(&counts))).collect())
     }
 
-    /// Keeps a class's history. The group's holder alone writes it, so what it read is what it adds to.
+    /// Stores a class's history. Only the group's holder writes it, so it adds to what it read.
     pub async fn put_history(&self, group: &TrackerGroup, class: &str, history: &History) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO build_history (account, region, class, counts) VALUES ($1, $2, $3, $4)
@@ -233,7 +233,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the lease of a group last from now on. `false`: it is not held any more.
+    /// Renews the lease of a group from now on. `false` if it is no longer held.
     pub async fn renew_group(&self, lease: &GroupLease, lease_seconds: f64) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE tracker_groups SET lease_until = clock_timestamp() + make_interval(secs => $4)
@@ -248,8 +248,8 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Gives the group back, due again at `rest.due_at` or at the earlier time for which somebody woke it
-    /// meanwhile.
+    /// Releases the group, due again at `rest.due_at`, or earlier if somebody woke it for an earlier time in the
+    /// meantime.
     pub async fn release_group(&self, lease: &GroupLease, rest: &GroupRelease) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE tracker_groups SET lease_token = NULL, lease_until = NULL, due_at = LEAST(due_at, $4),

@@ -1,4 +1,4 @@
-//! Reads of the Merkle tree and its checkpoints: hashes only, so nothing of any team.
+//! Reads of the Merkle tree and its checkpoints: only hashes, so nothing of any team.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::store::database::pool::PooledConnection;
 use crate::store::{Store, StoreError};
 
 impl Store {
-    /// The leaf of an entry; none while it is not sealed.
+    /// The leaf of an entry; `None` while it is not sealed.
     pub async fn audit_leaf(&self, id: AuditId) -> Result<Option<i64>, StoreError> {
         let sql = "SELECT leaf FROM audit_leaves WHERE entry = $1";
         Ok(sqlx::query_scalar(sql).bind(id.uuid()).fetch_optional(&self.requests).await?)
     }
 
-    /// The hashes of complete subtrees: last leaf and level of each, in that order. Fewer come back where some are
-    /// missing.
+    /// The hashes of complete subtrees, given by last leaf and level, in that order. If some are missing, fewer are
+    /// returned.
     pub async fn audit_hashes(&self, wanted: &[(i64, i16)]) -> Result<Vec<[u8; 32]>, StoreError> {
         let mut connection = self.requests.acquire().await?;
         hashes(&mut connection, wanted).await
@@ -28,21 +28,21 @@ impl Store {
         Ok(sqlx::query_scalar(sql).bind(size).fetch_optional(&self.requests).await?)
     }
 
-    /// Sizes and notes of up to `limit` checkpoints, the newest first, before that of size `before`.
+    /// Sizes and notes of up to `limit` checkpoints smaller than `before`, newest first.
     pub async fn audit_checkpoints(&self, before: Option<i64>, limit: i64) -> Result<Vec<(i64, String)>, StoreError> {
         let mut connection = self.requests.acquire().await?;
         checkpoints(&mut connection, before.unwrap_or(i64::MAX), limit).await
     }
 
-    /// Whether there is a leaf where the next one belongs behind a tree of this size, and no checkpoint beyond it but
-    /// those.
+    /// Whether there is a leaf where the next one belongs after a tree of this size, with no checkpoint beyond it other
+    /// than these.
     pub async fn is_audit_leaf_stray(&self, size: i64, passed_over: &[i64]) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT FROM audit_leaves WHERE leaf = $1)
             AND NOT EXISTS (SELECT FROM audit_checkpoints WHERE size > $1 AND size <> ALL ($2))";
         Ok(sqlx::query_scalar(sql).bind(size).bind(passed_over).fetch_one(&self.requests).await?)
     }
 
-    /// The leaves of those of the entries that are sealed, each with its hash.
+    /// The leaves of those entries that are sealed, each with its hash.
     pub async fn audit_leaves_of(&self, ids: &[AuditId]) -> Result<HashMap<AuditId, (i64, Vec<u8>)>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let sql = "SELECT entry, leaf, hash FROM audit_leaves WHERE entry = ANY ($1)";
@@ -51,7 +51,7 @@ impl Store {
     }
 }
 
-/// Sizes and notes of checkpoints, the newest first, before that of size `before`.
+/// Sizes and notes of checkpoints smaller than `before`, newest first.
 pub(super) async fn checkpoints(
     connection: &mut PooledConnection,
     before: i64,
@@ -61,7 +61,7 @@ pub(super) async fn checkpoints(
     Ok(sqlx::query_as(sql).bind(before).bind(limit).fetch_all(connection).await?)
 }
 
-/// The hashes of subtrees, level 0 being leaves, in the order asked.
+/// The hashes of subtrees in the given order; level 0 are leaves.
 pub(super) async fn hashes(
     connection: &mut PooledConnection,
     wanted: &[(i64, i16)],

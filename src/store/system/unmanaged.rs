@@ -1,6 +1,6 @@
-//! Caches that the cloud lists and no row knows: kept as found, and forgotten when they are gone or taken over.
+//! Caches that the cloud lists and no row knows: stored as findings, and removed when they are gone or adopted.
 //!
-//! They belong to no team: only the platform lists them, as only it adopts.
+//! They belong to no team: only the platform lists them, and only the platform adopts them.
 
 use crate::store::writes::events;
 use crate::store::writes::holds;
@@ -29,29 +29,29 @@ table! {
     /// A cache of the cloud that no row knows.
     #[derive(Debug, Clone, FromRow)]
     pub struct FoundCache of "found_caches" {
-        /// Sorts by the time of finding.
+        /// The finding's id, which sorts by the time when it was found.
         pub id: Uuid = new.id,
-        /// In which cloud account.
+        /// The cloud account that holds it.
         pub account: String = new.account.as_str(),
-        /// The region that it is in.
+        /// The region that holds it.
         pub region: String = new.region.as_str(),
         /// The cloud's id.
         pub eci_cache_id: String = new.eci_cache_id.as_str(),
-        /// The name that it has at the cloud.
+        /// Its name at the cloud.
         pub name: String = new.name.as_str(),
-        /// The images in it, as the cloud writes them.
+        /// Its images, as the cloud writes them.
         pub images: Vec<String> = new.images.as_slice(),
-        /// Its size in GiB, where the cloud says it.
+        /// Its size in GiB, if the cloud reports it.
         pub size_gib: Option<i32> = new.size_gib,
-        /// The cloud's word when it was found.
+        /// The cloud's status when it was found.
         pub status: String = new.status.as_str(),
-        /// When it was made, as the cloud says.
+        /// When the cloud says that it was created.
         pub created_at: Option<Instant> = new.created_at,
         /// When it was found.
         pub found_at: Instant = new.found_at,
-        /// The create of ours that left it behind: it is to be removed.
+        /// The create of ours that left it behind. If set, the cache is to be deleted.
         pub orphan_of: Option<Uuid> = new.orphan_of,
-        /// Until when a removal that was begun may be carried out.
+        /// The time until which a delete that was sent may still be carried out.
         pub removing_until: Option<Instant>,
     }
     written one by one from |new: &'a FoundCache| {}
@@ -71,7 +71,7 @@ static KEEP: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Store {
-    /// Which of the cloud's `ids` no row of the group has, and no finding either that still stands.
+    /// Which of the cloud's `ids` neither a row nor a current finding of the group has.
     pub async fn unmanaged(&self, group: &TrackerGroup, ids: &[String]) -> Result<Vec<String>, StoreError> {
         let ids = sqlx::query_scalar(
             "SELECT s.id FROM unnest($3::text[]) AS s(id)
@@ -87,7 +87,7 @@ impl Store {
         Ok(ids)
     }
 
-    /// Those of these operations that this database has; none in place of one that cannot be read.
+    /// Those of these operations that this database has; `None` in place of one that cannot be read.
     pub async fn operations_with(
         &self,
         ids: &[OperationId],
@@ -99,7 +99,7 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
-    /// Keeps a finding and its audit entry. `false`: it is known already, nothing was written.
+    /// Stores a finding and its audit entry. `false` if it is already known; nothing was written then.
     pub async fn keep_found(&self, found: &FoundCache, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let parameters = StatementParameters::default().one::<FoundCache>(ColumnSet::All, &found);
@@ -107,8 +107,8 @@ impl Store {
         self.end_audited(transaction, &done, entry).await
     }
 
-    /// Ends the group's findings that the cloud no longer lists under `ids`, or that a row has by now. What was found
-    /// after `before` may be missing from that list.
+    /// Ends the group's findings that are not among the cloud's `ids` or that a row has by now. A cache found after
+    /// `before` may be missing from that list and is left.
     pub async fn end_found(
         &self,
         group: &TrackerGroup,
@@ -133,8 +133,8 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Claims an orphan for its removal, which may be carried out until then: nobody takes it over before. `false`: it
-    /// was taken over, or is gone.
+    /// Claims an orphan to delete it; the delete may be carried out until the given time, and nobody can adopt it
+    /// before. `false` if it was adopted, or is gone.
     pub async fn claim_orphan(&self, orphan: &FoundCache, until: Instant) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         holds::cloud_cache(&mut transaction, [&orphan.account, &orphan.region, &orphan.eci_cache_id]).await?;
@@ -151,7 +151,8 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// The removal was surely not carried out. What an earlier one may still do stays: `until` is the end of this one.
+    /// Records that the delete was certainly not carried out. An earlier delete may still be: `until` is the end of
+    /// this one.
     pub async fn release_orphan(&self, orphan: &FoundCache, before: Option<Instant>) -> Result<(), StoreError> {
         sqlx::query("UPDATE found_caches SET removing_until = $2 WHERE id = $1")
             .bind(orphan.id)
@@ -161,7 +162,7 @@ impl Store {
         Ok(())
     }
 
-    /// What is left behind in the group and not removed yet.
+    /// The group's orphans that are not deleted yet.
     pub async fn orphans(&self, group: &TrackerGroup, limit: i64) -> Result<Vec<FoundCache>, StoreError> {
         let sql = format!(
             "SELECT {} FROM found_caches f
@@ -173,8 +174,8 @@ impl Store {
         Ok(query.fetch_all(&self.workers).await?)
     }
 
-    /// Notes that an orphan was removed, with its event (about the image cache of its create) and audit entry. `false`:
-    /// that was noted already.
+    /// Records that an orphan was deleted, with its event (about the image cache of its create) and audit entry.
+    /// `false` if that was recorded already.
     pub async fn end_orphan(
         &self,
         orphan: &FoundCache,
@@ -198,7 +199,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Up to `limit` findings that stand and may be taken over, newest first, older than `before`.
+    /// Up to `limit` current findings that may be adopted, newest first, older than `before`.
     pub async fn found_caches(
         &self,
         filter: &FoundFilter,
@@ -212,7 +213,7 @@ impl Store {
         if let Some(before) = before {
             query.push(" AND id < ").push_bind(before);
         }
-        // All of them: one that is not asked for here does not compile.
+        // Destructured completely, so that a new filter field that is not used here does not compile.
         let FoundFilter { account, region, name, found_after } = filter;
         for (condition, text) in [
             (" AND account = ", account.as_deref()),
@@ -226,7 +227,7 @@ impl Store {
         if let Some(after) = found_after {
             query.push(" AND found_at >= ").push_bind(after);
         }
-        // What was taken over since is nobody's finding any more, before the next comparison says so.
+        // A cache adopted since then is no finding any more, even before the next comparison ends it.
         query.push(" AND NOT EXISTS (SELECT FROM image_caches c WHERE c.account = f.account AND c.region = f.region ");
         query.push("AND c.eci_cache_id = f.eci_cache_id) ORDER BY id DESC LIMIT ").push_bind(limit);
         Ok(query.build_query_as().fetch_all(&self.requests).await?)

@@ -1,7 +1,7 @@
 //! Operations that have ended while a copy of one of their attempts could still be carried out.
 //!
-//! What must stay true: the lease that guards a running operation guards its aftercare too; an audit entry of
-//! what is about to be removed stands before it is.
+//! What must stay true: the lease that guards a running operation also guards its follow-up; the audit entry of what is
+//! about to be deleted is written first.
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -41,8 +41,8 @@ impl Store {
         Ok(readable(rows).into_iter().map(leased).collect())
     }
 
-    /// Keeps audit entries while the lease holds, and puts the aftercare back until `until`; without one it is over.
-    /// `false`: the lease is lost, nothing was written.
+    /// Writes audit entries while the lease is held, and puts the follow-up back until `until`; with `None` it is
+    /// finished. `false` if the lease is lost; nothing was written then.
     pub async fn note_unsettled(
         &self,
         leased: &LeasedOperation,
@@ -70,7 +70,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Until when a copy of an earlier update of the cache may still be carried out.
+    /// The time until which a copy of an earlier update of the cache may still be carried out.
     pub async fn overtaken_until(
         &self,
         team: &TeamId,

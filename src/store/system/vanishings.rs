@@ -1,9 +1,10 @@
-//! Regions of accounts where so much is missing at the cloud that nothing is judged; and what is asked to find that
+//! Regions of accounts where so much is missing at the cloud that nothing is evaluated, and the queries to find that
 //! out.
 //!
-//! What must stay true: a beginning, an end and an operator's word are one transaction with their audit entry.
+//! What must stay true: the start, the end and an operator's confirmation are each one transaction with their audit
+//! entry.
 //!
-//! Who calls it: `app::absence`. What it does not do: decide what is too much (`domain::reconcile::census`).
+//! `app::vanishings` calls it. `domain::reconcile::census` decides how much is too much.
 
 use std::sync::LazyLock;
 
@@ -19,8 +20,8 @@ use crate::store::writes::audit_entries;
 use crate::store::writes::platform_events;
 use crate::store::{PlatformEvent, Store, StoreError};
 
-/// Rows that the cloud should show: it has them, nobody has asked to remove them, and their time is not over. `$3` is
-/// now, `$4` the last moment from which a list knows everything, `$5` how long the cloud keeps what failed, in seconds.
+/// Rows that the cloud should show: it has them, nobody has asked to delete them, and they have not expired. `$3` is
+/// now, `$4` the last moment from which a list is complete, `$5` how long the cloud keeps failed caches, in seconds.
 static SHOULD_SHOW: LazyLock<String> = LazyLock::new(|| {
     format!(
         "c.account = $1 AND c.region = $2 AND c.eci_cache_id IS NOT NULL AND c.gone_at IS NULL
@@ -34,29 +35,29 @@ static SHOULD_SHOW: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A region of an account that is not judged.
+/// A region of an account that is not evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct MassVanishing {
     /// The account and its region.
     #[sqlx(flatten)]
     pub group: TrackerGroup,
-    /// When the alarm began.
+    /// When the alarm started.
     pub since: Instant,
-    /// Image caches that the cloud should have shown when it was last looked at.
+    /// How many image caches the cloud should have shown at the last check.
     pub known: i64,
-    /// Those of them that it did not show.
+    /// How many of them it did not show.
     pub missing: i64,
-    /// Image caches that it showed, whoever's.
+    /// How many image caches it showed in total, whoever owns them.
     pub listed: i64,
-    /// So many missing ones an operator has said to be gone: it is judged.
+    /// How many missing ones an operator has confirmed to be gone; if set, the region is evaluated.
     pub accepted_missing: Option<i64>,
 }
 
 const COLUMNS: &str = "account, region, since, known, missing, listed, accepted_missing";
 
 impl Store {
-    /// How a whole list, with these ids of the cloud, compares with the rows that it should show. It knows everything
-    /// that was there at `before`.
+    /// How a whole list with these cloud ids compares with the rows that it should show. The list contains everything
+    /// that existed at `before`.
     pub async fn census(
         &self,
         group: &TrackerGroup,
@@ -81,7 +82,7 @@ impl Store {
         Ok(Census { known, missing, listed: i64::try_from(ids.len()).unwrap_or(i64::MAX) })
     }
 
-    /// Up to `limit` ids of caches of the group that the cloud has shown and should show, others than `but`.
+    /// Up to `limit` ids of caches of the group, other than `but`, that the cloud has shown and should show.
     pub async fn witnesses(
         &self,
         group: &TrackerGroup,
@@ -108,22 +109,22 @@ impl Store {
         Ok(ids)
     }
 
-    /// Whether the group is not judged, and since when.
+    /// The alarm of the group, if there is one.
     pub async fn mass_vanishing(&self, group: &TrackerGroup) -> Result<Option<MassVanishing>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM mass_vanishings WHERE account = $1 AND region = $2");
         let found = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(&group.account).bind(&group.region);
         Ok(found.fetch_optional(&self.workers).await?)
     }
 
-    /// All groups that are not judged, and of which no operator has said that it is so.
+    /// All groups that are not evaluated and that no operator has confirmed.
     pub async fn mass_vanishings(&self) -> Result<Vec<MassVanishing>, StoreError> {
         let sql =
             format!("SELECT {COLUMNS} FROM mass_vanishings WHERE accepted_missing IS NULL ORDER BY account, region");
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.workers).await?)
     }
 
-    /// Notes what was seen of a group that is not judged, and makes it due for the next comparison. An operator's word
-    /// covers no more than what was missing when it was given. `true`: it begins now.
+    /// Records what was seen of a group that is not evaluated, and makes it due for the next comparison. An operator's
+    /// confirmation covers no more than what was missing when it was given. `true` if the alarm starts now.
     pub async fn note_mass_vanishing(
         &self,
         group: &TrackerGroup,
@@ -161,7 +162,7 @@ impl Store {
         Ok(begins)
     }
 
-    /// The caches are shown again, or are gone: the group is judged. `false`: it was judged already.
+    /// Ends the alarm, because the caches are shown again or are gone. `false` if there was none.
     pub async fn end_mass_vanishing(&self, group: &TrackerGroup, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query("DELETE FROM mass_vanishings WHERE account = $1 AND region = $2")
@@ -172,7 +173,8 @@ impl Store {
         self.end_audited(transaction, &done, entry).await
     }
 
-    /// An operator says that what is missing now is gone. `None`: the group is judged already, nothing was written.
+    /// Records an operator's confirmation that what is missing now is gone. `None` if there is no alarm; nothing was
+    /// written then.
     pub async fn accept_mass_vanishing(
         &self,
         group: &TrackerGroup,
@@ -195,7 +197,7 @@ impl Store {
     }
 }
 
-/// The whole list is to be read now.
+/// Makes the whole list due now.
 async fn wake(
     connection: &mut crate::store::database::pool::PooledConnection,
     group: &TrackerGroup,

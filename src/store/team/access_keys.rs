@@ -13,7 +13,8 @@ use crate::store::writes::makers::{self, Added, RotationOutcome};
 use crate::store::{Store, StoreError};
 
 impl Store {
-    /// Adds a key of `maker`'s with its encrypted secret; [`Added::Full`]: the team has [`MAX_ACCESS_KEYS`] already.
+    /// Adds a key for `maker`'s team with its encrypted secret. [`Added::Full`] if the team already has
+    /// [`MAX_ACCESS_KEYS`].
     pub async fn add_access_key(
         &self,
         key: &AccessKey,
@@ -25,7 +26,7 @@ impl Store {
         if !makers::hold(&mut transaction, maker, entry.at).await? {
             return Ok(Added::MakerRevoked);
         }
-        // One team's additions queue up, so that two at once cannot both be the last that fits.
+        // A team's additions wait for each other, so that two at once cannot both be the last that fits.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('access_keys:' || $1, 0))")
             .bind(key.team.as_str())
             .execute(&mut *transaction)
@@ -52,7 +53,7 @@ impl Store {
         Ok(if self.end_audited(transaction, &done, entry).await? { Added::Added } else { Added::Full })
     }
 
-    /// Up to `limit` keys of the team, newest first, after `place` (when it was made, and its id).
+    /// Up to `limit` keys of the team, newest first, after `place` (creation time and id).
     pub async fn access_keys(
         &self,
         team: &TeamId,
@@ -88,7 +89,8 @@ impl Store {
     }
 
     /// Gives a key of `maker`'s team that is not revoked another secret; the one before is taken until
-    /// `previous_until`, and not at all where that has passed already. [`Turned::Absent`]: the team has no such key.
+    /// `previous_until`, and not at all where that has passed already. [`RotationOutcome::Absent`]: the team has no
+    /// such key.
     pub async fn rotate_access_key(
         &self,
         maker: &Caller,
@@ -125,8 +127,8 @@ impl Store {
         row.try_into().map(RotationOutcome::Turned)
     }
 
-    /// Revokes a key of the team, or of whichever where none is named, and wipes its secret. The row stays: audit
-    /// entries name it. `false`: there is no such key.
+    /// Revokes a key of the team, or of any team if none is named, and wipes its secret. The row stays, because audit
+    /// entries name it. `false` if there is no such key.
     pub async fn revoke_access_key(
         &self,
         team: Option<&TeamId>,

@@ -1,5 +1,5 @@
-//! Writing down a cache that was taken over: its row, the operation that says who did it, its transition,
-//! its event, its audit entry and the tracker's wake-up, all or nothing.
+//! Records an adopted cache: its row, the operation that says who adopted it, its transition, its event, its audit
+//! entry and the tracker's wake-up, all or nothing.
 
 use super::image_caches;
 use crate::domain::clock::Instant;
@@ -15,39 +15,39 @@ use crate::store::writes::quota::{self, QuotaCheck};
 use crate::store::writes::tracker_wake;
 use crate::store::{Store, StoreError};
 
-/// The unique index that lets one cloud cache belong to one row.
+/// The unique index that allows a cloud cache only one row.
 pub(in crate::store) const ONE_ROW: &str = "image_caches_provider";
 
-/// A cache to take over.
+/// A cache to adopt.
 #[derive(Debug)]
 pub struct NewAdoption {
-    /// A create that has succeeded already: nothing was sent.
+    /// A create that has already succeeded without being sent.
     pub operation: Operation,
     /// The row, its first transition, its event and its audit entry.
     pub write: CacheWrite,
-    /// When the tracker shall look; none if there is nothing to follow.
+    /// When the tracker should poll; `None` if there is nothing to follow.
     pub look_at: Option<Instant>,
-    /// The cloud account, if it has a row that must stay.
+    /// The cloud account, if it has a row that must not be deleted.
     pub account: Option<String>,
 }
 
-/// What became of an adoption.
+/// The result of an adoption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Adopted {
-    /// It is the team's.
+    /// The cache now belongs to the team.
     Done,
     /// A row has it by now: nothing was written.
     Taken,
-    /// Its removal may be under way: nothing was written.
+    /// It may be in the process of being deleted: nothing was written.
     BeingRemoved,
-    /// The team may not have more: nothing was written.
+    /// The team's quota does not allow it: nothing was written.
     OverQuota,
-    /// The cloud account was removed or disabled in this moment: nothing was written.
+    /// The cloud account was just deleted or disabled: nothing was written.
     NoAccount,
 }
 
 impl Store {
-    /// Takes over a cache of the cloud.
+    /// Adopts a cache of the cloud.
     pub async fn adopt(&self, new: &NewAdoption, quota: Option<QuotaCheck<'_>>) -> Result<Adopted, StoreError> {
         match self.write_adoption(new, quota).await {
             Err(error) if error.is_constraint(ONE_ROW) => Ok(Adopted::Taken),
@@ -68,7 +68,7 @@ impl Store {
         }
         image_caches::insert(&mut transaction, &new.write.next).await?;
         operations::insert(&mut transaction, &OperationToWrite::done(&new.operation)).await?;
-        // The row that was just written cannot have moved on.
+        // The row was just written, so it cannot have changed.
         changes::apply(&mut transaction, &self.stamp, &new.write).await?;
         if let Some(at) = new.look_at {
             tracker_wake::wake(&mut transaction, &new.write.next, at).await?;
@@ -79,8 +79,8 @@ impl Store {
     }
 }
 
-/// Ends what was found of it, under the lock that whoever removes an orphan takes, too. `false`: its removal may be
-/// under way.
+/// Ends the finding about it, under the lock that is also taken to delete an orphan. `false` if it may be in the
+/// process of being deleted.
 async fn end_finding(connection: &mut PooledConnection, cache: &ImageCache, now: Instant) -> Result<bool, StoreError> {
     let id = cache.eci_cache_id.as_deref().unwrap_or_default();
     holds::cloud_cache(connection, [&cache.account, cache.spec.region.as_str(), id]).await?;

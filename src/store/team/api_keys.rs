@@ -84,7 +84,7 @@ impl Store {
 
     /// Gives a key of `maker`'s team that is not revoked another secret; the one before is taken until
     /// `previous_until`, and not at all where that has passed already; then it is only known, as those before it, to
-    /// have been the key's. [`Turned::Absent`]: the team has no such key.
+    /// have been the key's. [`RotationOutcome::Absent`]: the team has no such key.
     pub async fn rotate_api_key(
         &self,
         maker: &Caller,

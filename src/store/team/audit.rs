@@ -1,5 +1,5 @@
-//! Audit entries as a team reads them, and the platform those of all teams. They are added by
-//! [`crate::store::writes::audit_entries`], and never changed.
+//! Reads of audit entries, by a team and, for all teams, by the platform. [`crate::store::writes::audit_entries`] adds
+//! them, and they are never changed.
 
 use crate::store::rows::AuditRow;
 use crate::store::rows::audit_entries::NumberedEntry;
@@ -13,14 +13,15 @@ use crate::domain::ids::AuditId;
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Store, StoreError};
 
-/// The entries in `reach` that `filter` lets through, without order and end.
+/// The entries in `reach` that pass `filter`, without order or limit.
 fn select(reach: &AuditReach, filter: &AuditFilter) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(format!("SELECT {} FROM audit_entries e WHERE ", AuditRow::columns("e")));
     match reach {
         AuditReach::Team(team) => query.push("team = ").push_bind(team.to_string()),
         AuditReach::All => query.push("true"),
     };
-    // All of them: one that is not asked for here does not compile. The team is `reach`.
+    // Destructured completely, so that a new filter field that is not used here does not compile. The team is in
+    // `reach`.
     let AuditFilter { team: _, subject, action, resource, outcome, request_id, recorded_after, recorded_before } =
         filter;
     let texts = [
@@ -54,7 +55,7 @@ impl Store {
         self.audit_row(reach, id).await?.map(TryInto::try_into).transpose()
     }
 
-    /// The same, as its row holds it: what its leaf was made of.
+    /// The same entry as its row stores it, which is what its leaf was made of.
     pub async fn audit_record(&self, reach: &AuditReach, id: AuditId) -> Result<Option<AuditRecord>, StoreError> {
         self.audit_row(reach, id).await?.map(TryInto::try_into).transpose()
     }
@@ -112,7 +113,7 @@ impl Store {
         unreadable::filled(limit, read, |row| row.seq, numbered).await
     }
 
-    /// The number of the newest entry in `reach`: where an export that begins now ends. 0 for none.
+    /// The number of the newest entry in `reach`, where an export that starts now ends. 0 if there is none.
     pub async fn newest_audit_number(&self, reach: &AuditReach) -> Result<i64, StoreError> {
         let sql = match reach {
             AuditReach::Team(_) => "SELECT max(seq) FROM audit_entries WHERE team = $1",

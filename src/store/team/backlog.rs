@@ -1,29 +1,30 @@
-//! How much may wait for an endpoint that is not enabled: events beyond that are passed over and counted, so that one
-//! team cannot fill the disk. They are not lost: a replay has them, as long as events are kept.
+//! Limits how much may wait for an endpoint that is not enabled: further events are skipped and counted, so that one
+//! team cannot fill the disk. They are not lost: a replay delivers them, as long as events are kept.
 //!
-//! The bound is a number of an event: those up to it are queued. It is counted when an endpoint is switched off and
-//! again by the janitor; so no transaction with an event has to count, or to wait for another one. Numbers are given to
-//! the events of all teams, so the bound is never exceeded, and may be met early where much else happens; the next
-//! count puts that right.
+//! The limit is an event number: events up to it are queued. It is computed when an endpoint is disabled and again by
+//! the janitor, so no transaction with an event has to count or wait for another one. Event numbers are shared by all
+//! teams, so the limit is never exceeded, and may be reached early if there are many other events; the next count
+//! corrects that.
 //!
-//! Who calls it: whoever switches an endpoint off, and the janitor. [`crate::store::writes::dispatch`] keeps to it.
+//! Whoever disables an endpoint calls it, and so does the janitor. [`crate::store::writes::dispatch`] respects the
+//! limit.
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::EndpointId;
 use crate::store::database::pool::PooledConnection;
 use crate::store::{Store, StoreError};
 
-/// Endpoints that one pass of the janitor counts anew.
+/// How many endpoints one pass of the janitor counts.
 const COUNTED: i64 = 50;
 
-/// The last number that was given to an event, or that a life of the database began behind.
+/// The last number that was given to an event, or after which a life of the database started.
 const LAST: &str = "GREATEST((SELECT max(seq) FROM events), (SELECT max(seq) FROM events_removed), (SELECT max(first_seq) FROM feed_lives))";
-/// What waits for the endpoint `w`, counted up to $1; and the number up to which events are queued for it, behind
+/// What waits for the endpoint `w`, counted up to $1; and the number up to which events are queued for it, after
 /// [`LAST`].
 const BOUND: &str = "$1 - (
         SELECT count(*) FROM (SELECT FROM webhook_deliveries d WHERE d.endpoint = w.id AND d.state = 0 LIMIT $1) waiting)";
 
-/// Counts what waits for an endpoint that is switched off just now, of which at most `most` may.
+/// Counts what waits for an endpoint that is being disabled, of which at most `most` may wait.
 pub(in crate::store) async fn bound(
     connection: &mut PooledConnection,
     id: EndpointId,
@@ -37,7 +38,7 @@ pub(in crate::store) async fn bound(
     Ok(())
 }
 
-/// Forgets what was passed over since `since`, if that is all of it.
+/// Clears the count of skipped events if all of them happened since `since`.
 pub(in crate::store) async fn forget_passed_over(
     connection: &mut PooledConnection,
     id: EndpointId,
@@ -56,7 +57,8 @@ pub(in crate::store) async fn forget_passed_over(
 }
 
 impl Store {
-    /// How many more may be queued for an endpoint, of `most` that may wait while it is not enabled; none: it is.
+    /// How many more may be queued for an endpoint, if `most` may wait while it is not enabled; `None` if it is
+    /// enabled.
     pub async fn backlog_room(&self, id: EndpointId, most: i64) -> Result<Option<i64>, StoreError> {
         let room: Option<Option<i64>> = sqlx::query_scalar(
             "SELECT CASE WHEN NOT w.enabled THEN GREATEST($2 - (
@@ -70,8 +72,8 @@ impl Store {
         Ok(room.flatten())
     }
 
-    /// Counts anew what waits for endpoints that are not enabled and have used up half of their bound; for some of
-    /// them, by chance, where they are many. Adds up what was passed over.
+    /// Counts again what waits for endpoints that are not enabled and have used up half of their limit; if there are
+    /// many, for a random selection. Adds up what was skipped.
     pub async fn count_backlogs(&self, most: i64) -> Result<(), StoreError> {
         let sql = format!(
             "WITH due AS MATERIALIZED (

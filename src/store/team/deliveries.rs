@@ -1,4 +1,4 @@
-//! One team's deliveries, as its people see them. The queue itself is [`crate::store::system::deliveries`].
+//! One team's deliveries, for people. The queue itself is [`crate::store::system::deliveries`].
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
@@ -27,7 +27,7 @@ struct DeliveryRow {
     last_error: Option<String>,
 }
 
-/// A delivery and where it stands in its list: by its event, then by itself.
+/// A delivery and its position in its list: by its event, then by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedDelivery {
     /// The delivery.
@@ -84,7 +84,7 @@ impl Store {
         place: Option<(i64, Uuid)>,
         limit: i64,
     ) -> Result<Vec<DeliveryRow>, StoreError> {
-        // All of them: one that is not asked for here does not compile.
+        // Destructured completely, so that a new filter field that is not used here does not compile.
         let DeliveryFilter { endpoint, state, event, event_type, created_after, created_before } = filter;
         let (seq, id) = place.map_or((None, None), |(seq, id)| (Some(seq), Some(id)));
         let sql = format!(

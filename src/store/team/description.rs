@@ -1,4 +1,4 @@
-//! Reads of one team's image caches by the cloud's own names and filters.
+//! Reads of one team's image caches in the cloud's terms and by its filters.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use crate::store::unreadable::{self, Keyed as _};
 use crate::store::words::ENDED;
 use crate::store::{Store, StoreError};
 
-/// What the cloud may still list, by our statuses: it has no word for the others.
+/// The statuses in which the cloud may still list a cache: it does not have the others.
 static LISTED: LazyLock<String> = LazyLock::new(|| {
     format!("eci_cache_id IS NOT NULL AND gone_at IS NULL AND status <> 'deleting' AND status NOT IN ({ENDED})")
 });
@@ -29,7 +29,7 @@ pub struct TeamUsage {
 }
 
 impl Store {
-    /// Up to `limit` caches of the team that the cloud lists too, newest first, older than `before`; and how many
+    /// Up to `limit` caches of the team that the cloud would list too, newest first, older than `before`; and how many
     /// there are on all pages.
     pub async fn described(
         &self,
@@ -61,7 +61,7 @@ impl Store {
         Ok(page.build_query_as().fetch_all(&self.requests).await?)
     }
 
-    /// The team's image cache of this id of the cloud, if the cloud lists it still.
+    /// The team's image cache with this cloud id, if the cloud still lists it.
     pub async fn image_cache_of_cloud(
         &self,
         team: &TeamId,
@@ -99,8 +99,8 @@ impl Store {
     }
 }
 
-/// What is selected of the team's caches that pass the filter. Only what is asked for becomes a condition: optional
-/// ones in one statement cost it the plan that a look by id, the commonest of all, needs.
+/// Selects from the team's caches that pass the filter. Only what is asked for becomes a condition: optional ones in
+/// one statement would cost it the plan that a lookup by id, the most common of all, needs.
 fn narrowed(selected: &str, team: &TeamId, filter: &DescribeFilter) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(format!("{selected} FROM image_caches WHERE {} AND team = ", *LISTED));
     query.push_bind(team.as_str()).push(" AND region = ").push_bind(filter.region.as_str());
@@ -119,7 +119,7 @@ fn narrowed(selected: &str, team: &TeamId, filter: &DescribeFilter) -> QueryBuil
     query
 }
 
-/// By image and tags. A bare name is the last part of the repository, without tag and digest.
+/// Filters by image and tags. A bare name is the last part of the repository, without tag and digest.
 fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &DescribeFilter) {
     if let Some(image) = &filter.image {
         query.push(" AND (images @> ARRAY[").push_bind(image).push("] OR EXISTS (SELECT FROM unnest(images) AS image");

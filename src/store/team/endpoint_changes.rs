@@ -1,5 +1,5 @@
-//! What becomes of a webhook endpoint after it was made: changed, paused, rotated by a person; warned of and switched
-//! off by the gateway. Each is one transaction with its audit entry, and its event where there is one.
+//! Changes of an existing webhook endpoint: updated, paused and rotated by a person; warned about and disabled by the
+//! gateway. Each is one transaction with its audit entry, and its event if there is one.
 
 use crate::store::writes::events;
 use std::sync::LazyLock;
@@ -19,43 +19,43 @@ use crate::store::rows::{EndpointRow, EndpointToWrite};
 use crate::store::writes::audit_entries;
 use crate::store::{Store, StoreError};
 
-/// How an endpoint shall be.
+/// The new state of an endpoint.
 #[derive(Debug, Clone)]
 pub struct EndpointWrite {
-    /// With the version that it must still have.
+    /// The endpoint, with the version that the row must still have.
     pub endpoint: Endpoint,
-    /// New headers, encrypted; none leaves them as they are, an empty one takes them away.
+    /// New headers, encrypted; `None` leaves them as they are, an empty value removes them.
     pub headers: Option<Vec<u8>>,
-    /// New keys, encrypted; none leaves them as they are.
+    /// New keys, encrypted; `None` leaves them as they are.
     pub secret: Option<Vec<u8>>,
-    /// Whether those before sign beside them until `old_secret_until`.
+    /// Whether the previous keys sign beside them until `old_secret_until`.
     pub rotate: bool,
-    /// Its new URL, encrypted, where it is elsewhere from now on: then its failures are not those of the new place.
+    /// Its new URL, encrypted, if the URL changes: failures of the old one then no longer count.
     pub moved: Option<Vec<u8>>,
 }
 
-/// Whether an endpoint gets its events.
+/// Whether an endpoint receives its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enabling {
-    /// All that wait, and those to come.
+    /// It receives those that wait, and those to come.
     On,
-    /// None; so many may wait.
+    /// It receives none, and only a limited number may wait.
     Off {
-        /// Events beyond that are passed over.
+        /// The most events that may wait; further ones are skipped.
         most_waiting: i64,
     },
 }
 
-/// What an act of a person leaves of an endpoint's failures. A rest ends in either case.
+/// What happens to an endpoint's failures when a person changes it. A pause ends in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Failures {
-    /// They count on: the next one may make it rest again.
+    /// They still count: the next failure may pause it again.
     Kept,
-    /// It is as if it had never failed.
+    /// They are cleared, as if it had never failed.
     Forgotten,
 }
 
-/// Ends every rest of an endpoint, and tells all deliverers that what they remember of it no longer holds.
+/// Ends every pause of an endpoint, and tells all deliverers that what they remember of it is outdated.
 pub(in crate::store) async fn end_rest(
     connection: &mut PooledConnection,
     id: EndpointId,
@@ -75,7 +75,7 @@ pub(in crate::store) async fn end_rest(
     Ok(())
 }
 
-/// Makes everything due that waits for an endpoint.
+/// Makes everything that waits for an endpoint due.
 async fn make_due(connection: &mut PooledConnection, id: EndpointId, now: Instant) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE webhook_deliveries SET next_attempt_at = $2 WHERE endpoint = $1 AND state = 0 AND next_attempt_at > $2",
@@ -88,7 +88,7 @@ async fn make_due(connection: &mut PooledConnection, id: EndpointId, now: Instan
 }
 
 impl Store {
-    /// Writes an endpoint as a person wants it. `false`: it is gone, or was changed meanwhile.
+    /// Writes an endpoint as a person wants it. `false` if it is gone, or was changed in the meantime.
     pub async fn change_endpoint(&self, write: &EndpointWrite, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         if !update(&mut transaction, write).await? {
@@ -108,8 +108,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Enables an endpoint that was pending, verified in its networks. `false`: it is gone, or was changed or verified
-    /// meanwhile.
+    /// Enables a pending endpoint that was verified in its networks. `false` if it is gone, or was changed or verified
+    /// in the meantime.
     pub async fn verify_endpoint(&self, endpoint: &Endpoint, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
@@ -133,7 +133,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Pauses an endpoint, or lets it go on: then it is as if it had never failed. `false`: there is none.
+    /// Pauses or resumes an endpoint; a resumed one starts as if it had never failed. `false` if there is none.
     pub async fn enable_endpoint(
         &self,
         team: &TeamId,
@@ -167,7 +167,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Tells that an endpoint fails, once for each row of failures.
+    /// Records a warning that an endpoint is failing, once for each series of failures.
     pub async fn warn_of_endpoint(&self, team: &TeamId, id: EndpointId, event: &NewEvent) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let done = sqlx::query(
@@ -187,8 +187,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Switches an endpoint off and tells so. `false`: it was off, or somebody has acted upon it since `revision`: then
-    /// what spoke against it is no longer true.
+    /// Disables an endpoint and records that. `false` if it was disabled already, or somebody has changed it since
+    /// `revision`: the failures are then outdated.
     pub async fn disable_endpoint(
         &self,
         team: &TeamId,
@@ -221,7 +221,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The encrypted secret, and the one before while it is good at `now`; and the headers.
+    /// The encrypted secret, the previous one while it is valid at `now`, and the headers.
     pub async fn endpoint_secrets(
         &self,
         team: &TeamId,
@@ -241,7 +241,7 @@ impl Store {
     }
 }
 
-/// $1: whether the secret that it has becomes the old one.
+/// $1: whether the current secret becomes the old one.
 static CHANGE: LazyLock<String> = LazyLock::new(|| {
     let change = Numbers::beginning_after(1).one::<EndpointRow>(ColumnSet::All);
     let set = EndpointRow::set(EndpointRow::PLAIN, EndpointRow::FOUND_BY);
@@ -269,7 +269,7 @@ async fn update(connection: &mut PooledConnection, write: &EndpointWrite) -> Res
     Ok(parameters.query(&CHANGE)?.execute(connection).await?.rows_affected() == 1)
 }
 
-/// What waits of the platform's events goes to nobody who may not see them.
+/// Cancels waiting platform events for teams that may no longer see them.
 async fn cancel_platform(
     connection: &mut PooledConnection,
     endpoint: EndpointId,
@@ -286,7 +286,7 @@ async fn cancel_platform(
     Ok(())
 }
 
-/// What waits is put into lanes, or taken out of them, as the endpoint wants it from now on.
+/// Puts what waits into lanes, or takes it out of them, as the endpoint wants from now on.
 async fn set_lanes(connection: &mut PooledConnection, endpoint: &Endpoint) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE webhook_deliveries d SET lane = CASE WHEN $2 THEN e.image_cache END FROM events e

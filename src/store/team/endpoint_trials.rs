@@ -1,5 +1,5 @@
-//! What is sent to an endpoint outside the queue keeps to the limits of what is in it: its rate, and how many messages
-//! are under way to it.
+//! Messages that are sent to an endpoint outside the queue respect the same limits as those in it: its rate, and how
+//! many are in flight to it.
 
 use chrono::Duration;
 
@@ -12,17 +12,18 @@ use crate::store::{Store, StoreError};
 /// Whether a test may be sent now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trial {
-    /// It counts as one of the endpoint's rate; until then that lets nothing go, where it has one.
+    /// It may be sent, and counts towards the endpoint's rate. If the endpoint has a rate limit, nothing more is
+    /// allowed until the given time.
     Begun(Option<Instant>),
-    /// The rate lets nothing go yet.
+    /// The rate limit does not allow it yet.
     Limited,
-    /// As many deliveries are in hand as may be, or more.
+    /// As many deliveries as allowed, or more, are claimed.
     Busy,
 }
 
 impl Store {
-    /// Takes one of the endpoint's rate for a test, unless `most` deliveries or more are in hand. None: there is no
-    /// such endpoint.
+    /// Takes one message from the endpoint's rate for a test, unless `most` deliveries or more are claimed. `None` if
+    /// there is no such endpoint.
     pub async fn begin_test(
         &self,
         team: &TeamId,
@@ -47,10 +48,10 @@ impl Store {
         }
     }
 
-    /// What deliverers remember of the rate no longer holds, which the epoch tells them.
+    /// What deliverers remember of the rate is then outdated, which they learn from the epoch.
     async fn take_of_rate(&self, id: EndpointId, now: Instant, rate: i32) -> Result<Trial, StoreError> {
         let free_at = now + Duration::microseconds(1_000_000 / i64::from(rate.max(1)));
-        // A time that lies further ahead than any rate reaches was written by a clock that leapt.
+        // A time further in the future than any rate allows was written by a clock that jumped.
         let done = sqlx::query(
             "UPDATE webhook_endpoint_state SET free_at = $3, epoch = epoch + 1
              WHERE endpoint = $1 AND (free_at IS NULL OR free_at <= $2 OR free_at > $2 + interval '2 seconds')",
@@ -63,8 +64,8 @@ impl Store {
         Ok(if done.rows_affected() == 1 { Trial::Begun(Some(free_at)) } else { Trial::Limited })
     }
 
-    /// Notes that a test arrived at `now`: it is a success as any other, and ends every rest; not the pause of its
-    /// rate.
+    /// Records that a test arrived at `now`. It is a success like any other and ends every pause, but not the wait for
+    /// the rate limit.
     pub async fn note_test_arrived(
         &self,
         team: &TeamId,

@@ -1,5 +1,4 @@
-//! One team's webhook endpoints: added, read, removed. What else a person may do with one is
-//! [`super::endpoint_changes`].
+//! One team's webhook endpoints: added, read, deleted. [`super::endpoint_changes`] has the other changes by people.
 
 use std::sync::LazyLock;
 
@@ -37,10 +36,10 @@ impl Keyed for StoredEndpointRow {
     }
 }
 
-/// An endpoint as it is kept.
+/// An endpoint as it is stored.
 #[derive(Debug, Clone)]
 pub struct StoredEndpoint {
-    /// The endpoint; its URL counts only where there is no encrypted one.
+    /// The endpoint; its URL is used only if there is no encrypted one.
     pub endpoint: Endpoint,
     /// Its URL, encrypted.
     pub sealed_url: Option<Vec<u8>>,
@@ -52,7 +51,7 @@ impl TryFrom<StoredEndpointRow> for StoredEndpoint {
     fn try_from(kept: StoredEndpointRow) -> Result<Self, StoreError> {
         let row = kept.own;
         let options = EndpointOptions {
-            // A type that a later version knows is not this binary's to refuse.
+            // An event type that only a later version knows is left out, and not an error.
             event_types: row.event_types.iter().filter_map(|name| EventType::from_name(name)).collect(),
             name_pattern: row.name_pattern,
             tags: row.tags.0,
@@ -91,12 +90,12 @@ impl TryFrom<StoredEndpointRow> for StoredEndpoint {
     }
 }
 
-/// What an endpoint keeps encrypted.
+/// The encrypted values of an endpoint.
 #[derive(Debug, Clone)]
 pub struct EndpointSecrets {
     /// Its signing keys.
     pub secret: Vec<u8>,
-    /// Its own headers, if it has any.
+    /// Its custom headers, if it has any.
     pub headers: Option<Vec<u8>>,
     /// Its URL.
     pub url: Vec<u8>,
@@ -114,7 +113,7 @@ static READ: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// $1: so many a team may have.
+/// $1: the most endpoints that a team may have.
 static ADD: LazyLock<String> = LazyLock::new(|| {
     let new = Numbers::beginning_after(1).one::<EndpointRow>(ColumnSet::All);
     format!(
@@ -124,7 +123,7 @@ static ADD: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl Store {
-    /// Adds an endpoint with its encrypted secrets. `false`: the team has `most` already.
+    /// Adds an endpoint with its encrypted secrets. `false` if the team already has `most`.
     pub async fn add_endpoint(
         &self,
         endpoint: &Endpoint,
@@ -133,7 +132,7 @@ impl Store {
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
-        // One team's additions queue up, so that two at once cannot both be the last that fits.
+        // A team's additions wait for each other, so that two at once cannot both be the last that fits.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('webhook_endpoints:' || $1, 0))")
             .bind(endpoint.team.as_str())
             .execute(&mut *transaction)
@@ -191,8 +190,8 @@ impl Store {
         Ok(query.fetch_all(&self.requests).await?)
     }
 
-    /// Removes an endpoint: its secrets, its URL among them, are wiped and what waits for it is cancelled. `false`:
-    /// there is none.
+    /// Deletes an endpoint: its secrets and its URL are wiped, and what waits for it is cancelled. `false` if there is
+    /// none.
     pub async fn remove_endpoint(&self, team: &TeamId, id: EndpointId, entry: &AuditEntry) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(

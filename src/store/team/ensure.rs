@@ -1,11 +1,11 @@
-//! Asking for a content: one transaction finds a cache of it, or records the create of one.
+//! Ensuring content: one transaction finds a cache with it, or records the create of one.
 //!
-//! What must stay true: of any number of requests for the same content of one team, on any number of gateways, only
-//! one records a create. Before it does, its transaction takes a lock of the content and looks once more: whoever held
-//! the lock before has committed by then, so what it recorded is seen. A key is claimed before the lock, never while
-//! holding it, so that no two requests wait for each other.
+//! What must stay true: of any number of requests for the same content of one team, on any number of gateways, only one
+//! records a create. Before it does, its transaction locks the content and looks again: whoever held the lock before
+//! has committed by then, so its create is visible. A key is claimed before the lock, never while holding it, so that
+//! no two requests wait for each other.
 //!
-//! Who calls it: `app::ensuring`, which also chooses. What it does not do: hinder plain creates of the same content.
+//! `app::image_caches::ensure` calls it, and chooses the cache. It does not hinder plain creates of the same content.
 
 use crate::store::writes::holds;
 use crate::store::writes::operations;
@@ -27,7 +27,7 @@ use crate::store::writes::idempotency::{self, Claimed};
 use crate::store::writes::quota::{self, QuotaCheck};
 use crate::store::{NewOperation, Store, StoreError};
 
-/// The most caches of one content that are weighed: the oldest.
+/// The most caches of one content that are considered: the oldest ones.
 const MOST: i64 = 20;
 
 /// A cache that will do.
@@ -35,32 +35,33 @@ const MOST: i64 = 20;
 pub struct ChosenCache {
     /// The cache that was found.
     pub cache: CacheId,
-    /// Its newest operation: what a key then stands for.
+    /// Its newest operation, which the idempotency key then refers to.
     pub operation: OperationId,
-    /// What a request with the same key is told.
+    /// The answer to a request with the same key.
     pub answer: serde_json::Value,
-    /// What is kept of the request.
+    /// The audit entry of the request.
     pub audit: AuditEntry,
 }
 
-/// What became of it.
+/// The result of [`Store::begin_ensure`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum EnsureBegun {
     /// The create is recorded, or an earlier request had the key.
     Create(Claimed),
-    /// A cache will do: the answer is written down for the key, and the audit entry.
+    /// A cache will do: the answer for the key and the audit entry are written.
     Found,
 }
 
 impl Store {
-    /// The team's caches of the content of `cache` that are usable or in the making, not about to be changed, and owed
-    /// to nobody: such a one is joined by [`Store::begin_ensure`], which records it.
+    /// The team's caches with the content of `cache` that are usable or being built, are not about to be changed, and
+    /// whose ids are owed to nobody. A cache whose ids are still owed is joined by [`Store::begin_ensure`], which
+    /// records that.
     pub async fn same_content(&self, cache: &ImageCache) -> Result<Vec<ImageCache>, StoreError> {
         let found = search(&self.requests, cache).await?;
         Ok(found.into_iter().filter(|(_, owed)| !owed).map(|(cache, _)| cache).collect())
     }
 
-    /// Finds a cache of the content of `cache` that `choose` takes, or records the create of `cache`.
+    /// Finds a cache with the content of `cache` that `choose` accepts, or records the create of `cache`.
     pub async fn begin_ensure(
         &self,
         new: &NewOperation,
@@ -91,7 +92,7 @@ impl Store {
                 return Ok(EnsureBegun::Create(claimed));
             }
         }
-        // Without the lock first: it is only needed where there seems to be none.
+        // Without the lock first: it is only needed if there seems to be none.
         let mut chosen = find(&mut transaction, cache, &mut choose).await?;
         if chosen.is_none() {
             lock(&mut transaction, cache).await?;
@@ -118,7 +119,7 @@ impl Store {
     }
 }
 
-/// Taken until the transaction has ended. Two contents of one number only wait for each other.
+/// Held until the transaction ends. If two contents have the same lock number, they only wait for each other.
 async fn lock(connection: &mut PooledConnection, cache: &ImageCache) -> Result<(), StoreError> {
     sqlx::query(
         "SELECT pg_advisory_xact_lock(hashtextextended(concat_ws('/', 'ensure', $1, $2, $3, encode($4, 'hex')), 0))",
@@ -132,7 +133,7 @@ async fn lock(connection: &mut PooledConnection, cache: &ImageCache) -> Result<(
     Ok(())
 }
 
-/// A cache that `choose` takes, which nobody gives up from now on.
+/// A cache that `choose` accepts, and that nobody will abandon from now on.
 async fn find(
     connection: &mut PooledConnection,
     cache: &ImageCache,
@@ -142,7 +143,7 @@ async fn find(
         let (caches, owed): (Vec<_>, Vec<_>) = search(&mut *connection, cache).await?.into_iter().unzip();
         let Some(chosen) = choose(&caches) else { return Ok(None) };
         let is_owed = caches.iter().zip(owed).any(|(cache, owed)| owed && cache.id == chosen.cache);
-        // One that was given up in this moment is not found again.
+        // One that was abandoned at this moment is not found again.
         if !is_owed || owed_answers::rely_on(connection, chosen.cache).await? {
             return Ok(Some(chosen));
         }
@@ -156,7 +157,7 @@ struct EnsuredRow {
     owed: bool,
 }
 
-/// The caches, and of each whether its create's caller is owed its ids.
+/// The caches, and for each whether its create's caller is still owed its ids.
 async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec<(ImageCache, bool)>, StoreError> {
     let sql = format!(
         "SELECT {}, EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id) AS owed
@@ -180,7 +181,7 @@ async fn search(executor: impl PgExecutor<'_>, cache: &ImageCache) -> Result<Vec
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
-/// The key that was claimed for a create stands for what was found instead.
+/// Makes the key that was claimed for a create refer to the cache that was found instead.
 async fn stand_for(
     connection: &mut PooledConnection,
     new: &NewOperation,

@@ -1,7 +1,7 @@
-//! Events: told once, with one delivery for each endpoint that wants it; and the team's feed of them.
+//! Events: written once, with one delivery for each endpoint that wants them; and the team's feed of them.
 //!
-//! What must stay true: a reader sees no event before all that stand before it. An event whose transaction is not
-//! older than every running one is held back, because one with a lower place might still commit.
+//! What must stay true: a reader sees no event before all those that precede it. An event whose transaction is not
+//! older than every running one is held back, because an event with an earlier position might still be committed.
 
 use crate::store::rows::feed::COLUMNS;
 use crate::store::rows::feed::EventRow;
@@ -19,19 +19,19 @@ use crate::store::input::NOBODYS;
 use crate::store::writes::platform_events::UNTOLD;
 use crate::store::{FeedPosition, Store, StoreError};
 
-/// Up to where events of the team, and of no team, are no longer kept.
+/// The positions up to which events of the team, and of no team, were removed.
 fn push_removed(query: &mut QueryBuilder<Postgres>, team: &TeamId, nobodys: bool) {
     let whose = [Some(team.as_str()), nobodys.then_some(NOBODYS)].into_iter().flatten().collect::<Vec<_>>();
     query.push(" LEFT JOIN LATERAL (SELECT txid, seq FROM events_removed WHERE team = ANY (").push_bind(whose);
     query.push(") ORDER BY feed_life(seq) DESC, txid DESC, seq DESC LIMIT 1) r ON true");
 }
 
-/// Begins to read the events of a team, or of none, after `place`, that pass the filter.
+/// Starts the query for the events of a team, or of none, after `place`, that pass the filter.
 fn push_those_of(query: &mut QueryBuilder<Postgres>, team: &str, filter: &EventFilter, place: FeedPosition) {
     query.push("SELECT id, txid, seq, type, image_cache, body FROM events p WHERE team = ").push_bind(team.to_owned());
     query.push(" AND (txid, seq) > (").push_bind(place.transaction.to_string());
     query.push("::text::xid8, ").push_bind(place.number).push(") AND ").push(SETTLED);
-    // All of them: one that is not asked for here does not compile.
+    // Destructured completely, so that a new filter field that is not used here does not compile.
     let EventFilter { kinds, cache, platform } = filter;
     if let Some(cache) = cache {
         query.push(" AND image_cache = ").push_bind(cache.uuid());
@@ -46,7 +46,7 @@ fn push_those_of(query: &mut QueryBuilder<Postgres>, team: &str, filter: &EventF
 }
 
 impl Store {
-    /// The place before everything that cannot be read yet.
+    /// The position before everything that cannot be read yet.
     pub async fn feed_end(&self) -> Result<FeedPosition, StoreError> {
         let (life, horizon): (i64, i64) = sqlx::query_as(
             "SELECT max(first_seq), pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM feed_lives",
@@ -56,7 +56,7 @@ impl Store {
         Ok(FeedPosition::before(life, horizon.unsigned_abs()))
     }
 
-    /// Up to `limit` events after `place` that pass `filter`, oldest first, gap-free.
+    /// Up to `limit` events after `place` that pass `filter`, oldest first, without gaps.
     pub async fn events(
         &self,
         team: &TeamId,
@@ -64,7 +64,7 @@ impl Store {
         place: FeedPosition,
         limit: usize,
     ) -> Result<Stretch, StoreError> {
-        // What is of no team is about no image cache.
+        // Events of no team are not about an image cache.
         let nobodys = filter.platform && filter.cache.is_none();
         let limited = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(NOW);

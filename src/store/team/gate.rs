@@ -1,4 +1,4 @@
-//! What the gate for pipelines asks: caches that may hold an image, and how long builds take.
+//! Queries of the gate for pipelines: caches that may hold an image, and how long builds take.
 
 use chrono::Duration;
 use sqlx::AssertSqlSafe;
@@ -11,14 +11,15 @@ use crate::store::unreadable::readable;
 use crate::store::words::ENDED;
 use crate::store::{Store, StoreError};
 
-/// The fewest builds that say how long one usually takes.
+/// The fewest builds from which a usual duration is computed.
 const FEWEST_BUILDS: i64 = 3;
-/// How many of the newest are looked at.
+/// How many of the newest builds are looked at.
 const BUILDS: i64 = 50;
 
 impl Store {
-    /// Up to `limit` image caches of the team in the region that still exist and have an image with this text in it,
-    /// newest first. Every spelling of an image has the last part of its repository, so asking for that misses none.
+    /// Up to `limit` image caches of the team in the region that still exist and have an image whose reference contains
+    /// this text, newest first. Every spelling of an image contains the last part of its repository, so searching for
+    /// that misses none.
     pub async fn caches_naming(
         &self,
         team: &TeamId,
@@ -43,7 +44,7 @@ impl Store {
         Ok(readable(rows))
     }
 
-    /// How long the team's newest builds in the region took, in the middle of them; nothing where they are few.
+    /// The median duration of the team's newest builds in the region; `None` if there are too few.
     pub async fn usual_build(&self, team: &TeamId, region: &Region) -> Result<Option<Duration>, StoreError> {
         let seconds: Option<f64> = sqlx::query_scalar(
             "SELECT CASE WHEN count(*) >= $3 THEN percentile_cont(0.5) WITHIN GROUP (ORDER BY took) END

@@ -33,7 +33,7 @@ impl Store {
         alone(row)
     }
 
-    /// Up to `limit` image caches of the team that still exist, as far as they are weighed: those of `region` first,
+    /// Up to `limit` image caches of the team that still exist, as candidates for matching: those of `region` first,
     /// then the newest.
     pub async fn matchable_caches(
         &self,
@@ -41,8 +41,8 @@ impl Store {
         region: &Region,
         limit: i64,
     ) -> Result<Vec<WeighedCache>, StoreError> {
-        // In two parts, each in the order of its index: nothing is sorted, and the second is read only where the first
-        // was not enough.
+        // In two parts, each in the order of its index, so that nothing is sorted and the second is read only if the
+        // first was not enough.
         let part = |of: &str| {
             format!(
                 "(SELECT id, eci_cache_id, account, name, region, status, (spec ->> 'size_gib')::integer AS size_gib, images,
@@ -99,7 +99,7 @@ impl TryFrom<WeighedRow> for WeighedCache {
     }
 }
 
-/// Which of a team's image caches a list shows: up to `limit`, newest first, older than `before`.
+/// Restricts a list to the team's image caches that it shows: up to `limit`, newest first, older than `before`.
 pub(in crate::store) fn narrow_list(
     query: &mut QueryBuilder<Postgres>,
     team: &TeamId,
@@ -112,21 +112,22 @@ pub(in crate::store) fn narrow_list(
         query.push(" AND id < ").push_bind(before);
     }
     if filter.statuses.is_empty() {
-        // What the indexes of a team's image caches hold: all but those that have ended.
+        // The indexes of a team's image caches contain all but those that have ended.
         query.push(" AND status NOT IN (").push(ENDED).push(")");
     } else {
         let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
         query.push(" AND status = ANY (").push_bind(statuses).push(")");
     }
     narrow(query, filter);
-    // In the text, as the planner weighs it: with a number that it does not know it would plan each list anew.
+    // As text, so that the planner sees it: with a number that it does not know it would plan each list anew.
     query.push(" ORDER BY id DESC LIMIT ").push(limit);
 }
 
-/// Adds the conditions that were asked for, and no others: with seventeen optional ones in one statement the
-/// planner misjudged how many rows are left, and sorted all of a team's caches for one page.
+/// Adds only the conditions that were asked for: with seventeen optional ones in one statement, the planner misjudged
+/// how many rows are left, and sorted all of a team's caches for one page.
 fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
-    // All of them: one that is not asked for does not compile. Those without a name are asked for beside this.
+    // Destructured completely, so that a new filter field that is not used does not compile. Those without a name are
+    // handled elsewhere.
     let CacheFilter {
         statuses: _,
         image: _,
@@ -176,7 +177,7 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
     narrow_contents(query, filter);
 }
 
-/// By image, tags and free text.
+/// Filters by image, tags and free text.
 fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
     if let Some(image) = &filter.image {
         query.push(" AND images @> ARRAY[").push_bind(image).push("]");
@@ -188,7 +189,8 @@ fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
         };
     }
     if let Some(text) = &filter.text {
-        // No LIKE: the text means itself. No image holds a line break, so none is found across two.
+        // Not LIKE, because the text is taken literally. No image contains a line break, so nothing is found across two
+        // images.
         query.push(" AND (position(lower(").push_bind(text).push(") in lower(name)) > 0 OR position(lower(");
         query.push_bind(text).push(") in lower(array_to_string(images, E'\\n'))) > 0)");
     }

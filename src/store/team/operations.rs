@@ -1,4 +1,4 @@
-//! Operations: recorded before the cloud is called, settled in one transaction with what they changed.
+//! Operations: recorded before the cloud is called, and settled in one transaction with what they changed.
 
 use crate::store::input::NewCreate;
 use crate::store::input::NewOperation;
@@ -27,16 +27,16 @@ use crate::store::writes::idempotency::{self, Claimed};
 use crate::store::writes::quota::{self, QuotaCheck};
 use crate::store::{Store, StoreError};
 
-/// What became of an intent to change a cache.
+/// The result of recording an intent to change a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
-    /// Recorded, and in its recorder's hands.
+    /// Recorded, and held by whoever recorded it.
     Running,
-    /// Recorded; it runs once the operation that runs now has ended.
+    /// Recorded; it runs once the current operation has ended.
     Waiting,
-    /// The row has moved on, or the key was taken in this moment: nothing was written.
+    /// The row has changed, or the key was used at this moment: nothing was written.
     Moved,
-    /// The team may not have more: nothing was written.
+    /// The team's quota does not allow it: nothing was written.
     OverQuota,
 }
 
@@ -57,7 +57,8 @@ impl Store {
         }
     }
 
-    /// Whether it met itself: a statement whose answer was lost went on, and was committed in this moment.
+    /// Whether the create met its own earlier attempt: a statement whose answer was lost went on and has just
+    /// committed.
     async fn is_own_retry(&self, create: &NewCreate, done: &Result<Claimed, StoreError>) -> Result<bool, StoreError> {
         let id = create.new.operation.id;
         let taken =
@@ -67,7 +68,7 @@ impl Store {
             Err(error) => taken(error),
             _ => false,
         };
-        // Other creates with the same key may have the same id, but no other is about this image cache.
+        // Other creates with the same key may have the same id, but no other create is about this image cache.
         Ok(may_be && state_of(&mut self.requests.acquire().await?, &create.new.operation).await?.is_some())
     }
 
@@ -104,9 +105,8 @@ impl Store {
         Ok(Claimed::Fresh)
     }
 
-    /// Records an update or delete of the row in the version that was read. A delete waits for an operation that
-    /// runs; an update then breaks the constraint `operations_one_running`, a second waiting delete
-    /// `operations_one_waiting`.
+    /// Records an update or delete of the row in the version that was read. A delete waits for a running operation. An
+    /// update then violates the constraint `operations_one_running`, a second waiting delete `operations_one_waiting`.
     pub async fn begin_change(
         &self,
         new: &NewOperation,
@@ -160,7 +160,7 @@ impl Store {
         .bind(new.operation.created_at)
         .execute(&mut *transaction)
         .await?;
-        // Also when the operation that it waits for ended in this moment: that raised the version.
+        // Also if the operation that it waits for ended at this moment: that raised the version.
         if done.rows_affected() == 0 {
             return Ok(Begun::Moved);
         }
@@ -169,7 +169,7 @@ impl Store {
         Ok(if waits { Begun::Waiting } else { Begun::Running })
     }
 
-    /// Which of these ids no operation has: the first. None: all are taken.
+    /// The first of these ids that no operation has. `None` if all are taken.
     pub async fn free_operation(&self, ids: &[OperationId]) -> Result<Option<OperationId>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let free: Option<Uuid> = sqlx::query_scalar(
@@ -182,7 +182,7 @@ impl Store {
         Ok(free.map(OperationId::from))
     }
 
-    /// One operation of the team, or of whichever where none is named.
+    /// One operation of the team, or of any team if none is named.
     pub async fn operation(&self, team: Option<&TeamId>, id: OperationId) -> Result<Option<Operation>, StoreError> {
         let columns = OperationRow::columns("o");
         let sql = format!("SELECT {columns} FROM operations o WHERE ($1::text IS NULL OR team = $1) AND id = $2");
@@ -194,17 +194,17 @@ impl Store {
         alone(row)
     }
 
-    /// Keeps what a request was told that did not wait for the end. `false`: the end came first.
+    /// Stores the answer to a request that did not wait for the end. `false` if the end came first.
     pub async fn answer_early(&self, operation: OperationId, answer: &serde_json::Value) -> Result<bool, StoreError> {
         let mut connection = self.requests.acquire().await?;
         idempotency::answer(&mut connection, operation, answer).await
     }
 
-    /// Withdraws a create that nothing was sent of and that nobody relies on: with its idempotency key, so that the
-    /// same request may come again. `false`: it has ended, may have been sent, or somebody relies on it; nothing was
-    /// written.
+    /// Withdraws a create that was not sent and that nobody relies on, together with its idempotency key, so that the
+    /// same request may come again. `false` if it has ended, may have been sent, or somebody relies on it; nothing was
+    /// written then.
     ///
-    /// Whoever holds it meanwhile can no longer send it: an attempt is noted only of an operation that runs.
+    /// Whoever holds it in the meantime can no longer send it: an attempt is only recorded for a running operation.
     pub async fn withdraw(
         &self,
         id: OperationId,
@@ -221,7 +221,7 @@ impl Store {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(abandoned) = abandoned else { return Ok(false) };
-        // Asked for once nobody can join it any more.
+        // Checked once nobody can join it any more.
         if !owed_answers::forget(&mut transaction, id).await? && !abandoned {
             return Ok(false);
         }
@@ -235,7 +235,7 @@ impl Store {
         .bind(at)
         .execute(&mut *transaction)
         .await?;
-        // Where a delete came in this moment, the row has moved on, and that delete sees to it.
+        // If a delete came at this moment, the row has changed, and that delete handles it.
         if !changes::apply(&mut transaction, &self.stamp, write).await? {
             return Ok(false);
         }
@@ -250,7 +250,7 @@ impl Store {
     }
 }
 
-/// The state of an operation whose commit may have been lost; none: it was not committed.
+/// The state of an operation whose commit may have been lost; `None` if it was not committed.
 async fn state_of(connection: &mut PooledConnection, operation: &Operation) -> Result<Option<String>, StoreError> {
     let state = sqlx::query_scalar("SELECT state FROM operations WHERE id = $1 AND image_cache = $2")
         .bind(operation.id.uuid())

@@ -1,12 +1,12 @@
-//! Answers that are owed to callers of creates through the cloud's own API: recorded with the create, gone once they
-//! were written. The words are [`Owed`]'s.
+//! Answers that are owed to callers of creates through the cloud's own API: recorded with the create, and removed once
+//! they were sent. [`Owed`] has the states.
 //!
-//! What must stay true: an answer leaves only after `sending` is committed; only `unsent` runs out; whoever comes to
-//! rely on the cache ends what is owed. Operations are locked before what is owed for them, and only where the end of
-//! one could come in between: to clear what was told takes no lock of an operation. By a word of another version
-//! nothing is written, told or given up: it is told of, and left to that version.
+//! What must stay true: an answer is sent only after `sending` is committed; only `unsent` expires; whoever comes to
+//! rely on the cache ends what is owed. Operations are locked before what is owed for them, and only if an operation
+//! could end in between: clearing what was sent locks no operation. A state that another version wrote is never changed
+//! or acted on: it is reported and left to that version.
 //!
-//! Who calls it: `app`, and the transactions that record a create or an end. What it does not do: remove image caches.
+//! `app` calls it, and so do the transactions that record a create or its end. It does not delete image caches.
 
 use crate::store::writes::owed_answers::set_sending;
 
@@ -21,12 +21,12 @@ use crate::store::unreadable::{self, Keyed};
 use crate::store::values::word;
 use crate::store::{Store, StoreError};
 
-/// Most answers that wait to be cleared.
+/// The most sent answers that wait to be cleared.
 const QUEUE: usize = 8_192;
-/// So many rows of another version are told of in one pass.
+/// How many rows of another version one pass reports.
 const UNKNOWN: i64 = 100;
 
-/// Those of up to so many rows with another word, or of the one of this operation: told of here.
+/// Reports rows with unknown states: up to this many, or the one of this operation.
 async fn unknown(
     connection: &mut PooledConnection,
     of: Option<OperationId>,
@@ -41,11 +41,11 @@ async fn unknown(
     .fetch_all(connection)
     .await?;
     let told = |id: Uuid| unreadable::alone::<_, Owed>(Some(Unknown(id.into()))).err();
-    // Each is told of, whichever is returned.
+    // Each is reported; one of them is returned.
     Ok(rows.into_iter().filter_map(told).fold(None, |_, error| Some(error)))
 }
 
-/// What is owed for that operation by a word of another version.
+/// An answer for this operation has a state of another version.
 struct Unknown(OperationId);
 
 impl Keyed for Unknown {
@@ -63,7 +63,7 @@ impl TryFrom<Unknown> for Owed {
 }
 
 impl Store {
-    /// Makes it durable that the ids may be told. `false`: the create was given up.
+    /// Makes it durable that the ids may be sent. `false` if the create was abandoned.
     pub async fn begin_answer(&self, id: OperationId) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let may: Option<bool> = sqlx::query_scalar(
@@ -86,20 +86,20 @@ impl Store {
         Ok(true)
     }
 
-    /// The answer was written. Together with others that were.
+    /// Records that the answer was sent, together with others.
     pub async fn answered(&self, id: OperationId) -> Result<(), StoreError> {
         self.told.ask(id.uuid()).await
     }
 
-    /// Gives up a create whose caller will never be told: nothing is done of it that was not done yet, and what came
-    /// about is removed. Not where nothing is owed: somebody relies on it, or it was given up before.
+    /// Abandons a create whose caller will never get the ids: what was not done yet is not done, and a created cache is
+    /// deleted. Does nothing if nothing is owed, because somebody relies on the cache or it was abandoned before.
     pub async fn abandon(&self, id: OperationId) -> Result<(), StoreError> {
         self.abandon_if(id, |_| true).await?;
         Ok(())
     }
 
-    /// The same of one that runs, as its caller is told that nothing was done. `false`: it has ended, nothing was
-    /// written.
+    /// The same for a running create whose caller is told that nothing was done. `false` if it has ended; nothing was
+    /// written then.
     pub async fn abandon_running(&self, id: OperationId) -> Result<bool, StoreError> {
         self.abandon_if(id, |state| state == OperationState::Running.as_str()).await
     }
@@ -118,7 +118,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives up creates that were recorded before `before` and whose callers surely were not told. Returns how many.
+    /// Abandons creates that were recorded before `before` and whose callers certainly did not get the ids. Returns how
+    /// many.
     pub async fn abandon_untold(&self, before: Instant, limit: i64) -> Result<u64, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let late: Vec<Uuid> = sqlx::query_scalar(
@@ -137,14 +138,14 @@ impl Store {
         Ok(abandoned)
     }
 
-    /// Tells of what is owed by a word of another version, which is left as it is.
+    /// Reports answers with a state of another version, which are left as they are.
     pub async fn tell_unknown_owed(&self) -> Result<(), StoreError> {
         unknown(&mut self.workers.acquire().await?, None, UNKNOWN).await?;
         Ok(())
     }
 
-    /// Creates recorded before `before` of which nobody knows whether the caller was told; each is named once. They
-    /// stay.
+    /// Creates recorded before `before` of which nobody knows whether the caller got the ids; each is returned once.
+    /// They stay.
     pub async fn perhaps_untold(&self, before: Instant) -> Result<Vec<(OperationId, CacheId)>, StoreError> {
         let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(
             "UPDATE owed_answers SET reported = true WHERE state = 'sending' AND NOT reported AND created_at < $1
@@ -157,8 +158,8 @@ impl Store {
     }
 }
 
-/// Gives up those of these operations, which are locked, for which something known is owed, or this. A key stands for
-/// those that have one.
+/// Abandons those of these locked operations for which an answer in a known state (or in this one) is owed. One
+/// with an idempotency key is not marked as abandoned, because its caller can ask again.
 async fn abandon_owed(
     connection: &mut PooledConnection,
     operations: &[Uuid],
@@ -177,13 +178,13 @@ async fn abandon_owed(
     Ok(done.rows_affected())
 }
 
-/// Clears what was told: whoever was told it is not owed it, so a commit that is lost with the server does no harm, and
-/// nobody waits for the disk.
+/// Clears answers that were sent: they are no longer owed, so a commit lost with the server does no harm, and nobody
+/// waits for the disk.
 pub(in crate::store) struct Clearing {
     pool: Pool,
 }
 
-/// Starts what clears.
+/// Starts the clearing.
 pub(in crate::store) fn start(pool: Pool) -> Batches<Clearing> {
     Batches::start(Clearing { pool }, 1, QUEUE)
 }

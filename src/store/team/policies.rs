@@ -1,5 +1,6 @@
-//! What holds for one team in one place: its row, the default policy and the region's profile, in one look, which all
-//! share who ask at the same time ([`crate::store::batch`]). What is committed before one asks, one is told.
+//! The rules for one team in one place: its row, the default policy and the region's profile, in one query that is
+//! shared by all who ask at the same time ([`crate::store::batch`]). Everything committed before the question is in the
+//! answer.
 
 use crate::store::rows::policies::ProfileRow;
 use crate::store::rows::policies::TeamRow;
@@ -16,31 +17,31 @@ use crate::store::unreadable::alone;
 use crate::store::values::json;
 use crate::store::{Store, StoreError};
 
-/// What holds for a team in a region.
+/// The rules for a team in a region.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TeamRules {
-    /// Its row, if somebody registered it.
+    /// Its row, if it is registered.
     pub team: Option<Team>,
-    /// The default policy, if somebody wrote one.
+    /// The default policy, if somebody has written one.
     pub default: Option<Policy>,
-    /// What the region fills in, in each cloud account.
+    /// The defaults of the region in each cloud account.
     pub profiles: Vec<RegionProfile>,
 }
 
-/// Most questions that wait. More than any number of requests that are worked for at once.
+/// The most questions that wait: more than the number of requests that are ever worked on at once.
 const QUEUE: usize = 16_384;
-/// The handle of whoever reads rules.
+/// The queue of rule reads.
 pub(in crate::store) type RuleReads = Batches<RulesWork>;
 
 pub(in crate::store) struct RulesWork(Pool);
 
-/// For whom, and where.
+/// The team, and where.
 pub(in crate::store) struct RulesKey {
     team: TeamId,
     region: Option<Region>,
 }
 
-/// Starts reading, on a pool of one connection: while one answer is on its way, the next question gathers.
+/// Starts the reads on a pool of one connection: while one answer is on its way, the next questions gather.
 pub(in crate::store) fn start(pool: Pool) -> RuleReads {
     Batches::start(RulesWork(pool), 1, QUEUE)
 }
@@ -50,7 +51,8 @@ impl BatchWork for RulesWork {
     type Done = TeamRules;
 
     async fn all(&self, wanted: &[RulesKey]) -> Result<Vec<TeamRules>, StoreError> {
-        // Rows as JSON: three tables in one answer, each of which may have none. What is of all teams is told once.
+        // Rows as JSON: three tables in one answer, each of which may have no row. What applies to all teams is sent
+        // once.
         let rows = sqlx::query(
             "SELECT (SELECT to_jsonb(t) FROM teams t WHERE t.id = w.team) AS team,
                  CASE WHEN w.place = 1 THEN (SELECT policy FROM default_policy) END AS policy,
@@ -95,8 +97,8 @@ fn rules_of(
 }
 
 impl Store {
-    /// What holds for the team in the region, asked after now, with all who ask at the same time; without a region,
-    /// everywhere.
+    /// The rules for the team in the region, read after this call and shared with all who ask at the same time; without
+    /// a region, those that apply everywhere.
     pub async fn rules(&self, team: &TeamId, region: Option<&Region>) -> Result<TeamRules, StoreError> {
         self.rules.ask(RulesKey { team: team.clone(), region: region.cloned() }).await
     }

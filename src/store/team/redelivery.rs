@@ -1,4 +1,4 @@
-//! Deliveries that people look at one by one and put back into the queue.
+//! Deliveries that people look at one by one and return to the queue.
 
 use chrono::{DateTime, Utc};
 use sqlx::FromRow;
@@ -15,27 +15,27 @@ use crate::store::writes::audit_entries;
 use crate::store::writes::dispatch::{TOLD, WANTS};
 use crate::store::{PlacedDelivery, Store, StoreError};
 
-/// What became of the wish to send a delivery again.
+/// The result of sending a delivery again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resent {
-    /// It waits, as if it were new.
+    /// It is queued, as if it were new.
     Done,
-    /// There is none.
+    /// There is no such delivery.
     Absent,
-    /// It is in a worker's hands.
+    /// A worker is sending it.
     InFlight,
-    /// Its endpoint is gone.
+    /// Its endpoint is deleted.
     EndpointGone,
 }
 
-/// Which events are replayed.
+/// Which events to replay.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplaySpan {
-    /// From then on.
+    /// Events from this time on.
     pub since: Instant,
-    /// Until then; none: until now.
+    /// Events up to this time; `None` means now.
     pub until: Option<Instant>,
-    /// At most so many.
+    /// The most events to replay.
     pub most: i64,
 }
 
@@ -71,7 +71,7 @@ impl Store {
         self.one_delivery(team, id).await
     }
 
-    /// Up to `limit` attempts at a delivery of the team, the first first, without the first `skip`.
+    /// Up to `limit` attempts at a delivery of the team, oldest first, without the first `skip`.
     pub async fn delivery_attempts(
         &self,
         team: &TeamId,
@@ -135,8 +135,8 @@ impl Store {
         Ok(Resent::Done)
     }
 
-    /// Puts back what an endpoint was not delivered (given up, cancelled) of the events since `since`; at most `most`,
-    /// the oldest first.
+    /// Returns to the queue what was not delivered to an endpoint (given up or cancelled), for events since `since`; at
+    /// most `most`, the oldest first.
     pub async fn recover(
         &self,
         team: &TeamId,
@@ -168,8 +168,9 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Puts the team's events of a span into the queue that the endpoint wants and never had, the oldest first. A span
-    /// that reaches from the first event that was passed over until now, and was not cut short, has them all again.
+    /// Queues the team's events of a time span that the endpoint wants and never received, the oldest first. If the
+    /// span covers everything since the first skipped event and was not cut short, none of the skipped ones is missing
+    /// afterwards.
     pub async fn replay(
         &self,
         team: &TeamId,

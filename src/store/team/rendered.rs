@@ -1,10 +1,12 @@
-//! Image caches as they are shown: the JSON that is kept beside the row where it is of the row's version, else the row.
+//! Image caches as they are shown: the JSON stored beside the row if it belongs to the row's version, otherwise the
+//! row.
 //!
-//! What must stay true: the team is in the join; what is kept counts only for the very version that it was made of, so
-//! whoever changes a row need not know of it; a read sees what was committed before it was asked for. Reads of one
-//! image cache share a statement with all others that wait ([`crate::store::batch`]), on connections of their own.
+//! What must stay true: the team is in the join; stored JSON is used only for the exact version that it was rendered
+//! from, so that whoever changes a row need not know of it; a read sees what was committed before it was requested.
+//! Reads of one image cache share a statement with all others that are waiting ([`crate::store::batch`]), on
+//! connections of their own.
 //!
-//! Who calls it: `app`'s rendering. What it does not do: make the JSON; that is `app`'s view.
+//! `app::image_caches::renderer` calls it, and renders the JSON.
 
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -21,52 +23,52 @@ use crate::store::database::pool::Pool;
 use crate::store::rows::ImageCacheRow;
 use crate::store::{Store, StoreError, unreadable};
 
-/// Most reads that wait. More than any number of requests that are worked for at once.
+/// The most reads that wait: more than the number of requests that are ever worked on at once.
 const QUEUE: usize = 16_384;
 
-/// One image cache.
+/// One image cache, as JSON or as its row.
 #[derive(Debug, Clone)]
 pub enum RenderedCache {
-    /// As it was rendered.
+    /// The stored JSON.
     Kept {
-        /// Ours.
+        /// The image cache's id.
         id: CacheId,
-        /// Of the row.
+        /// The version of the row.
         version: i64,
-        /// JSON.
+        /// The image cache as JSON.
         text: String,
     },
-    /// Not rendered since it changed.
+    /// Not rendered since the row changed.
     Row(Box<ImageCache>),
 }
 
-/// What was rendered of one version of an image cache.
+/// The JSON of one version of an image cache.
 #[derive(Debug, Clone)]
 pub struct Rendering {
-    /// Whose.
+    /// The team that owns the image cache.
     pub team: TeamId,
-    /// Which.
+    /// The image cache's id.
     pub id: CacheId,
-    /// Of which version.
+    /// The version that was rendered.
     pub version: i64,
-    /// JSON.
+    /// The image cache as JSON.
     pub text: String,
 }
 
-/// The handle of the hot reads.
+/// The queue of single reads.
 pub(in crate::store) type HotReads = Batches<RenderedWork>;
 
 /// Reads image caches by team and id.
 pub(in crate::store) struct RenderedWork(Pool);
 
-/// One of them, and in which form it is wanted.
+/// One image cache to read, and the form in which its JSON is wanted.
 pub(in crate::store) struct RenderedKey {
     team: TeamId,
     id: CacheId,
     form: i32,
 }
 
-/// Starts the hot reads on a pool of their own, with a worker for each connection.
+/// Starts the single reads on a pool of their own, with a worker for each connection.
 pub(in crate::store) fn start(pool: Pool, connections: u32) -> HotReads {
     Batches::start(RenderedWork(pool), connections as usize, QUEUE)
 }
@@ -90,7 +92,7 @@ impl BatchWork for RenderedWork {
 
 impl RenderedWork {
     async fn rows(&self, wanted: &[RenderedKey]) -> Result<Vec<PgRow>, StoreError> {
-        // Of one process all are in the same form.
+        // All reads of one process want the same form.
         let mut query = select(wanted.first().map_or(0, |wanted| wanted.form));
         let teams: Vec<&str> = wanted.iter().map(|wanted| wanted.team.as_str()).collect();
         let ids: Vec<Uuid> = wanted.iter().map(|wanted| wanted.id.uuid()).collect();
@@ -103,9 +105,9 @@ impl RenderedWork {
     }
 }
 
-/// What a statement gives of each row: its id and version; what is kept, if it counts; else the row itself.
+/// The columns of each row: id and version; the stored JSON, if valid; otherwise the row itself.
 fn select(form: i32) -> QueryBuilder<Postgres> {
-    // A number of ours, and the same for all that this binary asks: no value to be bound.
+    // Our own number, and the same for everything that this binary asks, so it need not be a parameter.
     let counts = format!("c.rendered IS NOT NULL AND c.rendered_version = c.version AND c.rendered_form = {form}");
     let mut query = QueryBuilder::new("SELECT c.id, c.version, CASE WHEN ");
     query
@@ -130,7 +132,7 @@ fn not_asked_for() -> StoreError {
 }
 
 impl RenderedCache {
-    /// Ours.
+    /// The image cache's id.
     pub fn id(&self) -> CacheId {
         match self {
             Self::Kept { id, .. } => *id,
@@ -140,7 +142,7 @@ impl RenderedCache {
 }
 
 impl Store {
-    /// One image cache of the team, in `form` where it is kept in that.
+    /// One image cache of the team, as JSON if it is stored in `form`.
     pub async fn rendered_image_cache(
         &self,
         team: &TeamId,
@@ -183,13 +185,13 @@ impl Store {
         Ok(rows.into_iter().map(|row| Ok((row.try_get(0)?, row))).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// Keeps what was rendered, for those that have not changed since and that nobody is changing.
+    /// Stores renderings, for rows that have not changed since and that nobody is changing.
     pub async fn keep_renderings(&self, rendered: &[Rendering], form: i32) -> Result<(), StoreError> {
         let teams: Vec<&str> = rendered.iter().map(|one| one.team.as_str()).collect();
         let ids: Vec<Uuid> = rendered.iter().map(|one| one.id.uuid()).collect();
         let versions: Vec<i64> = rendered.iter().map(|one| one.version).collect();
         let texts: Vec<&str> = rendered.iter().map(|one| one.text.as_str()).collect();
-        // It waits for nobody's lock, so it is in no deadlock.
+        // It waits for no lock, so it cannot deadlock.
         sqlx::query(
             "WITH free AS (
                  SELECT c.id, n.version, n.text

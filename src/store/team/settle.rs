@@ -1,10 +1,10 @@
-//! Ending an operation: its outcome and all that follows from it, in one transaction.
+//! Ends an operation: its outcome and everything that follows from it, in one transaction.
 //!
-//! What must stay true: whoever settles holds the operation, by the database's clock; operations are locked before
-//! image caches. Ends of creates share their transaction where they can ([`crate::store::batch::state_writer`]); here
-//! each is alone.
+//! What must stay true: whoever settles an operation holds it, by the database's clock; operations are locked before
+//! image caches. Ends of creates share their transaction if they can ([`crate::store::batch::state_writer`]); here each
+//! one is alone.
 //!
-//! Who calls it: `app::operations`. What it does not do: decide.
+//! `app::operations` calls it. It makes no decisions.
 
 use crate::store::input::Settlement;
 use crate::store::writes::owed_answers;
@@ -21,25 +21,25 @@ use crate::store::writes::operations::begin_waiting;
 use crate::store::writes::tracker_wake;
 use crate::store::{Store, StoreError};
 
-/// What became of a settlement.
+/// The result of settling an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// The end is written, with all that follows from it.
+    /// The end is written, with everything that follows from it.
     Done {
-        /// The ids may be told: that is durable.
+        /// Whether the ids may be sent; if so, that is durable.
         sending: bool,
     },
     /// Somebody else holds the operation, or it has ended: nothing was written.
     LeaseLost,
     /// The image cache has another version by now: nothing was written; read it and try again.
     Moved,
-    /// Another image cache, which has not ended, has that id of the cloud: nothing was written.
+    /// Another image cache that has not ended has this cloud id: nothing was written.
     Taken,
 }
 
 impl Store {
-    /// Ends an operation, with everything that follows from it: together with others where it can
-    /// ([`crate::store::batch::state_writer`]), else alone.
+    /// Ends an operation, with everything that follows from it: together with others if possible
+    /// ([`crate::store::batch::state_writer`]), otherwise alone.
     pub async fn settle(&self, settlement: &Arc<Settlement>) -> Result<Settled, StoreError> {
         if let Some(sending) = self.settle_together(settlement).await? {
             return Ok(Settled::Done { sending });
@@ -50,7 +50,8 @@ impl Store {
         }
     }
 
-    /// An image cache that has ended gives up its id: the cloud uses it again, or shows anew what was thought gone.
+    /// An image cache that has ended gives up its cloud id: the cloud has reused the id, or shows again what was
+    /// believed gone.
     async fn settle_in_place_of_another(&self, settlement: &Settlement) -> Result<Settled, StoreError> {
         let next = &settlement.write.next;
         let freed = sqlx::query(sql!(
@@ -83,7 +84,8 @@ impl Store {
         if let Some(answer) = &settlement.answer {
             idempotency::answer(&mut transaction, settlement.operation, answer).await?;
         }
-        // The row names its newest operation, and its version was compared: no other one can wait unseen.
+        // The row names its newest operation, and its version was compared, so no other operation can be waiting
+        // unseen.
         if settlement.write.next.operation != settlement.operation {
             begin_waiting(&mut transaction, &settlement.write.next, settlement.at).await?;
         }

@@ -1,4 +1,4 @@
-//! Adding audit entries: each with its stamp, all in one statement, in the transaction or the statement of what they
+//! Adds audit entries: each with its stamp, all in one statement, within the transaction or statement of what they
 //! record.
 
 use crate::store::rows::Stamped;
@@ -18,7 +18,7 @@ use crate::store::{PlatformEvent, Store, StoreError};
 
 type MakeStamp = dyn Fn(&[u8]) -> [u8; 32] + Send + Sync;
 
-/// What stamps entries with the audit key; cheap to clone.
+/// Stamps entries with the audit key; cheap to clone.
 #[derive(Clone)]
 pub struct Stamp(Option<Arc<MakeStamp>>);
 
@@ -34,7 +34,7 @@ impl Stamp {
         Self(Some(Arc::new(make)))
     }
 
-    /// For commands that write no entries: the database refuses one without a stamp.
+    /// For commands that write no entries: the database refuses an entry without a stamp.
     pub fn none() -> Self {
         Self(None)
     }
@@ -45,14 +45,14 @@ impl Stamp {
 }
 
 impl Store {
-    /// Writes the entry of a request that changes nothing, together with all others that wait (group
-    /// commit), and returns when it is durable.
+    /// Writes the entry of a request that changes nothing, together with all others that wait (group commit), and
+    /// returns once it is durable.
     pub async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
         self.audit.ask(entry).await
     }
 
-    /// Ends a change that may have found nothing to change: with its entry, or without a trace. Whether it changed
-    /// anything.
+    /// Ends a change that may have found nothing to change: commits it with its entry, or leaves no trace. Returns
+    /// whether it changed anything.
     pub(in crate::store) async fn end_audited(
         &self,
         mut transaction: Tx,
@@ -69,7 +69,7 @@ impl Store {
 }
 
 impl Store {
-    /// The same, with what the platform tells of it.
+    /// The same, with the platform events about it.
     pub(in crate::store) async fn end_announced(
         &self,
         mut transaction: Tx,
@@ -91,11 +91,11 @@ impl Store {
 /// Adds all of them.
 static INSERT: LazyLock<String> = LazyLock::new(AuditRow::insert_many);
 
-/// Adds those that are not there. Another connection may be adding them just now: it is waited for.
+/// Adds those that are missing. If another connection is adding them, waits for it.
 static INSERT_MISSING: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", *INSERT));
 
 impl Stamp {
-    /// The entries with what proves each of them unaltered.
+    /// The entries with their stamps.
     pub(in crate::store) fn all<E: Borrow<AuditEntry>>(&self, entries: &[E]) -> Vec<Stamped> {
         let stamped = |entry: &AuditEntry| {
             let body = AuditBody::from(entry);
@@ -105,7 +105,7 @@ impl Stamp {
     }
 }
 
-/// Adds, within another statement, the entry of each that has its `place` (from 1) in that statement's `fit`.
+/// Adds, within another statement, the entries whose `place` (from 1) is in that statement's `fit`.
 pub(in crate::store) fn of_those_that_fit(numbers: &mut Numbers) -> String {
     let (insert, entries) = (AuditRow::insert(ColumnSet::All), numbers.many::<AuditRow>(ColumnSet::All));
     format!("{insert} FROM {entries} WHERE n.place IN (SELECT place FROM fit)")

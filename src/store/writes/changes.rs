@@ -1,7 +1,7 @@
-//! One step of one image cache, written whole: the row by compare-and-set, its transition, its audit
-//! entry, its event and one delivery for each endpoint that wants it.
+//! Writes one change of one image cache as a whole: the row by compare-and-set, its transition, its audit entry, its
+//! event, and one delivery for each endpoint that wants it.
 //!
-//! The caller owns the transaction, so that an operation's outcome can join it.
+//! The caller owns the transaction, so that an operation's outcome can be part of it.
 
 use crate::store::input::CacheWrite;
 use crate::store::writes::events;
@@ -31,7 +31,7 @@ impl CacheWrite {
 }
 
 impl Store {
-    /// Writes an observed step in a transaction of its own. `false`: the row has moved on, nothing was written.
+    /// Writes an observed change in a transaction of its own. `false` if the row has changed; nothing was written then.
     pub async fn write_change(&self, write: &CacheWrite) -> Result<bool, StoreError> {
         self.workers.limited(self.write_step(write)).await
     }
@@ -50,17 +50,18 @@ impl Store {
     }
 }
 
-/// What was at rest and moves again must be followed.
+/// Whether a cache that was at rest is in motion again and must be followed.
 fn sets_in_motion(transition: &Transition) -> bool {
     transition.to.is_in_motion() && !transition.from.is_some_and(Status::is_in_motion)
 }
 
-/// Whether it is gone, and not at our request.
+/// Whether the cache is gone without a request of ours.
 pub(in crate::store) fn is_vanishing(transition: &Transition) -> bool {
     transition.to.is_final() && transition.to != Status::Deleted
 }
 
-/// A delete that begins in this moment raises the row's version, and this step then fails by that.
+/// Whether a delete is running. One that starts at this moment raises the row's version, and the change then fails
+/// because of that.
 async fn delete_runs(connection: &mut PooledConnection, cache: &ImageCache) -> Result<bool, StoreError> {
     let runs = sqlx::query_scalar(sql!(
         "SELECT EXISTS (SELECT FROM operations
@@ -72,10 +73,10 @@ async fn delete_runs(connection: &mut PooledConnection, cache: &ImageCache) -> R
     Ok(runs)
 }
 
-/// Writes a step into an open transaction. `false`: the row has moved on.
+/// Writes a change in an open transaction. `false` if the row has changed.
 ///
-/// While a delete runs whose answer nobody has heard yet, a cache does not vanish by itself: that delete's end says
-/// `deleting`, and the looks after it `deleted`.
+/// While a delete is running whose answer has not arrived, a cache does not vanish by itself: the end of that delete
+/// sets `deleting`, and the following polls `deleted`.
 pub(in crate::store) async fn apply(
     connection: &mut PooledConnection,
     stamp: &Stamp,

@@ -1,10 +1,10 @@
-//! One delivery for each endpoint that wants an event, and the short way of those that can go at once.
+//! Writes one delivery for each endpoint that wants an event, and dispatches those that can go at once.
 //!
-//! Where this process delivers for the team, a delivery is written as already in its hands, and goes over in memory the
-//! moment its transaction has committed: no statement and no pause lie between. Everything else waits in the queue. For
-//! an endpoint that is not enabled at most so many wait ([`crate::store::team::backlog`]): the others are counted. What
-//! must stay true: nothing is handed over before it is committed; and what is committed and did not arrive (a commit
-//! whose answer was lost) is found by its worker, which compares what it holds with the database.
+//! If this process delivers for the team, a delivery is written as already claimed by it, and is passed on in memory as
+//! soon as its transaction has committed, without another statement or pause. Everything else waits in the queue. For
+//! an endpoint that is not enabled, only a limited number waits ([`crate::store::team::backlog`]); the others are
+//! counted. What must stay true: nothing is dispatched before it is committed. What is committed but did not arrive
+//! (because the answer of the commit was lost) is found by its worker, which compares what it holds with the database.
 
 use crate::store::dispatch::Dispatch;
 use crate::store::dispatch::WrittenDelivery;
@@ -18,8 +18,8 @@ use crate::store::StoreError;
 use crate::store::claims::{AWAKE, COLUMNS, forms};
 use crate::store::database::pool::PooledConnection;
 
-/// Writes the deliveries of the events with these numbers, which share a way to the deliverer. A disabled endpoint's
-/// wait, too: they are kept, and not claimed until it is enabled again.
+/// Writes the deliveries of the events with these numbers, which share a way to the deliverer. Deliveries for a
+/// disabled endpoint are written too, and are not claimed until it is enabled again.
 pub(in crate::store) async fn enqueue(
     connection: &mut PooledConnection,
     events: &[i64],
@@ -37,8 +37,8 @@ pub(in crate::store) async fn enqueue(
     dispatch.put(rows)
 }
 
-/// What is to be known of an event to tell who wants it: its type, and the name and tags of its image cache, if it is
-/// about one. Its own conditions are on `e`.
+/// What must be known about an event to tell who wants it: its type, and the name and tags of its image cache, if it is
+/// about one. Further conditions are on `e`.
 pub(in crate::store) const TOLD: &str = "
     SELECT e.seq, e.team, e.type, e.image_cache, e.occurred_at, i.name,
         CASE WHEN e.image_cache IS NOT NULL THEN COALESCE(i.spec->'tags', '{}') END AS tags
@@ -51,8 +51,8 @@ pub(in crate::store) const WANTS: &str = "
     AND (told.name IS NULL OR w.name_like IS NULL OR told.name LIKE w.name_like)
     AND (told.tags IS NULL OR told.tags @> w.tags)";
 
-/// Writes one delivery for each that wants an event `told`; they are `c` then. $2 is now, $3 the worker, $4 the closed
-/// endpoints.
+/// Writes one delivery for each endpoint that wants an event `told`; they are called `c`. $2 is now, $3 the worker, $4
+/// the closed endpoints.
 pub(in crate::store) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
     let forms = forms();
     format!(
@@ -78,7 +78,7 @@ pub(in crate::store) static DELIVERIES: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// What was written behind [`DELIVERIES`], for the events in that table.
+/// Selects what was written after [`DELIVERIES`], for the events in that table.
 pub(in crate::store) fn written(events: &str) -> String {
     format!(
         "SELECT {COLUMNS}, c.state, w.enabled AND {AWAKE} AS awake
@@ -87,7 +87,7 @@ pub(in crate::store) fn written(events: &str) -> String {
     )
 }
 
-/// $1 the events.
+/// $1: the event numbers.
 static ENQUEUE: LazyLock<String> = LazyLock::new(|| {
     let (deliveries, written) = (&*DELIVERIES, written("events"));
     format!("WITH told AS ({TOLD} WHERE e.seq = ANY ($1)), {deliveries} {written} ORDER BY c.event")

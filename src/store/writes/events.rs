@@ -1,4 +1,4 @@
-//! Telling an event, once.
+//! Writes an event, once.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use crate::store::rows::{EventToWrite, EventsTable};
 static INSERT: LazyLock<String> =
     LazyLock::new(|| format!("{} ON CONFLICT (dedupe_key) DO NOTHING RETURNING seq", EventsTable::insert_one()));
 
-/// Tells an event, unless it was told before, and puts its deliveries into the queue or into hands.
+/// Writes an event unless its deduplication key exists, and queues or dispatches its deliveries.
 pub(in crate::store) async fn insert(
     connection: &mut PooledConnection,
     about: About<'_>,

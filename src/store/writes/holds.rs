@@ -1,10 +1,10 @@
-//! What a transaction holds so that it stays: a cloud account, and a cache of the cloud that is taken over or removed.
+//! Locks that a transaction holds so that something stays as it is: a cloud account, or a cloud cache that is being
+//! adopted or deleted.
 
 use crate::store::StoreError;
 use crate::store::database::pool::PooledConnection;
 
-/// Holds an account that has a row until the transaction has ended. `false`: it is gone, or nothing may be made in it
-/// any more.
+/// Locks an account that has a row until the transaction ends. `false` if it is deleted, or accepts nothing new.
 pub(in crate::store) async fn account(
     connection: &mut PooledConnection,
     name: Option<&str>,
@@ -18,8 +18,8 @@ pub(in crate::store) async fn account(
     Ok(held.is_some())
 }
 
-/// Holds a cache of the cloud, by account, region and id, until the transaction has ended: it is either taken over or
-/// removed. A lock of its own, because neither of the two need have a row.
+/// Locks a cache of the cloud, by account, region and id, until the transaction ends: it is either adopted or deleted.
+/// This is a separate lock because neither side needs to have a row.
 pub(in crate::store) async fn cloud_cache(
     connection: &mut PooledConnection,
     cache: [&str; 3],

@@ -1,4 +1,4 @@
-//! Idempotency keys: one request with one key happens once.
+//! Idempotency keys: a request with a key happens once.
 
 use crate::store::input::NewKey;
 use std::sync::LazyLock;
@@ -13,30 +13,31 @@ use crate::store::database::pool::PooledConnection;
 use crate::store::rows::{IdempotencyKeys, KeyToWrite};
 use crate::store::{Store, StoreError};
 
-/// What a claim found.
+/// The result of claiming a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claimed {
-    /// Nothing: the request is new, and now recorded.
+    /// The request is new, and is now recorded.
     Fresh,
-    /// The same request, earlier.
+    /// The same request was recorded earlier.
     Earlier {
         /// Its operation.
         operation: OperationId,
-        /// What it was told; none while it runs.
+        /// Its answer; `None` while it is running.
         answer: Option<serde_json::Value>,
     },
-    /// Another request with this key.
+    /// Another request has used this key.
     Mismatch,
-    /// Nothing, and the team may not have more: nothing was written.
+    /// The request is new, but the team's quota does not allow it: nothing was written.
     OverQuota,
-    /// Nothing, and the cloud account was removed or disabled in this moment: nothing was written.
+    /// The request is new, but the cloud account was just deleted or disabled: nothing was written.
     NoAccount,
-    /// Nothing, and another create has the operation's id, from when it had the same key: nothing was written.
+    /// The request is new, but another create has the operation's id, from when it had the same key: nothing was
+    /// written.
     IdTaken,
 }
 
 impl Store {
-    /// The operation that a key stands for, and the fingerprint of its request.
+    /// The operation that a key refers to, and the fingerprint of its request.
     pub async fn operation_of_key(
         &self,
         team: &TeamId,
@@ -57,7 +58,7 @@ impl Store {
 
 static CLAIM: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", IdempotencyKeys::insert_one()));
 
-/// Claims the key for `operation`; waits for a racing request with the same key to end its transaction.
+/// Claims the key for `operation`; waits for a concurrent request with the same key to end its transaction.
 pub(in crate::store) async fn claim(
     connection: &mut PooledConnection,
     team: &TeamId,
@@ -87,7 +88,7 @@ async fn earlier(connection: &mut PooledConnection, team: &TeamId, key: &NewKey)
     Ok(Claimed::Earlier { operation: operation.into(), answer: row.try_get("answer")? })
 }
 
-/// Keeps what the first request was told. The first telling counts: `false` means that it is not this one.
+/// Stores the answer of the first request. The first stored answer counts: `false` means that it is not this one.
 pub(in crate::store) async fn answer(
     connection: &mut PooledConnection,
     operation: OperationId,

@@ -1,8 +1,8 @@
-//! Keys and those who make them: a key comes about, or gets another secret, only while what it is made with holds, and
-//! goes with it when that is revoked.
+//! Keys and the credentials that create them: a key is created, or gets a new secret, only while the credential that
+//! does it is valid, and is revoked with that credential.
 //!
-//! What must stay true: making keys and revoking pass each other through one lock, shared by the makers; so a key is
-//! either made before the revocation, which then finds it, or after, and is refused.
+//! What must stay true: creating keys and revoking exclude each other through one lock, which those who create share;
+//! so a key is either created before the revocation, which then finds it, or after, and is refused.
 
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::{Caller, CredentialKind};
@@ -10,30 +10,30 @@ use crate::domain::ids::ApiKeyId;
 use crate::store::StoreError;
 use crate::store::database::pool::PooledConnection;
 
-/// What became of a key that was to be added.
+/// The result of adding a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
-    /// It is there.
+    /// The key is added.
     Added,
-    /// The team has as many as it may.
+    /// The team has the most keys allowed.
     Full,
-    /// What it was to be made with is revoked.
+    /// The credential that was to create it is revoked.
     MakerRevoked,
 }
 
-/// What became of a key that was to get another secret.
+/// The result of giving a key a new secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RotationOutcome<Key> {
-    /// It has it.
+    /// The key has its new secret.
     Turned(Key),
-    /// The team has no such key that is not revoked.
+    /// The team has no such key, or it is revoked.
     Absent,
     /// The credential that asked for it is revoked.
     MakerRevoked,
 }
 
-/// Waits for revocations that are being made, and holds off others until the transaction ends. Whether `maker` is let
-/// in still.
+/// Waits for revocations in progress, and blocks new ones until the transaction ends. Returns whether `maker` is still
+/// valid.
 pub(in crate::store) async fn hold(
     connection: &mut PooledConnection,
     maker: &Caller,
@@ -67,7 +67,7 @@ async fn key_holds(connection: &mut PooledConnection, id: ApiKeyId) -> Result<bo
     Ok(sqlx::query_scalar(sql).bind(id.uuid()).fetch_one(connection).await?)
 }
 
-/// Waits for keys that are being made, and holds off others until the transaction ends.
+/// Waits for keys that are being created, and blocks new ones until the transaction ends.
 pub(in crate::store) async fn hold_off(connection: &mut PooledConnection) -> Result<(), StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('makers of keys', 0))").execute(connection).await?;
     Ok(())

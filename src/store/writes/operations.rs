@@ -12,7 +12,7 @@ use crate::store::columns::{ColumnSet, StatementParameters, Table as _};
 use crate::store::database::pool::PooledConnection;
 use crate::store::rows::{OperationRow, OperationToWrite};
 
-/// An operation's id that an earlier create has is an answer, not an error.
+/// An operation id that an earlier create already has is a result, not an error.
 pub(in crate::store) fn unless_taken(done: Result<Claimed, StoreError>) -> Result<Claimed, StoreError> {
     match done {
         Err(error) if error.is_constraint("operations_pkey") => Ok(Claimed::IdTaken),
@@ -20,13 +20,13 @@ pub(in crate::store) fn unless_taken(done: Result<Claimed, StoreError>) -> Resul
     }
 }
 
-/// Lets the delete begin that waited for this operation's end.
+/// Starts the delete that waited for this operation to end.
 pub(in crate::store) async fn begin_waiting(
     connection: &mut PooledConnection,
     cache: &ImageCache,
     at: Instant,
 ) -> Result<(), StoreError> {
-    // In nobody's hands: who recorded it has long answered its caller.
+    // Held by nobody: whoever recorded it answered its caller long ago.
     sqlx::query(
         "UPDATE operations SET state = 'running', due_at = $2, lease_token = NULL, lease_until = NULL
          WHERE image_cache = $1 AND state = 'waiting'",
@@ -38,7 +38,7 @@ pub(in crate::store) async fn begin_waiting(
     Ok(())
 }
 
-/// Also its first attempt, where that is noted with it.
+/// Also writes its first attempt, if that is recorded with it.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH made AS ({} RETURNING id, state, attempts, last_signed_at),
@@ -50,7 +50,7 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Writes a new operation. `true`: it waits for the operation that runs.
+/// Writes a new operation. `true` if it waits for the running operation.
 pub(in crate::store) async fn insert(
     connection: &mut PooledConnection,
     new: &OperationToWrite<'_>,

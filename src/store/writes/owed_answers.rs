@@ -21,7 +21,7 @@ pub(in crate::store) async fn insert(connection: &mut PooledConnection, create: 
     Ok(())
 }
 
-/// Records what is owed after an end, in its transaction. Whether it is [`Owed::Sending`] now.
+/// Records what is owed after an end, in its transaction. Returns whether it is [`Owed::Sending`] now.
 pub(in crate::store) async fn settle(
     connection: &mut PooledConnection,
     settlement: &Settlement,
@@ -43,7 +43,8 @@ pub(in crate::store) async fn set_sending(
     Ok(done.execute(connection).await?.rows_affected() == 1)
 }
 
-/// Somebody relies on the cache from now on: nobody gives it up. `false`: its create was given up before.
+/// Records that somebody relies on the cache from now on, so that nobody abandons it. `false` if its create was already
+/// abandoned.
 pub(in crate::store) async fn rely_on(connection: &mut PooledConnection, cache: CacheId) -> Result<bool, StoreError> {
     let stands: Option<bool> = sqlx::query_scalar(
         "SELECT NOT abandoned AND state <> 'refused' FROM operations
@@ -56,7 +57,7 @@ pub(in crate::store) async fn rely_on(connection: &mut PooledConnection, cache: 
     Ok(stands != Some(false))
 }
 
-/// The same of somebody who changes the cache by its name, whatever became of its create's caller.
+/// The same, for a request that changes the cache by its name, whatever its create's caller was told.
 pub(in crate::store) async fn claim(connection: &mut PooledConnection, cache: CacheId) -> Result<(), StoreError> {
     if !rely_on(connection, cache).await? {
         sqlx::query("UPDATE operations SET abandoned = false WHERE image_cache = $1 AND kind = 'create'")
@@ -67,13 +68,13 @@ pub(in crate::store) async fn claim(connection: &mut PooledConnection, cache: Ca
     Ok(())
 }
 
-/// Forgets what is owed for an operation; whether anything was.
+/// Deletes what is owed for an operation; returns whether anything was.
 pub(in crate::store) async fn forget(connection: &mut PooledConnection, id: OperationId) -> Result<bool, StoreError> {
     let done = sqlx::query("DELETE FROM owed_answers WHERE operation = $1").bind(id.uuid()).execute(connection).await?;
     Ok(done.rows_affected() == 1)
 }
 
-/// The words that this version knows.
+/// The states that this version knows.
 pub(in crate::store) fn known() -> Vec<&'static str> {
     Owed::ALL.map(Owed::as_str).to_vec()
 }

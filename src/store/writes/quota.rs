@@ -1,10 +1,10 @@
-//! What a team has, counted so that two requests at once cannot both be the last that fits.
+//! Counts what a team has, so that two requests at once cannot both be the last that fits.
 //!
-//! What must stay true: whoever may add to what is counted takes the team's lock in its own transaction, counts, and
-//! holds the lock until the commit: who takes it next sees what was added. The order of locks is: idempotency key, lock
-//! of a content, this lock, operations, image caches. Requests of teams without a quota take no lock.
+//! What must stay true: a transaction that may add to what is counted takes the team's lock, counts, and holds the lock
+//! until the commit, so that whoever takes it next sees what was added. The order of locks is: idempotency key, lock of
+//! a content, this lock, operations, image caches. Requests of teams without a quota take no lock.
 //!
-//! Who calls it: the transactions that record a create, an update or an adoption. What it does not do: judge.
+//! The transactions that record a create, an update or an adoption call it. It does not judge.
 
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
@@ -15,11 +15,12 @@ use crate::store::database::pool::PooledConnection;
 use crate::store::words::COUNTED;
 use crate::store::{Store, StoreError};
 
-/// Who judges what the team has, within the transaction.
+/// The check that judges what the team has, within the transaction.
 pub struct QuotaCheck<'a> {
-    /// Since when builds count.
+    /// The time from which builds count.
     pub since: Instant,
-    /// Whether the request may go on; called with what the team has before it, once in each transaction that is tried.
+    /// Whether the request is allowed; called with what the team has before it, once for each transaction that is
+    /// tried.
     pub admits: &'a mut (dyn FnMut(&Holdings) -> bool + Send),
 }
 
@@ -37,14 +38,14 @@ impl std::fmt::Debug for QuotaCheck<'_> {
 }
 
 impl Store {
-    /// What the team has at this moment; builds since `since`.
+    /// What the team has now, with the builds since `since`.
     pub async fn holdings(&self, team: &TeamId, since: Instant) -> Result<Holdings, StoreError> {
         let mut connection = self.requests.acquire().await?;
         count(&mut connection, team, since).await
     }
 }
 
-/// Whether the request may go on. Without a quota it may, and nothing is locked or counted.
+/// Whether the request is allowed. Without a quota it always is, and nothing is locked or counted.
 pub(in crate::store) async fn admits(
     connection: &mut PooledConnection,
     team: &TeamId,

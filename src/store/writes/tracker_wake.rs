@@ -1,4 +1,4 @@
-//! Waking the tracker: part of the transaction that gives it something to follow.
+//! Wakes the tracker, as part of the transaction that gives it something to follow.
 
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::ImageCache;

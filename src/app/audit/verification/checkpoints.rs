@@ -1,13 +1,13 @@
-//! The checkpoints' part of a verification: signature, place, predecessor, root; a saved one; and the end.
+//! Verification of checkpoints: signature, position, predecessor, root, the saved checkpoint, and the end of the tree.
 
 use super::{Verification, VerificationReport, name};
 use crate::domain::audit::checkpoint::Checkpoint;
 
-/// How many entries a rewritten stretch names.
+/// How many entries of a rewritten range a finding names.
 const NAMED: usize = 100;
 
 impl Verification {
-    /// A checkpoint whose size is no larger than the tree so far.
+    /// Checks a checkpoint whose size is no larger than the tree so far.
     pub(super) fn checkpoint(&mut self, size: i64, note: &str) {
         let signed =
             self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?).filter(|c| c.origin == key.name()));
@@ -15,7 +15,7 @@ impl Verification {
             let detail =
                 format!("the checkpoint of size {size} was altered: its signature does not hold, or is another's");
             self.found("checkpoint_altered", None, None, detail);
-            // What it covered is judged by the next one, which must not be told to lack it.
+            // The next checkpoint covers the same entries, and must not be reported for a missing predecessor.
             return self.altered.push(size);
         };
         let before = self.newest.as_ref().map_or(0, |newest| newest.size);
@@ -34,8 +34,8 @@ impl Verification {
         self.newest = Some(checkpoint);
     }
 
-    /// A checkpoint that ends behind the last leaf: if it is good, the leaves between are missing, and those before
-    /// covered.
+    /// Checks a checkpoint beyond the last leaf. If it is valid, the leaves in between are missing, and those before
+    /// are covered.
     pub(super) fn beyond(&mut self, size: i64, note: &str) {
         let (next, last) = (self.next, size - 1);
         let read = self.keys.iter().find_map(|key| Checkpoint::parse(key.open(note)?));
@@ -50,7 +50,7 @@ impl Verification {
         self.newest = Some(checkpoint);
     }
 
-    /// The tree of this size has another root than was signed. What is below it may explain that already.
+    /// The tree of this size has a different root than the signed one. A fault below it may already explain that.
     fn rewritten(&mut self, before: i64, size: i64) {
         let explained = self.peaks.iter().any(|peak| peak.faulty || peak.hash.is_none());
         if self.broken || explained {
@@ -67,7 +67,7 @@ impl Verification {
         self.found("history_rewritten", names.first().cloned().as_deref(), Some(before), detail);
     }
 
-    /// Compares the saved checkpoint with the tree, when this has its size.
+    /// Compares the saved checkpoint with the tree once the tree has its size.
     pub(super) fn compare_saved(&mut self) {
         let Some(saved) = self.saved.take_if(|saved| saved.size == self.next) else { return };
         let explained = self.peaks.iter().any(|peak| peak.faulty || peak.hash.is_none());
@@ -77,7 +77,7 @@ impl Verification {
         }
     }
 
-    /// The end of the tree, where all must be covered.
+    /// Checks the end of the tree, where everything must be covered.
     pub fn end(&mut self) {
         let covered = self.newest.as_ref().map_or(0, |newest| newest.size);
         for (place, id) in std::mem::take(&mut self.recent).into_iter().enumerate() {
@@ -100,7 +100,7 @@ impl Verification {
         }
     }
 
-    /// What was found.
+    /// Returns the report.
     pub fn report(self) -> VerificationReport {
         self.report
     }

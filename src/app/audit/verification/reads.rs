@@ -1,4 +1,4 @@
-//! Where a verification reads from: the database in one view, or what was exported from it.
+//! Where a verification reads from: a consistent view of the database, or an exported file.
 
 use std::collections::HashSet;
 
@@ -12,23 +12,23 @@ use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::retention::Leaves;
 use crate::store::{AuditView, Store};
 
-/// Leaves in one part.
+/// The number of leaves in one page.
 const PART: i64 = 4_000;
-/// The most rows without a leaf that are looked at.
+/// The most rows without a leaf to look at.
 const UNSEALED: i64 = 10_000;
 
-/// What a verification knows beforehand.
+/// What a verification knows in advance.
 #[derive(Debug, Clone, Default)]
 pub struct VerificationSubject {
     /// The keys that may have signed.
     pub keys: Vec<NoteVerifier>,
-    /// A checkpoint that was saved before, whose signature has been verified.
+    /// A checkpoint that was saved earlier, with its signature already verified.
     pub saved: Option<Checkpoint>,
-    /// Entries that were not sealed when it was looked before.
+    /// Entries that were not sealed at the previous check.
     pub waited: HashSet<Uuid>,
 }
 
-/// Verifies the audit of a database. Beside the report: the entries that the sealer has yet to reach.
+/// Verifies the audit log of a database. Returns the report, and the entries that are still waiting for the sealer.
 pub async fn verify(
     store: &Store,
     subject: &VerificationSubject,
@@ -48,6 +48,6 @@ pub async fn newest_checkpoint(store: &Store, keys: &[NoteVerifier]) -> Result<O
 }
 
 async fn dropped(view: &mut AuditView) -> Result<Leaves, Error> {
-    // What cannot be read accounts for nothing: the missing rows are then told.
+    // If it cannot be read, it explains nothing, so the missing rows are reported.
     Ok(view.dropped().await?.and_then(|text| text.parse().ok()).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Whose an account's key is at the cloud, and whether that is where its image caches are.
+//! Which account at the cloud a key belongs to, and whether that is the account that holds the image caches.
 
 use serde::Serialize;
 
@@ -6,38 +6,38 @@ use crate::app::cloud_accounts::CloudAccounts;
 use crate::domain::cloud_account::account_id::{AccountVerdict, judge};
 use crate::eci::Client;
 
-/// Whose a key is.
+/// The owner of an access key, and whether it is the right one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyIdentity {
-    /// What follows from it.
+    /// The result of the comparison.
     pub verdict: KeyVerdict,
-    /// The number of the account at the cloud that the key, or the role that it assumes, is of.
+    /// The id of the cloud's account that owns the key, or the role that it assumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// The number of the account that the image caches are in; none where none was known yet, or it could not be read.
+    /// The id of the cloud's account that holds the image caches; `None` if it is not known yet, or could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned_account_id: Option<String>,
-    /// Why it is not known whose the key is.
+    /// Why the owner of the key is unknown, if it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
 }
 
-/// What follows from whose a key is.
+/// The result of comparing the owner of a key with the pinned account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyVerdict {
-    /// It is of the account that the image caches are in.
+    /// The key belongs to the account that holds the image caches.
     Same,
-    /// It is known whose it is, and nothing to compare that with.
+    /// The owner is known, but there is nothing to compare it with.
     Unpinned,
-    /// It is of another account: nothing is sent with it.
+    /// The key belongs to another account: nothing is sent with it.
     Foreign,
-    /// It could not be asked: nothing is compared.
+    /// The owner could not be determined, so nothing is compared.
     Unknown,
 }
 
 impl CloudAccounts {
-    /// Asks STS, and pins nothing.
+    /// Asks STS for the owner, without pinning it.
     pub(super) async fn identity_of(&self, account: &str, client: &Client) -> KeyIdentity {
         let found = client.ask_owner(&self.base.settings().sts_endpoint).await;
         let pinned = self.pinned_ids().await.ok().and_then(|pinned| pinned.get(account).cloned());

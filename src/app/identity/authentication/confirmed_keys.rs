@@ -1,7 +1,8 @@
-//! Which keys this process has met: they exist, so asking about them is worth a query.
+//! Which keys this process has seen to exist, so that a query about them is worthwhile.
 //!
-//! What must stay true: ids that somebody makes up never get in; the number is bounded. What is remembered lets nobody
-//! in: it tells who need not stand among those of whom nothing is known.
+//! What must stay true: made-up ids never get in; the number is bounded. Being in this list does not authenticate
+//! anybody: it only exempts the key from the limits for unknown credentials. Access keys leave it by
+//! `forget_access_key`; an outdated entry does no harm, because each request still checks its key.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +25,7 @@ pub(super) struct ConfirmedKeys {
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it is held.
+    // Nothing panics while the lock is held.
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -51,8 +52,8 @@ impl ConfirmedKeys {
 }
 
 impl Identity {
-    /// The team of an access key that this process has met, if the request is signed with its secret as it was then.
-    /// Costs no query; whether the key is good still is for [`Identity::authenticate_signed`] to tell.
+    /// The team of an access key that this process has seen, if the request is signed with the secret that the key had
+    /// then. Costs no query; [`Identity::authenticate_signed`] decides whether the key is still valid.
     pub fn met_signer(&self, incoming: &Incoming) -> Option<TeamId> {
         let id: AccessKeyId = incoming.access_key_id.parse().ok()?;
         let found = lock(&self.credentials.met.access_keys).get(&id).cloned()?;
@@ -67,7 +68,7 @@ impl Identity {
         lock(&self.credentials.met.access_keys).remove(id);
     }
 
-    /// Reads which keys there are, so that whoever has one is not held up by a flood at the start.
+    /// Loads the existing keys, so that their owners are not held up by a flood right after the start.
     pub async fn meet_keys(&self) -> Result<(), Error> {
         let most = i64::try_from(MOST).unwrap_or(i64::MAX);
         for key in self.base.store().usable_access_keys(most).await? {

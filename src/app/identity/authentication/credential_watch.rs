@@ -1,4 +1,4 @@
-//! Those who wait or listen for long: whether their credential still holds is looked at again and again.
+//! Checks again and again whether the credential of a client that waits or streams is still valid.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -9,21 +9,21 @@ use crate::app::identity::Identity;
 use crate::domain::clock::{Instant, Uptime};
 use crate::domain::identity::caller::Caller;
 
-/// Watches over the credential of somebody who waits.
+/// Watches the credential of one waiting client.
 #[derive(Debug)]
 pub(in crate::app) struct CredentialWatch {
     identity: Identity,
     caller: Caller,
-    /// What the rule said by which they came, when it was first looked at.
+    /// The digest of the rule that admitted the client, as it was at the first check.
     seal: OnceCell<Option<String>>,
-    /// When they began to wait, by the gateway's clock.
+    /// When the client started to wait, by the gateway's clock.
     since: Instant,
-    /// When it is looked at next, however often the wait is interrupted.
+    /// When the next check is due, however often the wait is interrupted.
     next: Mutex<Uptime>,
 }
 
 impl CredentialWatch {
-    /// Watches over this caller's.
+    /// Watches the credential of this caller.
     pub(in crate::app) fn over(identity: &Identity, caller: &Caller) -> Self {
         let next = Mutex::new(identity.base.uptime() + identity.base.settings().credential_look);
         Self {
@@ -35,7 +35,7 @@ impl CredentialWatch {
         }
     }
 
-    /// Whether the credential holds still, and the rule by which it was accepted says what it said.
+    /// Whether the credential is still valid, and the rule that admitted it is unchanged.
     pub(in crate::app) async fn holds(&self) -> bool {
         self.identity.still_holds(&self.caller, self.since).await && self.rule_holds().await
     }
@@ -48,11 +48,11 @@ impl CredentialWatch {
         *self.seal.get_or_init(|| async { seal.clone() }).await == seal
     }
 
-    /// What `work` gives, unless the credential ends before.
+    /// The result of `work`, unless the credential ends first.
     pub(in crate::app) async fn with<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            // What is given after a pause is not given to whoever could no longer come in.
+            // After a pause, nothing is returned to a client that could no longer authenticate.
             done = work => (!self.is_late() || self.holds().await).then_some(done),
             () = self.until_it_ends() => None,
         }
@@ -62,7 +62,7 @@ impl CredentialWatch {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a look should have been over long ago: the machine was suspended, and its timers with it.
+    /// Whether a check is long overdue: the machine was suspended, and its timers with it.
     fn is_late(&self) -> bool {
         self.identity.base.uptime().since(self.next()) > self.identity.base.settings().credential_look
     }

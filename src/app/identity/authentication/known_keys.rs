@@ -1,7 +1,8 @@
-//! API keys that were asked for lately: a hot key costs a query a second, whatever its load.
+//! Recently used API keys: a busy key costs one query a second, whatever its load.
 //!
-//! What must stay true: the number is bounded; ids that somebody makes up push out each other before they push out keys
-//! that exist. That a key was used is noted beside the request, once a minute.
+//! What must stay true: the number is bounded; made-up ids displace each other before they displace keys that exist. A
+//! key is at most as old as the caller of `known_key` allows; whoever changes a key here calls `ask_for_key`. The last
+//! use of a key is recorded in the background, once a minute.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,9 +19,9 @@ use crate::domain::identity::api_key::{ApiKey, PresentedKey};
 use crate::domain::ids::ApiKeyId;
 use crate::store::HashedKey;
 
-/// The most keys that are kept.
+/// The most keys that are remembered.
 const MOST: usize = 4_096;
-/// How exactly it is known when a key was last used.
+/// The precision of the time of last use.
 const USE: Duration = Duration::seconds(60);
 
 #[derive(Debug, Default)]
@@ -29,9 +30,9 @@ pub(super) struct KnownKeys(Mutex<HashMap<ApiKeyId, Arc<KnownKey>>>);
 #[derive(Debug, Default)]
 struct KnownKey {
     kept: TtlMemo<Option<Arc<HashedKey>>>,
-    /// When its use was last noted by this process.
+    /// When this process last recorded its use.
     noted: Mutex<Option<Instant>>,
-    /// Whether this process has hashed its secret anew.
+    /// Whether this process has rehashed its secret.
     rehashed: AtomicBool,
 }
 
@@ -49,7 +50,7 @@ impl KnownKeys {
 }
 
 impl Identity {
-    /// The key that is presented, as of `age` ago at the latest.
+    /// The presented key, read at most `age` ago.
     pub(super) async fn known_key(
         &self,
         presented: &PresentedKey,
@@ -63,13 +64,13 @@ impl Identity {
         self.credentials.keys.entry(id).kept.get(self.base.clock(), age, read).await
     }
 
-    /// Has the next request ask for this key.
+    /// Invalidates this key: the next request reads it again.
     pub(in crate::app) async fn ask_for_key(&self, id: ApiKeyId) {
         self.credentials.keys.entry(id).kept.forget().await;
     }
 
-    /// Whether a key that let somebody in at `since` is not revoked, and if it was rotated after that, whether the
-    /// secret of before is still taken.
+    /// Whether a key that admitted somebody at `since` is not revoked and, if it was rotated after that, whether the
+    /// old secret is still accepted.
     pub(super) async fn key_holds(&self, id: ApiKeyId, since: Instant) -> bool {
         let Ok(Some(found)) = self.known_key_of(id, ttl_memo::BOUND).await else { return false };
         let turned = found.key.rotated_at.is_some_and(|at| at > since);
@@ -77,8 +78,8 @@ impl Identity {
         found.key.revoked_at.is_none() && (!turned || beside)
     }
 
-    /// Hashes the secret anew that was hashed under the former master key: once that key is taken away, whoever used
-    /// theirs meanwhile goes on. Nobody waits for it; where it fails, the next process that sees the key does it.
+    /// Rehashes a secret that was hashed under the previous master key, so that keys used in the meantime keep working
+    /// once that master key is removed. Nobody waits for it; if it fails, the next process that sees the key does it.
     pub(super) fn rehash(&self, found: &HashedKey, presented: &PresentedKey) {
         let fingerprint = &self.base.fingerprint();
         let is = fingerprint.of(API_KEY, presented.bytes());
@@ -96,7 +97,7 @@ impl Identity {
         });
     }
 
-    /// Notes that a key was used. Nobody waits for it; where it fails, a use a minute later is.
+    /// Records that a key was used. Nobody waits for it; if it fails, a use a minute later is recorded.
     pub(super) fn note_use(&self, key: &ApiKey) {
         let (id, now) = (key.id, self.base.now());
         let entry = self.credentials.keys.entry(id);

@@ -1,7 +1,8 @@
-//! A word to whoever revoked a subject that nobody has: mistyped, or without its issuer's name, it stops no leaver.
+//! A hint for somebody who revoked a subject that does not exist: mistyped, or without its issuer's name, it has no
+//! effect.
 //!
-//! What must stay true: the revocation holds by then, and holds whatever is found here or not; a team hears of its own
-//! subjects only. Who calls it: [`super`], after the revocation.
+//! What must stay true: the revocation is already in force, whatever is found here; a team learns only of its own
+//! subjects. [`super`] calls it after the revocation.
 
 use chrono::Duration;
 
@@ -12,14 +13,15 @@ use crate::domain::identity::issuer::DEFAULT;
 use crate::domain::identity::revocation::{Revocation, RevocationTarget};
 use crate::domain::ids::ApiKeyId;
 
-/// How far back the audit is looked through, in days: no token lives that long.
+/// How many days of the audit log to search: no token lives that long.
 const LOOKED_BACK_DAYS: i64 = 31;
-/// How subjects are written.
+/// How to write subjects.
 const SPELLING: &str = "write subjects as GET /v1/me and the audit show them: <issuer>:<sub>, or sub alone for the \
                         issuer from the gateway's settings";
 
 impl Identity {
-    /// What to tell of a revocation that was just made; none where its subject is known, or that cannot be told soon.
+    /// The hint for a revocation that was just made. `None` if its subject is known, or if that takes too long to find
+    /// out.
     pub(super) async fn hint_about(&self, made: &Revocation) -> Option<String> {
         let RevocationTarget::Subject { subject, .. } = &made.target else { return None };
         let known = self.known_of(subject, made.team.as_ref()).await.ok()?;
@@ -32,7 +34,7 @@ impl Identity {
         Some(format!("{nobody}{meant}; {SPELLING}"))
     }
 
-    /// Which are known here of a subject and of those that it may be meant for.
+    /// Which of these are known here: the subject, and those that it may stand for.
     async fn known_of(&self, subject: &str, team: Option<&TeamId>) -> Result<Vec<String>, Error> {
         let issuers = self.verifier.names();
         let named = issuers.iter().filter(|name| *name != DEFAULT).map(|name| format!("{name}:{subject}"));

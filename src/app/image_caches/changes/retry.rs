@@ -1,7 +1,7 @@
-//! Updates and deletes against a row that others write, too: the tracker, the reconciler, another gateway.
+//! Updates and deletes of a row that others write too: the tracker, the reconciler, another gateway.
 //!
 //! What must stay true: a caller that set no condition is not refused because the row changed while the request was
-//! handled; one that set a condition is judged by the row as it is then. Nothing was recorded of a try that lost.
+//! handled; one that set a condition is judged by the row as it is then. An attempt that lost recorded nothing.
 
 use super::{CONCURRENT, DELETE, UPDATE};
 use crate::app::image_caches::ImageCaches;
@@ -11,11 +11,11 @@ use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::spec::ImageCacheChanges;
 
-/// How often the row is read anew. Each loss means that somebody else wrote it meanwhile.
+/// How often to read the row again. Each loss means that somebody else wrote it in the meantime.
 const TRIES: usize = 5;
 
 impl ImageCaches {
-    /// Changes an image cache: a new build, a new generation.
+    /// Changes an image cache: a new build and a new generation.
     pub async fn update_image_cache(
         &self,
         caller: &Caller,
@@ -35,7 +35,7 @@ impl ImageCaches {
         Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await
     }
 
-    /// Removes an image cache from the cloud; its record stays.
+    /// Deletes an image cache from the cloud. Its record stays.
     pub async fn delete_image_cache(
         &self,
         caller: &Caller,

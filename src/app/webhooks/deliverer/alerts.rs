@@ -1,4 +1,4 @@
-//! Telling a team that one of its endpoints fails, and that it was switched off.
+//! Alerts a team that one of its endpoints is failing, or was disabled.
 
 use crate::app::Error;
 use crate::app::view::EventBody;
@@ -11,7 +11,7 @@ use crate::domain::webhooks::health::{HealthVerdict, verdict};
 use crate::store::{FailingEndpoint, NewEvent};
 
 impl Webhooks {
-    /// Does what its failures ask for: nothing, a warning, or switching it off.
+    /// Does what the failures call for: nothing, a warning, or disabling the endpoint.
     pub(super) async fn tell_of_ailing(&self, ailing: &FailingEndpoint) -> Result<(), Error> {
         match verdict(&ailing.failing, self.base.now()) {
             _ if ailing.gone => self.switch_off(ailing, "gone").await,
@@ -54,7 +54,7 @@ impl Webhooks {
         NewEvent {
             id: EventId::new(now, self.base.entropy()),
             kind,
-            // Once for each row of failures.
+            // One alert for each series of failures.
             dedupe_key: format!("{}:{}:{}", ailing.endpoint, ailing.failing.since.timestamp_micros(), kind.as_str()),
             body: body.to_json(),
             at: now,

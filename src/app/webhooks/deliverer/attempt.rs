@@ -1,4 +1,5 @@
-//! One attempt: the body is rendered for its endpoint, signed just before it is sent, sent once, and judged.
+//! One attempt: the body is rendered for its endpoint, signed just before it is sent, sent once, and the outcome
+//! evaluated.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -19,15 +20,15 @@ use crate::webhook::outcome::DeliveryOutcome;
 use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign;
 
-/// An attempt that is over.
+/// An attempt that has ended.
 pub(super) struct EndedAttempt {
-    /// What was sent.
+    /// The delivery that was sent.
     pub(super) claim: Claim,
     attempted: Attempted,
 }
 
 impl EndedAttempt {
-    /// Whether it arrived.
+    /// Whether it was delivered.
     pub(super) fn is_good(&self) -> bool {
         self.attempted.outcome == DeliveryOutcome::Delivered
     }
@@ -75,13 +76,13 @@ impl Webhooks {
         Ok(Outgoing { url, headers, body: rendered.body, timeout })
     }
 
-    /// An endpoint's own deadline, or ours.
+    /// The endpoint's own timeout, or the gateway's.
     pub(in crate::app) fn webhook_timeout(&self, own: Option<i32>) -> Duration {
         let own = own.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
         own.unwrap_or(self.base.settings().webhook.timeout)
     }
 
-    /// What is recorded of it; `failures` of its endpoint came before it in a row.
+    /// What to record about the attempt; `failures` is how many attempts in a row failed at the endpoint before it.
     pub(super) fn finished(&self, ended: &EndedAttempt, failures: i32) -> Finished {
         let (claim, attempted) = (&ended.claim, &ended.attempted);
         metrics::counter!("ecg_webhook_attempts_total", "outcome" => word(attempted.outcome)).increment(1);
@@ -95,7 +96,7 @@ impl Webhooks {
             (_, AfterFailure::Again(pause)) => (DeliveryState::Waiting, Some(now + pause)),
             (_, AfterFailure::Exhausted) => (DeliveryState::Exhausted, None),
         };
-        // The receiver's own wish for a pause, or a rest because it fails again and again: the longer of the two.
+        // The pause that the receiver asks for, or the pause because it keeps failing: the longer of the two.
         let pause = wish.map(|wish| wish.min(LONGEST_PAUSE)).max(health::rest(failures.saturating_add(1)));
         Finished {
             id: claim.id,
@@ -116,7 +117,7 @@ impl Webhooks {
     }
 }
 
-/// What cannot be signed is not sent, and tried again: the key may have been missing only here.
+/// The outcome of an attempt that could not be signed. It is tried again, because the key may be missing only here.
 fn unsent(error: &'static str) -> Attempted {
     Attempted {
         outcome: DeliveryOutcome::Failed,

@@ -1,8 +1,9 @@
-//! The deliverer's statements: each kind at most once at a time, all of them beside the sending.
+//! The deliverer's database statements. At most one of each kind runs at a time, and all of them run alongside the
+//! sending.
 //!
-//! *Look*: take what is due in hand. *Record*: how attempts ended. *Return*: what is in hand and cannot be used.
-//! *Beat*: show that this worker lives, take from the dead, and find what has gone astray. *Compare*: hear which
-//! endpoints somebody acted upon, at whichever gateway.
+//! *Look* claims deliveries that are due. *Record* records how attempts ended. *Return* gives back claimed deliveries
+//! that cannot be used. *Beat* shows that this worker is alive, takes over the deliveries of dead workers, and finds
+//! lost ones. *Compare* finds out which endpoints somebody changed, at whichever gateway.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,29 +17,31 @@ use crate::store::{Bounds, Claim, Finished};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
-/// What has become due meanwhile is looked for that often.
+/// How often to look for deliveries that have become due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// A worker shows that often that it lives: several times within its lease.
+/// How often a worker shows that it is alive: several times within its lease.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
-/// What is remembered of endpoints is compared that often: an act counts within a second everywhere.
+/// How often the endpoints in memory are compared with the table, so that a change takes effect everywhere within a
+/// second.
 pub(super) const COMPARE_EVERY: Duration = Duration::from_millis(500);
-/// What has ended waits that long for more of its kind, so that one statement records many.
+/// How long finished attempts wait for more, so that one statement records many.
 const LINGER: Duration = Duration::from_millis(50);
-/// For whom to hand over is told anew that often.
+/// How often the list of endpoints that accept dispatched deliveries is published.
 const PUBLISH_EVERY: Duration = Duration::from_millis(10);
-/// Most rows of one look: it looks at every endpoint for which something is due, however few rows it takes.
+/// The most rows that one look claims. A look goes through every endpoint that has something due, however few rows it
+/// claims.
 const LOOK_BATCH: usize = 2 * BATCH;
-/// After a statement that failed, no other is tried for that long.
+/// After a statement fails, how long no other one is tried.
 const REST: Duration = Duration::from_secs(2);
-/// That they fail is said once in that time.
+/// How often at most to log that statements fail.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// When what is to be done.
+/// When each statement is next due, and which ones are running.
 #[derive(Debug)]
 pub(super) struct ChorePlan {
     /// Something may be due.
     pub(super) look_now: bool,
-    /// Something of an endpoint that wants order has ended: what comes behind it may go once that is recorded.
+    /// An attempt of an ordered endpoint has ended: the next one may go as soon as that is recorded.
     pub(super) ordered: bool,
     look_at: Instant,
     beat_at: Instant,
@@ -46,17 +49,17 @@ pub(super) struct ChorePlan {
     publish_at: Instant,
     record_at: Option<Instant>,
     rest_until: Instant,
-    /// Until then it is known that statements fail.
+    /// Until then, failing statements were logged already.
     quiet_until: Instant,
-    /// The last look took all that it could: there may be more.
+    /// The last look claimed as much as it could, so there may be more.
     deep: bool,
-    /// How many have ended and are just being recorded.
+    /// How many ended attempts are being recorded at the moment.
     recording: usize,
-    /// What is being done.
+    /// Which statements are running.
     pub(super) under_way: HashSet<ChoreKind>,
 }
 
-/// The kinds of chores.
+/// The kinds of statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ChoreKind {
     Look,
@@ -89,7 +92,7 @@ impl ChorePlan {
     }
 }
 
-/// A statement that has ended.
+/// A statement that has finished, with its result.
 pub(super) enum Chore {
     Looked(usize, Result<Vec<(Claim, usize)>, Error>),
     Recorded(Vec<Finished>, Result<(), Error>),
@@ -99,7 +102,7 @@ pub(super) enum Chore {
 }
 
 impl Deliverer {
-    /// Begins what is to be done now and is not being done.
+    /// Starts the statements that are due and not yet running.
     pub(super) fn begin_chores(&mut self) {
         let now = Instant::now();
         if now < self.plan.rest_until {
@@ -116,14 +119,15 @@ impl Deliverer {
         self.look(now);
     }
 
-    /// How much more may be taken in hand: what is sent and not recorded yet counts, or a database that records
-    /// slowly would have more and more of it in this worker's hands.
+    /// How many more deliveries may be claimed. Deliveries that were sent but not recorded yet count, because otherwise
+    /// this worker would hold more and more of them while the database records slowly.
     fn free(&self) -> usize {
         self.scheduler.free().min(self.webhooks.base.settings().webhook_hand.saturating_sub(self.known.len()))
     }
 
-    /// Whether a look that can take little is worth its statement, which goes through all endpoints for which something
-    /// is due. It is not while every slot is taken, nor if there is much room as soon as what has ended is recorded.
+    /// Whether a look that can claim only a little is worth its statement, which goes through all endpoints that have
+    /// something due. It is not while every slot is taken, nor if there will be much room as soon as the ended attempts
+    /// are recorded.
     fn is_worth_little(&self) -> bool {
         let ended = self.finished.len() + self.plan.recording;
         !self.scheduler.is_full() && self.free() + ended < BATCH
@@ -135,7 +139,7 @@ impl Deliverer {
             self.plan.look_now |= self.scheduler.is_hungry() || (self.plan.deep && free >= BATCH);
         }
         let due = self.plan.look_now || (self.endless && now >= self.plan.look_at);
-        // Whoever drains looks again when all that was claimed has been recorded.
+        // While draining, look again only when everything that was claimed has been recorded.
         let waits = !self.endless
             && (!self.in_flight.is_empty() || !self.finished.is_empty() || self.plan.is_under_way(ChoreKind::Record));
         if self.stopping
@@ -200,9 +204,9 @@ impl Deliverer {
         self.chores.spawn(async move { Chore::Beaten(began, webhooks.beat_deliverer(worker, &known).await) });
     }
 
-    /// Hears how a statement went. One that failed is tried again after a rest.
+    /// Handles the result of a statement. A failed one is tried again after a pause.
     pub(super) fn note_chore(&mut self, chore: Result<Chore, JoinError>) -> Result<(), Error> {
-        // A panic in a statement: begin anew, what is in hand is found by the next worker.
+        // A statement panicked: start over, the next worker takes over what this one holds.
         let failed = match chore.map_err(|_| dead())? {
             Chore::Looked(slots, done) => {
                 self.plan.under_way.remove(&ChoreKind::Look);
@@ -241,7 +245,7 @@ impl Deliverer {
 
     fn note_looked(&mut self, slots: usize, claims: Vec<(Claim, usize)>) {
         self.plan.deep = claims.len() >= slots;
-        // Whoever drains is done when a look finds nothing.
+        // Draining is finished when a look finds nothing.
         self.plan.look_now |= !self.endless && !claims.is_empty();
         let mut counts: HashMap<EndpointId, (usize, usize)> = HashMap::new();
         for (claim, room) in &claims {
@@ -260,7 +264,7 @@ impl Deliverer {
             for end in &finished {
                 self.known.remove(&end.id);
             }
-            // A look that was made meanwhile saw slots that were taken: whoever drains looks once more.
+            // A look that ran in the meantime saw taken slots, so look once more when draining.
             self.plan.look_now |= std::mem::take(&mut self.plan.ordered) || !self.endless;
             return None;
         };
@@ -276,7 +280,7 @@ impl Deliverer {
         for id in &ids {
             self.known.remove(id);
         }
-        // A look that was made meanwhile did not see them: whoever drains looks once more.
+        // A look that ran in the meantime did not see them, so look once more when draining.
         self.plan.look_now |= !self.endless;
         None
     }
@@ -301,7 +305,7 @@ impl Deliverer {
         }
     }
 
-    /// Tells committers for whom they may hand over.
+    /// Publishes for which endpoints committing requests may dispatch deliveries directly.
     pub(super) fn publish(&mut self) {
         let now = Instant::now();
         if !self.endless || self.stopping || now < self.plan.publish_at {
@@ -316,7 +320,7 @@ impl Deliverer {
         }
     }
 
-    /// When to look up, whatever happens.
+    /// When to wake up at the latest.
     pub(super) fn next_time(&self) -> Instant {
         let now = Instant::now();
         let mut next = self.plan.look_at.min(self.plan.beat_at).min(self.plan.compare_at);
@@ -329,7 +333,7 @@ impl Deliverer {
         if let Some(at) = self.cut_off_at {
             next = next.min(at);
         }
-        // What is due already is under way, or waits for something that wakes us.
+        // What is already due is running, or waits for something that will wake us.
         next = next.max(self.plan.rest_until).max(now + Duration::from_millis(1));
         next.min(now + self.good_until.since(self.webhooks.base.uptime()))
     }

@@ -1,7 +1,7 @@
-//! Comparing what the scheduler remembers of endpoints with the database: whoever acts upon an endpoint, at whichever
-//! gateway, raises its revision, and what is remembered of an older one no longer holds.
+//! Compares what the scheduler remembers about endpoints with the database: whoever changes an endpoint, at whichever
+//! gateway, raises its revision, and what is remembered of an older revision is discarded.
 //!
-//! Who calls it: [`super::chores`]. Deliveries that are claimed meanwhile carry the revision, too.
+//! [`super::chores`] calls it. Deliveries that are claimed in the meantime carry the revision too.
 
 use tokio::time::Instant;
 

@@ -1,6 +1,7 @@
-//! What the deliverer's longer chores ask of the database: recording with what follows from it, and the sign of life.
+//! The database work of the deliverer's longer statements: recording outcomes with what follows from them, and the
+//! heartbeat.
 //!
-//! Who calls it: [`super::chores`], and whoever cleans up after dead workers. What it does not do: decide when.
+//! [`super::chores`] calls it, and so does whoever cleans up after dead workers. It does not decide when.
 
 use uuid::Uuid;
 
@@ -9,9 +10,9 @@ use crate::app::webhooks::Webhooks;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::store::Finished;
 
-/// What a sign of life found.
+/// The result of a heartbeat.
 pub(super) struct Beat {
-    /// Whether the worker is alive to the others.
+    /// Whether the other workers consider this worker alive.
     pub(super) alive: bool,
 }
 
@@ -20,7 +21,7 @@ impl Webhooks {
     pub(super) async fn record(&self, finished: &[Finished]) -> Result<(), Error> {
         let ailing = self.base.store().finish_deliveries(self.base.now(), finished).await?;
         for endpoint in &ailing {
-            // Recorded is recorded: what cannot be told now is told with the next failure.
+            // The outcomes are recorded already: an alert that cannot be sent now is sent with the next failure.
             if let Err(error) = self.tell_of_ailing(endpoint).await {
                 tracing::warn!(endpoint = %endpoint.endpoint, error = &error as &dyn std::error::Error, "could not \
                     report a failing endpoint");
@@ -41,12 +42,12 @@ impl Webhooks {
         Ok(Beat { alive: true })
     }
 
-    /// The endpoints that somebody acted upon since the revision that is known of them, with the newest one.
+    /// The endpoints that somebody changed since the revision that is known here, with their newest revision.
     pub(super) async fn compare_endpoints(&self, known: &[(EndpointId, i64)]) -> Result<Vec<(EndpointId, i64)>, Error> {
         Ok(self.base.store().changed_endpoints(known).await?)
     }
 
-    /// Returns what dead workers held to the queue.
+    /// Returns the deliveries of dead workers to the queue.
     pub async fn reclaim_deliveries(&self) -> Result<u64, Error> {
         Ok(self.base.store().reclaim_deliveries(self.base.now()).await?)
     }

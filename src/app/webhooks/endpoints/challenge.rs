@@ -1,6 +1,6 @@
-//! The challenge of an endpoint whose name moved: it proved that whoever added the URL is heard there, for the network
-//! where that was. In another one somebody else may be at home, so it is asked there again before it gets anything
-//! else.
+//! Challenges an endpoint again after its host name moved. The first challenge proved that whoever added the URL
+//! controls it, but only for the network where it was then. In another network it may belong to somebody else, so it is
+//! challenged there before it gets anything else.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use crate::webhook::sign::{self, SigningKey};
 pub(super) const CHALLENGE: &str = "webhook_endpoint.challenge";
 
 impl Webhooks {
-    /// Sends a message to an endpoint, within the networks in which it was verified, if it ever was. Where its name
-    /// leads elsewhere, that must echo a challenge first, signed with `secrets`.
+    /// Sends a message to an endpoint, within the networks in which it was verified, if it ever was. If its name now
+    /// points elsewhere, that address must first echo a challenge signed with `secrets`.
     pub(in crate::app) async fn send_verified(
         &self,
         (endpoint, known): (EndpointId, Option<&[String]>),
@@ -41,7 +41,7 @@ impl Webhooks {
         }
     }
 
-    /// Asks where it is now. Its networks, if it echoed.
+    /// Challenges the endpoint where it is now. Returns its networks if it echoed.
     async fn verify_anew(
         &self,
         endpoint: EndpointId,
@@ -86,7 +86,7 @@ impl Webhooks {
         (challenge, Outgoing { url, headers, body: rendered.body, timeout })
     }
 
-    /// The headers of a message: the endpoint's own, the signatures, the type of the body.
+    /// The headers of a message: the endpoint's own, the signatures, and the content type.
     pub(super) fn signed(
         &self,
         message: EventId,
@@ -100,7 +100,7 @@ impl Webhooks {
     }
 }
 
-/// Where it was, if it echoed the challenge.
+/// The address that echoed the challenge, if it did.
 pub(super) fn place_of(attempted: &Attempted, challenge: &str) -> Option<IpAddr> {
     let echoed = attempted.outcome == DeliveryOutcome::Delivered && echoes(&attempted.response_excerpt, challenge);
     attempted.remote.filter(|_| echoed)

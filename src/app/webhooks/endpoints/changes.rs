@@ -1,4 +1,4 @@
-//! What a person may do with an endpoint after it was made: change, pause, let it go on, rotate its secret.
+//! Changes of an existing endpoint: update, verify, pause, resume, rotate the secret.
 
 use chrono::Duration;
 use secrecy::SecretString;
@@ -18,11 +18,11 @@ use crate::webhook::ed25519::Ed25519Key;
 const UPDATE: &str = "update_webhook_endpoint";
 const VERIFY: &str = "verify_webhook_endpoint";
 const ROTATE: &str = "rotate_webhook_secret";
-/// The longest time for which an old secret signs beside the new one.
+/// The longest time that an old secret may sign beside the new one.
 const LONGEST_OVERLAP_HOURS: i32 = 7 * 24;
 
 impl Webhooks {
-    /// Changes what is given; a new URL must echo a challenge.
+    /// Applies the given changes. A new URL must echo a challenge.
     pub async fn update_webhook_endpoint(
         &self,
         caller: &Caller,
@@ -38,7 +38,8 @@ impl Webhooks {
             endpoint.verified_networks = None;
         }
         if moved && changes.headers.is_none() && !endpoint.header_names.is_empty() {
-            // Who knows the values may send them elsewhere; who only sees the endpoint may not.
+            // A caller who knows the header values may send them to another URL; one who only sees the endpoint may
+            // not.
             let error = FieldError::new("/headers", "required", "must be given again when the URL changes");
             return Err(Error::Invalid(vec![error]));
         }
@@ -52,7 +53,7 @@ impl Webhooks {
             keys.ed25519 = keys.ed25519.is_none().then(|| Ed25519Key::generate(self.base.entropy()));
             endpoint.public_key = keys.public_key();
         }
-        // One that is pending is asked when it is verified.
+        // A pending endpoint is challenged when it is verified.
         if moved && !self.skips_challenge(changes.skip_challenge)? && !endpoint.is_pending() {
             let headers = secrets::plain(&changes.headers.clone().unwrap_or_default());
             endpoint.verified_networks = Some(self.challenge(&endpoint, &keys.signing(), headers).await?);
@@ -67,8 +68,8 @@ impl Webhooks {
             .await
     }
 
-    /// Asks an endpoint that was created to be verified later for the echo of a challenge; from then on it gets events.
-    /// One that was verified before stays as it is.
+    /// Challenges an endpoint that was created to be verified later; from then on it receives events. An endpoint that
+    /// is already verified stays as it is.
     pub async fn verify_webhook_endpoint(
         &self,
         caller: &Caller,
@@ -90,8 +91,7 @@ impl Webhooks {
         self.own_endpoint(caller, id).await.map(Into::into)
     }
 
-    /// Makes a new secret, or takes the one that is brought; the old one signs beside it for `keep_old_hours` (0 to
-    /// 168).
+    /// Generates a new secret, or uses the given one. The old one signs beside it for `keep_old_hours` (0 to 168).
     pub async fn rotate_webhook_secret(
         &self,
         caller: &Caller,
@@ -116,7 +116,7 @@ impl Webhooks {
         Ok(EndpointView { secret: Some((&keys.hmac.text()).into()), ..view })
     }
 
-    /// Sends it nothing more until [`Webhooks::resume_webhook_endpoint`]; what happens meanwhile waits, up to a bound.
+    /// Stops sending to it until [`Webhooks::resume_webhook_endpoint`]. Events wait in the meantime, up to a limit.
     pub async fn pause_webhook_endpoint(
         &self,
         caller: &Caller,
@@ -197,7 +197,7 @@ impl Webhooks {
         self.own_endpoint(caller, id).await.map(Into::into)
     }
 
-    /// It is gone, or somebody else changed it in between.
+    /// The error if the endpoint was deleted, or somebody else changed it in the meantime.
     async fn changed_meanwhile(&self, caller: &Caller, id: EndpointId) -> Error {
         if let Err(gone) = self.own_endpoint(caller, id).await {
             return gone;
@@ -207,7 +207,7 @@ impl Webhooks {
     }
 }
 
-/// The endpoint with what is given; the words for "none" are read here.
+/// The endpoint with the changes applied, including the values that mean "none".
 fn changed(mut endpoint: Endpoint, changes: &EndpointChanges) -> Endpoint {
     let changes = changes.clone();
     let text =

@@ -1,4 +1,4 @@
-//! What an endpoint keeps encrypted: its signing keys, and the headers of its own. Opened for the moment of sending.
+//! What an endpoint stores encrypted: its signing keys and its custom headers. They are decrypted for sending.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::webhook::secret::{self, SigningSecret};
 use crate::webhook::sender;
 use crate::webhook::sign::SigningKey;
 
-/// What an endpoint signs with, and its own headers, for the moment of sending.
+/// An endpoint's signing keys and custom headers, decrypted for sending.
 pub(in crate::app) type DeliverySecrets = (Vec<SigningKey>, Vec<(String, String)>);
 
-/// The keys of one generation: HMAC always, ed25519 beside it where asked for.
+/// The keys of one generation: always HMAC, and ed25519 if asked for.
 pub(super) struct SigningKeys {
     pub(super) hmac: SigningSecret,
     pub(super) ed25519: Option<Ed25519Key>,
@@ -29,7 +29,7 @@ impl SigningKeys {
         Self { hmac: SigningSecret::generate(entropy), ed25519: ed25519.then(|| Ed25519Key::generate(entropy)) }
     }
 
-    /// With the secret that the caller brings, or a new one.
+    /// Keys with the given secret, or a new one.
     pub(super) fn of(secret: Option<&SecretString>, entropy: &Entropy, ed25519: bool) -> Result<Self, Error> {
         let keys = Self::generate(entropy, ed25519);
         let Some(text) = secret else { return Ok(keys) };
@@ -46,7 +46,7 @@ impl SigningKeys {
         self.ed25519.as_ref().map(Ed25519Key::public_text)
     }
 
-    /// Both, separated by a space.
+    /// Both keys, separated by a space.
     fn text(&self) -> SecretString {
         let hmac = self.hmac.text();
         let ed25519 = self.ed25519.as_ref().map(Ed25519Key::text);
@@ -54,20 +54,20 @@ impl SigningKeys {
         SecretString::from(texts.collect::<Vec<_>>().join(" "))
     }
 
-    /// To sign with.
+    /// The keys to sign with.
     pub(super) fn signing(&self) -> Vec<SigningKey> {
         let text = self.text();
-        // What we wrote can be read.
+        // We wrote it, so it can be parsed.
         text.expose_secret().split(' ').filter_map(|key| SigningKey::parse(key).ok()).collect()
     }
 }
 
-/// Headers as they are sent.
+/// The headers as they are sent.
 pub(super) fn plain(headers: &BTreeMap<String, SecretString>) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.clone(), value.expose_secret().to_owned())).collect()
 }
 
-/// Names that are ours or the transport's are refused, and values that would end their line.
+/// Refuses names that belong to us or to the transport, and values with line breaks.
 pub(super) fn check_headers(headers: &BTreeMap<String, SecretString>, findings: &mut Findings) {
     findings.require(headers.len() <= MAX_HEADERS, "/headers", "too_many", "must be at most 20 headers");
     for (name, value) in headers {
@@ -99,7 +99,7 @@ impl Webhooks {
         self.base.sealer().seal(&text, &header_context(endpoint), self.base.entropy())
     }
 
-    /// An endpoint's keys of one generation, for the moment of signing.
+    /// An endpoint's keys of one generation, decrypted for signing.
     pub(in crate::app) fn open_keys(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<Vec<SigningKey>, Error> {
         let plain = self.base.sealer().open(sealed, &key_context(endpoint));
         let plain = plain.map_err(|error| Error::Internal(error.into()))?;
@@ -109,7 +109,7 @@ impl Webhooks {
         keys.map_err(|error| Error::Internal(error.into()))
     }
 
-    /// The same, as keys that may be sealed again.
+    /// The same, in a form that can be encrypted again.
     pub(super) fn read_keys(&self, endpoint: EndpointId, sealed: &[u8]) -> Result<SigningKeys, Error> {
         let (mut hmac, mut ed25519) = (None, None);
         for key in self.open_keys(endpoint, sealed)? {
@@ -122,7 +122,7 @@ impl Webhooks {
         Ok(SigningKeys { hmac, ed25519 })
     }
 
-    /// An endpoint's own headers, for the moment of sending.
+    /// An endpoint's custom headers, decrypted for sending.
     pub(in crate::app) fn open_headers(
         &self,
         endpoint: EndpointId,

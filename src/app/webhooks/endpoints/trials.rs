@@ -1,10 +1,11 @@
-//! What is sent to an endpoint outside the queue: the challenge before anything else, and tests. A test is sent as a
-//! delivery would be, in the endpoint's own format; a challenge has one form for all.
+//! Messages that are sent to an endpoint outside the queue: the challenge before anything else, and tests. A test is
+//! sent as a delivery would be, in the endpoint's own format; a challenge has the same form for all.
 //!
-//! Both go to wherever a caller says, so they have a rate of their own, and a test keeps to its endpoint's limits.
+//! Both go to a URL that a caller chooses, so they have a rate limit of their own, and a test also respects its
+//! endpoint's limits.
 //!
-//! A challenge proves that whoever added the URL is heard at it: its answer must be the challenge itself, or JSON with
-//! it as `challenge`. What [`super::challenge`] does again where the URL's name leads elsewhere. No transaction is open
+//! A challenge proves that whoever added the URL controls it: the answer must be the challenge itself, or JSON that has
+//! it as `challenge`. [`super::challenge`] repeats it if the URL's host name points elsewhere. No transaction is open
 //! meanwhile.
 
 use super::challenge::{CHALLENGE, place_of};
@@ -33,8 +34,8 @@ const SLOW: &str = "the webhook endpoint's rate_per_second allows no more messag
 const TEST: &str = "webhook_endpoint.test";
 
 impl Webhooks {
-    /// Sends one signed test message now, whatever waits and whether it is enabled; answers with what came back. It
-    /// keeps to the endpoint's limits, and to a rate of its own.
+    /// Sends one signed test message now, whatever is waiting and whether or not the endpoint is enabled, and returns
+    /// the result. It respects the endpoint's limits and has a rate limit of its own.
     pub async fn test_webhook_endpoint(&self, caller: &Caller, id: EndpointId) -> Result<EndpointTestView, Error> {
         access::check(caller, "test_webhook_endpoint")?;
         let endpoint = self.verified_endpoint(caller, id).await?;
@@ -52,7 +53,8 @@ impl Webhooks {
         Ok(EndpointTestView::of(message.to_string(), word(attempted.outcome), &attempted))
     }
 
-    /// A test as a delivery would be: under way among others as long as what is returned lives, and one of the rate.
+    /// Starts a test under the same limits as a delivery: it counts as running for as long as the returned value lives,
+    /// and counts towards the rate.
     async fn begin_test(&self, endpoint: &Endpoint) -> Result<(UnderWay, Option<Instant>), Error> {
         let careful = endpoint.health.consecutive_failures >= CAREFUL_AFTER;
         let most = if careful { 1 } else { self.base.settings().webhook.running_per_endpoint };
@@ -79,7 +81,7 @@ impl Webhooks {
         self.send_verified((endpoint.id, endpoint.verified_networks.as_deref()), outgoing, || Ok(secrets)).await
     }
 
-    /// Everything that an endpoint signs and sends with, for the moment of sending: its keys, its own headers.
+    /// Everything that an endpoint signs and sends with, decrypted for sending: its keys and its custom headers.
     pub(super) async fn opened(&self, caller: &Caller, id: EndpointId) -> Result<DeliverySecrets, Error> {
         let found = self.base.store().endpoint_secrets(&caller.team, id, self.base.now()).await?;
         let (secret, old, headers) = found.ok_or(Error::NotFound("webhook endpoint"))?;
@@ -90,7 +92,7 @@ impl Webhooks {
         Ok((keys, self.open_headers(id, headers.as_deref())?))
     }
 
-    /// Whether the challenge may be left out where `asked` says so.
+    /// Whether to skip the challenge; refused if the operator does not allow that.
     pub(super) fn skips_challenge(&self, asked: bool) -> Result<bool, Error> {
         if asked && !self.base.settings().webhook.allow_skip_challenge {
             let detail = "is not allowed by this gateway's operator";
@@ -99,7 +101,7 @@ impl Webhooks {
         Ok(asked)
     }
 
-    /// Refuses an endpoint that does not echo a challenge. The networks in which it did.
+    /// Challenges an endpoint and refuses it if it does not echo. Returns the networks in which it did.
     pub(super) async fn challenge(
         &self,
         endpoint: &Endpoint,

@@ -1,5 +1,5 @@
-//! URLs of endpoints: encrypted at rest, opened for whoever keeps them and for the moment of sending. Those that stand
-//! in plain text, because a version of before wrote them, are encrypted by the janitor.
+//! URLs of endpoints: encrypted at rest, and decrypted for their owners and for sending. The janitor encrypts those
+//! that an older version stored in plain text.
 
 use secrecy::ExposeSecret as _;
 
@@ -12,7 +12,7 @@ use crate::domain::webhooks::endpoint::Endpoint;
 use crate::domain::webhooks::endpoint::url::EndpointUrl;
 use crate::store::{PlainUrl, Store, StoredEndpoint};
 
-/// Most rows of one round.
+/// The most rows of one round.
 const BATCH: i64 = 500;
 
 impl Webhooks {
@@ -20,7 +20,7 @@ impl Webhooks {
         seal(self.base.sealer(), self.base.entropy(), endpoint, url)
     }
 
-    /// The URL that counts: the encrypted one, where there is one.
+    /// The URL that counts: the encrypted one, if there is one.
     pub(in crate::app) fn open_url(
         &self,
         endpoint: EndpointId,
@@ -37,17 +37,17 @@ impl Webhooks {
         Ok(Endpoint { url, ..endpoint })
     }
 
-    /// Encrypts what stands in plain text and need not. Returns how many.
+    /// Encrypts URLs that no longer need to be in plain text. Returns how many.
     pub(in crate::app) async fn seal_urls(&self) -> Result<u64, Error> {
         let wiped = self.base.store().wipe_removed_urls().await?;
         Ok(wiped + seal_all(self.base.store(), self.base.sealer(), self.base.entropy()).await?)
     }
 }
 
-/// Encrypts what stands in plain text and need not, whichever team's. Returns how many.
+/// Encrypts the URLs of all teams that no longer need to be in plain text. Returns how many.
 ///
 /// # Errors
-/// If the database cannot be used. What cannot be opened is logged and left.
+/// If the database cannot be used. What cannot be decrypted is logged and left as it is.
 pub(in crate::app) async fn seal_all(store: &Store, sealer: &Sealer, entropy: &Entropy) -> Result<u64, Error> {
     let mut done = 0;
     loop {
@@ -67,7 +67,7 @@ pub(in crate::app) async fn seal_all(store: &Store, sealer: &Sealer, entropy: &E
             }
         }
         done += changed;
-        // What is left cannot be opened, or is changed by others just now.
+        // What is left cannot be decrypted, or is being changed by others right now.
         if changed == 0 {
             return Ok(done);
         }

@@ -1,9 +1,9 @@
-//! Creates that begin: keys, image caches, operations, first attempts, answers that are owed, first transitions, audit
+//! Batched creates: idempotency keys, image caches, operations, first attempts, owed answers, first transitions, audit
 //! entries.
 //!
-//! What must stay true: whatever [`crate::store::team::operations`] writes of one create alone, this writes of many.
-//! Nothing is written of a create whose key somebody had, or whose operation's id somebody had from the same key. Keys
-//! are claimed in one order, as two batches may want the same ones, and before anything else.
+//! What must stay true: whatever [`crate::store::team::operations`] writes for one create, this writes for many.
+//! Nothing is written for a create whose key was already used, or whose operation id was already taken through the same
+//! key. Keys are claimed in sorted order, because two batches may want the same ones, and before anything else.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
@@ -25,13 +25,13 @@ use crate::store::rows::{
 };
 use crate::store::writes::audit_entries::{self, Stamp};
 
-/// Whether it can be written together with others.
+/// Whether it can be written in a batch.
 pub(super) fn can_be_batched(create: &NewCreate) -> bool {
     let NewCreate { new, cache, .. } = create;
     new.account.is_none() && new.operation.progress.kind == OperationKind::Create && new.operation.spec == cache.spec
 }
 
-/// Writes creates that begin together, on a connection of its own.
+/// Writes creates in batches, on a connection of its own.
 pub(in crate::store) struct CreateBatch {
     pub(super) pool: Pool,
     pub(super) stamp: Stamp,
@@ -39,19 +39,19 @@ pub(in crate::store) struct CreateBatch {
 
 impl BatchWork for CreateBatch {
     type Item = Arc<NewCreate>;
-    /// Whether it was written; else it goes alone.
+    /// Whether it was written; if not, it is recorded alone.
     type Done = bool;
 
     async fn all(&self, creates: &[Arc<NewCreate>]) -> Result<Vec<bool>, StoreError> {
         let differing = differing(creates);
         let written = self.pool.repeated(|again| self.write_missing(&differing, again)).await;
         let mut begun = unless_rolled_back(written)?;
-        // Of two with one key the first alone was written.
+        // Of two creates with the same key, only the first was written.
         Ok(creates.iter().map(|create| begun.remove(&create.new.operation.id.uuid())).collect())
     }
 }
 
-/// Without those that must not be in one batch with another: of one key, or of one image cache.
+/// Without creates that must not share a batch: those with the same key or the same image cache.
 fn differing<'a>(creates: &'a [Arc<NewCreate>]) -> Vec<&'a NewCreate> {
     let (mut caches, mut keys) = (HashSet::new(), HashSet::new());
     let mut differs = |create: &&'a NewCreate| {
@@ -62,10 +62,10 @@ fn differing<'a>(creates: &'a [Arc<NewCreate>]) -> Vec<&'a NewCreate> {
     creates.iter().map(|create| &**create).filter(|create| differs(create)).collect()
 }
 
-/// What an operation is given; its spec is that of its image cache, and is sent once.
+/// The columns of an operation without its spec, which is that of its image cache and is sent once.
 const BUT_SPEC: ColumnSet = ColumnSet::But(&["spec"]);
 
-/// One statement for all of it; what refers to a row is checked at its end.
+/// One statement for everything; references between rows are checked at its end.
 static CREATE: LazyLock<String> = LazyLock::new(|| {
     let mut numbers = Numbers::default();
     let keys = numbers.many::<IdempotencyKeys>(ColumnSet::All);
@@ -103,7 +103,8 @@ static CREATE: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl CreateBatch {
-    /// Writes those that fit, but for those that were written before a connection broke; the operations of both.
+    /// Writes those that fit, except for those that were written before a connection broke. Returns the operations of
+    /// both.
     async fn write_missing(&self, creates: &[&NewCreate], again: bool) -> Result<HashSet<Uuid>, StoreError> {
         let mut begun = if again { self.written(creates).await? } else { HashSet::new() };
         let missing = |create: &&&NewCreate| !begun.contains(&create.new.operation.id.uuid());
@@ -114,11 +115,11 @@ impl CreateBatch {
         Ok(begun)
     }
 
-    /// The operations that are there.
+    /// The operations that exist.
     async fn written(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, StoreError> {
         let (ids, caches): (Vec<Uuid>, Vec<Uuid>) =
             creates.iter().map(|create| (create.new.operation.id.uuid(), create.cache.id.uuid())).unzip();
-        // By the image cache as well: another create with the same key may have the same operation's id.
+        // By the image cache as well: another create with the same key may have the same operation id.
         let sql = "SELECT o.id FROM unnest($1::uuid[], $2::uuid[]) AS u (id, cache)
             JOIN operations o ON o.id = u.id AND o.image_cache = u.cache";
         let found: Vec<Uuid> =
@@ -126,7 +127,7 @@ impl CreateBatch {
         Ok(found.into_iter().collect())
     }
 
-    /// Writes those that fit; their operations.
+    /// Writes those that fit, and returns their operations.
     async fn write(&self, creates: &[&NewCreate]) -> Result<HashSet<Uuid>, StoreError> {
         let parameters = StatementParameters::default()
             .many::<IdempotencyKeys>(

@@ -1,10 +1,10 @@
-//! Creates that end: operations, their last attempts, image caches, answers that are owed, transitions, answers of
-//! keys, events, deliveries, audit entries, the tracker's groups.
+//! Batched ends of creates: operations, their last attempts, image caches, owed answers, transitions, answers for
+//! idempotency keys, events, deliveries, audit entries, the tracker's groups.
 //!
-//! What must stay true: whatever [`crate::store::team::settle`] writes of one end alone, this writes of many; of the
-//! row of an image cache, whatever the outcome of a create may change (`domain::change::created` and `refused`). Who
-//! does not fit is not written at all: all of it hangs on one list of those who do, whose rows are locked with it. What
-//! is handed over is committed.
+//! What must stay true: whatever [`crate::store::team::settle`] writes for one end, this writes for many; of an image
+//! cache's row, whatever the outcome of a create may change (`domain::transition::change::created` and `refused`). For
+//! an item that does not fit, nothing is written: everything depends on one list of those that fit, whose rows are
+//! locked with it. Deliveries are dispatched only after the commit.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -27,7 +27,7 @@ use crate::store::writes::audit_entries::{self, Stamp};
 use crate::store::writes::changes::is_vanishing;
 use crate::store::writes::dispatch::{self, DELIVERIES};
 
-/// Whether it can be written together with others.
+/// Whether it can be written in a batch.
 pub(super) fn can_be_batched(settlement: &Settlement) -> bool {
     let write = &settlement.write;
     settlement.kind == OperationKind::Create
@@ -36,7 +36,7 @@ pub(super) fn can_be_batched(settlement: &Settlement) -> bool {
         && write.transition.as_ref().is_some_and(|transition| !is_vanishing(transition))
 }
 
-/// Writes creates that end together, on a connection of its own.
+/// Writes ends of creates in batches, on a connection of its own.
 pub(in crate::store) struct SettleBatch {
     pub(super) pool: Pool,
     pub(super) stamp: Stamp,
@@ -44,18 +44,19 @@ pub(in crate::store) struct SettleBatch {
 
 impl BatchWork for SettleBatch {
     type Item = Arc<Settlement>;
-    /// Whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it; none: it goes alone.
+    /// Whether [`Owed::Sending`](crate::domain::operation::Owed::Sending) was written with it; `None` if it has to be
+    /// settled alone.
     type Done = Option<bool>;
 
     async fn all(&self, ends: &[Arc<Settlement>]) -> Result<Vec<Option<bool>>, StoreError> {
         let mut ended = unless_rolled_back(self.pool.limited(self.write(&differing(ends))).await)?;
-        // Of two of one operation the first alone was written.
+        // Of two ends of the same operation, only the first was written.
         Ok(ends.iter().map(|end| ended.remove(&end.operation.uuid())).collect())
     }
 }
 
-/// Without those that must not be in one batch with another: of one image cache, or with another way to the deliverer,
-/// as all deliveries go that of the first.
+/// Without items that must not share a batch: those of the same image cache, or with another way to the deliverer,
+/// because all deliveries go the way of the first.
 fn differing(ends: &[Arc<Settlement>]) -> Vec<&Settlement> {
     let (mut caches, mut differing) = (HashSet::new(), Vec::<&Settlement>::with_capacity(ends.len()));
     for end in ends {
@@ -75,7 +76,7 @@ fn same_way(one: Option<&Dispatch>, other: Option<&Dispatch>) -> bool {
     one.zip(other).is_none_or(|(one, other)| one.is_like(other))
 }
 
-/// What the end of a create changes of its image cache, and what that is found by.
+/// The columns that the end of a create changes in its image cache, and those that find the row.
 const OF_CREATE: ColumnSet = ColumnSet::Only(&[
     "id",
     "team",
@@ -92,9 +93,9 @@ const OF_CREATE: ColumnSet = ColumnSet::Only(&[
     "ready_at",
 ]);
 
-/// Who fits: held, and the row has not moved on. Rows that somebody has in hand are not waited for. As these are
-/// locked, nobody can be ended in part; if somebody were, the statement would break at that, for nothing of it may stay
-/// then. $1 are the answers of keys, $2 to $4 those of [`DELIVERIES`].
+/// An item fits if its operation is held and its row has not changed. Rows that somebody else holds are not waited for.
+/// Because these are locked, no item can be written in part; if one were, the statement would fail, so that nothing of
+/// it stays. $1 are the answers of keys, $2 to $4 those of [`DELIVERIES`].
 static SETTLE: LazyLock<String> = LazyLock::new(|| {
     let mut numbers = Numbers::beginning_after(4);
     let (event, look_at, owed) = (numbers.next(), numbers.next(), numbers.next());
@@ -166,13 +167,13 @@ static SETTLE: LazyLock<String> = LazyLock::new(|| {
 });
 
 impl SettleBatch {
-    /// Writes those that fit, and hands over what they have for the deliverer; their operations, and of which of them
-    /// the ids may be told.
+    /// Writes those that fit, and dispatches their deliveries. Returns their operations, and for which of them the ids
+    /// may be sent.
     async fn write(&self, ends: &[&Settlement]) -> Result<HashMap<Uuid, bool>, StoreError> {
         let rows = self.end(ends).await?;
         if let Some(dispatch) = dispatch(ends) {
             let deliveries = rows.iter().filter_map(|row| delivery(row).transpose()).collect::<Result<Vec<_>, _>>();
-            // It is committed whatever becomes of that: their worker finds what did not arrive.
+            // It is committed whatever happens here: the worker finds the deliveries that did not arrive.
             match deliveries.map_err(StoreError::from).and_then(|deliveries| dispatch.put(deliveries)) {
                 Ok(()) => dispatch.committed(),
                 Err(error) => {
@@ -184,11 +185,11 @@ impl SettleBatch {
         Ok(rows.iter().map(ended).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// A row for each operation that fitted and each delivery of it.
+    /// Returns a row for each operation that fitted and each of its deliveries.
     async fn end(&self, ends: &[&Settlement]) -> Result<Vec<PgRow>, StoreError> {
         let dispatch = dispatch(ends);
         let event = |end: &&Settlement| end.write.event.as_ref().map(|event| event.id.uuid());
-        // Each has one (`goes_along`), so its place is that of its end.
+        // Each item has one (`goes_along`), so its place is that of its end.
         let audit = self.stamp.all(&ends.iter().filter_map(|end| end.write.audit.as_ref()).collect::<Vec<_>>());
         let parameters = StatementParameters::default()
             .with(ends.iter().map(|end| end.answer.as_ref()).collect::<Vec<_>>())

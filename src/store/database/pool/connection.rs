@@ -1,7 +1,8 @@
-//! A connection in somebody's hands, and a transaction on it.
+//! A connection in use, and a transaction on it.
 //!
-//! What must stay true: a transaction that was not committed is rolled back at once, whoever dropped it, and wherever:
-//! also while it begins, where the driver forgets it (the next user's writes would be part of it, and lost with it).
+//! What must stay true: a transaction that was not committed is rolled back at once, whoever drops it and wherever,
+//! also while it is starting, when the driver loses track of it (the next user's writes would become part of it, and be
+//! lost with it).
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -18,13 +19,13 @@ use super::{LIMIT, silent};
 use crate::store::StoreError;
 use crate::store::failure;
 
-/// One connection, each statement on which is waited for no longer than [`LIMIT`].
+/// One connection on which each statement is waited for no longer than [`LIMIT`].
 pub(in crate::store) struct PooledConnection {
-    /// Ours until we are dropped.
+    /// Present until this is dropped.
     raw: Option<PoolConnection<Postgres>>,
-    /// Since when it is in somebody's hands.
+    /// When it was taken from the pool.
     taken: Instant,
-    /// A transaction may be open.
+    /// Whether a transaction may be open.
     open: bool,
     doubt: Arc<ConnectionDoubt>,
 }
@@ -40,7 +41,7 @@ impl PooledConnection {
         Self { raw: Some(raw), taken: Instant::now(), open: false, doubt: Arc::clone(doubt) }
     }
 
-    /// The connection itself, for statements that are waited for together ([`super::Pool::limited`]).
+    /// The connection itself, for statements that share one limit ([`super::Pool::limited`]).
     pub(in crate::store) fn unbounded(&mut self) -> &mut PgConnection {
         self.raw.as_mut().expect("it is ours until we are dropped")
     }
@@ -49,7 +50,7 @@ impl PooledConnection {
         PendingWait::on(&self.doubt)
     }
 
-    /// Begins a transaction.
+    /// Starts a transaction.
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         self.open = true;
         self.unbounded().execute("BEGIN").await?;
@@ -67,7 +68,7 @@ impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some(mut raw) = self.raw.take() else { return };
         if self.doubt.broke_since(self.taken) || self.doubt.altered_since(self.taken) {
-            // It may be this one that broke, whose server only reads, or whose statements no longer fit.
+            // This connection may be the broken one, have the read-only server, or hold the stale statements.
             return raw.close_on_drop();
         }
         if self.open {
@@ -79,14 +80,14 @@ impl Drop for PooledConnection {
     }
 }
 
-/// Where that cannot be done, the connection is closed, and the server does it.
+/// If that is not possible, the connection is closed, and the server rolls back.
 async fn roll_back(mut raw: PoolConnection<Postgres>) {
     if !matches!(timeout(TEST, raw.execute("ROLLBACK")).await, Ok(Ok(_))) {
         raw.close_on_drop();
     }
 }
 
-/// A transaction that was not committed is rolled back when dropped.
+/// A transaction that is rolled back when dropped without a commit.
 pub(in crate::store) struct Tx {
     connection: PooledConnection,
     waiting: PendingWait,
@@ -103,7 +104,7 @@ impl Tx {
         Self { connection, waiting }
     }
 
-    /// Commits. `InDoubt`: it may or may not have been committed.
+    /// Commits. `InDoubt` means that it may or may not have been committed.
     pub(in crate::store) async fn commit(mut self) -> Result<(), StoreError> {
         let done = timeout(LIMIT, self.connection.commit()).await.map_err(|_| silent()).flatten();
         self.waiting.end(done.as_ref().err());

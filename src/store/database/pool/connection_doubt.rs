@@ -1,12 +1,13 @@
-//! What trouble on one connection says about all others of this process, and the questions that settle it.
+//! What trouble on one connection says about all other connections of this process, and the tests that settle it.
 //!
-//! There are three: that something broke (a connection, or that a server only reads), after which every connection from
-//! before is asked or closed; that the tables were altered, after which every connection from before is closed, as it
-//! holds statements that no longer fit; and that something is silent, after which each has to answer soon for a while.
+//! There are three kinds of trouble. Something broke (a connection, or a server turned out to be read-only): every
+//! connection from before is asked or closed. Tables were altered: every connection from before is closed, because it
+//! holds statements that no longer fit. Something stopped answering: for a while, each connection has to answer quickly
+//! before it is used.
 //!
-//! What must stay true: a test is bounded; what fails it is closed, without a word in the log, for the trouble itself
-//! was told by whoever met it. A test that takes too long says nothing of other connections: a database that has much
-//! to do must not be made to connect all of them anew.
+//! What must stay true: a test is bounded; a connection that fails it is closed without a log line, because whoever met
+//! the trouble has reported it. A test that takes too long says nothing about other connections: a busy database must
+//! not be made to accept all of them anew.
 
 use std::fmt;
 use std::io;
@@ -20,36 +21,36 @@ use super::RESTED;
 use crate::domain::log_limit::LogLimit;
 use crate::store::failure;
 
-/// How long a connection that is tested has to answer: far less than a statement, far more than it needs.
+/// How long a tested connection has to answer: far less than a statement may take, far more than it needs.
 pub(super) const TEST: Duration = Duration::from_secs(3);
-/// The same while something is silent.
+/// The same while something is not answering.
 const SHORT_TEST: Duration = Duration::from_secs(1);
-/// How long each connection is tested after something was silent.
+/// How long every connection is tested after something stopped answering.
 pub(super) const LASTS: Duration = Duration::from_secs(30);
-/// What ends unfinished after this is suspicious.
+/// Work that is dropped unfinished after this long counts as not answered.
 const SUSPICIOUS: Duration = Duration::from_secs(2);
 
-/// That the disk is full, which every statement finds that needs more of it.
+/// Limits how often a full disk is logged: every statement that needs space finds it.
 static SAID: LogLimit = LogLimit::new();
-/// That a pooler does not keep sessions together, which statement after statement finds.
+/// Limits how often a pooler that does not preserve sessions is logged: statement after statement finds it.
 static APART: LogLimit = LogLimit::new();
 
-/// Whether the server follows another one, and whether it takes writes. In recovery no transaction does.
+/// Whether the server is in recovery, and whether it accepts writes. In recovery it accepts none.
 const QUESTION: &str = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool";
 
 /// Why a database that answers cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum UnusableReason {
-    /// It is a standby, or recovers from a crash.
+    /// It is a standby, or is recovering from a crash.
     InRecovery,
     /// `default_transaction_read_only` is on: for the server, the database or the role.
     ReadOnly,
-    /// There was no room for something that was to be written, moments ago.
+    /// Something could not be written a moment ago because the disk was full.
     DiskFull,
 }
 
 impl UnusableReason {
-    /// In words, for operators.
+    /// A sentence for operators.
     pub(in crate::store) fn words(self) -> &'static str {
         match self {
             Self::InRecovery => "the server is in recovery (a standby), so it does not accept writes",
@@ -67,7 +68,7 @@ impl fmt::Display for UnusableReason {
 
 impl std::error::Error for UnusableReason {}
 
-/// The doubt of a process about its connections to one database.
+/// What a process suspects about its connections to one database.
 #[derive(Debug, Default)]
 pub(in crate::store) struct ConnectionDoubt(Mutex<DoubtState>);
 
@@ -77,13 +78,13 @@ struct DoubtState {
     broke: Option<Instant>,
     /// When the tables were last found to be altered.
     altered: Option<Instant>,
-    /// When there was last no room for something.
+    /// When the disk was last full.
     full: Option<Instant>,
-    /// When something was last silent.
+    /// When something last did not answer.
     silent: Option<Instant>,
-    /// When the role last lacked a right.
+    /// When the role last lacked a privilege.
     lacking: Option<Instant>,
-    /// What was found when a server was last asked.
+    /// The result when a server was last asked.
     ailment: Option<UnusableReason>,
 }
 
@@ -101,19 +102,20 @@ impl ConnectionDoubt {
         self.state().broke.is_some_and(|broke| broke >= instant)
     }
 
-    /// Whether a connection that was made, or last used, then may hold statements that were prepared for other tables.
+    /// Whether a connection that was made or last used at that time may hold statements that were prepared for other
+    /// tables.
     pub(super) fn altered_since(&self, instant: Instant) -> bool {
         self.state().altered.is_some_and(|altered| altered >= instant)
     }
 
-    /// What was the matter with the server that was asked last.
+    /// The problem of the server that was asked last.
     pub(in crate::store) fn ailment(&self) -> Option<UnusableReason> {
         let full = self.is_full().then_some(UnusableReason::DiskFull);
         self.state().ailment.or(full)
     }
 
-    /// A connection that broke, whose server only reads, or whose prepared statements no longer fit, says something
-    /// about the others, too.
+    /// Records what an error says about other connections too: a broken connection, a read-only server, or prepared
+    /// statements that no longer fit.
     pub(super) fn judge(&self, error: &sqlx::Error) {
         if failure::is_of_connection(error) {
             self.state().broke = Some(Instant::now());
@@ -146,8 +148,8 @@ impl ConnectionDoubt {
         }
     }
 
-    /// Whether there was room for all that was to be written lately. Small writes go through now and then while others
-    /// do not, so one that does says nothing.
+    /// Fails if something could not be written lately because the disk was full. Small writes may succeed while others
+    /// fail, so a successful write does not clear this.
     pub(in crate::store) fn has_room(&self) -> Result<(), sqlx::Error> {
         if !self.is_full() {
             return Ok(());
@@ -155,7 +157,7 @@ impl ConnectionDoubt {
         Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::StorageFull, UnusableReason::DiskFull)))
     }
 
-    /// Whether the role lacked a right lately.
+    /// Whether the role lacked a privilege lately.
     pub(in crate::store) fn lacks_right(&self) -> bool {
         self.state().lacking.is_some_and(|lacking| lacking.elapsed() < LASTS)
     }
@@ -164,7 +166,7 @@ impl ConnectionDoubt {
         self.state().full.is_some_and(|full| full.elapsed() < LASTS)
     }
 
-    /// Asks a connection's server whether it can be written to.
+    /// Asks the connection's server whether it accepts writes.
     pub(super) async fn ask(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let answer = sqlx::raw_sql(QUESTION).fetch_one(connection).await.inspect_err(|error| self.judge(error))?;
         let ailment = match (answer.try_get(0)?, answer.try_get(1)?) {
@@ -179,8 +181,9 @@ impl ConnectionDoubt {
         Err(error)
     }
 
-    /// Whether a connection that rested for so long may be used. One from before something broke is asked; one that
-    /// rested for long, and any while something is silent, must give a sign of life.
+    /// Whether a connection that was idle for `rested` may be used. One from before something broke is asked whether it
+    /// accepts writes. One that was idle for long is pinged, and so is every connection while something is not
+    /// answering.
     pub(super) async fn passes(&self, connection: &mut PgConnection, rested: Duration) -> bool {
         if self.state().altered.is_some_and(|altered| rested >= altered.elapsed()) {
             return false;
@@ -206,7 +209,7 @@ impl ConnectionDoubt {
     }
 }
 
-/// Something that is being waited for. Dropped before it has ended, and late: something is silent.
+/// A wait in progress. If it is dropped late and unfinished, something is not answering.
 pub(super) struct PendingWait {
     since: Instant,
     doubt: Arc<ConnectionDoubt>,

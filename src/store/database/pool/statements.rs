@@ -1,7 +1,7 @@
-//! Statements, each waited for no longer than the limit: what makes [`Pool`] and [`PooledConnection`] executors.
+//! Statements with a limited wait: this makes [`Pool`] and [`PooledConnection`] executors.
 //!
-//! On the pool, where each statement is by itself, one that only reads is repeated if its connection breaks, and so is
-//! any that the server refused to begin, or whose plan no longer fits the tables.
+//! On the pool, where each statement stands alone, a statement that only reads is repeated if its connection breaks. So
+//! is any statement that the server refused to start, or whose plan no longer fits the tables.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::store::failure;
 
 type ResultItem = Result<Either<PgQueryResult, PgRow>, sqlx::Error>;
 
-/// The next step of a statement, the wait for it bounded; nothing comes after an error.
+/// The next step of a statement, with a limited wait; nothing comes after an error.
 async fn next(
     state: Option<(BoxStream<'_, ResultItem>, PendingWait)>,
 ) -> Option<(ResultItem, Option<(BoxStream<'_, ResultItem>, PendingWait)>)> {
@@ -50,7 +50,7 @@ impl RepeatableStatement {
         Ok(Self { persistent: query.persistent(), arguments, sql: query.sql() })
     }
 
-    /// Whether it writes nothing and locks nothing. (Functions of ours that write may be called twice.)
+    /// Whether it writes nothing and locks nothing. (Our own functions that write may be called twice.)
     fn reads(&self) -> bool {
         let sql = self.sql.as_str().trim_start();
         let writes = ["INSERT ", "UPDATE ", "DELETE ", "FOR UPDATE", "FOR SHARE", "FOR KEY SHARE"];
@@ -79,7 +79,7 @@ impl Execute<'_, Postgres> for RepeatableStatement {
 type ResultItems = Vec<Either<PgQueryResult, PgRow>>;
 
 impl Pool {
-    /// Runs a statement by itself; all that it answers.
+    /// Runs a single statement and returns its whole result.
     async fn alone(&self, statement: RepeatableStatement) -> Result<ResultItems, sqlx::Error> {
         let begun = Instant::now();
         loop {

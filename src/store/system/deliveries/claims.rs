@@ -1,4 +1,4 @@
-//! Taking due deliveries in hand: many at once, for whole teams, fairly.
+//! Claims due deliveries: many at once, for whole teams, fairly.
 
 use std::sync::LazyLock;
 
@@ -12,14 +12,14 @@ use crate::store::claims::{AWAKE, COLUMNS, Claim, ClaimRow, forms};
 use crate::store::unreadable::{self, Keyed as _};
 use crate::store::{Store, StoreError};
 
-/// The bounds of a claim.
+/// The limits of a claim.
 #[derive(Debug, Clone)]
 pub struct Bounds {
-    /// How many at most.
+    /// The most deliveries to claim.
     pub slots: usize,
-    /// How many for an endpoint of which nothing is known.
+    /// The most deliveries for an endpoint of which nothing is known.
     pub per_endpoint: usize,
-    /// How many for the others.
+    /// The most deliveries for each of the other endpoints.
     pub rooms: Vec<EndpointCapacity>,
 }
 
@@ -31,8 +31,8 @@ struct ClaimedRow {
 }
 
 impl Store {
-    /// Takes due deliveries in hand, of teams that are in this worker's hands or in nobody's (which then are in
-    /// this worker's). Beside each: how many could have been claimed for its endpoint, to tell whether there are more.
+    /// Claims due deliveries of teams that this worker holds, or that nobody holds (which this worker then holds).
+    /// Returns with each one how many could have been claimed for its endpoint, to tell whether there are more.
     pub async fn claim_deliveries(
         &self,
         now: Instant,
@@ -51,7 +51,7 @@ impl Store {
             .bind(bounds.rooms.iter().map(|room| room.revision).collect::<Vec<_>>())
             .fetch_all(&self.workers)
             .await?;
-        // What cannot be read stays in hand until its worker misses it.
+        // A delivery that cannot be read stays claimed until its worker notices that it lacks it.
         let read = |claimed: ClaimedRow| {
             let room = usize::try_from(claimed.room).unwrap_or(0);
             Some((unreadable::read(claimed.row.key(), claimed.row.of(worker))?, room))
@@ -60,8 +60,8 @@ impl Store {
     }
 }
 
-/// $1 worker, $2 now, $3 slots, $4 for an unknown endpoint, $5, $6 and $8 the rooms of the others and the revisions for
-/// which they hold, $7 failures that make careful.
+/// $1 worker, $2 now, $3 slots, $4 the limit for an unknown endpoint, $5, $6 and $8 the limits of the others and the
+/// revisions that they are valid for, $7 the number of failures from which an endpoint is treated carefully.
 static CLAIM: LazyLock<String> = LazyLock::new(|| {
     let forms = forms();
     format!(

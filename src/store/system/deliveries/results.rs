@@ -1,4 +1,4 @@
-//! Recording how attempts ended: all that ended meanwhile, in one statement.
+//! Records how attempts ended: all that ended since the last time, in one statement.
 
 use std::sync::LazyLock;
 
@@ -18,49 +18,49 @@ use crate::store::{Store, StoreError};
 /// How an attempt ended.
 #[derive(Debug, Clone)]
 pub struct Finished {
-    /// Which delivery.
+    /// The delivery.
     pub id: DeliveryId,
-    /// The claim's worker and attempt: without them nothing is written.
+    /// The worker that claimed it. Nothing is written unless worker and attempt still match.
     pub worker: Uuid,
-    /// Which attempt.
+    /// The number of the attempt.
     pub attempt: i16,
-    /// The endpoint's revision as it was read for the attempt. If somebody acted upon the endpoint since, how the
-    /// attempt ended says nothing about the endpoint any more.
+    /// The endpoint's revision as it was read for the attempt. If somebody has changed the endpoint since, the outcome
+    /// says nothing about the endpoint any more.
     pub revision: i64,
     /// `delivered`, `failed`, `gone` or `refused`.
     pub outcome: &'static str,
-    /// The number of the state that it goes to.
+    /// The number of the delivery's new state.
     pub state: i16,
     /// When it is due again, if it waits.
     pub next_attempt_at: Option<Instant>,
-    /// Until when the whole endpoint rests.
+    /// The time until which the whole endpoint is paused.
     pub pause_until: Option<Instant>,
-    /// Before that, the endpoint's rate lets nothing go.
+    /// The time before which the endpoint's rate limit allows nothing.
     pub free_at: Option<Instant>,
-    /// The HTTP status.
+    /// The HTTP status of the answer, if there was one.
     pub http_status: Option<i16>,
     /// How long it took.
     pub duration: Duration,
-    /// Where it went.
+    /// The address that it was sent to.
     pub remote: Option<std::net::IpAddr>,
-    /// The first bytes of what came back.
+    /// The first bytes of the answer.
     pub response: Vec<u8>,
-    /// A coarse word of what went wrong.
+    /// A coarse name of the error, if there was one.
     pub error: Option<&'static str>,
 }
 
-/// An endpoint that does not do well.
+/// An endpoint that is failing.
 #[derive(Debug, Clone)]
 pub struct FailingEndpoint {
-    /// Whose.
+    /// The team that owns the endpoint.
     pub team: TeamId,
-    /// Which.
+    /// The endpoint's id.
     pub endpoint: EndpointId,
     /// Its failures, as they are now.
     pub failing: Failing,
-    /// Whether it has just answered that it wants nothing more.
+    /// Whether it has just answered that it wants no more deliveries.
     pub gone: bool,
-    /// Of which revision this is true.
+    /// The revision for which this is true.
     pub revision: i64,
 }
 
@@ -85,7 +85,7 @@ impl FailingEndpointRow {
 }
 
 impl Store {
-    /// Records how attempts ended, each guarded by its worker and number. Returns the endpoints that fail.
+    /// Records how attempts ended, each guarded by its worker and number. Returns the endpoints that are failing.
     pub async fn finish_deliveries(
         &self,
         now: Instant,
@@ -98,11 +98,11 @@ impl Store {
     }
 }
 
-/// What is written of `delivery_attempts`, and what comes with it.
+/// The table `delivery_attempts` and the values that come with its rows.
 struct Attempts;
 
 impl Attempts {
-    /// What stands in the table.
+    /// The columns of the table itself.
     const NOTED: ColumnSet = ColumnSet::But(&["worker", "revision", "state", "next_at", "pause_until", "free_at"]);
 }
 

@@ -1,7 +1,7 @@
-//! Who delivers: signs of life, and what becomes of what a worker held.
+//! Which workers deliver: their heartbeats, and what happens to the deliveries of dead ones.
 //!
-//! A worker that has not renewed itself in time is dead for good: its row goes, and with it everything it held. Should
-//! it wake, it finds no row, and begins anew under another name.
+//! A worker that has not renewed itself in time is dead for good: its row is deleted, and with it everything it held is
+//! released. If it wakes up, it finds no row, and starts again under another id.
 
 use uuid::Uuid;
 
@@ -10,12 +10,12 @@ use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::webhooks::retry::MAX_ATTEMPTS;
 use crate::store::{Store, StoreError};
 
-/// What is in hand and unknown to its own worker for that long was lost on the way into its memory: a commit whose
-/// answer did not arrive.
+/// A delivery that its own worker does not know after this many seconds was lost on the way into its memory: the answer
+/// to a commit did not arrive.
 const LOST_SECONDS: f64 = 10.0;
 
 impl Store {
-    /// Enters a worker that was not there before.
+    /// Adds a new worker.
     pub async fn enter_worker(&self, worker: Uuid, lease_seconds: f64) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO webhook_workers (worker, alive_until) VALUES ($1, clock_timestamp() + make_interval(secs => $2))",
@@ -27,7 +27,7 @@ impl Store {
         Ok(())
     }
 
-    /// Renews a worker. `false`: it is dead to the others.
+    /// Renews a worker. `false` if the others consider it dead.
     pub async fn renew_worker(&self, worker: Uuid, lease_seconds: f64) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_workers SET alive_until = clock_timestamp() + make_interval(secs => $2)
@@ -40,7 +40,7 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Takes a worker's leave: its teams are free for others at once.
+    /// Removes a worker: its teams are free for others at once.
     pub async fn leave_worker(&self, worker: Uuid) -> Result<(), StoreError> {
         sqlx::query(
             "WITH free AS (DELETE FROM webhook_holders WHERE worker = $1)
@@ -52,7 +52,7 @@ impl Store {
         Ok(())
     }
 
-    /// Puts back what was in hand and never sent; its attempt does not count.
+    /// Returns deliveries that were claimed and never sent; their attempt does not count.
     pub async fn give_back(&self, worker: Uuid, ids: &[DeliveryId]) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = attempts - 1, lease_token = NULL, leased_at = NULL
@@ -65,7 +65,7 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Puts back what is in this worker's hands by the database, and not in its memory.
+    /// Returns deliveries that this worker holds according to the database, but not in its memory.
     pub async fn give_back_unknown(&self, worker: Uuid, known: &[DeliveryId]) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE webhook_deliveries SET state = 0, attempts = attempts - 1, lease_token = NULL, leased_at = NULL
@@ -80,8 +80,7 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Which of these endpoints (each with the revision that is known) somebody has acted upon since, with the revision
-    /// that they have now.
+    /// Which of these endpoints (each with its known revision) somebody has changed since, with their current revision.
     pub async fn changed_endpoints(&self, known: &[(EndpointId, i64)]) -> Result<Vec<(EndpointId, i64)>, StoreError> {
         let changed: Vec<(Uuid, i64)> = sqlx::query_as(
             "SELECT w.id, w.version + s.epoch FROM unnest($1::uuid[], $2::bigint[]) AS k (id, revision)
@@ -95,11 +94,11 @@ impl Store {
         Ok(changed.into_iter().map(|(id, revision)| (id.into(), revision)).collect())
     }
 
-    /// Returns what dead workers held. Its attempt was counted when it came into their hands, so a body that kills
-    /// its worker still ends in the dead letter. Returns how many.
+    /// Returns the deliveries of dead workers to the queue. Their attempt was counted when they were claimed, so a body
+    /// that kills its worker still ends in the dead letter. Returns how many.
     pub async fn reclaim_deliveries(&self, now: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
-            // The worker first: once its row is gone it cannot renew itself, whatever comes between.
+            // The worker first: once its row is deleted it cannot renew itself, whatever happens in between.
             "WITH dead AS (
                  DELETE FROM webhook_workers WHERE alive_until < clock_timestamp() RETURNING worker),
              lost AS (
