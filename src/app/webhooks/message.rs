@@ -20,7 +20,7 @@ impl RenderedMessage {
     }
 }
 
-/// The body in the endpoint's format: the event's own bytes, or the same as a CloudEvent.
+/// The body in the endpoint's format: the event's own bytes, or the same as a `CloudEvent`.
 pub(in crate::app) fn render(
     format: EventFormat,
     team: &TeamId,

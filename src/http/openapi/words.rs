@@ -49,13 +49,13 @@ fn sets() -> Vec<Set> {
         set(
             "AuditOutcomeFilter",
             "An outcome to filter by.",
-            words(&Outcome::ALL, |one| one.as_str()),
+            words(&Outcome::ALL, Outcome::as_str),
             &[Parameter("outcome", &["list_audit_entries", "export_audit_entries"])],
         ),
         set(
             "DeliveryStateFilter",
             "A state to filter by.",
-            words(&DeliveryState::ALL, |one| one.as_str()),
+            words(&DeliveryState::ALL, DeliveryState::as_str),
             &[Parameter("state", &["list_deliveries"])],
         ),
         set(
@@ -67,7 +67,7 @@ fn sets() -> Vec<Set> {
         set(
             "EventTypeName",
             "A type of event to ask for.",
-            words(&EventType::ALL, |one| one.as_str()),
+            words(&EventType::ALL, EventType::as_str),
             &[
                 Parameter("type", &["list_events", "stream_events"]),
                 Member("event_types", &["WebhookEndpointCreate", "WebhookEndpointUpdate"]),
@@ -76,7 +76,7 @@ fn sets() -> Vec<Set> {
         set(
             "EventFormat",
             "The format of events.",
-            words(&EventFormat::ALL, |one| one.as_str()),
+            words(&EventFormat::ALL, EventFormat::as_str),
             &[Member("format", &["WebhookEndpointCreate", "WebhookEndpointUpdate"])],
         ),
         set("ScopeName", "A scope to grant.", scopes(&Scope::ALL), &[Member("scopes", &["ApiKeyCreate"])]),
@@ -106,7 +106,7 @@ fn words<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str) -> Vec<&'static s
 }
 
 fn status() -> Vec<&'static str> {
-    words(&Status::ALL, |status| status.as_str())
+    words(&Status::ALL, Status::as_str)
 }
 
 /// Gives every set its component, closes it where it is sent, and opens what answers share.

@@ -42,11 +42,15 @@ fn webhooks_go_and_problems_are_json_too() {
     let problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
     let document = json!({
         "openapi": "3.1.0", "webhooks": {}, "info": {"license": {"name": "x", "identifier": "x"}},
-        "paths": {"/x": {"get": {"responses": {"404": {"content": {"application/problem+json": problem}}}}}},
+        "paths": {"/x": {"get": {"responses": {"default": {"content": {"application/problem+json": problem}}}}}},
     });
     let old = to_3_0(document);
     assert_eq!(old["openapi"], "3.0.3");
     assert!(old.get("webhooks").is_none());
-    assert_eq!(old["info"]["license"], json!({"name": "x"}));
-    assert_eq!(old["paths"]["/x"]["get"]["responses"]["404"]["content"]["application/json"], problem);
+    assert_eq!(old["info"]["license"], json!({"name": "x", "url": "https://spdx.org/licenses/x.html"}));
+    let responses = &old["paths"]["/x"]["get"]["responses"];
+    assert_eq!(responses.as_object().unwrap().keys().collect::<Vec<_>>(), ["4XX", "5XX"]);
+    for status in ["4XX", "5XX"] {
+        assert_eq!(responses[status]["content"]["application/json"], problem);
+    }
 }
