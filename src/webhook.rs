@@ -6,7 +6,7 @@
 //!
 //! What must stay true: an endpoint's URL comes from a caller, so it is hostile: no request leaves for an address that
 //! the operator has not opened, under whatever spelling; the clouds' metadata services ([`metadata`]) and the gateway's
-//! own services ([`own`]) are never opened; a name that was verified and moves elsewhere gets nothing there
+//! own services ([`own_services`]) are never opened; a name that was verified and moves elsewhere gets nothing there
 //! ([`network`]). One attempt ends by its deadline whatever the receiver does, and takes at most 16 KiB of its answer,
 //! of which little is shown ([`excerpt`]).
 //!

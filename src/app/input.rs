@@ -1,5 +1,4 @@
-//! The input and output types of the application's methods that are not domain types: requests as callers sent them,
-//! and the answers to them.
+//! What the application's methods take and return beside domain types: requests as callers sent them, and answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -256,8 +255,7 @@ pub struct NewCloudAccount {
     pub access_key_secret: Option<SecretString>,
     /// The role that the key assumes, if any.
     pub role: Option<NewAccountRole>,
-    /// The regions where the account may be used; empty means every region that the gateway may use. `None` keeps the
-    /// current regions.
+    /// The regions where the account may be used; empty means all that the gateway may use, `None` keeps the current.
     pub regions: Option<Vec<Region>>,
     /// The address of the cloud's API for this account.
     pub api_endpoint: Option<String>,

@@ -123,7 +123,7 @@ pub(in crate::store) fn narrow_list(
     query.push(" ORDER BY id DESC LIMIT ").push(limit);
 }
 
-/// Adds only the conditions that were asked for: with seventeen optional ones in one statement, the planner misjudged
+/// Adds only the conditions that were asked for: with all of them, optional, in one statement, the planner misjudged
 /// how many rows are left, and sorted all of a team's caches for one page.
 fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
     // Destructured completely, so that a new filter field that is not used does not compile. Those without a name are

@@ -13,9 +13,9 @@ use crate::support::gateway::{Setup, TestGateway};
 
 const NEW: [(&str, &str); 3] = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
 
-/// A gateway that does not wait long for the cloud.
+/// A gateway that does not wait long for the cloud, but for the stand-in's first answer, however busy the machine is.
 fn impatient() -> Setup {
-    let http = http::HttpSettings { rpc_deadline: Duration::from_millis(300), ..http::HttpSettings::default() };
+    let http = http::HttpSettings { rpc_deadline: Duration::from_secs(2), ..http::HttpSettings::default() };
     Setup { http, ..Setup::default() }
 }
 
