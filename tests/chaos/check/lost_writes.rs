@@ -1,7 +1,10 @@
 //! What was acknowledged after a dump, and is lost with the database that it is lost from.
 //!
-//! What must stay true: nothing is forgotten that was told before or after; of what is, the cloud's ids stay, by the
-//! keys of the creates: a repeated create must find the image cache that is there.
+//! What must stay true: nothing is forgotten that was told before or after, nor that an event was received which is in
+//! the dump; of what is, the cloud's ids stay, by the keys of the creates: a repeated create must find the image cache
+//! that is there.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
@@ -10,16 +13,21 @@ use super::evidence::{ClientFact, Evidence};
 /// Takes out of the evidence what is lost by design.
 pub(crate) fn forget(evidence: &mut Evidence) {
     let mut since: Option<DateTime<Utc>> = None;
+    let kept: BTreeSet<String> = evidence.events.iter().map(|event| event.id.clone()).collect();
     for fact in std::mem::take(&mut evidence.clients) {
         match (&fact, since) {
             (ClientFact::LossBegins { at }, _) => since = Some(*at),
             (ClientFact::LossEnds { at }, Some(begun)) => {
-                // Whatever was told meanwhile.
-                evidence.hooks.retain(|hook| !(begun..=*at).contains(&hook.at));
+                // Whatever was told meanwhile of what is lost.
+                evidence.hooks.retain(|hook| kept.contains(&hook.id) || !(begun..=*at).contains(&hook.at));
                 since = None;
             }
             (ClientFact::Answered { key: Some(key), eci_cache_id: Some(id), .. }, Some(_)) => {
                 evidence.lost.push((key.clone(), id.clone()));
+            }
+            (ClientFact::Heard { team, events }, Some(_)) => {
+                let events = events.iter().filter(|event| kept.contains(*event)).cloned().collect();
+                evidence.clients.push(ClientFact::Heard { team: team.clone(), events });
             }
             (ClientFact::GaveUp { .. } | ClientFact::Anew { .. }, _) | (_, None) => evidence.clients.push(fact),
             (_, Some(_)) => {}
