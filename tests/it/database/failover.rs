@@ -2,5 +2,6 @@
 //! before.
 #![cfg(test)]
 
+mod commits;
 mod sessions;
 mod standby;
