@@ -5,8 +5,8 @@
 //! * [`credentials`] are what it signs with: a key, or those of a role that the key assumes.
 //! * [`params`] turns our words into the flat parameters of the wire, `params::read` turns them back, [`wire`]
 //!   reads the answers, [`sign_v1`] signs, [`fault`] sorts what went wrong by what we may do next.
-//! * [`action`] has a row for each action, [`ram`] the rights to them, and reads policies. What an action asks and answers
-//!   that is about no image cache stands in a file of its own: [`usage`].
+//! * [`action`] has a row for each action, [`ram`] the rights to them, and reads policies. An action that is not about
+//!   image caches has its request and its answer in a file of its own: [`usage`].
 //! * [`incoming`] is the other side of the wire: it understands and verifies what an SDK sends (V1, [`sign_v3`]).
 //!
 //! What must stay true: no secret stands in a URL, a log, an error or `Debug`; an answer is bounded; an

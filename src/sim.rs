@@ -4,12 +4,13 @@
 //! real HTTP server, verifies signatures, and refuses what the cloud refuses; unmodified SDKs can talk to it.
 //!
 //! # Rooms
-//! `server` takes connections and requests (`transport`), `eci::incoming` understands them (V1 and V3, query and form), `verify`
-//! decides who may call, `rights` what they may call, `roles` and `identity` are STS, `create`, `describe`, `update`, `delete` and `usage` are the actions of ECI, each a plain
-//! function of the `state`, the parameters and the instant. `machine` says what a cache looks like at an instant:
-//! nothing runs in the background, so a look at any instant is exact. `images` knows which images fail, `matching`
-//! ranks caches, `limits` knows quota and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON
-//! or XML, `faults`, `lies`, `meet`, `watch` and `admin` are the back door of tests, `keeping` writes the state to a file, `journal` each act.
+//! `server` takes connections and requests (`transport`), `eci::incoming` parses them (V1 and V3, query and form),
+//! `verify` and `signed` decide who may call, `rights` what they may call; `roles` and `identity` are STS; `create`,
+//! `describe`, `update`, `delete` and `usage` are the actions of ECI, each a plain function of the `state`, the
+//! parameters and the instant. `machine` says what a cache looks like at an instant: nothing runs in the background, so
+//! a look at any instant is exact. `images` knows which images fail, `match_image` ranks caches, `limits` knows quota
+//! and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON or XML. `faults`, `lies`, `inject`,
+//! `watch` and `admin` are the back door of tests, `state_file` writes the state to a file, `journal` each act.
 //!
 //! # Time
 //! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image, half of the

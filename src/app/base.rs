@@ -161,7 +161,7 @@ impl Base {
         &self.0.settings
     }
 
-    /// Encrypts secrets.
+    /// What encrypts secrets before they are stored, with the current master key.
     pub(super) fn sealer(&self) -> &Sealer {
         &self.0.sealer
     }

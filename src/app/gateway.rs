@@ -47,7 +47,7 @@ pub struct Parts {
     pub verifier: Verifier,
     /// Issues and reads the gateway's own tokens.
     pub own_tokens: OwnTokens,
-    /// Encrypts secrets.
+    /// What encrypts secrets before they are stored, with the current master key.
     pub sealer: Sealer,
     /// The keys that sign, stamp and verify the audit log.
     pub audit: AuditKeys,
@@ -59,7 +59,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The source of random numbers.
     pub entropy: Arc<Entropy>,
-    /// The settings.
+    /// The settings that rooms of `app` read.
     pub settings: GatewaySettings,
 }
 

@@ -46,8 +46,8 @@ impl Environment {
         Self { variables: variables.iter().map(of).collect(), ..Self::of(&[]) }
     }
 
-    /// The variables for [`Loaded::of`](super::Loaded::of). What is not UTF-8 has U+FFFD in its place, and is refused as
-    /// a setting.
+    /// The variables for [`Loaded::of`](super::Loaded::of). What is not UTF-8 has U+FFFD in its place, and is refused
+    /// as a setting.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         let text = |text: &OsString| text.to_string_lossy().into_owned();
         self.variables.iter().map(move |(name, value)| (text(name), text(value)))

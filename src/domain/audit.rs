@@ -72,7 +72,7 @@ pub struct AuditEntry {
     pub action: String,
     /// The resource: an id of the gateway.
     pub resource: Option<String>,
-    /// The outcome.
+    /// What became of the request, or of the operation that it began.
     pub outcome: Outcome,
     /// The HTTP status of the answer, if there was one.
     pub http_status: Option<i32>,
@@ -95,7 +95,7 @@ pub struct AuditEntry {
 pub struct Actor {
     /// The team, if known.
     pub team: Option<TeamId>,
-    /// The subject.
+    /// Who acted: a token's subject, a key, or a worker's name.
     pub subject: String,
     /// Identifies the credential, if there is one.
     pub credential: Option<String>,

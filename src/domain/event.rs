@@ -31,7 +31,7 @@ macro_rules! event_types {
         }
 
         impl EventType {
-            /// Every type.
+            /// Every type, in the order of the table.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$kind),+];
 
             /// The dotted name that stands in the body.

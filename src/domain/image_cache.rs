@@ -48,7 +48,7 @@ pub struct ImageCache {
     pub account: String,
     /// What was requested, including all updates.
     pub spec: ImageCacheSpec,
-    /// Its status.
+    /// Where it stands; only [`Status::Ready`] is usable.
     pub status: Status,
     /// The status in the cloud's own word.
     pub provider_status: Option<String>,

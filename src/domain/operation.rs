@@ -112,7 +112,7 @@ pub struct Operation {
     pub generation: i32,
     /// How far it has got, and its kind.
     pub progress: Progress,
-    /// Its state.
+    /// How far it is; it ends in one that is over and stays there.
     pub state: OperationState,
     /// The requested state of the cache; for a delete, its present one.
     pub spec: ImageCacheSpec,

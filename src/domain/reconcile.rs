@@ -52,7 +52,7 @@ pub struct ComparisonTimings {
 /// What a list means for a cache that it contains.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Listed {
-    /// Nothing new.
+    /// It is as the row says, or not judged: nothing is written.
     Nothing,
     /// A lookup by its id must confirm it.
     LookById,
@@ -128,7 +128,11 @@ pub fn confirmed(
     now: Instant,
     rule: &ComparisonTimings,
 ) -> Option<Change> {
-    comes_back(before, seen, seen_at, now, rule).or_else(|| compare(before, seen, seen_at, now, rule))
+    match found(before, seen, seen_at, rule) {
+        Verdict::GoesOn => Some(change::revive(before, seen, now, rule.list_lag)),
+        Verdict::Compare => difference(before, seen, now, rule),
+        Verdict::Nothing | Verdict::LookById => None,
+    }
 }
 
 /// A lookup by its id, at `seen_at`, found a cache that has ended or failed here: it becomes active again. `None` if it
@@ -140,8 +144,8 @@ pub fn comes_back(
     now: Instant,
     rule: &ComparisonTimings,
 ) -> Option<Change> {
-    let verdict = read_at(before, seen_at, rule).found(Status::from_provider(&seen.status));
-    (verdict == Verdict::GoesOn).then(|| change::revive(before, seen, now, rule.list_lag))
+    let back = found(before, seen, seen_at, rule) == Verdict::GoesOn;
+    back.then(|| change::revive(before, seen, now, rule.list_lag))
 }
 
 /// A lookup by its id, at `seen_at`, found a cache at rest: returns the change to write, if any.
@@ -152,8 +156,12 @@ pub fn compare(
     now: Instant,
     rule: &ComparisonTimings,
 ) -> Option<Change> {
-    let verdict = read_at(before, seen_at, rule).found(Status::from_provider(&seen.status));
-    (verdict == Verdict::Compare).then(|| difference(before, seen, now, rule)).flatten()
+    let at_rest = found(before, seen, seen_at, rule) == Verdict::Compare;
+    at_rest.then(|| difference(before, seen, now, rule)).flatten()
+}
+
+fn found(before: &ImageCache, seen: &Observation, seen_at: Instant, rule: &ComparisonTimings) -> Verdict {
+    read_at(before, seen_at, rule).found(Status::from_provider(&seen.status))
 }
 
 /// The change for a cache at rest that the cloud reports otherwise than the row says.

@@ -66,7 +66,7 @@ pub struct Delivery {
     pub event_type: String,
     /// The endpoint that it goes to.
     pub endpoint: EndpointId,
-    /// Its state.
+    /// Whether it waits, is being sent, or is over.
     pub state: DeliveryState,
     /// How many attempts were started.
     pub attempts: i16,

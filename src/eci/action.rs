@@ -1,9 +1,9 @@
 //! The actions of the cloud that we call and serve. Each stands once, in the table, with all that is known of it beside
 //! what it asks and answers: the client, the rights, the stand-in and the RPC front read it.
 //!
-//! Sources: the published API metadata (ECI 2018-08-08, STS 2015-04-01), and of the rights the pages "RAM authorization"
-//! of each action. `CreateImageCache` has no further action that it depends on: what the builder does to the network is
-//! done under the service-linked role of ECI.
+//! Sources: the published API metadata (ECI 2018-08-08, STS 2015-04-01), and for the rights the pages "RAM
+//! authorization" of each action. `CreateImageCache` has no further action that it depends on: what the builder does to
+//! the network is done under the service-linked role of ECI.
 
 use std::fmt;
 
@@ -69,7 +69,7 @@ pub struct Facts {
     pub product: Product,
     /// What it does.
     pub effect: Effect,
-    /// The parameters that it takes beside `RegionId` and the fields of an image cache; `N` stands for a place in a list.
+    /// The parameters that it takes beside `RegionId` and the fields of an image cache; `N` is a position in a list.
     pub takes: &'static [&'static str],
     /// Whether parameters of other actions may stand beside them: nothing that they say can change what is done.
     pub lenient: bool,
@@ -92,7 +92,7 @@ macro_rules! actions {
             /// All of them.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$action),+];
 
-            /// Its row.
+            /// All that is known of it: its row of the table.
             pub const fn facts(self) -> &'static Facts {
                 match self {
                     $( Self::$action => &Facts { name: $name, $($facts)+ }, )+

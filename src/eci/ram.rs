@@ -1,8 +1,8 @@
 //! RAM: the rights to the actions of the cloud, and policies as the cloud writes them.
 //!
-//! What each action needs stands in its row ([`Action::facts`]): `doctor cloud` prints a policy of these rights and asks
-//! for each of them, and the stand-in refuses by them. The right to an action is the action's name behind its product's
-//! (`eci:CreateImageCache`).
+//! What each action needs stands in its row ([`Action::facts`]): `doctor cloud` prints a policy of these rights and
+//! asks for each of them, and the stand-in refuses by them. The right to an action is the action's name behind its
+//! product's (`eci:CreateImageCache`).
 //!
 //! Source: the elements of policies in RAM's documentation.
 //!

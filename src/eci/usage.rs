@@ -9,16 +9,16 @@ use super::{Action, Client, wire};
 use crate::domain::failure::CallError;
 use crate::domain::region::Region;
 
-/// The answer.
+/// The answer, as the cloud writes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListUsageAnswer {
-    /// `RequestId`.
+    /// The cloud's id of the call (`RequestId`).
     #[serde(default, deserialize_with = "wire::text")]
     pub request_id: Option<String>,
     /// `Attributes`: an open map, whose numbers may be fractional. Insisted on.
     pub attributes: Map<String, Value>,
-    /// Everything else.
+    /// What the cloud answers beside these; nothing reads it.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }

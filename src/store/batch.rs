@@ -32,7 +32,7 @@ static SAID: LogLimit = LogLimit::new();
 
 /// What to do with a batch.
 pub(super) trait BatchWork: Send + Sync + 'static {
-    /// One request.
+    /// What one request wants written.
     type Item: Send + Sync + 'static;
     /// The answer to one request.
     type Done: Send + 'static;

@@ -14,7 +14,7 @@ pub(super) struct Statuses(fn(Status) -> bool);
 #[derive(Clone, Copy)]
 pub(super) struct States(fn(OperationState) -> bool);
 
-/// Final statuses.
+/// Statuses that an image cache does not leave unless the cloud shows it again.
 pub(super) const ENDED: Statuses = Statuses(Status::is_final);
 /// Statuses in which the cloud is working on the cache.
 pub(super) const IN_MOTION: Statuses = Statuses(Status::is_in_motion);
@@ -27,7 +27,7 @@ pub(super) const COUNTED: Statuses = Statuses(Status::is_counted);
 /// Statuses of caches that are usable, or will be.
 pub(super) const PROMISING: Statuses = Statuses(Status::is_promising);
 
-/// Final states.
+/// States in which an operation is over.
 pub(super) const OVER: States = States(OperationState::is_over);
 /// States that are not final.
 pub(super) const OPEN: States = States(OperationState::is_open);

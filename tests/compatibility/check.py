@@ -3,9 +3,9 @@
 
     check.py OLD NEW [EXCEPTIONS]
 
-One line for each break, as `where: what`; nothing and exit code 0 where there is none. EXCEPTIONS holds such lines, each
-reviewed, under the reason for it (`#`); one that no longer applies is an error, too. What counts as breaking, and why,
-is in docs/api-changes.md; the rules are in rules.py (operations) and schemas.py (bodies).
+One line for each break, as `where: what`; nothing and exit code 0 where there is none. EXCEPTIONS holds such lines,
+each reviewed, under the reason for it (`#`); one that no longer applies is an error, too. What counts as breaking, and
+why, is in docs/api-changes.md; the rules are in rules.py (operations) and schemas.py (bodies).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Bodies: what one schema breaks of another, for what callers send and for what they are answered.
 
-A caller who sends is broken by what is no longer taken; one who reads is broken by what is no longer there, and by words
-that a closed set did not have.
+A caller who sends is broken by what is no longer accepted; one who reads, by what is no longer there and by new words
+in a closed set.
 """
 
 # What callers send may get wider, and what they read narrower; None is without a limit.

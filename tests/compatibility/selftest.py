@@ -3,8 +3,8 @@
 
     selftest.py DOCUMENT
 
-A break that is not told, or an addition that is, fails. Where the clone has the history, the two breaks that happened in
-it must be found, too.
+A break that is not reported, or an addition that is, fails. Where the clone has the history, the two breaks that
+happened in it must be found, too.
 """
 
 import copy
@@ -76,7 +76,8 @@ def broken():
     yield lambda d: op(d).update(tags=["other"]), "tags other"
     yield lambda d: op(d)["parameters"].pop(1), "do_own first: is gone from the query"
     yield lambda d: op(d)["parameters"].insert(1, {"in": "query", "name": "new", "schema": {}}), "stand as new, first"
-    yield lambda d: op(d)["parameters"].append({"in": "query", "name": "new", "required": True, "schema": {}}), "new and required"
+    needed = {"in": "query", "name": "new", "required": True, "schema": {}}
+    yield lambda d: op(d)["parameters"].append(needed), "new and required"
     yield lambda d: op(d)["parameters"][1].update(required=True), "do_own first: is required"
     yield lambda d: op(d)["parameters"][1].update(schema={"type": "integer"}), "first: type integer"
     yield lambda d: op(d)["parameters"][2]["schema"]["enum"].pop(), "second: does not take 'b'"
@@ -94,7 +95,7 @@ def broken():
         yield member(name, "count", {"format": "int64"}), f"{name}.count: format int64"
         yield member(name, "list", {"items": {"type": "integer"}}), f"{name}.list[]: type integer"
         yield lambda d, n=name: renamed(d, n), f"{name}: no schema has that name"
-    yield lambda d: schema(d, "Sent")["properties"].update(new={"type": "string"}) or schema(d, "Sent")["required"].append("new"), "Sent.new: is new and required"
+    yield with_required, "Sent.new: is new and required"
     yield lambda d: schema(d, "Sent")["required"].append("free"), "Sent.free: is required"
     yield member("Sent", "word", {"enum": ["a"]}), "Sent.word: does not take 'b'"
     yield member("Sent", "free", {"enum": ["a"]}), "Sent.free: takes only certain words"
@@ -106,6 +107,12 @@ def broken():
     yield member("Read", "word", {"enum": ["a", "b", "c"]}), "Read.word: may be 'c'"
     yield lambda d: schema(d, "Read")["properties"]["word"].pop("enum"), "Read.word: is any word"
     yield member("Read", "free", {"type": ["string", "null"]}), "Read.free: type null or string"
+
+
+def with_required(document):
+    sent = schema(document, "Sent")
+    sent["properties"]["new"] = {"type": "string"}
+    sent["required"].append("new")
 
 
 def renamed(document, name):
@@ -143,7 +150,8 @@ def grown(document):
 def history():
     """The two breaks that happened, from the documents of then."""
     def show(commit):
-        shown = subprocess.run(["git", "show", f"{commit}:openapi/openapi.json"], cwd=HERE, capture_output=True, check=False)
+        command = ["git", "show", f"{commit}:openapi/openapi.json"]
+        shown = subprocess.run(command, cwd=HERE, capture_output=True, check=False)
         return json.loads(shown.stdout) if shown.returncode == 0 else None
 
     for commit, line in HAPPENED:

@@ -44,7 +44,7 @@ const REMOVE_AT_LEAST_EACH: Duration = Duration::from_hours(24);
 pub enum CreateAnswer {
     /// Done, with the cloud's ids of the cache and of the instance that builds it.
     Done {
-        /// The `ImageCacheId`.
+        /// The `ImageCacheId` of the cache that was created.
         eci_cache_id: String,
         /// The `ContainerGroupId`, if known.
         container_group_id: Option<String>,

@@ -221,7 +221,7 @@ impl<'a> PolicyCase<'a> {
         &self.asked
     }
 
-    /// All refusals.
+    /// Everything that the policy refuses, not only the first.
     pub(in crate::app) fn into_refusals(self) -> Vec<Refusal> {
         self.found
     }

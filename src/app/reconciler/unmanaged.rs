@@ -25,7 +25,7 @@ use crate::store::{FoundCache, NewEvent, ReconcileLease};
 
 impl Reconciler {
     /// The caches of the cloud that no row knows, newest finding first, in all accounts. The teams share the accounts,
-    /// so only the platform may read it ([`access`](crate::app::access)).
+    /// so only the platform may read it ([`access`]).
     pub async fn list_found_image_caches(
         &self,
         caller: &Caller,

@@ -13,7 +13,7 @@ section! {
     filter: String = checked_text("log", FILTERS, is_filter).or("info,sqlx=warn");
 
     /// The format of the log: `json`, one object per line, or `text`, for people.
-    format: Option<LogFormat> = choice("log_format", "json or text", &FORMATS).otherwise("`text` on a terminal, else `json`");
+    format: Option<LogFormat> = choice("log_format", "json or text", &FORMATS).otherwise(WITHOUT_FORMAT);
 }
 
 /// The form of log lines.
@@ -25,6 +25,7 @@ pub enum LogFormat {
     Text,
 }
 
+const WITHOUT_FORMAT: &str = "`text` on a terminal, else `json`";
 const FILTERS: &str = "a filter such as info or info,eci_cache_gateway=debug";
 const FORMATS: [(&str, LogFormat); 2] = [("json", LogFormat::Json), ("text", LogFormat::Text)];
 

@@ -189,7 +189,7 @@ fn image(cause: Cause) -> Option<CauseEntry> {
     })
 }
 
-/// Shortages.
+/// What the cloud or the account has not enough of.
 fn room(cause: Cause) -> Option<CauseEntry> {
     Some(match cause {
         Quota => entry_of(

@@ -83,7 +83,7 @@ pub struct Capacity {
 /// A request that asks for a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueRequest<'a, K> {
-    /// Its class.
+    /// What kind of work it is, which decides who goes first.
     pub class: Class,
     /// The party that it counts against.
     pub party: &'a K,

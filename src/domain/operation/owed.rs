@@ -23,7 +23,7 @@ pub enum Owed {
 }
 
 impl Owed {
-    /// Every value.
+    /// Both, in the order in which they follow each other.
     pub const ALL: [Self; 2] = [Self::Unsent, Self::Sending];
 
     /// The word for it in the database.

@@ -7,7 +7,7 @@ use crate::domain::region::Region;
 /// The properties that determine the cost of a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// The region.
+    /// The region, as quotas may hold for one.
     pub region: Region,
     /// The size in GiB.
     pub size_gib: i32,

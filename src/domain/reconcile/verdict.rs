@@ -11,7 +11,7 @@ use crate::domain::image_cache::status::Status;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one fact of the row, and none follows from another")]
 pub struct Facts {
-    /// Its status.
+    /// The row's status, before the cloud was read.
     pub status: Status,
     /// The cloud has given it an id.
     pub known: bool,

@@ -96,7 +96,7 @@ pub enum EventFormat {
 }
 
 impl EventFormat {
-    /// Every format.
+    /// Every format, the default first.
     pub const ALL: [Self; 2] = [Self::Native, Self::CloudEvents];
 
     /// The word for it in REST and the database.

@@ -2,8 +2,8 @@
 //!
 //! The cloud passes over what it does not know. Here that could make something else than was asked for, or cost money
 //! (a misspelt `ClientToken`, a filter that is none), so each parameter is one of three: the action takes it
-//! ([`Facts::takes`](crate::eci::action::Facts::takes)); every SDK may send it and it changes nothing ([`HARMLESS`]); or it is refused by name. An
-//! empty value asks for nothing and is passed over.
+//! ([`Facts::takes`](crate::eci::action::Facts::takes)); every SDK may send it and it changes nothing ([`HARMLESS`]);
+//! or it is refused by name. An empty value asks for nothing and is passed over.
 //!
 //! Source: the published API metadata of version 2018-08-08 (2026-04), and what the SDKs' request classes can send.
 //! `N` stands for a place in a list. What it does not do: read values.

@@ -137,7 +137,7 @@ fn target(flat: &Flat<'_>) -> Result<(String, Region), ParameterError> {
     Ok((flat.required("ImageCacheId")?.to_owned(), region))
 }
 
-/// `RegionId`.
+/// `RegionId`, which every action requires.
 pub(in crate::eci) fn region(flat: &Flat<'_>) -> Result<Region, ParameterError> {
     let form = "it must be a region id such as cn-hangzhou";
     flat.required("RegionId")?.parse().map_err(|_| ParameterError::invalid("RegionId", form))

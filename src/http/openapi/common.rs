@@ -246,7 +246,8 @@ fn describe(document: &mut Value) {
     let before = document["info"]["description"].as_str().unwrap_or_default();
     let told = format!(
         "{before}\n\n## Problems\n\nEvery refusal and failure is a `Problem` (RFC 9457): `code` says what happened, \
-         `retryable` whether to repeat the request. Statuses and codes may be added.\n\n| status | meaning |\n|---|---|\n{}",
+         `retryable` whether to repeat the request. Statuses and codes may be added.\n\n| status | meaning |\n\
+         |---|---|\n{}",
         rows.join("\n")
     );
     document["info"]["description"] = told.into();

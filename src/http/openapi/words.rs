@@ -1,5 +1,5 @@
-//! Words of sets: closed in what callers send, where a mistaken word is refused anyway; open in answers, so that a client
-//! which knows fewer words reads a newer gateway all the same.
+//! Sets of words: closed in requests, where a mistaken word is refused anyway, and open in answers, so that a client
+//! that knows fewer words can still read a newer gateway.
 //!
 //! The words are the domain's own lists. Handlers describe such members as strings; here they get their type.
 

@@ -38,7 +38,7 @@ pub struct NewOperation {
 /// A whole create to record.
 #[derive(Debug, Clone)]
 pub struct NewCreate {
-    /// The operation.
+    /// The operation as it begins.
     pub new: NewOperation,
     /// The image cache as it starts.
     pub cache: ImageCache,

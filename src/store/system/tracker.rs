@@ -23,7 +23,7 @@ use crate::store::{Store, StoreError};
 pub struct TrackerGroup {
     /// The cloud account.
     pub account: String,
-    /// The region.
+    /// The region; one group is one region of one account.
     pub region: String,
 }
 

@@ -202,7 +202,8 @@ class Story:
         assert made.managed_by == "api" and made.role.has_external_id and made.usable, made
         # Its secret and the external id stay, for the role is the same.
         same = ecg_client.CloudAccountRolePut(arn=role.arn)
-        changed = call(self.accounts.put_cloud_account, name, ecg_client.CloudAccountPut(access_key_id="story", role=same))
+        new = ecg_client.CloudAccountPut(access_key_id="story", role=same)
+        changed = call(self.accounts.put_cloud_account, name, new)
         assert changed.version == made.version + 1 and changed.usable, changed
         disabled = ecg_client.CloudAccountUpdate(disabled=True)
         changed = call(self.accounts.update_cloud_account, name, disabled)

@@ -175,7 +175,8 @@ def turn_the_endpoint(endpoint):
     assert call(test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
     assert call(verify_webhook_endpoint, endpoint.id).enabled, "it was verified before"
     assert not call(pause_webhook_endpoint, endpoint.id).enabled
-    waiting = call(list_deliveries, endpoint_id=endpoint.id, state=DeliveryStateFilter.WAITING, event_type="image_cache.ready").items
+    of_endpoint = {"endpoint_id": endpoint.id, "state": DeliveryStateFilter.WAITING}
+    waiting = call(list_deliveries, event_type="image_cache.ready", **of_endpoint).items
     assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id
     assert call(list_delivery_attempts, waiting[0].id).items, "no attempt"
     assert call(resend_delivery, waiting[0].id).state == "waiting"
@@ -300,7 +301,9 @@ def prove(entry_id):
 def main(document):
     assert call(get_me).scopes
     endpoint = call(
-        create_webhook_endpoint, statuses=(201,), body=WebhookEndpointCreate(url="http://127.0.0.1:9/", skip_challenge=True)
+        create_webhook_endpoint,
+        statuses=(201,),
+        body=WebhookEndpointCreate(url="http://127.0.0.1:9/", skip_challenge=True),
     )
     assert endpoint.secret.startswith("whsec_")
     cache = follow_a_cache(endpoint)

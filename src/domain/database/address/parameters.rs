@@ -20,7 +20,7 @@ enum ParameterRule {
     Tls,
     /// `ssl=true`, as JDBC writes it.
     TlsFlag,
-    /// Session settings.
+    /// Settings of the session, in the form of the server's command line (`-c name=value`).
     Options,
     /// These values describe what happens anyway; any other is refused with the reason.
     Only(&'static [&'static str], &'static str),

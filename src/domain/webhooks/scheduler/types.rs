@@ -48,7 +48,7 @@ pub struct EndpointInfo {
 /// How many more deliveries an endpoint may take.
 #[derive(Debug, Clone, Copy)]
 pub struct EndpointCapacity {
-    /// The endpoint.
+    /// The endpoint that it is for.
     pub endpoint: EndpointId,
     /// The revision that it applies to.
     pub revision: i64,

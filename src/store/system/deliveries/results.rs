@@ -18,7 +18,7 @@ use crate::store::{Store, StoreError};
 /// How an attempt ended.
 #[derive(Debug, Clone)]
 pub struct Finished {
-    /// The delivery.
+    /// The delivery that was attempted.
     pub id: DeliveryId,
     /// The worker that claimed it. Nothing is written unless worker and attempt still match.
     pub worker: Uuid,
