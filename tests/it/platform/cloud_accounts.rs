@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::platform::policy::admin;
 use crate::support::answer::Answer;
+use crate::support::degraded::degraded;
 use crate::support::gateway::{TestGateway, new_cache};
 use crate::support::setup::{CloudKey, SECOND};
 
@@ -80,13 +81,6 @@ async fn all_calls(app: &TestGateway, key: &str) -> u64 {
 /// How many calls about image caches were signed with a key.
 async fn eci_calls(app: &TestGateway, key: &str) -> u64 {
     all_calls(app, key).await - calls(app, key, "GetCallerIdentity").await
-}
-
-/// What `/readyz` says does not go on.
-async fn degraded(app: &TestGateway) -> Vec<String> {
-    app.gateway.upkeep().beat("a worker").await.unwrap();
-    let page = Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
-    page["degraded"].as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
 /// What the operation waits for that an image cache's newest request began.

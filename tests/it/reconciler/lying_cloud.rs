@@ -5,6 +5,7 @@ use reqwest::Method;
 
 use super::*;
 use crate::support::answer::Answer;
+use crate::support::degraded::degraded;
 use crate::support::gateway::TEAM;
 use crate::support::setup::{NOWHERE, SECOND};
 
@@ -12,13 +13,6 @@ use crate::support::setup::{NOWHERE, SECOND};
 /// ours in it.
 async fn elsewhere(app: &TestGateway) -> TestGateway {
     app.second_gateway(Setup { key: SECOND, sts: Some(NOWHERE.into()), ..Setup::default() }).await
-}
-
-/// What `/readyz` says does not go on.
-async fn degraded(app: &TestGateway) -> Vec<String> {
-    app.gateway.upkeep().beat("a worker").await.unwrap();
-    let page = Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
-    page["degraded"].as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
 async fn status(app: &TestGateway, id: &str) -> String {
