@@ -187,7 +187,7 @@ def story():
         began = time.monotonic()
         status, cache = ask("POST", "/v1/image-caches", {"name": name, "region": "cn-hangzhou", "images": ["nginx:1.27"]}, token)
         assert status in (201, 202), cache
-        status, ready = ask("GET", f"/v1/image-caches/{cache['id']}/wait?timeout=55", token=token)
+        status, ready = ask("GET", f"/v1/image-caches/{cache['id']}/wait?wait_seconds=55", token=token)
         assert status == 200 and ready["condition_met"], ready
         took, before = time.monotonic() - began, len(Hook.received)
         wait_for("the webhook", lambda: any(cache["id"].encode() in text for _, text in Hook.received))

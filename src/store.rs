@@ -20,6 +20,7 @@ mod error;
 mod failure;
 mod input;
 mod rows;
+mod stored_names;
 pub mod system;
 mod team;
 mod unreadable;

@@ -141,14 +141,23 @@ impl CloudAccounts {
     }
 
     /// Deletes an account that holds no image caches.
-    pub async fn delete_cloud_account(&self, caller: &Caller, call: &Call, name: &AccountName) -> Result<(), Error> {
+    pub async fn delete_cloud_account(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        name: &AccountName,
+        precondition: &Precondition,
+    ) -> Result<(), Error> {
         access::check(caller, DELETE)?;
         self.check_ours(name)?;
+        let found = self.base.store().cloud_account(name).await?.ok_or(Error::NotFound("cloud account"))?;
+        let version = found.account.version;
+        precondition.check(version)?;
         let entry = self.base.admin_entry(caller, call, DELETE, name.as_str());
         let told = self.platform_events.platform_events(EventType::CloudAccountChanged, &entry).await?;
-        match self.base.store().remove_cloud_account(name, &told, &entry).await? {
+        match self.base.store().remove_cloud_account(name, version, &told, &entry).await? {
             AccountRemoval::Done => call.set_audited(),
-            AccountRemoval::Absent => return Err(Error::NotFound("cloud account")),
+            AccountRemoval::Moved => return Err(moved()),
             AccountRemoval::InUse => {
                 let detail = format!(
                     "the cloud account {name} contains image caches, or operations on them have not ended; delete \

@@ -50,7 +50,7 @@ pub(in crate::app) struct HubEvent {
 impl HubEvent {
     /// Renders a stored event; `None` if this version does not know the format of its body.
     pub(in crate::app) fn new(event: StoredEvent) -> Option<Self> {
-        let body: EventBody = event.unless_unreadable(serde_json::from_str(&event.body))?;
+        let body: EventBody = event.unless_unreadable(EventBody::from_stored(&event.body))?;
         let view = EventView { id: event.id.to_string(), body: body.without_url() };
         let json = event.unless_unreadable(serde_json::to_string(&view))?;
         Some(Self { place: event.place, kind: event.kind, cache: event.cache, view, json })

@@ -15,9 +15,12 @@ use crate::domain::ids::CacheId;
 use crate::domain::image_cache::content::Ensured;
 use crate::domain::image_cache::status::Status;
 use crate::domain::policy::Policy;
-use crate::domain::reconcile::adoption::AdoptionFilter;
 use crate::domain::region::Region;
 use crate::domain::webhooks::endpoint::{EndpointOptions, EventFormat};
+
+mod adoption;
+
+pub use adoption::{AdoptionOrder, AdoptionTarget};
 
 /// An idempotency key, and the request that it was sent with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct EnsuredCache {
 pub struct Waited {
     /// Whether the image cache became ready before the timeout.
     pub condition_met: bool,
+    /// Whether it is settled, so that waiting longer is pointless.
+    pub done: bool,
     /// The image cache as it is now.
     pub image_cache: ImageCacheView,
 }
@@ -325,26 +330,4 @@ pub struct MatchQuestion {
     pub full_match: bool,
     /// How many of the images must match exactly.
     pub minimum_matches: Option<i32>,
-}
-
-/// Which unmanaged caches to adopt into the caller's team.
-#[derive(Debug, Clone)]
-pub struct AdoptionOrder {
-    /// The cloud account that holds them; `None` means the account that the team creates in.
-    pub account: Option<String>,
-    /// The region that holds them.
-    pub region: Region,
-    /// One cache, or a filter.
-    pub target: AdoptionTarget,
-    /// Whether to report what would be done without doing it.
-    pub dry_run: bool,
-}
-
-/// The caches to adopt: one by its id, or all that match a filter.
-#[derive(Debug, Clone)]
-pub enum AdoptionTarget {
-    /// The cache with this cloud id, `imc-…`.
-    Id(String),
-    /// All caches that match the filter; an empty filter matches all.
-    Filter(AdoptionFilter),
 }

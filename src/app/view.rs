@@ -24,7 +24,7 @@ mod dry_run;
 mod event;
 mod failure;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod form;
 mod found;
 mod gate;
@@ -106,10 +106,10 @@ pub struct OperationView {
     pub team: String,
     /// The kind of operation: `create`, `update` or `delete`.
     pub kind: String,
-    /// The state of the operation: `waiting` (a delete that waits for the operation in progress on the same image
+    /// The status of the operation: `waiting` (a delete that waits for the operation in progress on the same image
     /// cache), `running`, `quarantined` (the cloud knows the request's token with different parameters; nothing more
     /// is sent, and the outcome is known within 17 minutes), `succeeded` or `refused`.
-    pub state: String,
+    pub status: String,
     /// The image cache that the operation is about.
     pub image_cache_id: String,
     /// What the operation waits for, if known: `cloud_account` (nothing can currently be sent with the account,
@@ -159,5 +159,5 @@ pub struct TransitionView {
     /// `retention_ended`, `evicted_at_quota` or `deleted_elsewhere`. New values may be added.
     pub reason: String,
     /// When the gateway learned of the transition.
-    pub at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
 }

@@ -144,7 +144,7 @@ impl ConfiguredIssuer {
         }
         // Without `iat` nobody knows when its life began: now at the latest.
         let begun = issued.unwrap_or(now + leeway);
-        let longest = Duration::seconds(self.issuer.longest_life_seconds.into());
+        let longest = Duration::seconds(self.issuer.max_lifetime_seconds.into());
         if expires - begun > longest { Err(TokenRefusal::LifetimeTooLong) } else { Ok(expires) }
     }
 
@@ -283,7 +283,7 @@ impl IssuerSettings {
             issuer: issuer.into(),
             audience: audience.into(),
             leeway: Duration::seconds(usual.leeway_seconds.into()),
-            max_lifetime: Duration::seconds(usual.longest_life_seconds.into()),
+            max_lifetime: Duration::seconds(usual.max_lifetime_seconds.into()),
             team_claims: vec!["team".into(), "teams".into()],
             scope_claim: "scope".into(),
             scope_prefix: None,
@@ -313,7 +313,7 @@ impl IssuerSettings {
             name: DEFAULT.to_owned(),
             issuer: self.issuer,
             audiences: vec![self.audience],
-            longest_life_seconds: seconds(self.max_lifetime),
+            max_lifetime_seconds: seconds(self.max_lifetime),
             leeway_seconds: seconds(self.leeway),
             rules: vec![rule],
             ..Issuer::default()

@@ -52,7 +52,7 @@ pub struct Policy {
     /// The names of the cloud accounts that may be used. Defaults to all.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub accounts: Option<Vec<String>>,
+    pub cloud_accounts: Option<Vec<String>>,
     /// The regions that may be used. Defaults to all.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<Vec<String>>)]
@@ -104,11 +104,11 @@ pub struct Policy {
     /// The smallest size in GiB, 20 to 32768, which is also used if a create sets none. Defaults to 20.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 20, maximum = 32768)]
-    pub smallest_size_gib: Option<i32>,
+    pub min_size_gib: Option<i32>,
     /// The largest size in GiB, 20 to 32768. Defaults to the cloud's own limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 20, maximum = 32768)]
-    pub largest_size_gib: Option<i32>,
+    pub max_size_gib: Option<i32>,
     /// The retention in days, 1 to 65536, for creates that set none. Defaults to the longest retention, if there is
     /// one; otherwise the image cache never expires.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -118,16 +118,16 @@ pub struct Policy {
     /// Defaults to no limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, maximum = 65536)]
-    pub longest_retention_days: Option<i32>,
+    pub max_retention_days: Option<i32>,
     /// The maximum number of image caches that the cloud may have for the team at the same time. Defaults to no
     /// limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0)]
-    pub most_image_caches: Option<i32>,
+    pub max_image_caches: Option<i32>,
     /// The maximum total size of these image caches in GiB. Defaults to no limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0)]
-    pub most_total_gib: Option<i32>,
+    pub max_total_gib: Option<i32>,
     /// The maximum cost of a month, as decimal text such as `120.50` in the currency of the gateway's prices: what
     /// the team keeps, for a month, and the builds of this month (UTC). Defaults to no limit.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -137,7 +137,7 @@ pub struct Policy {
     /// is left out, a key ends with the credential with which it is created.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, maximum = 3650)]
-    pub longest_key_life_days: Option<i32>,
+    pub max_key_life_days: Option<i32>,
 }
 
 /// What is given is not null: leaving a member out is the way to say nothing.
@@ -164,7 +164,7 @@ impl Policy {
 
     /// Whether anything is counted.
     pub fn has_quota(&self) -> bool {
-        self.most_image_caches.is_some() || self.most_total_gib.is_some() || self.monthly_budget.is_some()
+        self.max_image_caches.is_some() || self.max_total_gib.is_some() || self.monthly_budget.is_some()
     }
 
     /// Checks what an administrator wrote; `priced`: whether there are prices, which a budget needs.
@@ -172,32 +172,27 @@ impl Policy {
         let mut findings = Findings::default();
         self.note_lists(&mut findings);
         let of_fields = [
-            ("smallest_size_gib", self.smallest_size_gib, &FIELDS.size_gib),
-            ("largest_size_gib", self.largest_size_gib, &FIELDS.size_gib),
+            ("min_size_gib", self.min_size_gib, &FIELDS.size_gib),
+            ("max_size_gib", self.max_size_gib, &FIELDS.size_gib),
             ("default_retention_days", self.default_retention_days, &FIELDS.retention_days),
-            ("longest_retention_days", self.longest_retention_days, &FIELDS.retention_days),
+            ("max_retention_days", self.max_retention_days, &FIELDS.retention_days),
         ];
         for (name, value, field) in of_fields {
             let fits = value.is_none_or(|value| field.range().contains(&value));
             findings.allow(fits, || format!("/{name}"), "out_of_range", || field.in_range());
         }
         let ranges = [
-            ("most_image_caches", self.most_image_caches, 0..=i32::MAX, "must be 0 or more"),
-            ("most_total_gib", self.most_total_gib, 0..=i32::MAX, "must be 0 or more"),
-            ("longest_key_life_days", self.longest_key_life_days, 1..=MOST_DAYS, "must be 1 to 3650 (days)"),
+            ("max_image_caches", self.max_image_caches, 0..=i32::MAX, "must be 0 or more"),
+            ("max_total_gib", self.max_total_gib, 0..=i32::MAX, "must be 0 or more"),
+            ("max_key_life_days", self.max_key_life_days, 1..=MOST_DAYS, "must be 1 to 3650 (days)"),
         ];
         for (name, value, range, allowed) in ranges {
             let fits = value.is_none_or(|value| range.contains(&value));
             findings.require(fits, format!("/{name}"), "out_of_range", allowed);
         }
         let pairs = [
-            ("smallest_size_gib", self.smallest_size_gib, "largest_size_gib", self.largest_size_gib),
-            (
-                "default_retention_days",
-                self.default_retention_days,
-                "longest_retention_days",
-                self.longest_retention_days,
-            ),
+            ("min_size_gib", self.min_size_gib, "max_size_gib", self.max_size_gib),
+            ("default_retention_days", self.default_retention_days, "max_retention_days", self.max_retention_days),
         ];
         for (name, low, other, high) in pairs {
             let ordered = low.zip(high).is_none_or(|(low, high)| low <= high);
@@ -211,7 +206,7 @@ impl Policy {
 
     fn note_lists(&self, findings: &mut Findings) {
         let lists = [
-            ("accounts", &self.accounts),
+            ("cloud_accounts", &self.cloud_accounts),
             ("vswitch_ids", &self.vswitch_ids),
             ("security_group_ids", &self.security_group_ids),
             ("eip_instance_ids", &self.eip_instance_ids),

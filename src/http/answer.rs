@@ -88,6 +88,30 @@ pub(super) fn with_version<T: Serialize>(status: StatusCode, body: &T, version: 
     answer
 }
 
+/// Something with a version, or 304 if the client has this representation.
+pub(super) fn versioned<T: Serialize>(request: &HeaderMap, body: &T, version: i64) -> Response {
+    unless_known(request, with_version(StatusCode::OK, body, version))
+}
+
+/// Something with a version whose representation also changes within it, such as an endpoint's health.
+pub(super) fn with_tag<T: Serialize>(status: StatusCode, body: &T, version: i64) -> Response {
+    let tag = headers::etag_of(version, &serde_json::to_vec(body).unwrap_or_default());
+    let mut answer = json(status, body);
+    put(&mut answer, ETAG, &tag);
+    answer
+}
+
+/// The response, or 304 if the client has the representation with its tag.
+pub(super) fn unless_known(request: &HeaderMap, answer: Response) -> Response {
+    let tag = answer.headers().get(ETAG).cloned();
+    match tag {
+        Some(tag) if headers::has_tag(request, tag.to_str().unwrap_or_default()) => {
+            (StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response()
+        }
+        _ => answer,
+    }
+}
+
 /// A change: `done` once the cloud has answered, else 202 and where to look for the rest.
 pub(super) fn changed(done: StatusCode, changed: &Changed, wait: Wait) -> Response {
     changed_as(done, changed, wait, &changed.image_cache)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use sha2::{Digest as _, Sha256};
 
 use crate::app::precondition::{Precondition, Versions};
 use crate::domain::operation::dry_run;
@@ -14,6 +15,8 @@ pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 /// The longest wait; a common proxy cuts at 60 s.
 pub const MAX_WAIT: Duration = Duration::from_secs(55);
 
+/// What stands before something appended to a tag.
+const SEPARATORS: [char; 5] = ['-', ';', ':', '/', '.'];
 /// What `If-Match` and `If-None-Match` may say.
 const TAGS: &str = "must be * or entity tags as ETag gave them, in double quotes, such as \"v3\"";
 
@@ -71,12 +74,40 @@ pub fn etag(version: i64) -> String {
     format!("\"v{version}\"")
 }
 
+/// The strong entity tag of a representation that can differ within one version: the version, and letters that stand
+/// for the body.
+pub fn etag_of(version: i64, body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    let letters: String = digest.iter().take(8).map(|byte| char::from(b'a' + byte % 26)).collect();
+    format!("\"v{version}-{letters}\"")
+}
+
 /// `If-Match` and `If-None-Match` of a change.
 pub fn precondition(headers: &HeaderMap) -> Result<Precondition, ProblemResponse> {
     let matching = versions(headers, &IF_MATCH).map_err(|()| ProblemResponse::malformed_header("If-Match", TAGS))?;
     let not_matching = versions(headers, &IF_NONE_MATCH);
     let not_matching = not_matching.map_err(|()| ProblemResponse::malformed_header("If-None-Match", TAGS))?;
     Ok(Precondition { matching, not_matching })
+}
+
+/// Refuses `If-Match` and `If-None-Match` of a change that cannot honour them: it would be made all the same.
+pub fn refuse_precondition(headers: &HeaderMap) -> Result<(), ProblemResponse> {
+    const ALLOWED: &str = "this operation cannot be made conditional; leave the header out";
+    let sent = [("If-Match", IF_MATCH), ("If-None-Match", IF_NONE_MATCH)];
+    let found = sent.into_iter().find(|(_, name)| headers.contains_key(name));
+    found.map_or(Ok(()), |(shown, _)| Err(ProblemResponse::malformed_header(shown, ALLOWED)))
+}
+
+/// `If-None-Match` of a read: whether the client has the representation with this tag already, also where a proxy has
+/// changed the tag.
+pub fn has_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let opaque = tag.trim_end_matches('"');
+    let same = |sent: &str| {
+        let sent = sent.strip_prefix("W/").unwrap_or(sent);
+        sent == "*" || sent.strip_prefix(opaque).is_some_and(|rest| rest == "\"" || rest.starts_with(SEPARATORS))
+    };
+    let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|sent| same(sent.trim()))
 }
 
 /// `If-None-Match` of a read: whether the client has this version already. What cannot be read is passed over.
@@ -125,7 +156,7 @@ fn versions(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Versions>, 
 /// The version that a well-formed tag names; none, if it is not ours. Fails where it is no tag.
 ///
 /// A proxy that compresses changes the tag: nginx and Envoy make it weak (`W/"v3"`), Apache and others append the
-/// coding (`"v3-gzip"`, `"v3;br"`). A version of ours says all there is to say, so it is read through both.
+/// coding (`"v3-gzip"`, `"v3;br"`). The version is read through both, and without the letters of [`etag_of`].
 fn version(tag: &str) -> Result<Option<i64>, ()> {
     let quoted = tag.strip_prefix("W/").unwrap_or(tag);
     let opaque = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(())?;
@@ -134,9 +165,8 @@ fn version(tag: &str) -> Result<Option<i64>, ()> {
     }
     let ours = opaque.strip_prefix('v').unwrap_or_default();
     let (number, coding) = ours.split_at(ours.bytes().take_while(u8::is_ascii_digit).count());
-    let coding_only = coding.trim_start_matches(['-', ';', ':', '/', '.']);
-    let appended =
-        coding.is_empty() || coding_only.len() < coding.len() && coding_only.bytes().all(|b| b.is_ascii_alphabetic());
+    let mut parts = coding.split(SEPARATORS);
+    let appended = parts.next() == Some("") && parts.all(|part| part.bytes().all(|b| b.is_ascii_alphabetic()));
     Ok(number.parse().ok().filter(|_| appended))
 }
 

@@ -58,7 +58,7 @@ impl FeedReader {
     async fn page(&self, clients: &Clients, wait: u32) -> anyhow::Result<Option<usize>> {
         let cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let behind = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-        let wish = Wish::read(format!("/v1/events?limit=100&timeout={wait}{behind}"));
+        let wish = Wish::read(format!("/v1/events?limit=100&wait_seconds={wait}{behind}"));
         let Some(heard) = clients.ask(self.team, &wish, None).await? else { return Ok(None) };
         let team = self.team.to_owned();
         if heard.status == 410 {

@@ -45,7 +45,7 @@ class Doors:
                 return seen
             assert seen["status"] not in ("failed", "update_failed", "lost", "evicted", "expired"), seen
             if status == "ready":
-                self.ask("GET", f"/v1/image-caches/{identifier}?wait_for=ready&timeout=10")
+                self.ask("GET", f"/v1/image-caches/{identifier}/wait")
             else:
                 time.sleep(0.1)
         raise AssertionError(f"{identifier} is not {status} after {PATIENCE} s: {seen}")

@@ -20,7 +20,7 @@ impl Identity {
         let team = self.base.store().team(&caller.team).await?;
         let default = self.base.store().default_policy().await?.map(|(policy, _)| policy);
         let (policy, _) = policy_of(team.as_ref(), default.as_ref());
-        let end = key_life::end(asked, caller, policy.longest_key_life_days, self.base.now());
+        let end = key_life::end(asked, caller, policy.max_key_life_days, self.base.now());
         let too_late = |error: key_life::TooLong| FieldError::new("/expires_at", "out_of_range", error.to_string());
         end.map_err(|error| Error::Invalid(vec![too_late(error)]))
     }

@@ -29,8 +29,8 @@ impl ImageCaches {
     ) -> Result<Waited, Error> {
         access::check(caller, "wait_for_image_cache")?;
         let cache = self.settled_cache(caller, id, &self.events.wait_limit(caller, call, timeout)?).await?;
-        let condition_met = cache.status == Status::Ready;
-        Ok(Waited { condition_met, image_cache: Arc::unwrap_or_clone(cache).into() })
+        let (condition_met, done) = (cache.status == Status::Ready, cache.status.is_settled());
+        Ok(Waited { condition_met, done, image_cache: Arc::unwrap_or_clone(cache).into() })
     }
 
     /// One image cache of the team, once it is ready or cannot become ready, or as it is after `timeout`.

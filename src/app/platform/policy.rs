@@ -106,7 +106,7 @@ impl Policies {
         let (policy, source) = policy_of(rules.team.as_ref(), rules.default.as_ref());
         let account = match place {
             AccountChoice::Of(account) => account.to_owned(),
-            AccountChoice::Asked(asked) => self.account_for(asked, policy.accounts.as_deref(), region).await?,
+            AccountChoice::Asked(asked) => self.account_for(asked, policy.cloud_accounts.as_deref(), region).await?,
         };
         Ok(PolicyContext {
             barred: barred(rules.team.as_ref(), settings.unknown_teams),
@@ -186,7 +186,7 @@ impl PolicyContext {
 
     /// Refuses a request that only reads from an account which the team may not use, for requests that are not judged.
     pub(in crate::app) fn check_account(&self) -> Result<(), Error> {
-        let allowed = self.policy.accounts.as_deref();
+        let allowed = self.policy.cloud_accounts.as_deref();
         if allowed.is_none_or(|names| names.iter().any(|name| name == ANY || *name == self.account)) {
             return Ok(());
         }

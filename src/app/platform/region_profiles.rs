@@ -52,11 +52,19 @@ impl Platform {
     }
 
     /// Deletes a profile: no defaults are filled in for its account and region any more.
-    pub async fn delete_region_profile(&self, caller: &Caller, call: &Call, id: &ProfileId) -> Result<(), Error> {
+    pub async fn delete_region_profile(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: &ProfileId,
+        precondition: &Precondition,
+    ) -> Result<(), Error> {
         access::check(caller, DELETE)?;
+        let found = self.base.store().region_profile(id).await?.ok_or(Error::NotFound("region profile"))?;
+        precondition.check(found.version)?;
         let entry = self.base.admin_entry(caller, call, DELETE, &id.to_string());
-        if !self.base.store().remove_region_profile(id, &entry).await? {
-            return Err(Error::NotFound("region profile"));
+        if !self.base.store().remove_region_profile(id, found.version, &entry).await? {
+            return Err(moved());
         }
         call.set_audited();
         Ok(())

@@ -74,7 +74,7 @@ pub struct AuditEntryView {
     /// to the platform's operator.
     pub verified: bool,
     /// When the entry was written.
-    pub at: DateTime<Utc>,
+    pub recorded_at: DateTime<Utc>,
     /// The team that the entry belongs to. Absent if it belongs to none: a worker acted on something that all teams
     /// share, or the team could not be determined.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,7 @@ impl From<Operation> for OperationView {
             id: operation.id.to_string(),
             team: operation.team.to_string(),
             kind: operation.progress.kind.as_str().into(),
-            state: operation.public_state().into(),
+            status: operation.public_state().into(),
             image_cache_id: operation.cache.to_string(),
             waits_for: None,
             attempts: operation.progress.attempts,
@@ -53,7 +53,7 @@ impl From<Transition> for TransitionView {
             to: transition.to.into(),
             provider_status: transition.provider_status,
             reason: transition.reason,
-            at: transition.at,
+            created_at: transition.at,
         }
     }
 }
@@ -64,7 +64,7 @@ impl From<JudgedEntry> for AuditEntryView {
         Self {
             verified: judged.verified,
             id: entry.id.to_string(),
-            at: entry.at,
+            recorded_at: entry.at,
             team: entry.team.map(Into::into),
             subject: entry.subject,
             credential_id: entry.credential,

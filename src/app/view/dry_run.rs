@@ -192,7 +192,7 @@ mod tests {
         "tags",
         "plain_http_registries",
         "insecure_registries",
-        "annotations",
+        "comment",
         "os_type",
         "elimination_strategy",
     ];

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
+use crate::domain::ids::EventId;
 use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::difference::FieldChange;
 use crate::domain::image_cache::drift::Drift;
@@ -21,8 +23,11 @@ use crate::domain::image_cache::status::Status;
 use crate::domain::webhooks::endpoint::Endpoint;
 use crate::domain::webhooks::endpoint::url::origin;
 
-/// The most bytes of a body: what Standard Webhooks advises.
-pub const MAX_BODY: usize = 20_000;
+/// The most bytes of a stored body. With the event's id it stays below the 20 kB that Standard Webhooks advises.
+pub const MAX_BODY: usize = 20_000 - r#""id":"evt_00000000000000000000000000","#.len();
+
+/// Names of members that were renamed since bodies with them were stored.
+const FORMER: [&str; 2] = ["\"enabled\":", "\"annotations\":"];
 
 /// What an event changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -130,15 +135,32 @@ impl EventBody {
         self
     }
 
-    /// A body as it is kept, as it may leave. Those about endpoints were kept with the whole URL before; all others,
-    /// and what cannot be read, are as they are, to the byte.
-    pub fn sendable(kept: &str) -> Cow<'_, str> {
-        if !kept.contains("\"webhook_endpoint\":{") {
-            return Cow::Borrowed(kept);
+    /// Reads a stored body. Members that were renamed since it was written have today's names.
+    pub fn from_stored(stored: &str) -> Result<Self, serde_json::Error> {
+        if !FORMER.iter().any(|former| stored.contains(former)) {
+            return serde_json::from_str(stored);
         }
-        match serde_json::from_str::<Self>(kept) {
-            Ok(body) if body != body.clone().without_url() => Cow::Owned(body.without_url().to_json()),
-            _ => Cow::Borrowed(kept),
+        let mut body: Value = serde_json::from_str(stored)?;
+        if let Some(enabled) = body["data"]["webhook_endpoint"]["enabled"].as_bool() {
+            body["data"]["webhook_endpoint"]["disabled"] = Value::Bool(!enabled);
+        }
+        if let Some(comment @ Value::String(_)) = body["data"]["image_cache"].get("annotations").cloned() {
+            body["data"]["image_cache"]["comment"] = comment;
+        }
+        serde_json::from_value(body)
+    }
+
+    /// The message that is sent for a stored body: with the event's id in front, and otherwise to the byte as it is
+    /// stored. Only an endpoint's URL is shortened, which was once stored in full.
+    pub fn message(id: EventId, stored: &str) -> String {
+        let about_endpoint = stored.contains("\"webhook_endpoint\":{").then(|| Self::from_stored(stored));
+        let shown = match about_endpoint {
+            Some(Ok(body)) if body != body.clone().without_url() => Cow::Owned(body.without_url().to_json()),
+            _ => Cow::Borrowed(stored),
+        };
+        match shown.strip_prefix('{') {
+            Some(members) => format!("{{\"id\":\"{id}\",{members}"),
+            None => shown.into_owned(),
         }
     }
 

@@ -25,7 +25,7 @@ mod tests {
             "security_group_id": "sg-1", "eip_instance_id": "eip-1", "size_gib": 40, "retention_days": 7, "flash": true,
             "reuse_layers": true, "tags": {"a": "b"}, "zone_id": "cn-beijing-a", "resource_group_id": "rg-1",
             "acr_registries": [{"instance_id": "cri-1"}], "plain_http_registries": ["r:5000"],
-            "insecure_registries": ["s:5000"], "annotations": "note", "standard_copy_count": 1, "flash_copy_count": 2,
+            "insecure_registries": ["s:5000"], "comment": "note", "standard_copy_count": 1, "flash_copy_count": 2,
             "os_type": "linux", "elimination_strategy": "lru",
         });
         // A field that is not among these is there, too.

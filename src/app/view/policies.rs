@@ -125,8 +125,8 @@ impl AmountsView {
     /// What is allowed.
     pub(crate) fn limits(policy: &Policy) -> Self {
         Self {
-            image_caches: policy.most_image_caches.map(i64::from),
-            total_gib: policy.most_total_gib.map(i64::from),
+            image_caches: policy.max_image_caches.map(i64::from),
+            total_gib: policy.max_total_gib.map(i64::from),
             monthly_cost: policy.monthly_budget.map(|budget| budget.to_string()),
         }
     }
@@ -157,7 +157,7 @@ pub struct RegionProfileView {
     /// The id of the profile: `account:region`.
     pub id: String,
     /// The cloud account.
-    pub account: String,
+    pub cloud_account: String,
     /// The region.
     pub region: String,
     /// The ids of the vSwitches. Empty if there are none.
@@ -188,7 +188,7 @@ impl From<RegionProfile> for RegionProfileView {
     fn from(profile: RegionProfile) -> Self {
         Self {
             id: profile.id.to_string(),
-            account: profile.id.account,
+            cloud_account: profile.id.account,
             region: profile.id.region.into(),
             vswitch_ids: profile.vswitch_ids,
             security_group_id: profile.security_group_id,

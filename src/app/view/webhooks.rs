@@ -92,7 +92,7 @@ pub struct EventData {
     pub left_out: Vec<String>,
 }
 
-/// The body of a webhook: the envelope of Standard Webhooks.
+/// The body of an event as it is stored: the envelope of Standard Webhooks, to which the event's id is added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventBody {
     /// The type of the event, for example `image_cache.ready`. New types may be added.
@@ -114,13 +114,13 @@ fn first() -> i32 {
     EventBody::VERSION
 }
 
-/// An event in the team's feed.
+/// An event, in the team's feed and as the body of a webhook: the envelope of Standard Webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Event)]
 pub struct EventView {
     /// The id of the event, `evt_…`, which is also the `webhook-id` of its deliveries.
     pub id: String,
-    /// The body, exactly as webhooks carry it.
+    /// The body as it is stored.
     #[serde(flatten)]
     pub body: EventBody,
 }
@@ -177,8 +177,8 @@ pub struct EndpointView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub old_secret_until: Option<DateTime<Utc>>,
-    /// Whether events are sent to the endpoint.
-    pub enabled: bool,
+    /// Whether no events are sent to the endpoint.
+    pub disabled: bool,
     /// Why events are not sent: `pending` (the endpoint has not answered its challenge yet), `paused`, `gone` (the
     /// receiver answered 410) or `failing` (for five days).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,7 +200,7 @@ pub struct EndpointView {
     #[schema(nullable = false)]
     pub resting_until: Option<DateTime<Utc>>,
     /// The number of events that were not queued since the last replay, because too many were waiting while the
-    /// endpoint was not enabled. Use `POST …/replay` from `passed_over_since` on to get them, as long as events are
+    /// endpoint was disabled. Use `POST …/replay` from `passed_over_since` on to get them, as long as events are
     /// kept.
     #[serde(default)]
     pub passed_over: i64,
@@ -214,6 +214,10 @@ pub struct EndpointView {
     pub secret: Option<OneTimeSecret>,
     /// When the endpoint was created.
     pub created_at: DateTime<Utc>,
+    /// The version, which is incremented by each change and part of the `ETag`.
+    #[serde(default)]
+    #[schema(required = true)]
+    pub version: i64,
 }
 
 /// The delivery of one event to one webhook endpoint.
@@ -227,9 +231,9 @@ pub struct DeliveryView {
     /// The type of the event.
     pub event_type: String,
     /// The id of the webhook endpoint.
-    pub endpoint_id: String,
-    /// The state of the delivery: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
-    pub state: String,
+    pub webhook_endpoint_id: String,
+    /// The status of the delivery: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
+    pub status: String,
     /// The number of attempts started since the delivery was last put into the queue.
     pub attempts: i32,
     /// When the next attempt is due.
@@ -281,7 +285,7 @@ pub struct AttemptView {
     #[schema(nullable = false)]
     pub explanation: Option<String>,
     /// When the attempt ended.
-    pub at: DateTime<Utc>,
+    pub finished_at: DateTime<Utc>,
 }
 
 /// The result of a test.

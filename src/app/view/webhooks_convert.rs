@@ -30,7 +30,7 @@ impl From<Endpoint> for EndpointView {
             retry_schedule_seconds: options.retry_schedule,
             public_key: endpoint.public_key,
             old_secret_until: endpoint.old_secret_until,
-            enabled: endpoint.enabled,
+            disabled: !endpoint.enabled,
             disabled_reason: endpoint.disabled_reason,
             consecutive_failures: health.consecutive_failures,
             failing_since: health.failing_since,
@@ -40,6 +40,7 @@ impl From<Endpoint> for EndpointView {
             passed_over_since: health.passed_over_since,
             secret: None,
             created_at: endpoint.created_at,
+            version: endpoint.version,
         }
     }
 }
@@ -50,8 +51,8 @@ impl From<Delivery> for DeliveryView {
             id: delivery.id.to_string(),
             event_id: delivery.event.to_string(),
             event_type: delivery.event_type,
-            endpoint_id: delivery.endpoint.to_string(),
-            state: delivery.state.as_str().into(),
+            webhook_endpoint_id: delivery.endpoint.to_string(),
+            status: delivery.state.as_str().into(),
             attempts: delivery.attempts.into(),
             next_attempt_at: delivery.next_attempt_at,
             last_http_status: delivery.last_http_status.map(Into::into),
@@ -78,7 +79,7 @@ impl From<DeliveryAttempt> for AttemptView {
             response: attempt.response.map(|response| excerpt(response.as_bytes())),
             explanation: attempt.error.as_deref().map(|error| explain(error, status(attempt.http_status), None)),
             error: attempt.error,
-            at: attempt.at,
+            finished_at: attempt.at,
         }
     }
 }

@@ -13,6 +13,7 @@ pub(in crate::app) use urls::seal_all;
 
 use crate::app::cursor::{CursorList, one_more, unreadable};
 use crate::app::input::NewEndpoint;
+use crate::app::precondition::Precondition;
 use crate::app::view::EndpointView;
 use crate::app::webhooks::Webhooks;
 use crate::app::{Call, Error, access};
@@ -135,11 +136,20 @@ impl Webhooks {
     }
 
     /// Deletes an endpoint and cancels the deliveries that wait for it.
-    pub async fn delete_webhook_endpoint(&self, caller: &Caller, call: &Call, id: EndpointId) -> Result<(), Error> {
+    pub async fn delete_webhook_endpoint(
+        &self,
+        caller: &Caller,
+        call: &Call,
+        id: EndpointId,
+        precondition: &Precondition,
+    ) -> Result<(), Error> {
         access::check(caller, DELETE)?;
+        let version = self.own_endpoint(caller, id).await?.version;
+        precondition.check(version)?;
         let entry = self.endpoint_entry(caller, call, DELETE, &id);
-        if !self.base.store().remove_endpoint(&caller.team, id, &entry).await? {
-            return Err(Error::NotFound("webhook endpoint"));
+        let condition = precondition.matching.is_some().then_some(version);
+        if !self.base.store().remove_endpoint(&caller.team, id, condition, &entry).await? {
+            return Err(self.changed_meanwhile(caller, id).await);
         }
         call.set_audited();
         Ok(())

@@ -20,16 +20,16 @@ impl RenderedMessage {
     }
 }
 
-/// The body in the endpoint's format: the event's own bytes, or the same as a `CloudEvent`.
+/// The message in the endpoint's format: the stored body with the event's id, or the same as a `CloudEvent`.
 pub(in crate::app) fn render(
     format: EventFormat,
     team: &TeamId,
     event: EventId,
     body: &str,
 ) -> Result<RenderedMessage, Error> {
-    let body = EventBody::sendable(body);
+    let body = EventBody::message(event, body);
     match format {
-        EventFormat::Native => Ok(RenderedMessage::native(body.into_owned())),
+        EventFormat::Native => Ok(RenderedMessage::native(body)),
         EventFormat::CloudEvents => {
             let body = cloud_event(team, event, &body).map_err(|error| Error::Internal(error.into()))?;
             Ok(RenderedMessage { content_type: CLOUD_EVENTS, body })

@@ -52,10 +52,10 @@ pub(super) fn of_times(claims: &Map<String, Value>, issuer: &Issuer, now: Instan
     let claims = Claims(claims);
     if let Ok(Some(end)) = claims.instant("exp") {
         let lives = (end - claims.instant("iat").ok().flatten().unwrap_or(now)).num_seconds();
-        let limit = issuer.longest_life_seconds;
+        let limit = issuer.max_lifetime_seconds;
         facts.push(format!(
             "its lifetime from iat (or now) to exp is {lives} s, and at most {limit} s is allowed \
-                            (longest_life_seconds)"
+                            (max_lifetime_seconds)"
         ));
     }
     facts

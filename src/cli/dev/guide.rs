@@ -137,7 +137,7 @@ const LINES: &str = r#"
   ID=$(curl -sS "$ECG_URL/v1/image-caches" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"name":"web","region":"cn-hangzhou","images":["nginx:1.27"]}' | tee /dev/stderr | sed -n 's/^{"id":"\(ic_[^"]*\)".*/\1/p')
 
   # watch it until it is ready
-  curl -sS "$ECG_URL/v1/image-caches/$ID/wait?timeout=55" -H "Authorization: Bearer $ECG_TOKEN"
+  curl -sS "$ECG_URL/v1/image-caches/$ID/wait?wait_seconds=55" -H "Authorization: Bearer $ECG_TOKEN"
 
   # receive the webhooks of the next one, verified (Ctrl-C ends it)
   curl -fsS --retry 5 --retry-all-errors "$ECG_URL/v1/webhook-endpoints" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"url":"http://127.0.0.1:9099/"}' | {program} receive --port 9099

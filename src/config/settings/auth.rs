@@ -61,7 +61,7 @@ section! {
     scope_prefix: Option<String> = word("auth.scope_prefix");
 
     /// The longest lifetime of a token, from `iat` to `exp`. Revocations are kept for 8 days.
-    max_lifetime: Duration = seconds("auth.max_lifetime_seconds", 60..=604_800, usual().longest_life_seconds.into());
+    max_lifetime: Duration = seconds("auth.max_lifetime_seconds", 60..=604_800, usual().max_lifetime_seconds.into());
 
     /// How far an issuer's clock may differ from the gateway's.
     leeway: Duration = seconds("auth.leeway_seconds", 0..=300, usual().leeway_seconds.into());

@@ -74,7 +74,7 @@ pub struct Issuer {
     /// Defaults to 86400.
     #[serde(default = "longest_life")]
     #[schema(minimum = 60, maximum = 604_800)]
-    pub longest_life_seconds: u32,
+    pub max_lifetime_seconds: u32,
     /// How long fetched keys are trusted if they cannot be refreshed, in seconds: 300 to 86400. Defaults to 3600.
     #[serde(default = "max_key_age")]
     #[schema(minimum = 300, maximum = 86_400)]
@@ -240,7 +240,7 @@ impl Default for Issuer {
             client_ids: Vec::new(),
             keys: IssuerKeys::default(),
             algorithms: algorithms(),
-            longest_life_seconds: longest_life(),
+            max_lifetime_seconds: longest_life(),
             max_key_age_seconds: max_key_age(),
             leeway_seconds: leeway(),
             rules: Vec::new(),

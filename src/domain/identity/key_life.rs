@@ -8,18 +8,18 @@ use chrono::Duration;
 use super::caller::{Caller, Scope};
 use crate::domain::clock::Instant;
 
-/// The longest life that a policy may allow (`longest_key_life_days`), in days: ten years.
+/// The longest life that a policy may allow (`max_key_life_days`), in days: ten years.
 pub const MOST_DAYS: i32 = 3_650;
 
 /// A requested key would be valid for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TooLong {
     /// The key would be valid for longer than the policy allows.
-    #[error("must be at most {0} days ahead: longest_key_life_days of the team's policy")]
+    #[error("must be at most {0} days ahead: max_key_life_days of the team's policy")]
     Policy(i32),
     /// The key would be valid for longer than the maker's credential.
     #[error("must not be later than {}, when your own credential ends, unless the team's policy sets \
-             longest_key_life_days", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
+             max_key_life_days", .0.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))]
     Maker(Instant),
 }
 

@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut() {
-        let long = spec(&format!(r#","annotations":"{}""#, "é".repeat(MAX_TEXT + 1)));
+        let long = spec(&format!(r#","comment":"{}""#, "é".repeat(MAX_TEXT + 1)));
         let to = differences(&spec(""), &long)[0].to.clone().unwrap();
         assert!(to.ends_with('…') && to.chars().count() == MAX_TEXT + 1);
     }

@@ -103,9 +103,9 @@ pub fn fill(
         put(&FIELDS.eip_instance_id, &mut spec.eip_instance_id, profile.eip_instance_id.as_ref(), &mut filled);
         put(&FIELDS.resource_group_id, &mut spec.resource_group_id, profile.resource_group_id.as_ref(), &mut filled);
     }
-    let smallest = policy.smallest_size_gib.filter(|size| *size > DEFAULT_SIZE_GIB);
+    let smallest = policy.min_size_gib.filter(|size| *size > DEFAULT_SIZE_GIB);
     put(&FIELDS.size_gib, &mut spec.size_gib, smallest.as_ref(), &mut filled);
-    let days = policy.default_retention_days.or(policy.longest_retention_days);
+    let days = policy.default_retention_days.or(policy.max_retention_days);
     put(&FIELDS.retention_days, &mut spec.retention_days, days.as_ref(), &mut filled);
     (spec, filled)
 }
@@ -137,11 +137,11 @@ impl PolicyCheck<'_> {
     /// Checks account and region, which an update cannot change.
     fn place(&mut self) {
         let (policy, asked) = (self.policy, self.asked);
-        if let Some(accounts) = &policy.accounts
+        if let Some(accounts) = &policy.cloud_accounts
             && !accounts.iter().any(|name| name == ANY || name == asked.account)
         {
             let detail = format!("the cloud account {} is not allowed for the team", asked.account);
-            self.refuse("", "accounts", detail, accounts.clone());
+            self.refuse("", "cloud_accounts", detail, accounts.clone());
         }
         if let Some(regions) = &policy.regions
             && !regions.contains(&asked.spec.region)
@@ -289,13 +289,13 @@ impl PolicyCheck<'_> {
         if self.asked.before.is_some_and(|before| size(before) == asked) {
             return;
         }
-        if let Some(smallest) = self.policy.smallest_size_gib.filter(|smallest| asked < *smallest) {
+        if let Some(smallest) = self.policy.min_size_gib.filter(|smallest| asked < *smallest) {
             let detail = format!("must be at least {smallest} (GiB)");
-            self.refuse(FIELDS.size_gib.pointer(), "smallest_size_gib", detail, Vec::new());
+            self.refuse(FIELDS.size_gib.pointer(), "min_size_gib", detail, Vec::new());
         }
-        if let Some(largest) = self.policy.largest_size_gib.filter(|largest| asked > *largest) {
+        if let Some(largest) = self.policy.max_size_gib.filter(|largest| asked > *largest) {
             let detail = format!("must be at most {largest} (GiB)");
-            self.refuse(FIELDS.size_gib.pointer(), "largest_size_gib", detail, Vec::new());
+            self.refuse(FIELDS.size_gib.pointer(), "max_size_gib", detail, Vec::new());
         }
     }
 
@@ -305,11 +305,11 @@ impl PolicyCheck<'_> {
         if self.asked.before.is_some_and(|before| before.retention_days == asked) {
             return;
         }
-        if let Some(longest) = self.policy.longest_retention_days
+        if let Some(longest) = self.policy.max_retention_days
             && asked.is_none_or(|days| days > longest)
         {
             let detail = format!("must be at most {longest} (days)");
-            self.refuse(FIELDS.retention_days.pointer(), "longest_retention_days", detail, Vec::new());
+            self.refuse(FIELDS.retention_days.pointer(), "max_retention_days", detail, Vec::new());
         }
     }
 
@@ -317,14 +317,8 @@ impl PolicyCheck<'_> {
     fn quotas(&mut self, usage: &Usage, prices: &Prices) {
         let after = self.asked.after(usage, prices);
         let counts = [
-            (
-                "most_image_caches",
-                "image caches",
-                self.policy.most_image_caches,
-                usage.image_caches,
-                after.image_caches,
-            ),
-            ("most_total_gib", "GiB", self.policy.most_total_gib, usage.total_gib, after.total_gib),
+            ("max_image_caches", "image caches", self.policy.max_image_caches, usage.image_caches, after.image_caches),
+            ("max_total_gib", "GiB", self.policy.max_total_gib, usage.total_gib, after.total_gib),
         ];
         for (rule, what, most, used, after) in counts {
             if let Some(most) = most.filter(|most| after > i64::from(*most) && after > used) {

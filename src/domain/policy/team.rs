@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_teams_own_policy_stands_above_the_default_one() {
-        let (own, default) = (Policy::open(), Policy { most_total_gib: Some(1), ..Policy::default() });
+        let (own, default) = (Policy::open(), Policy { max_total_gib: Some(1), ..Policy::default() });
         assert_eq!(policy_of(Some(&team(Some(own.clone()), false)), Some(&default)), (own, PolicySource::Team));
         assert_eq!(policy_of(Some(&team(None, false)), Some(&default)), (default.clone(), PolicySource::Default));
         assert_eq!(policy_of(None, Some(&default)), (default, PolicySource::Default));

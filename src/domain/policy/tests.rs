@@ -43,9 +43,9 @@ fn each_rule_refuses_what_it_is_for_and_nothing_else() {
     let acr = |id: &str, role: &str| json!({"acr_registries": [{"instance_id": id, "arn_user": role}]});
     let cases: Vec<(Value, Value, &[&str])> = vec![
         (json!({}), json!({}), none),
-        (json!({"accounts": ["other"]}), json!({}), &["accounts"]),
-        (json!({"accounts": ["default"]}), json!({}), none),
-        (json!({"accounts": []}), json!({}), &["accounts"]),
+        (json!({"cloud_accounts": ["other"]}), json!({}), &["cloud_accounts"]),
+        (json!({"cloud_accounts": ["default"]}), json!({}), none),
+        (json!({"cloud_accounts": []}), json!({}), &["cloud_accounts"]),
         (json!({"regions": ["cn-hangzhou"]}), json!({}), &["regions /region"]),
         (json!({"regions": ["cn-hangzhou", "cn-beijing"]}), json!({}), none),
         // Refused unless it is listed, or is the profile's.
@@ -98,16 +98,12 @@ fn each_rule_refuses_what_it_is_for_and_nothing_else() {
         (json!({"allow_plain_http": true}), json!({"plain_http_registries": ["r"]}), none),
         (json!({}), json!({"insecure_registries": ["r"]}), &["allow_insecure_registries /insecure_registries"]),
         (json!({"allow_insecure_registries": true}), json!({"insecure_registries": ["r"]}), none),
-        (json!({"smallest_size_gib": 40}), json!({"size_gib": 30}), &["smallest_size_gib /size_gib"]),
-        (json!({"smallest_size_gib": 40}), json!({"size_gib": 40}), none),
-        (json!({"largest_size_gib": 40}), json!({"size_gib": 41}), &["largest_size_gib /size_gib"]),
-        (
-            json!({"longest_retention_days": 30}),
-            json!({"retention_days": 31}),
-            &["longest_retention_days /retention_days"],
-        ),
-        (json!({"longest_retention_days": 30}), json!({}), &["longest_retention_days /retention_days"]),
-        (json!({"longest_retention_days": 30}), json!({"retention_days": 30}), none),
+        (json!({"min_size_gib": 40}), json!({"size_gib": 30}), &["min_size_gib /size_gib"]),
+        (json!({"min_size_gib": 40}), json!({"size_gib": 40}), none),
+        (json!({"max_size_gib": 40}), json!({"size_gib": 41}), &["max_size_gib /size_gib"]),
+        (json!({"max_retention_days": 30}), json!({"retention_days": 31}), &["max_retention_days /retention_days"]),
+        (json!({"max_retention_days": 30}), json!({}), &["max_retention_days /retention_days"]),
+        (json!({"max_retention_days": 30}), json!({"retention_days": 30}), none),
     ];
     for (rules, extra, expected) in cases {
         assert_eq!(refusals(&rules, &extra, None), expected, "{rules} {extra}");
@@ -117,7 +113,7 @@ fn each_rule_refuses_what_it_is_for_and_nothing_else() {
 #[test]
 fn everything_that_is_refused_is_told_at_once() {
     let extra = json!({"vswitch_ids": ["a"], "size_gib": 99, "images": ["nginx"], "insecure_registries": ["r"]});
-    let rules = json!({"largest_size_gib": 50, "allow_latest_tag": false, "regions": []});
+    let rules = json!({"max_size_gib": 50, "allow_latest_tag": false, "regions": []});
     assert_eq!(refusals(&rules, &extra, None).len(), 5);
     let open = serde_json::to_value(Policy::open()).unwrap();
     assert_eq!(refusals(&open, &extra, None), [""; 0]);
@@ -132,14 +128,14 @@ fn an_update_is_judged_by_what_it_changes() {
         new.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         new
     };
-    let rules = json!({"largest_size_gib": 50, "allow_latest_tag": false, "regions": [], "longest_retention_days": 9});
+    let rules = json!({"max_size_gib": 50, "allow_latest_tag": false, "regions": [], "max_retention_days": 9});
     for (change, expected) in [
         (json!({"tags": {"a": "b"}}), vec![]),
-        (json!({"size_gib": 80}), vec!["largest_size_gib /size_gib"]),
+        (json!({"size_gib": 80}), vec!["max_size_gib /size_gib"]),
         (json!({"size_gib": 50}), vec![]),
         (json!({"images": ["old:latest", "new:latest"]}), vec!["allow_latest_tag /images/1"]),
         (json!({"vswitch_ids": ["vsw-old", "vsw-new"]}), vec!["vswitch_ids /vswitch_ids/1"]),
-        (json!({"retention_days": 10}), vec!["longest_retention_days /retention_days"]),
+        (json!({"retention_days": 10}), vec!["max_retention_days /retention_days"]),
     ] {
         assert_eq!(refusals(&rules, &with(change.clone()), Some(&old)), expected, "{change}");
     }
@@ -147,7 +143,7 @@ fn an_update_is_judged_by_what_it_changes() {
 
 #[test]
 fn what_is_left_out_is_filled_in() {
-    let rules = policy(&json!({"smallest_size_gib": 40, "default_retention_days": 7, "longest_retention_days": 30}));
+    let rules = policy(&json!({"min_size_gib": 40, "default_retention_days": 7, "max_retention_days": 30}));
     let (filled, names) = fill(&rules, Some(&profile()), &spec(&json!({})));
     assert_eq!(filled.vswitch_ids, ["vsw-profile"]);
     assert_eq!(
@@ -160,7 +156,7 @@ fn what_is_left_out_is_filled_in() {
         &json!({"vswitch_ids": ["vsw-1"], "security_group_id": "sg-1", "resource_group_id": "rg-1", "size_gib": 50, "retention_days": 1}),
     );
     assert_eq!(fill(&rules, Some(&profile()), &own), (own.clone(), vec![]), "nothing is put over what was given");
-    let longest = policy(&json!({"longest_retention_days": 30}));
+    let longest = policy(&json!({"max_retention_days": 30}));
     assert_eq!(fill(&longest, None, &spec(&json!({}))).0.retention_days, Some(30));
     assert_eq!(fill(&Policy::default(), None, &spec(&json!({}))), (spec(&json!({})), vec![]));
 }
@@ -177,13 +173,13 @@ fn a_quota_refuses_what_goes_beyond_it() {
     let none: &[&str] = &[];
     let usage = Usage { image_caches: 2, total_gib: 60, month: "60".parse().unwrap() };
     let create = |rules: Value, extra: Value| over(&rules, usage, &extra, None);
-    assert_eq!(create(json!({"most_image_caches": 3, "most_total_gib": 80, "monthly_budget": "85"}), json!({})), none);
-    assert_eq!(create(json!({"most_image_caches": 2}), json!({})), ["most_image_caches"]);
-    assert_eq!(create(json!({"most_total_gib": 80}), json!({"size_gib": 21})), ["most_total_gib"]);
+    assert_eq!(create(json!({"max_image_caches": 3, "max_total_gib": 80, "monthly_budget": "85"}), json!({})), none);
+    assert_eq!(create(json!({"max_image_caches": 2}), json!({})), ["max_image_caches"]);
+    assert_eq!(create(json!({"max_total_gib": 80}), json!({"size_gib": 21})), ["max_total_gib"]);
     assert_eq!(create(json!({"monthly_budget": "84.99"}), json!({})), ["monthly_budget"]);
     let (small, large) = (json!({"size_gib": 30}), json!({"size_gib": 50}));
-    let tight = json!({"most_image_caches": 1, "most_total_gib": 50, "monthly_budget": "62"});
-    assert_eq!(over(&tight, usage, &large, Some(&small)), ["most_total_gib", "monthly_budget"]);
+    let tight = json!({"max_image_caches": 1, "max_total_gib": 50, "monthly_budget": "62"});
+    assert_eq!(over(&tight, usage, &large, Some(&small)), ["max_total_gib", "monthly_budget"]);
     assert_eq!(over(&tight, usage, &small, Some(&large)), none, "what shrinks is welcome");
 }
 
@@ -211,14 +207,14 @@ fn what_an_administrator_writes_is_checked() {
     };
     assert_eq!(wrong(serde_json::to_value(Policy::open()).unwrap()), [""; 0]);
     for (rules, field) in [
-        (json!({"smallest_size_gib": 19}), "/smallest_size_gib"),
-        (json!({"smallest_size_gib": 50, "largest_size_gib": 40}), "/smallest_size_gib"),
-        (json!({"default_retention_days": 9, "longest_retention_days": 8}), "/default_retention_days"),
-        (json!({"most_image_caches": -1}), "/most_image_caches"),
+        (json!({"min_size_gib": 19}), "/min_size_gib"),
+        (json!({"min_size_gib": 50, "max_size_gib": 40}), "/min_size_gib"),
+        (json!({"default_retention_days": 9, "max_retention_days": 8}), "/default_retention_days"),
+        (json!({"max_image_caches": -1}), "/max_image_caches"),
         (json!({"monthly_budget": "1"}), "/monthly_budget"),
         (json!({"vswitch_ids": ["vsw-*"]}), "/vswitch_ids/0"),
         (json!({"role_arns": ["a", "a"]}), "/role_arns"),
-        (json!({"accounts": [""]}), "/accounts/0"),
+        (json!({"cloud_accounts": [""]}), "/cloud_accounts/0"),
     ] {
         assert_eq!(wrong(rules.clone()), [field], "{rules}");
     }

@@ -13,6 +13,7 @@ use crate::domain::limits::Party;
 use crate::domain::limits::queue::Class;
 use crate::http::DoorState;
 use crate::http::exchange::Exchange;
+use crate::http::headers;
 use crate::http::problem::ProblemResponse;
 
 /// Schemes of `Authorization` that are named where they are sent.
@@ -53,7 +54,11 @@ impl FromRequestParts<DoorState> for Authorized {
         if !access::is_platforms(&caller, operation) {
             door.gateway.policies().check_team(&caller).await?;
         }
-        let class = access::of(operation).map_or(Class::Read, |access| access.class);
+        let access = access::of(operation);
+        if access.is_some_and(|access| access.changes && !access.if_match) {
+            headers::refuse_precondition(&parts.headers)?;
+        }
+        let class = access.map_or(Class::Read, |access| access.class);
         exchange.place.enter(class, Party::Team(caller.team.clone())).await?;
         Ok(Self { caller, call: exchange.call.clone() })
     }

@@ -75,3 +75,21 @@ fn only_a_sane_trace_context_is_kept() {
         assert_eq!(traceparent(&with("traceparent", &[bad])), None, "{bad}");
     }
 }
+
+#[test]
+fn a_tag_is_known_through_what_proxies_make_of_it() {
+    let tag = etag_of(3, b"{}");
+    let letters = tag.trim_matches('"').strip_prefix("v3-").unwrap().to_owned();
+    assert!(letters.len() == 8 && letters.bytes().all(|letter| letter.is_ascii_lowercase()), "{tag}");
+    let known = |sent: &str| has_tag(&with("if-none-match", &[sent]), &tag);
+    for same in [&tag, &format!("W/{tag}"), &format!("\"v3-{letters}-gzip\""), &format!("\"v1\", {tag}"), "*"] {
+        assert!(known(same), "{same}");
+        if same != "*" {
+            let read = precondition(&with("if-match", &[same])).unwrap().matching.unwrap();
+            assert!(matches!(read, Versions::OneOf(versions) if versions.contains(&3)), "{same}");
+        }
+    }
+    for other in ["\"v3\"", "\"v3-other\"", &tag[1..], &format!("\"v3-{letters}x\"")] {
+        assert!(!known(other), "{other}");
+    }
+}

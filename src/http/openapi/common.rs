@@ -95,15 +95,15 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         found.push(text("Idempotency-Key", "header", detail));
     }
     match access.operation {
-        "get_image_cache" => {
-            let detail = "An `ETag`. If it matches the current version, the response is 304.";
-            found.push(text("If-None-Match", "header", detail));
-        }
         "stream_events" | "stream_image_cache_events" => {
             let detail = "The id of the last event that was received. It takes precedence over `cursor`.";
             found.push(text("Last-Event-ID", "header", detail));
         }
         _ => {}
+    }
+    if access.etag && !access.changes {
+        let detail = "An `ETag`. If it is still current, the response is 304.";
+        found.push(text("If-None-Match", "header", detail));
     }
     if access.if_match {
         let detail = "An `ETag`. The request is refused with 412 unless it matches the current version.";
@@ -176,6 +176,10 @@ const REQUEST_ID: &str = "The id of the request: the one that the client sent, i
 /// Response headers of the successes.
 fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
+    if access.etag && !access.changes {
+        let description = "The representation in `If-None-Match` is current.";
+        responses.insert("304".to_owned(), json!({"description": description}));
+    }
     for (status, response) in responses {
         let mut headers = Map::new();
         let mut add = |holds: bool, name: &str, description: &str| {

@@ -53,10 +53,10 @@ fn sets() -> Vec<Set> {
             &[Parameter("outcome", &["list_audit_entries", "export_audit_entries"])],
         ),
         set(
-            "DeliveryStateFilter",
-            "A state to filter by.",
+            "DeliveryStatusFilter",
+            "A status to filter by.",
             words(&DeliveryState::ALL, DeliveryState::as_str),
-            &[Parameter("state", &["list_deliveries"])],
+            &[Parameter("status", &["list_deliveries"])],
         ),
         set(
             "AuditExportFormat",
@@ -70,6 +70,7 @@ fn sets() -> Vec<Set> {
             words(&EventType::ALL, EventType::as_str),
             &[
                 Parameter("type", &["list_events", "stream_events"]),
+                Parameter("event_type", &["list_deliveries"]),
                 Member("event_types", &["WebhookEndpointCreate", "WebhookEndpointUpdate"]),
             ],
         ),

@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 use utoipa::openapi::tag::TagBuilder;
 
-use crate::app::view::{CloudEventView, EventBody, EventData};
+use crate::app::view::{CloudEventView, EventData, EventView};
 use crate::http::problem::{Problem, ProblemField};
 
 const DESCRIPTION: &str = "Image caches of Alibaba Cloud's Elastic Container Instance, as a service for teams.\n\n\
@@ -14,7 +14,7 @@ Times are RFC 3339 in UTC. Unset members are absent, never null. Errors are RFC 
 #[openapi(
     info(title = "eci-cache-gateway", license(name = "Apache-2.0", identifier = "Apache-2.0")),
     servers((url = "/", description = "This gateway")),
-    components(schemas(Problem, ProblemField, EventBody, EventData, CloudEventView)),
+    components(schemas(Problem, ProblemField, EventView, EventData, CloudEventView)),
 )]
 struct Frame;
 

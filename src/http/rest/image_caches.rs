@@ -15,7 +15,7 @@ use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 use bodies::{ImageCacheChangesBody, NewImageCacheBody};
 use query::ImageCacheQuery;
-use waits::WaitForQuery;
+use waits::SettledQuery;
 
 pub(super) mod adoption;
 pub(super) mod bodies;
@@ -71,23 +71,20 @@ pub(super) async fn list_image_caches(
 
 /// Get an image cache
 ///
-/// With `wait_for=ready`, answers once the image cache is ready or cannot become ready without another request, and
-/// after `timeout` in any case. The response is 200 in all these cases: check `status`.
+/// With `wait_seconds`, answers once the image cache is ready or cannot become ready without another request, and
+/// after that time in any case. The response is 200 in all these cases: check `status`.
 #[utoipa::path(get, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
-    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`."), WaitForQuery),
-    responses(
-        (status = 200, description = "The image cache.", body = ImageCacheView),
-        (status = 304, description = "The version in `If-None-Match` is current."),
-    ),
+    params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`."), SettledQuery),
+    responses((status = 200, description = "The image cache.", body = ImageCacheView)),
 )]
 pub(super) async fn get_image_cache(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<CacheId>,
     request: HeaderMap,
-    Query(query): Query<WaitForQuery>,
+    Query(query): Query<SettledQuery>,
 ) -> Result<Response, ProblemResponse> {
-    let Some(timeout) = query.max_wait() else {
+    let Some(timeout) = query.wait_seconds else {
         return Ok(answer::rendered_image_cache(
             &request,
             door.gateway.image_caches().show_image_cache(&who.caller, id).await?,

@@ -1,5 +1,7 @@
 //! Queries, and members of them, that several resources have.
 
+use std::time::Duration;
+
 use utoipa::IntoParams;
 
 use crate::domain::filter::Page;
@@ -37,16 +39,8 @@ impl FromQuery for TeamQuery {
     }
 }
 
-/// Takes a number of seconds from 0 to 55.
-pub(in crate::http::rest) fn seconds(pairs: &mut QueryPairs, name: &str, default: u64) -> u64 {
-    let seconds = pairs.one(name).unwrap_or(default);
-    within(pairs, name, seconds)
-}
-
-/// Refuses a number of seconds above 55.
-pub(in crate::http::rest) fn within(pairs: &mut QueryPairs, name: &str, seconds: u64) -> u64 {
-    if seconds > MAX_WAIT.as_secs() {
-        pairs.refuse(name, "out_of_range", "must be 0 to 55");
-    }
-    seconds
+/// `wait_seconds`: how long to wait. More than the longest wait counts as the longest, as `Prefer: wait` does.
+pub(in crate::http::rest) fn wait_seconds(pairs: &mut QueryPairs) -> Option<Duration> {
+    let seconds: u64 = pairs.one("wait_seconds")?;
+    Some(Duration::from_secs(seconds).min(MAX_WAIT))
 }

@@ -11,6 +11,7 @@ use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::image_cache::{BuildEvidence, Failure, ImageCache};
 use crate::store::StoreError;
 use crate::store::columns::{ColumnSet, table};
+use crate::store::stored_names::SPEC;
 use crate::store::values::{json, jsonb, word};
 
 /// Reads a uuid from JSON.
@@ -27,7 +28,7 @@ table! {
         id: Uuid = new.id.uuid(),
         team: String = new.team.as_str(),
         account: String = new.account.as_str(),
-        spec: serde_json::Value = jsonb(&new.spec),
+        spec: serde_json::Value = SPEC.write(&new.spec),
         status: String = new.status.as_str(),
         provider_status: Option<String> = new.provider_status.as_deref(),
         generation: i32 = new.generation,
@@ -83,7 +84,7 @@ impl TryFrom<ImageCacheRow> for ImageCache {
             id: row.id.into(),
             team: word(row.team.parse().ok(), TABLE, "team")?,
             account: row.account,
-            spec: json::<ImageCacheSpec>(row.spec, TABLE, "spec")?,
+            spec: SPEC.read::<ImageCacheSpec>(row.spec, TABLE, "spec")?,
             status: word(row.status.parse().ok(), TABLE, "status")?,
             provider_status: row.provider_status,
             generation: row.generation,

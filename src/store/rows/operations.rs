@@ -9,6 +9,7 @@ use crate::store::StoreError;
 use crate::store::columns::table;
 use crate::store::input::NewOperation;
 use crate::store::input::Settlement;
+use crate::store::stored_names::SPEC;
 use crate::store::values::{json, jsonb, word};
 
 /// The values that a row is written from.
@@ -50,7 +51,7 @@ table! {
                  AND EXISTS (SELECT FROM operations o WHERE o.image_cache = n.image_cache AND o.state = 'running')
              THEN 'waiting' ELSE n.state END",
         generation: i32 = new.operation.generation,
-        spec: serde_json::Value = jsonb(&new.operation.spec),
+        spec: serde_json::Value = SPEC.write(&new.operation.spec),
         changes: Option<serde_json::Value> = new.operation.changes.as_ref().map(jsonb),
         attempts: i32 = new.progress.attempts,
         window_opened_at: Option<DateTime<Utc>> = new.progress.window_opened_at,
@@ -137,7 +138,7 @@ impl TryFrom<OperationRow> for Operation {
                 unseen_since: row.unseen_since,
             },
             state: word(OperationState::from_word(&row.state), TABLE, "state")?,
-            spec: json(row.spec, TABLE, "spec")?,
+            spec: SPEC.read(row.spec, TABLE, "spec")?,
             changes: row.changes.map(|value| json(value, TABLE, "changes")).transpose()?,
             marks: json(row.marks, TABLE, "marks")?,
             error: row.error.map(|value| json(value, TABLE, "error")).transpose()?,

@@ -7,7 +7,8 @@ use crate::domain::policy::team::Team;
 use crate::domain::policy::{ProfileId, RegionProfile};
 use crate::store::StoreError;
 use crate::store::columns::row;
-use crate::store::values::{json, word};
+use crate::store::stored_names::POLICY;
+use crate::store::values::word;
 use serde::Deserialize;
 
 row! {
@@ -53,7 +54,7 @@ impl TryFrom<TeamRow> for Team {
             contacts: row.contacts,
             cost_centre: row.cost_centre,
             // A policy that a later version wrote is refused rather than half understood.
-            policy: row.policy.map(|policy| json(policy, TABLE, "policy")).transpose()?,
+            policy: row.policy.map(|policy| POLICY.read(policy, TABLE, "policy")).transpose()?,
             disabled_at: row.disabled_at,
             version: row.version,
             created_at: row.created_at,

@@ -39,8 +39,8 @@ pub struct SealedAccount {
 pub enum AccountRemoval {
     /// It is deleted.
     Done,
-    /// There is no account with that name.
-    Absent,
+    /// It was changed or deleted meanwhile.
+    Moved,
     /// It holds image caches, or has operations that have not ended.
     InUse,
 }
@@ -136,17 +136,17 @@ impl Store {
     pub async fn remove_cloud_account(
         &self,
         name: &AccountName,
+        version: i64,
         told: &[PlatformEvent],
         entry: &AuditEntry,
     ) -> Result<AccountRemoval, StoreError> {
         let mut transaction = self.requests.begin().await?;
         // Waits for creates that hold the row; later ones find it gone.
-        let locked: Option<i32> = sqlx::query_scalar("SELECT 1 FROM cloud_accounts WHERE name = $1 FOR UPDATE")
-            .bind(name.as_str())
-            .fetch_optional(&mut *transaction)
-            .await?;
+        let sql = "SELECT 1 FROM cloud_accounts WHERE name = $1 AND version = $2 FOR UPDATE";
+        let locked: Option<i32> =
+            sqlx::query_scalar(sql).bind(name.as_str()).bind(version).fetch_optional(&mut *transaction).await?;
         if locked.is_none() {
-            return Ok(AccountRemoval::Absent);
+            return Ok(AccountRemoval::Moved);
         }
         if is_used(&mut transaction, name).await? {
             return Ok(AccountRemoval::InUse);

@@ -14,8 +14,8 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
 use crate::store::columns::row;
 use crate::store::database::pool::PooledConnection;
+use crate::store::stored_names::ISSUER;
 use crate::store::unreadable::{self, readable};
-use crate::store::values::jsonb;
 use crate::store::{PlatformEvent, Store, StoreError};
 
 const TABLE: &str = "issuers";
@@ -64,7 +64,7 @@ impl TryFrom<IssuerRow> for StoredIssuer {
 
     fn try_from(row: IssuerRow) -> Result<Self, StoreError> {
         let unknown = |detail: String| StoreError::Unreadable { table: TABLE, column: "document", detail };
-        let issuer: Issuer = serde_json::from_value(row.document.0).map_err(|error| unknown(error.to_string()))?;
+        let issuer: Issuer = ISSUER.read(row.document.0, TABLE, "document")?;
         if issuer.name != row.name {
             return Err(unknown("it has another name".to_owned()));
         }
@@ -122,7 +122,7 @@ impl Store {
              WHERE i.version = $3",
         )
         .bind(&stored.issuer.name)
-        .bind(jsonb(&stored.issuer))
+        .bind(ISSUER.write(&stored.issuer))
         .bind(stored.version)
         .bind(stored.created_at)
         .bind(stored.updated_at)

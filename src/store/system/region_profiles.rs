@@ -69,11 +69,17 @@ impl Store {
     }
 
     /// Deletes a profile. `false` if there is none.
-    pub async fn remove_region_profile(&self, id: &ProfileId, entry: &AuditEntry) -> Result<bool, StoreError> {
+    pub async fn remove_region_profile(
+        &self,
+        id: &ProfileId,
+        version: i64,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
-        let done = sqlx::query("DELETE FROM region_profiles WHERE account = $1 AND region = $2")
+        let done = sqlx::query("DELETE FROM region_profiles WHERE account = $1 AND region = $2 AND version = $3")
             .bind(&id.account)
             .bind(id.region.as_str())
+            .bind(version)
             .execute(&mut *transaction)
             .await?;
         self.end_audited(transaction, &done, entry).await

@@ -9,8 +9,8 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::policy::Policy;
 use crate::domain::policy::team::Team;
 use crate::store::rows::policies::TeamRow;
+use crate::store::stored_names::POLICY;
 use crate::store::unreadable::{self, Keyed as _};
-use crate::store::values::{json, jsonb};
 use crate::store::writes::audit_entries;
 use crate::store::writes::platform_events;
 use crate::store::{PlatformEvent, Store, StoreError};
@@ -43,7 +43,7 @@ impl Store {
         .bind(&team.display_name)
         .bind(&team.contacts)
         .bind(&team.cost_centre)
-        .bind(team.policy.as_ref().map(jsonb))
+        .bind(team.policy.as_ref().map(|policy| POLICY.write(policy)))
         .bind(team.disabled_at)
         .bind(team.version)
         .bind(team.created_at)
@@ -73,7 +73,7 @@ impl Store {
         .bind(&team.display_name)
         .bind(&team.contacts)
         .bind(&team.cost_centre)
-        .bind(team.policy.as_ref().map(jsonb))
+        .bind(team.policy.as_ref().map(|policy| POLICY.write(policy)))
         .bind(team.disabled_at)
         .bind(team.updated_at)
         .execute(&mut *transaction)
@@ -92,7 +92,7 @@ impl Store {
     pub async fn default_policy(&self) -> Result<Option<(Policy, i64)>, StoreError> {
         let row: Option<(serde_json::Value, i64)> =
             sqlx::query_as("SELECT policy, version FROM default_policy").fetch_optional(&self.requests).await?;
-        row.map(|(policy, version)| Ok((json(policy, "default_policy", "policy")?, version))).transpose()
+        row.map(|(policy, version)| Ok((POLICY.read(policy, "default_policy", "policy")?, version))).transpose()
     }
 
     /// Writes the default policy over that version, which is 0 if there was none. `false` if it has changed in the
@@ -110,7 +110,7 @@ impl Store {
             "INSERT INTO default_policy AS d (policy, version, updated_at) SELECT $1, 1, $3 WHERE $2 = 0
              ON CONFLICT DO NOTHING",
         )
-        .bind(jsonb(policy))
+        .bind(POLICY.write(policy))
         .bind(version)
         .bind(at)
         .execute(&mut *transaction)
@@ -118,7 +118,7 @@ impl Store {
         let changed = sqlx::query(
             "UPDATE default_policy SET policy = $1, version = version + 1, updated_at = $3 WHERE version = $2",
         )
-        .bind(jsonb(policy))
+        .bind(POLICY.write(policy))
         .bind(version)
         .bind(at)
         .execute(&mut *transaction)

@@ -192,17 +192,24 @@ impl Store {
 
     /// Deletes an endpoint: its secrets and its URL are wiped, and what waits for it is cancelled. `false` if there is
     /// none.
-    pub async fn remove_endpoint(&self, team: &TeamId, id: EndpointId, entry: &AuditEntry) -> Result<bool, StoreError> {
+    pub async fn remove_endpoint(
+        &self,
+        team: &TeamId,
+        id: EndpointId,
+        version: Option<i64>,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let done = sqlx::query(
             "UPDATE webhook_endpoints SET deleted = true, enabled = false, secret = '', old_secret = NULL, headers = NULL,
                  url = COALESCE(substring(url FROM '^[^/]*//[^/?#]*'), ''), url_sealed = NULL, verified_networks = NULL,
                  version = version + 1, deleted_at = $3
-             WHERE team = $1 AND id = $2 AND NOT deleted",
+             WHERE team = $1 AND id = $2 AND NOT deleted AND version = COALESCE($4, version)",
         )
         .bind(team.as_str())
         .bind(id.uuid())
         .bind(entry.at)
+        .bind(version)
         .execute(&mut *transaction)
         .await?;
         if done.rows_affected() == 0 {

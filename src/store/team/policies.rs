@@ -13,6 +13,7 @@ use crate::domain::policy::{Policy, RegionProfile};
 use crate::domain::region::Region;
 use crate::store::batch::{BatchWork, Batches};
 use crate::store::database::pool::Pool;
+use crate::store::stored_names::POLICY;
 use crate::store::unreadable::alone;
 use crate::store::values::json;
 use crate::store::{Store, StoreError};
@@ -72,7 +73,7 @@ impl BatchWork for RulesWork {
 
 fn default_of(row: &PgRow) -> Result<Option<Policy>, StoreError> {
     let policy: Option<serde_json::Value> = row.try_get("policy")?;
-    policy.map(|policy| json(policy, "default_policy", "policy")).transpose()
+    policy.map(|policy| POLICY.read(policy, "default_policy", "policy")).transpose()
 }
 
 fn profiles_of(row: &PgRow) -> Result<Vec<RegionProfile>, StoreError> {

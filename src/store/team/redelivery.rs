@@ -33,7 +33,7 @@ pub enum Resent {
 pub struct ReplaySpan {
     /// Events from this time on.
     pub since: Instant,
-    /// Events up to this time; `None` means now.
+    /// Events before this time; `None` means no end.
     pub until: Option<Instant>,
     /// The most events to replay.
     pub most: i64,
@@ -181,7 +181,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut transaction = self.requests.begin().await?;
         let sql = format!(
-            "WITH told AS ({TOLD} WHERE e.team = $1 AND e.occurred_at >= $3 AND e.occurred_at <= $4)
+            "WITH told AS ({TOLD} WHERE e.team = $1 AND e.occurred_at >= $3 AND e.occurred_at < COALESCE($4, 'infinity'))
              INSERT INTO webhook_deliveries (team, event, endpoint, lane, next_attempt_at)
              SELECT told.team, told.seq, w.id, CASE WHEN w.ordered THEN told.image_cache END, $5
              FROM told JOIN webhook_endpoints w ON w.team = told.team
@@ -195,7 +195,7 @@ impl Store {
             .bind(team.as_str())
             .bind(endpoint.uuid())
             .bind(span.since)
-            .bind(span.until.unwrap_or(now))
+            .bind(span.until)
             .bind(now)
             .bind(span.most)
             .execute(&mut *transaction)

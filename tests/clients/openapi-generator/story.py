@@ -60,7 +60,7 @@ class Story:
     def wait_until_ready(self, cache_id):
         """Repeat the bounded wait until the image cache is ready."""
         for _ in range(12):
-            waited = call(self.caches.wait_for_image_cache, cache_id, timeout=10)
+            waited = call(self.caches.wait_for_image_cache, cache_id, wait_seconds=10)
             if waited.condition_met:
                 return waited.image_cache
         raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
@@ -68,7 +68,7 @@ class Story:
     def find_ready_event(self, cache_id):
         """Find the event in the feed that tells of this image cache."""
         kinds = ["image_cache.ready"]
-        page = call(self.events.list_events, type=kinds, image_cache_id=cache_id, timeout=10)
+        page = call(self.events.list_events, type=kinds, image_cache_id=cache_id, wait_seconds=10)
         assert page.items, f"no image_cache.ready of {cache_id} in the feed"
         event = page.items[0]
         assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
@@ -86,9 +86,9 @@ class Story:
         unended = call(self.operations_of_all.list_operations, team=operation.team, limit=100)
         assert all(item.team == operation.team for item in unended.items), unended
         ready = self.wait_until_ready(cache.id)
-        again = call(self.caches.get_image_cache, cache.id, wait_for="ready", timeout=10)
+        again = call(self.caches.get_image_cache, cache.id, wait_seconds=10)
         assert again.eci_cache_id == ready.eci_cache_id
-        gate = call(self.caches.check_gate, new.images, new.region, timeout=10)
+        gate = call(self.caches.check_gate, new.images, new.region, wait_seconds=10)
         assert gate.image_cache.eci_cache_id, gate
         status = [ecg_client.ImageCacheStatusFilter.READY]
         listed = call(self.caches.list_image_caches, status=status, name=new.name, limit=100)
@@ -102,7 +102,7 @@ class Story:
         transitions = call(self.caches.list_transitions, cache.id).items
         assert transitions[-1].to == "ready", transitions
         event = self.find_ready_event(cache.id)
-        deliveries = call(self.webhooks.list_deliveries, endpoint_id=endpoint.id).items
+        deliveries = call(self.webhooks.list_deliveries, webhook_endpoint_id=endpoint.id).items
         assert event.id in [delivery.event_id for delivery in deliveries], deliveries
         return cache
 
@@ -115,20 +115,20 @@ class Story:
         rotated = call(self.webhooks.rotate_webhook_secret, endpoint.id, rotation)
         assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
         assert call(self.webhooks.test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
-        assert call(self.webhooks.verify_webhook_endpoint, endpoint.id).enabled, "it was verified before"
-        assert not call(self.webhooks.pause_webhook_endpoint, endpoint.id).enabled
+        assert not call(self.webhooks.verify_webhook_endpoint, endpoint.id).disabled, "it was verified before"
+        assert call(self.webhooks.pause_webhook_endpoint, endpoint.id).disabled
         ready = "image_cache.ready"
         waiting = call(
-            self.webhooks.list_deliveries, endpoint_id=endpoint.id, state="waiting", event_type=ready
+            self.webhooks.list_deliveries, webhook_endpoint_id=endpoint.id, status="waiting", event_type=ready
         ).items
         assert call(self.webhooks.get_delivery, waiting[0].id).event_id == waiting[0].event_id
         assert call(self.webhooks.list_delivery_attempts, waiting[0].id).items, "no attempt"
-        assert call(self.webhooks.resend_delivery, waiting[0].id).state == "waiting"
+        assert call(self.webhooks.resend_delivery, waiting[0].id).status == "waiting"
         since = endpoint.created_at
-        recovery, replay = ecg_client.Recovery(since=since), ecg_client.Replay(since=since)
+        recovery, replay = ecg_client.Recovery(created_after=since), ecg_client.Replay(created_after=since)
         assert call(self.webhooks.recover_webhook_endpoint, endpoint.id, recovery).deliveries == 0
         assert call(self.webhooks.replay_webhook_endpoint, endpoint.id, replay).deliveries == 0
-        assert call(self.webhooks.resume_webhook_endpoint, endpoint.id).enabled
+        assert not call(self.webhooks.resume_webhook_endpoint, endpoint.id).disabled
 
     def try_an_adoption(self):
         """Ask what would be adopted of all that the region holds."""
@@ -177,9 +177,9 @@ class Story:
         own = call(self.me.get_me).team
         costs = [item for item in call(self.teams.list_team_costs, limit=100).items if item.team == own]
         assert costs and costs[0].used.image_caches > 0, costs
-        policy = ecg_client.Policy(largest_size_gib=100, registries=["registry.example.com/team/*"])
+        policy = ecg_client.Policy(max_size_gib=100, registries=["registry.example.com/team/*"])
         assert call(self.policies.put_team_policy, team.id, policy).source == "team"
-        assert call(self.policies.get_team_policy, team.id).policy.largest_size_gib == 100
+        assert call(self.policies.get_team_policy, team.id).policy.max_size_gib == 100
         call(self.policies.delete_team_policy, team.id)
         default = call(self.policies.get_default_policy)
         assert call(self.policies.put_default_policy, default.policy).policy == default.policy

@@ -88,7 +88,7 @@ from ecg_client.models import (
     CloudAccountPut,
     CloudAccountRolePut,
     CloudAccountUpdate,
-    DeliveryStateFilter,
+    DeliveryStatusFilter,
     EventTypeName,
     ImageCacheCreate,
     ImageCacheStatusFilter,
@@ -118,7 +118,7 @@ ABSENT = "ic_00000000000000000000000000"
 def wait_until_ready(cache_id):
     """Repeat the bounded wait until the image cache is ready."""
     for _ in range(12):
-        waited = call(wait_for_image_cache, cache_id, timeout=10)
+        waited = call(wait_for_image_cache, cache_id, wait_seconds=10)
         if waited.condition_met:
             return waited.image_cache
     raise AssertionError(f"{cache_id} is {waited.image_cache.status} after two minutes")
@@ -126,7 +126,7 @@ def wait_until_ready(cache_id):
 
 def find_ready_event(cache_id):
     """Find the event in the feed that tells of this image cache."""
-    page = call(list_events, type_=[EventTypeName.IMAGE_CACHE_READY], image_cache_id=cache_id, timeout=10)
+    page = call(list_events, type_=[EventTypeName.IMAGE_CACHE_READY], image_cache_id=cache_id, wait_seconds=10)
     assert page.items, f"no image_cache.ready of {cache_id} in the feed"
     event = page.items[0]
     assert event.version == 1 and event.data.image_cache.id == cache_id and event.data.generation == 1, event
@@ -145,9 +145,9 @@ def follow_a_cache(endpoint):
     unended = call(list_operations, client=ADMIN, team=operation.team, limit=100)
     assert all(item.team == operation.team for item in unended.items), unended
     ready = wait_until_ready(cache.id)
-    again = call(get_image_cache, cache.id, wait_for="ready", timeout=10)
+    again = call(get_image_cache, cache.id, wait_seconds=10)
     assert again.eci_cache_id == ready.eci_cache_id
-    gate = call(check_gate, image=new.images, region=new.region, timeout=10)
+    gate = call(check_gate, image=new.images, region=new.region, wait_seconds=10)
     assert gate.image_cache.eci_cache_id, gate
     listed = call(list_image_caches, status=[ImageCacheStatusFilter.READY], name=new.name, limit=100)
     assert cache.id in [item.id for item in listed.items]
@@ -160,7 +160,7 @@ def follow_a_cache(endpoint):
     transitions = call(list_transitions, cache.id).items
     assert transitions[-1].to == "ready", transitions
     event = find_ready_event(cache.id)
-    deliveries = call(list_deliveries, endpoint_id=endpoint.id).items
+    deliveries = call(list_deliveries, webhook_endpoint_id=endpoint.id).items
     assert event.id in [delivery.event_id for delivery in deliveries], deliveries
     return cache
 
@@ -173,17 +173,17 @@ def turn_the_endpoint(endpoint):
     rotated = call(rotate_webhook_secret, endpoint.id, body=SecretRotation(keep_old_hours=1))
     assert rotated.secret != endpoint.secret and rotated.old_secret_until, rotated
     assert call(test_webhook_endpoint, endpoint.id).outcome == "failed", "nobody is at that port"
-    assert call(verify_webhook_endpoint, endpoint.id).enabled, "it was verified before"
-    assert not call(pause_webhook_endpoint, endpoint.id).enabled
-    of_endpoint = {"endpoint_id": endpoint.id, "state": DeliveryStateFilter.WAITING}
+    assert not call(verify_webhook_endpoint, endpoint.id).disabled, "it was verified before"
+    assert call(pause_webhook_endpoint, endpoint.id).disabled
+    of_endpoint = {"webhook_endpoint_id": endpoint.id, "status": DeliveryStatusFilter.WAITING}
     waiting = call(list_deliveries, event_type="image_cache.ready", **of_endpoint).items
     assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id
     assert call(list_delivery_attempts, waiting[0].id).items, "no attempt"
-    assert call(resend_delivery, waiting[0].id).state == "waiting"
+    assert call(resend_delivery, waiting[0].id).status == "waiting"
     since = endpoint.created_at
-    assert call(recover_webhook_endpoint, endpoint.id, body=Recovery(since=since)).deliveries == 0
-    assert call(replay_webhook_endpoint, endpoint.id, body=Replay(since=since)).deliveries == 0
-    assert call(resume_webhook_endpoint, endpoint.id).enabled
+    assert call(recover_webhook_endpoint, endpoint.id, body=Recovery(created_after=since)).deliveries == 0
+    assert call(replay_webhook_endpoint, endpoint.id, body=Replay(created_after=since)).deliveries == 0
+    assert not call(resume_webhook_endpoint, endpoint.id).disabled
 
 
 def try_an_adoption():
@@ -234,9 +234,9 @@ def keep_policies():
     own = call(get_me).team
     costs = [item for item in call(list_team_costs, client=ADMIN, limit=100).items if item.team == own]
     assert costs and costs[0].used.image_caches > 0, costs
-    policy = Policy(largest_size_gib=100, registries=["registry.example.com/team/*"])
+    policy = Policy(max_size_gib=100, registries=["registry.example.com/team/*"])
     assert call(put_team_policy, team.id, client=ADMIN, body=policy).source == "team"
-    assert call(get_team_policy, team.id, client=ADMIN).policy.largest_size_gib == 100
+    assert call(get_team_policy, team.id, client=ADMIN).policy.max_size_gib == 100
     call(delete_team_policy, team.id, statuses=(204,), client=ADMIN)
     default = call(get_default_policy, client=ADMIN)
     assert call(put_default_policy, client=ADMIN, body=default.policy).policy == default.policy

@@ -30,11 +30,11 @@ export async function keepPolicies(): Promise<void> {
   const { team } = await call("get_me", client.GET("/v1/me"));
   const costs = await call("list_team_costs", admin.GET("/v1/team-costs", { params: { query: { limit: 100 } } }));
   assert((costs.items.find((item) => item.team === team)?.used.image_caches ?? 0) > 0);
-  const body = { largest_size_gib: 100, registries: ["registry.example.com/team/*"] };
+  const body = { max_size_gib: 100, registries: ["registry.example.com/team/*"] };
   const put = await call("put_team_policy", admin.PUT("/v1/teams/{team_id}/policy", { params, body }));
   assert.equal(put.source, "team");
   const kept = await call("get_team_policy", admin.GET("/v1/teams/{team_id}/policy", { params }));
-  assert.equal(kept.policy.largest_size_gib, 100);
+  assert.equal(kept.policy.max_size_gib, 100);
   await call("delete_team_policy", admin.DELETE("/v1/teams/{team_id}/policy", { params }));
   const { policy } = await call("get_default_policy", admin.GET("/v1/default-policy"));
   const again = await call("put_default_policy", admin.PUT("/v1/default-policy", { body: policy }));

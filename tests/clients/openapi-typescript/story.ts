@@ -21,7 +21,7 @@ const one = (id: string) => ({ params: { path: { image_cache_id: id } } });
 
 async function waitUntilReady(id: string): Promise<ImageCache> {
   for (let turn = 0; turn < 12; turn += 1) {
-    const params = { path: { image_cache_id: id }, query: { timeout: 10 } };
+    const params = { path: { image_cache_id: id }, query: { wait_seconds: 10 } };
     const waited = await call(
       "wait_for_image_cache",
       client.GET("/v1/image-caches/{image_cache_id}/wait", { params }),
@@ -32,7 +32,7 @@ async function waitUntilReady(id: string): Promise<ImageCache> {
 }
 
 async function findReadyEvent(id: string): Promise<components["schemas"]["Event"]> {
-  const query = { type: ["image_cache.ready" as const], image_cache_id: id, timeout: 10 };
+  const query = { type: ["image_cache.ready" as const], image_cache_id: id, wait_seconds: 10 };
   const page = await call("list_events", client.GET("/v1/events", { params: { query } }));
   const event = page.items[0];
   assert(event, `no image_cache.ready of ${id} in the feed`);
@@ -59,11 +59,11 @@ async function followACache(endpoint: string): Promise<ImageCache> {
   const unended = await call("list_operations", admin.GET("/v1/operations", { params: { query: ofTeam } }));
   assert(unended.items.every((item) => item.team === operation.team));
   const ready = await waitUntilReady(cache.id);
-  const waiting = { params: { path: { image_cache_id: cache.id }, query: { wait_for: "ready", timeout: 10 } } };
+  const waiting = { params: { path: { image_cache_id: cache.id }, query: { wait_seconds: 10 } } };
   const again = await call("get_image_cache", client.GET("/v1/image-caches/{image_cache_id}", waiting));
   assert.equal(again.eci_cache_id, ready.eci_cache_id);
   const { region, images } = body;
-  const query = { image: images, region, timeout: 10 };
+  const query = { image: images, region, wait_seconds: 10 };
   const gate = await call("check_gate", client.GET("/v1/gate", { params: { query } }));
   assert(gate.image_cache.eci_cache_id);
   const match = await call("match_image_caches", client.POST("/v1/matches", { body: { region, images } }));
@@ -96,7 +96,7 @@ async function readTheLists(cache: ImageCache, endpoint: string): Promise<void> 
   const event = await findReadyEvent(cache.id);
   const deliveries = await call(
     "list_deliveries",
-    client.GET("/v1/deliveries", { params: { query: { endpoint_id: endpoint } } }),
+    client.GET("/v1/deliveries", { params: { query: { webhook_endpoint_id: endpoint } } }),
   );
   assert(deliveries.items.some((delivery) => delivery.event_id === event.id));
 }
@@ -113,18 +113,18 @@ async function turnTheEndpoint(endpoint: components["schemas"]["WebhookEndpoint"
   const test = await call("test_webhook_endpoint", client.POST(`${path}/test`, { params }));
   assert.equal(test.outcome, "failed", "nobody is at that port");
   const verified = await call("verify_webhook_endpoint", client.POST(`${path}/verify`, { params }));
-  assert(verified.enabled, "it was verified before");
-  assert(!(await call("pause_webhook_endpoint", client.POST(`${path}/pause`, { params }))).enabled);
+  assert(!verified.disabled, "it was verified before");
+  assert((await call("pause_webhook_endpoint", client.POST(`${path}/pause`, { params }))).disabled);
   await sendADeliveryAgain(endpoint.id);
-  const since = { since: endpoint.created_at };
+  const since = { created_after: endpoint.created_at };
   const recovered = await call("recover_webhook_endpoint", client.POST(`${path}/recover`, { params, body: since }));
   const replayed = await call("replay_webhook_endpoint", client.POST(`${path}/replay`, { params, body: since }));
   assert.deepEqual([recovered.deliveries, replayed.deliveries], [0, 0]);
-  assert((await call("resume_webhook_endpoint", client.POST(`${path}/resume`, { params }))).enabled);
+  assert(!(await call("resume_webhook_endpoint", client.POST(`${path}/resume`, { params }))).disabled);
 }
 
 async function sendADeliveryAgain(endpoint: string): Promise<void> {
-  const query = { endpoint_id: endpoint, state: "waiting" as const, event_type: "image_cache.ready" };
+  const query = { webhook_endpoint_id: endpoint, status: "waiting" as const, event_type: "image_cache.ready" as const };
   const waiting = await call("list_deliveries", client.GET("/v1/deliveries", { params: { query } }));
   const delivery = waiting.items[0];
   assert(delivery, "nothing waits");
@@ -133,7 +133,7 @@ async function sendADeliveryAgain(endpoint: string): Promise<void> {
   assert.equal((await call("get_delivery", client.GET(path, { params }))).event_id, delivery.event_id);
   const attempts = await call("list_delivery_attempts", client.GET(`${path}/attempts`, { params }));
   assert(attempts.items.length > 0, "no attempt");
-  assert.equal((await call("resend_delivery", client.POST(`${path}/resend`, { params }))).state, "waiting");
+  assert.equal((await call("resend_delivery", client.POST(`${path}/resend`, { params }))).status, "waiting");
 }
 
 async function tryAnAdoption(): Promise<void> {

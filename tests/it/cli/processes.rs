@@ -94,7 +94,7 @@ async fn goes_through_life<R>(unread: impl FnOnce(Box<dyn std::io::BufRead>) -> 
     let made = post("/v1/image-caches", cache).await.unwrap();
     assert_eq!(made.status(), 201);
     let made: Value = made.json().await.unwrap();
-    let wait = format!("{url}/v1/image-caches/{}/wait?timeout=55", made["id"].as_str().unwrap());
+    let wait = format!("{url}/v1/image-caches/{}/wait?wait_seconds=55", made["id"].as_str().unwrap());
     let ready: Value = http.get(wait).bearer_auth(&token).send().await.unwrap().json().await.unwrap();
     assert_eq!(ready["condition_met"], true, "{ready}");
     hook.wait_for(1).await;

@@ -37,7 +37,7 @@ async fn a_lost_answer_and_a_new_session_make_one_cache() {
     app.until(cache["id"].as_str().unwrap(), "ready").await;
     assert_eq!((app.creations().await, assumed(&app).await), (1, 2));
     let operation = app.get(&format!("/v1/operations/{}", cache["operation_id"].as_str().unwrap())).await.expect(200);
-    assert_eq!((&operation["state"], &operation["attempts"]), (&json!("succeeded"), &json!(2)));
+    assert_eq!((&operation["status"], &operation["attempts"]), (&json!("succeeded"), &json!(2)));
 }
 
 #[tokio::test]

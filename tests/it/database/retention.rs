@@ -230,7 +230,8 @@ async fn no_more_than_a_bound_waits_for_a_paused_endpoint_and_a_replay_has_the_r
     app.created().await;
     assert_eq!(app.count(waiting).await, 3 + 1, "the other endpoint's; counted again, there is still no room");
     deliver(&app).await;
-    let replay = async |since: &str| app.post(&format!("{path}/replay"), &json!({"since": since})).await.expect(200);
+    let replay =
+        async |since: &str| app.post(&format!("{path}/replay"), &json!({"created_after": since})).await.expect(200);
     let since = app.get(&path).await.expect(200)["passed_over_since"].as_str().unwrap().to_owned();
     assert_eq!(replay(&since).await["deliveries"], 0, "a replay does not get round the bound");
     act(&app, &format!("{path}/resume")).await;

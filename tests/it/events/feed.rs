@@ -21,14 +21,14 @@ async fn a_poll_is_answered_by_the_first_event_of_any_gateway() {
         other.waiting(1).await;
         app.created().await
     };
-    let (polled, id) = tokio::join!(other.get("/v1/events?timeout=55"), work);
+    let (polled, id) = tokio::join!(other.get("/v1/events?wait_seconds=55"), work);
     let page = polled.expect(200);
     assert_eq!((kinds(&page), &page["has_more"]), (vec!["image_cache.created"], &json!(false)));
     assert_eq!(page["items"][0]["data"]["image_cache"]["id"], id.as_str());
     assert_eq!(page["items"], json!(app.events().await), "a poll shows what the feed shows");
     assert!(polled.header("link").contains(cursor(&page)), "{polled:?}");
     // The same cursor goes on, here and there.
-    let path = format!("/v1/events?timeout=55&cursor={}", cursor(&page));
+    let path = format!("/v1/events?wait_seconds=55&cursor={}", cursor(&page));
     let work = async {
         app.waiting(1).await;
         other.until(&id, "ready").await
@@ -42,8 +42,8 @@ async fn a_poll_waits_for_what_it_asks_for() {
     let app = TestGateway::start().await;
     let (first, second) = (app.created().await, app.created().await);
     let failing = app.create("example.com/does-not-exist:1").await.expect(201)["id"].as_str().unwrap().to_owned();
-    let by_type = "/v1/events?timeout=55&type=image_cache.ready&type=image_cache.updated".to_owned();
-    let by_cache = format!("/v1/events?timeout=55&image_cache_id={failing}&type=image_cache.failed");
+    let by_type = "/v1/events?wait_seconds=55&type=image_cache.ready&type=image_cache.updated".to_owned();
+    let by_cache = format!("/v1/events?wait_seconds=55&image_cache_id={failing}&type=image_cache.failed");
     let work = async {
         app.waiting(2).await;
         app.until(&failing, "failed").await;
@@ -87,8 +87,8 @@ async fn pages_follow_each_other_whatever_the_filter() {
 async fn a_poll_that_cannot_be_taken_says_why() {
     let app = TestGateway::start().await;
     for (query, field) in [
-        ("timeout=56", "timeout"),
-        ("timeout=-1", "timeout"),
+        ("wait_seconds=soon", "wait_seconds"),
+        ("wait_seconds=-1", "wait_seconds"),
         ("type=image_cache.nonsense", "type"),
         ("image_cache_id=nonsense", "image_cache_id"),
         ("cursor=nonsense", "cursor"),

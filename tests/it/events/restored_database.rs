@@ -81,7 +81,7 @@ impl RestoredSetup {
         let mut names = Vec::new();
         loop {
             let wait = if names.len() < wanted { 55 } else { 0 };
-            let path = format!("/v1/events?type=image_cache.created&limit=1&timeout={wait}{cursor}");
+            let path = format!("/v1/events?type=image_cache.created&limit=1&wait_seconds={wait}{cursor}");
             let (status, page) = self.get(&path).await;
             assert_eq!(status, 200, "{page}");
             let items = page["items"].as_array().unwrap();
@@ -146,7 +146,7 @@ async fn whoever_comes_with_a_cursor_from_before_a_restore_misses_nothing() {
     let (told, of_new) = new.read(end.clone(), 0).await;
     assert!(told.is_empty(), "{told:?}");
     // Somebody waits with the cursor of before, and is told of what comes now.
-    let path = format!("/v1/events?type=image_cache.created&timeout=55{end}");
+    let path = format!("/v1/events?type=image_cache.created&wait_seconds=55{end}");
     let (waited, ()) = tokio::join!(new.get(&path), new.create("third"));
     assert_eq!(waited.1["items"][0]["data"]["image_cache"]["name"], "third", "{waited:?}");
     assert_eq!(new.read(middle, 2).await.0, ["second", "third"]);

@@ -111,7 +111,7 @@ async fn a_team_holds_a_bounded_number_of_streams() {
 async fn flood(app: &TestGateway, count: i32) {
     let sql = "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
         SELECT gen_random_uuid(), team, type, image_cache, 'flood' || n,
-            jsonb_set(jsonb_set(body::jsonb, '{data,sequence}', to_jsonb(n)), '{data,image_cache,annotations}',
+            jsonb_set(jsonb_set(body::jsonb, '{data,sequence}', to_jsonb(n)), '{data,image_cache,comment}',
                 to_jsonb(repeat('x', 60000)))::text, occurred_at
         FROM generate_series(1, $1) n, (SELECT * FROM events ORDER BY seq LIMIT 1) first";
     sqlx::query(sql).bind(count).execute(app.sql()).await.unwrap();

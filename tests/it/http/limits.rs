@@ -112,9 +112,9 @@ async fn who_waits_is_counted_apart() {
     }))
     .await;
     app.created().await;
-    let poll = || app.get("/v1/events?timeout=55");
+    let poll = || app.get("/v1/events?wait_seconds=55");
     let cursor = app.end_of_feed().await;
-    let path = format!("/v1/events?timeout=55&cursor={cursor}");
+    let path = format!("/v1/events?wait_seconds=55&cursor={cursor}");
     let polls = async {
         tokio::join!(app.get(&path), async {
             app.waiting(1).await;

@@ -16,7 +16,7 @@ use crate::support::setup::SECOND;
 type GuardedChange = (Method, &'static str, &'static str, Value);
 
 fn changes() -> Vec<GuardedChange> {
-    let policy = json!({"largest_size_gib": 100});
+    let policy = json!({"max_size_gib": 100});
     vec![
         (Method::PATCH, "/v1/teams/web", "/v1/teams/web", json!({"display_name": "Web"})),
         (Method::PUT, "/v1/teams/web/policy", "/v1/teams/web", policy.clone()),
@@ -124,6 +124,81 @@ async fn each_change_understands_what_proxies_make_of_a_tag() {
         }
         assert_eq!(etag(&app, guard).await, version, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_delete_of_what_has_changed_is_refused() {
+    let app = TestGateway::start().await;
+    let [.., profile, account] = &changes()[..] else { panic!("six") };
+    for (_, path, _, body) in [profile, account] {
+        let first = admin(&app, Method::PUT, path, Some(body)).await.header("etag").to_owned();
+        let second = admin(&app, Method::PUT, path, Some(body)).await.header("etag").to_owned();
+        let delete = (Method::DELETE, *path, *path, Value::Null);
+        send(&app, &delete, "if-match", &first).await.problem(412, "precondition_failed");
+        assert_eq!(send(&app, &delete, "if-match", &second).await.status, 204);
+        send(&app, &delete, "if-match", &second).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_has_a_tag_that_guards_its_changes_and_tells_also_of_its_health() {
+    let app = TestGateway::start().await;
+    let body = json!({"url": "http://127.0.0.1:9/", "skip_challenge": true});
+    let made = app.post("/v1/webhook-endpoints", &body).await;
+    let path = format!("/v1/webhook-endpoints/{}", made.clone().expect(201)["id"].as_str().unwrap());
+    let read = async |tag: &str| Answer::of(app.request(Method::GET, &path).header("if-none-match", tag)).await;
+    let patch = async |tag: &str| {
+        let request = app.request(Method::PATCH, &path).header("if-match", tag);
+        Answer::of(request.json(&json!({"description": "ci"}))).await
+    };
+    let first = read("\"other\"").await.header("etag").to_owned();
+    let seen = seen(&first);
+    for same in seen.iter().filter(|tag| *tag != "*") {
+        assert_eq!(read(same).await.status, 304, "{same}");
+    }
+    app.sql().execute("UPDATE webhook_endpoint_state SET consecutive_failures = 3").await.unwrap();
+    let failing = read(&first).await;
+    assert_eq!(failing.clone().expect(200)["consecutive_failures"], 3, "its version is the same");
+    let changed = patch(&first).await;
+    assert_eq!(changed.clone().expect(200)["description"], "ci", "a change is guarded by the version alone");
+    for stale in [&first, failing.header("etag"), "\"v99\""] {
+        patch(stale).await.problem(412, "precondition_failed");
+        let delete = Answer::of(app.request(Method::DELETE, &path).header("if-match", stale)).await;
+        delete.problem(412, "precondition_failed");
+    }
+    let delete = app.request(Method::DELETE, &path).header("if-match", changed.header("etag"));
+    assert_eq!(Answer::of(delete).await.status, 204);
+}
+
+/// Every read that has a tag, after what it reads was made.
+#[tokio::test]
+async fn each_read_with_a_tag_knows_who_has_it() {
+    let app = TestGateway::start().await;
+    admin(&app, Method::POST, "/v1/teams", Some(&json!({"id": "web", "display_name": "Web"}))).await.expect(201);
+    for (method, path, _, body) in changes().into_iter().filter(|(method, ..)| *method == Method::PUT) {
+        admin(&app, method, path, Some(&body)).await.expect(200);
+        let tag = etag(&app, path).await;
+        let known = (Method::GET, path, path, Value::Null);
+        let unchanged = send(&app, &known, "if-none-match", &tag).await;
+        assert_eq!(
+            (unchanged.status, unchanged.text.as_str(), unchanged.header("etag")),
+            (304, "", tag.as_str()),
+            "{path}"
+        );
+        send(&app, &known, "if-none-match", "\"v98\", \"v99\"").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_conditional_is_not_made() {
+    let app = TestGateway::start().await;
+    let body = json!({"url": "http://127.0.0.1:9/", "skip_challenge": true});
+    for (header, shown) in [("if-match", "If-Match"), ("if-none-match", "If-None-Match")] {
+        let request = app.request(Method::POST, "/v1/webhook-endpoints").header(header, "\"v1\"").json(&body);
+        let problem = Answer::of(request).await.problem(400, "malformed_header");
+        assert_eq!(problem["errors"][0]["parameter"], shown, "{problem}");
+    }
+    assert_eq!(app.items("/v1/webhook-endpoints").await, Vec::<Value>::new());
 }
 
 #[tokio::test]

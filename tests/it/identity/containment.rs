@@ -49,14 +49,14 @@ async fn a_key_ends_no_later_than_what_it_is_made_with() {
         assert_eq!(create(path, with_end(earlier)).await.expect(201)["expires_at"], json!(earlier));
         let later = create(path, with_end(end + chrono::Duration::seconds(1))).await.problem(422, "invalid_request");
         assert_eq!(later["errors"][0]["pointer"], "/expires_at", "{later}");
-        assert!(later["errors"][0]["detail"].as_str().unwrap().contains("longest_key_life_days"), "{later}");
+        assert!(later["errors"][0]["detail"].as_str().unwrap().contains("max_key_life_days"), "{later}");
     }
     // The platform's security may make one without an end; the policy may allow days.
     let platform = app.token(TEAM, &[Scope::Read, Scope::Keys, Scope::PlatformSecurity]);
     let body = json!({"name": "ci", "scopes": ["read"]});
     let made = with(&app, &platform, Method::POST, "/v1/api-keys", Some(&body)).await.expect(201);
     assert_eq!(made.get("expires_at"), None, "{made}");
-    register(&app, &json!({"longest_key_life_days": 30})).await;
+    register(&app, &json!({"max_key_life_days": 30})).await;
     let made = create("/v1/api-keys", body.clone()).await.expect(201);
     assert_eq!(made["expires_at"], json!(end), "who wants more says so");
     let most = app.now() + chrono::Duration::days(30);
@@ -335,8 +335,8 @@ async fn times_that_no_database_keeps_are_refused_by_name() {
     for (path, body) in [
         ("/v1/revocations", json!({"subject": "x", "issued_before": far})),
         ("/v1/api-keys", json!({"name": "x", "scopes": ["read"], "expires_at": "+262142-12-31T00:00:00Z"})),
-        ("/v1/webhook-endpoints/we_00000000000000000000000001/recover", json!({"since": far})),
-        ("/v1/webhook-endpoints/we_00000000000000000000000001/replay", json!({"since": far})),
+        ("/v1/webhook-endpoints/we_00000000000000000000000001/recover", json!({"created_after": far})),
+        ("/v1/webhook-endpoints/we_00000000000000000000000001/replay", json!({"created_after": far})),
     ] {
         let refused = with(&app, &all, Method::POST, path, Some(&body)).await;
         assert!([400, 422].contains(&refused.status), "{path} {refused:?}");

@@ -94,7 +94,7 @@ async fn an_operator_sees_what_the_token_has_and_what_is_expected() {
         (
             with("exp", json!(now.timestamp() + 90_000)),
             vec![
-                "its lifetime from iat (or now) to exp is 90010 s, and at most 3600 s is allowed (longest_life_seconds)",
+                "its lifetime from iat (or now) to exp is 90010 s, and at most 3600 s is allowed (max_lifetime_seconds)",
             ],
         ),
         (with("repository", json!("my-org/fork")), vec!["/repository is \"my-org/fork\"; expected: my-org/app"]),

@@ -33,7 +33,7 @@ async fn reach_far(app: &TestGateway) {
         with(app, &Scope::PLATFORM, Method::PUT, path, Some(&body)).await.expect(200);
     };
     put("/v1/cloud-accounts/second", account(SECOND)).await;
-    put("/v1/default-policy", json!({"most_image_caches": 9})).await;
+    put("/v1/default-policy", json!({"max_image_caches": 9})).await;
     let rule = json!({"name": "one", "match": {"/sub": ["one"]}, "team": {"fixed": "web"}});
     let issuer = json!({"name": "added", "issuer": "https://added.example", "audiences": ["a"], "rules": [rule]});
     put("/v1/issuers/added", issuer).await;
@@ -97,7 +97,7 @@ async fn the_feed_shows_them_to_who_may_see_them() {
     reach_far(&app).await;
     app.feed_catches_up().await;
     let kinds = async |scopes: &[Scope]| {
-        let page = with(&app, scopes, Method::GET, "/v1/events?timeout=20&limit=100", None).await.expect(200);
+        let page = with(&app, scopes, Method::GET, "/v1/events?wait_seconds=20&limit=100", None).await.expect(200);
         let items = page["items"].as_array().unwrap().clone();
         items.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -120,7 +120,7 @@ fn kinds_of(page: &Value) -> Vec<&str> {
 async fn the_feed_has_them_whether_or_not_anybody_keeps_an_endpoint() {
     let app = TestGateway::start().await;
     let cursor = feed(&app, "watchers", "").await["next_cursor"].as_str().unwrap().to_owned();
-    let waiting = format!("?cursor={cursor}&timeout=55");
+    let waiting = format!("?cursor={cursor}&wait_seconds=55");
     let (first, ()) = tokio::join!(feed(&app, "watchers", &waiting), async {
         app.waiting(1).await;
         reach_far(&app).await;

@@ -133,7 +133,7 @@ async fn what_listens_or_waits_with_it_ends() {
     let id = app.created().await;
     let (key_id, key) = made(&app, TEAM, &["read"]).await;
     let token = app.token_of_teams(&[TEAM, "zoo"], &[Scope::Read]);
-    let wait = format!("/v1/image-caches/{id}/wait?timeout=55");
+    let wait = format!("/v1/image-caches/{id}/wait?wait_seconds=55");
     let get = |path: &str, credential: &str| app.bare(Method::GET, path).bearer_auth(credential).header("x-team", TEAM);
     let mut by_token = Listener::open(get("/v1/events/stream", &token)).await;
     let mut by_key = Listener::open(get("/v1/events/stream", &key)).await;
@@ -155,7 +155,7 @@ async fn what_listens_or_waits_with_it_ends() {
 async fn with_its_team_ends_what_listens_or_waits() {
     let app = TestGateway::with(watchful()).await;
     let id = app.created().await;
-    let wait = format!("/v1/image-caches/{id}/wait?timeout=55");
+    let wait = format!("/v1/image-caches/{id}/wait?wait_seconds=55");
     let mut listener = Listener::open(app.request(Method::GET, "/v1/events/stream")).await;
     let waits = tokio::spawn(Answer::of(app.request(Method::GET, &wait)));
     app.waiting(2).await;

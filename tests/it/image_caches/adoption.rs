@@ -59,7 +59,7 @@ async fn a_cache_is_taken_over_and_lives_on() {
     );
     let operation = app.get(&format!("/v1/operations/{}", cache["operation_id"].as_str().unwrap())).await.expect(200);
     assert_eq!(
-        (&operation["kind"], &operation["state"], &operation["attempts"]),
+        (&operation["kind"], &operation["status"], &operation["attempts"]),
         (&json!("create"), &json!("succeeded"), &json!(0))
     );
     let again = adopt(&app, TEAM, &order).await.expect(200);

@@ -13,7 +13,7 @@ async fn the_gate_opens_with_the_cache_on_any_gateway() {
     let other = app.second_gateway(Setup::default()).await;
     let nothing = app.get(GATE).await.problem(404, "nothing_cached");
     assert!(nothing["hint"].as_str().unwrap().contains("POST /v1/image-caches"), "{nothing}");
-    app.get(&format!("{GATE}&timeout=55")).await.problem(404, "nothing_cached");
+    app.get(&format!("{GATE}&wait_seconds=55")).await.problem(404, "nothing_cached");
     let id = app.created().await;
     let answer = app.get(GATE).await;
     let problem = answer.problem(425, "image_cache_not_ready");
@@ -24,7 +24,7 @@ async fn the_gate_opens_with_the_cache_on_any_gateway() {
         other.waiting(1).await;
         app.until(&id, "ready").await
     };
-    let path = format!("{GATE}&timeout=55");
+    let path = format!("{GATE}&wait_seconds=55");
     let (gate, ready) = tokio::join!(other.get(&path), work);
     let open = gate.expect(200);
     assert_eq!(open["image_cache"], ready);
@@ -39,7 +39,7 @@ async fn the_gate_opens_with_the_cache_on_any_gateway() {
 async fn a_build_that_fails_shuts_the_gate_with_its_reason() {
     let app = TestGateway::start().await;
     let id = app.create("example.com/does-not-exist:1").await.expect(201)["id"].as_str().unwrap().to_owned();
-    let path = "/v1/gate?region=cn-beijing&image=example.com/does-not-exist:1&timeout=55";
+    let path = "/v1/gate?region=cn-beijing&image=example.com/does-not-exist:1&wait_seconds=55";
     let work = async {
         app.waiting(1).await;
         app.until(&id, "failed").await
@@ -55,7 +55,7 @@ async fn a_build_that_fails_shuts_the_gate_with_its_reason() {
     }
     // A second try outweighs the failure.
     app.create("example.com/does-not-exist:1").await.expect(201);
-    app.get(path.strip_suffix("&timeout=55").unwrap()).await.problem(425, "image_cache_not_ready");
+    app.get(path.strip_suffix("&wait_seconds=55").unwrap()).await.problem(425, "image_cache_not_ready");
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_question_that_cannot_be_answered_says_why() {
         ("region=Mars&image=nginx", "region"),
         ("region=cn-beijing&image=NGINX", "image"),
         ("region=cn-beijing&image=nginx&ephemeral_storage_gib=0", "ephemeral_storage_gib"),
-        ("region=cn-beijing&image=nginx&timeout=56", "timeout"),
+        ("region=cn-beijing&image=nginx&wait_seconds=-1", "wait_seconds"),
     ] {
         let problem = app.get(&format!("/v1/gate?{query}")).await.problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["parameter"], field, "{problem}");

@@ -20,7 +20,7 @@ async fn transitions(app: &TestGateway, id: &str) -> Vec<String> {
     let line = |one: &Value| {
         let from = one["from"].as_str().unwrap_or("-");
         let (to, reason) = (one["to"].as_str().unwrap(), one["reason"].as_str().unwrap());
-        format!("{} {from} {to} {reason} {} :{}", one["sequence"], one["generation"], second(&one["at"]))
+        format!("{} {from} {to} {reason} {} :{}", one["sequence"], one["generation"], second(&one["created_at"]))
     };
     all.iter().map(line).collect()
 }
@@ -37,7 +37,7 @@ fn entry(one: &Value) -> String {
     let text = |name: &str| one[name].as_str().unwrap_or("-").to_owned();
     let to = one["parameters"]["to"].as_str().map(|to| format!(" to {to}")).unwrap_or_default();
     let status = one["http_status"].as_i64().map(|status| format!(" {status}")).unwrap_or_default();
-    format!(":{} {} {} {}{status}{to}", second(&one["at"]), text("action"), text("outcome"), text("door"))
+    format!(":{} {} {} {}{status}{to}", second(&one["recorded_at"]), text("action"), text("outcome"), text("door"))
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_cache_lives_and_everybody_hears_of_it() {
     assert_eq!(app.cache(id).await, cache, "what the create answered is what a read shows");
 
     // Somebody waits while it is built.
-    let waiting = format!("{path}/wait?timeout=55");
+    let waiting = format!("{path}/wait?wait_seconds=55");
     let (waited, _) = tokio::join!(app.get(&waiting), app.until(id, "ready"));
     let waited = waited.expect(200);
     assert_eq!(waited["condition_met"], true);
@@ -123,9 +123,9 @@ async fn webhooks_are_complete(app: &TestGateway, hook: &Hook, endpoint: &str, s
     assert_eq!(sequences, [2, 4, 5, 6, 8]);
     let deliveries = app.items("/v1/deliveries").await;
     for (delivery, event) in deliveries.iter().zip(events.iter().rev()) {
-        assert_eq!((&delivery["event_id"], &delivery["endpoint_id"]), (&event["id"], &json!(endpoint)));
+        assert_eq!((&delivery["event_id"], &delivery["webhook_endpoint_id"]), (&event["id"], &json!(endpoint)));
         assert_eq!(
-            (&delivery["state"], &delivery["attempts"], &delivery["last_http_status"]),
+            (&delivery["status"], &delivery["attempts"], &delivery["last_http_status"]),
             (&json!("delivered"), &json!(1), &json!(204))
         );
     }

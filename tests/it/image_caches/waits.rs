@@ -17,7 +17,7 @@ async fn a_wait_ends_with_the_transition_whichever_gateway_makes_it() {
     let app = TestGateway::start().await;
     let other = app.second_gateway(Setup::default()).await;
     let id = app.created().await;
-    let path = format!("/v1/image-caches/{id}?wait_for=ready&timeout=55");
+    let path = format!("/v1/image-caches/{id}?wait_seconds=55");
     let work = async {
         other.waiting(1).await;
         app.until(&id, "ready").await
@@ -33,7 +33,7 @@ async fn a_wait_ends_with_the_transition_whichever_gateway_makes_it() {
 async fn many_waits_hold_no_connection_and_end_together() {
     let app = TestGateway::start().await;
     let id = app.created().await;
-    let path = format!("/v1/image-caches/{id}/wait?timeout=55");
+    let path = format!("/v1/image-caches/{id}/wait?wait_seconds=55");
     let waits = futures_util::future::join_all((0..MANY).map(|_| app.get(&path)));
     let work = async {
         app.waiting(MANY).await;
@@ -42,7 +42,7 @@ async fn many_waits_hold_no_connection_and_end_together() {
     };
     let (waited, ready) = tokio::join!(waits, work);
     for answer in waited {
-        assert_eq!(answer.expect(200), json!({"condition_met": true, "image_cache": ready}));
+        assert_eq!(answer.expect(200), json!({"condition_met": true, "done": true, "image_cache": ready}));
     }
 }
 
@@ -50,7 +50,7 @@ async fn many_waits_hold_no_connection_and_end_together() {
 async fn a_wait_for_what_will_never_be_ends_when_that_is_known() {
     let app = TestGateway::start().await;
     let id = app.create("example.com/does-not-exist:1").await.expect(201)["id"].as_str().unwrap().to_owned();
-    let path = format!("/v1/image-caches/{id}?wait_for=ready&timeout=55");
+    let path = format!("/v1/image-caches/{id}?wait_seconds=55");
     let work = async {
         app.waiting(1).await;
         app.until(&id, "failed").await
@@ -60,24 +60,22 @@ async fn a_wait_for_what_will_never_be_ends_when_that_is_known() {
     assert_eq!(app.get(&path).await.expect(200), failed, "at once");
     let leaving = app.created().await;
     app.delete(&format!("/v1/image-caches/{leaving}")).await.expect(200);
-    let waited = app.get(&format!("/v1/image-caches/{leaving}/wait?timeout=55")).await.expect(200);
-    assert_eq!((&waited["condition_met"], &waited["image_cache"]["status"]), (&json!(false), &json!("deleting")));
+    let waited = app.get(&format!("/v1/image-caches/{leaving}/wait?wait_seconds=55")).await.expect(200);
+    assert_eq!((&waited["condition_met"], &waited["done"]), (&json!(false), &json!(true)), "no reason to ask again");
+    assert_eq!(waited["image_cache"]["status"], "deleting");
 }
 
 #[tokio::test]
 async fn a_wait_whose_time_is_over_shows_the_cache_as_it_is() {
     let app = TestGateway::start().await;
     let id = app.created().await;
-    let path = format!("/v1/image-caches/{id}?wait_for=ready&timeout=0");
+    let path = format!("/v1/image-caches/{id}?wait_seconds=0");
     assert_eq!(app.get(&path).await.expect(200)["status"], "preparing");
     let unchanged = Answer::of(app.request(Method::GET, &path).header("if-none-match", "\"v2\"")).await;
     assert_eq!(unchanged.status, 304);
-    for (query, field) in [
-        ("timeout=5", "timeout"),
-        ("wait_for=ready&timeout=56", "timeout"),
-        ("wait_for=happiness", "wait_for"),
-        ("wait_for=ready&timeout=soon", "timeout"),
-    ] {
+    for (query, field) in
+        [("wait_seconds=-1", "wait_seconds"), ("wait_seconds=", "wait_seconds"), ("wait_seconds=soon", "wait_seconds")]
+    {
         let problem = app.get(&format!("/v1/image-caches/{id}?{query}")).await.problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["parameter"], field, "{problem}");
     }
@@ -87,9 +85,9 @@ async fn a_wait_whose_time_is_over_shows_the_cache_as_it_is() {
 async fn a_stop_answers_those_who_wait() {
     let app = TestGateway::start().await;
     let id = app.created().await;
-    let (wait, events) = (format!("/v1/image-caches/{id}/wait?timeout=55"), end_of_feed(&app).await);
-    let events = format!("/v1/events?timeout=55&cursor={events}");
-    let gate = "/v1/gate?image=nginx:1.27&region=cn-beijing&timeout=55";
+    let (wait, events) = (format!("/v1/image-caches/{id}/wait?wait_seconds=55"), end_of_feed(&app).await);
+    let events = format!("/v1/events?wait_seconds=55&cursor={events}");
+    let gate = "/v1/gate?image=nginx:1.27&region=cn-beijing&wait_seconds=55";
     let stop = async {
         app.waiting(3).await;
         app.gateway.base().stop_waiting();
@@ -113,7 +111,7 @@ async fn a_client_that_leaves_ends_its_wait_and_is_in_the_audit_trail() {
     let token = app.token(TEAM, &SCOPES);
     let mut client = TcpStream::connect(app.address).await.unwrap();
     let head = format!(
-        "GET /v1/image-caches/{id}/wait?timeout=55 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+        "GET /v1/image-caches/{id}/wait?wait_seconds=55 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
     );
     client.write_all(head.as_bytes()).await.unwrap();
     app.waiting(1).await;

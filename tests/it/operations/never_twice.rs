@@ -48,10 +48,10 @@ async fn every_fault_of_the_cloud_ends_in_one_creation() {
             assert_eq!(cache["status"], "pending", "{kind} {apply}");
             let operation = format!("/v1/operations/{}", cache["operation_id"].as_str().unwrap());
             assert_eq!(answer.header("location"), operation);
-            assert_eq!(app.get(&operation).await.expect(200)["state"], "running");
+            assert_eq!(app.get(&operation).await.expect(200)["status"], "running");
             app.until(id_of(&cache), "ready").await;
             let ended = app.get(&operation).await.expect(200);
-            assert_eq!((&ended["state"], &ended["attempts"]), (&json!("succeeded"), &json!(2)), "{kind} {apply}");
+            assert_eq!((&ended["status"], &ended["attempts"]), (&json!("succeeded"), &json!(2)), "{kind} {apply}");
             expected += 1;
             assert_eq!(app.creations().await, expected, "{kind} {apply}");
         }
@@ -183,7 +183,7 @@ async fn a_refusal_ends_the_create_and_shreds_the_logins() {
     let path = format!("/v1/operations/{}", problem["operation_id"].as_str().unwrap());
     let operation = app.get(&path).await.expect(200);
     assert_eq!(operation["failure"]["cause"], problem["cause"]);
-    assert_eq!((&operation["state"], &operation["failure"]["code"]), (&json!("refused"), &problem["provider_code"]));
+    assert_eq!((&operation["status"], &operation["failure"]["code"]), (&json!("refused"), &problem["provider_code"]));
     assert_eq!(operation["failure"]["provider_request_id"], problem["provider_request_id"]);
     assert_eq!(app.count(kept).await, 0);
     let again = create(&app, 10, "second", &body).await;

@@ -63,7 +63,7 @@ async fn refused_after_doubt(app: &TestGateway, apply: bool) -> Value {
 async fn held(app: &TestGateway) -> Value {
     let cache = refused_after_doubt(app, false).await;
     let held = operation(app, &cache).await;
-    assert_eq!((&held["state"], &held["attempts"]), (&json!("running"), &json!(2)), "the first may have been done");
+    assert_eq!((&held["status"], &held["attempts"]), (&json!("running"), &json!(2)), "the first may have been done");
     assert_eq!(held["failure"]["code"], "QuotaExceeded.ImageCache", "and what was said is shown");
     assert_eq!(app.cache(cache["id"].as_str().unwrap()).await["status"], "pending");
     cache
@@ -74,7 +74,7 @@ async fn a_refusal_after_doubt_does_not_lose_what_was_created() {
     let app = TestGateway::start().await;
     let cache = refused_after_doubt(&app, true).await;
     let ended = operation(&app, &cache).await;
-    assert_eq!((&ended["state"], &ended["failure"]), (&json!("succeeded"), &Value::Null));
+    assert_eq!((&ended["status"], &ended["failure"]), (&json!("succeeded"), &Value::Null));
     let ready = app.until(cache["id"].as_str().unwrap(), "ready").await;
     let ledger = app.ledger().await;
     assert_eq!(
@@ -89,13 +89,13 @@ async fn a_refusal_after_doubt_counts_once_nothing_can_come_any_more() {
     let cache = held(&app).await;
     pass(&app, 60).await;
     pass(&app, SETTLED - 61).await;
-    assert_eq!(operation(&app, &cache).await["state"], "running", "a copy may still come");
+    assert_eq!(operation(&app, &cache).await["status"], "running", "a copy may still come");
     pass(&app, 1).await;
     pass(&app, UNSEEN).await;
-    assert_eq!(operation(&app, &cache).await["state"], "running", "what is not shown may be hidden");
+    assert_eq!(operation(&app, &cache).await["status"], "running", "what is not shown may be hidden");
     pass(&app, UNSEEN).await;
     let ended = operation(&app, &cache).await;
-    assert_eq!((&ended["state"], &ended["failure"]["code"]), (&json!("refused"), &json!("QuotaExceeded.ImageCache")));
+    assert_eq!((&ended["status"], &ended["failure"]["code"]), (&json!("refused"), &json!("QuotaExceeded.ImageCache")));
     let failed = app.cache(cache["id"].as_str().unwrap()).await;
     assert_eq!((&failed["status"], &failed["failure"]["code"]), (&json!("failed"), &ended["failure"]["code"]));
     assert_eq!(app.ledger().await["calls"]["CreateImageCache"], 2, "never sent again");
@@ -149,7 +149,7 @@ async fn a_token_that_does_not_match_is_quarantined() {
         // Looked for at once.
         app.drain().await;
         let (state, status) = if apply { ("succeeded", "preparing") } else { ("quarantined", "pending") };
-        assert_eq!(operation(&app, &cache).await["state"], state);
+        assert_eq!(operation(&app, &cache).await["status"], state);
         assert_eq!(app.cache(cache["id"].as_str().unwrap()).await["status"], status);
         for seconds in [SETTLED, UNSEEN, UNSEEN] {
             pass(&app, seconds).await;
@@ -157,7 +157,7 @@ async fn a_token_that_does_not_match_is_quarantined() {
         let ended = operation(&app, &cache).await;
         let code = if apply { Value::Null } else { json!("IdempotentParameterMismatch") };
         assert_eq!(
-            (&ended["state"], &ended["failure"]["code"]),
+            (&ended["status"], &ended["failure"]["code"]),
             (&json!(if apply { state } else { "refused" }), &code)
         );
         assert_eq!(app.ledger().await["calls"]["CreateImageCache"], 1, "never another attempt, whatever the token");
@@ -177,12 +177,12 @@ async fn a_delete_waits_for_an_unresolved_create() {
     assert_eq!(answer.header("location"), location);
     assert_ne!(deleting["operation_id"], cache["operation_id"]);
     let waiting = operation(&app, &deleting).await;
-    assert_eq!((&waiting["kind"], &waiting["state"]), (&json!("delete"), &json!("waiting")));
+    assert_eq!((&waiting["kind"], &waiting["status"]), (&json!("delete"), &json!("waiting")));
     let again = app.delete(&path_of(&cache)).await.expect(202);
     assert_eq!(again["operation_id"], deleting["operation_id"], "asked twice for the same end");
     app.until(cache["id"].as_str().unwrap(), "deleted").await;
-    assert_eq!(operation(&app, &cache).await["state"], "succeeded");
-    assert_eq!(operation(&app, &deleting).await["state"], "succeeded");
+    assert_eq!(operation(&app, &cache).await["status"], "succeeded");
+    assert_eq!(operation(&app, &deleting).await["status"], "succeeded");
     let calls = &app.ledger().await["calls"];
     assert_eq!(calls["CreateImageCache"], 1, "a create that nobody wants is looked for, not sent again");
     assert_eq!(made_and_removed(&app).await, (1, 1));
@@ -195,11 +195,11 @@ async fn a_delete_ends_when_the_create_never_happened() {
     let cache = app.create("nginx:1.27").await.expect(202);
     let deleting = app.delete(&path_of(&cache)).await.expect(202);
     pass(&app, 2).await;
-    assert_eq!(operation(&app, &deleting).await["state"], "waiting", "a copy may still come");
+    assert_eq!(operation(&app, &deleting).await["status"], "waiting", "a copy may still come");
     pass(&app, SETTLED).await;
     let withdrawn = operation(&app, &cache).await;
-    assert_eq!((&withdrawn["state"], &withdrawn["failure"]["code"]), (&json!("refused"), &json!("withdrawn")));
-    assert_eq!(operation(&app, &deleting).await["state"], "succeeded");
+    assert_eq!((&withdrawn["status"], &withdrawn["failure"]["code"]), (&json!("refused"), &json!("withdrawn")));
+    assert_eq!(operation(&app, &deleting).await["status"], "succeeded");
     assert_eq!(app.cache(cache["id"].as_str().unwrap()).await["status"], "deleted");
     assert_eq!(made_and_removed(&app).await, (0, 0));
 }
@@ -234,7 +234,7 @@ async fn a_delete_that_was_done_unheard_is_no_loss() {
     for _ in 0..10 {
         pass(&app, 2).await;
     }
-    assert_eq!(operation(&app, &deleting).await["state"], "running");
+    assert_eq!(operation(&app, &deleting).await["status"], "running");
     app.until(&id, "deleted").await;
     let events: Vec<Value> = app.events().await.iter().map(|event| event["type"].clone()).collect();
     assert_eq!(events.last(), Some(&json!("image_cache.deleted")), "{events:?}");
@@ -251,7 +251,7 @@ async fn an_update_in_doubt_is_looked_for_not_built_twice() {
     let updating = app.patch(&path, &json!({"images": ["nginx:1.28"]})).await.expect(202);
     app.forget_tokens().await;
     pass(&app, 5 * 60).await;
-    assert_eq!(operation(&app, &updating).await["state"], "succeeded", "the new snapshot shows it");
+    assert_eq!(operation(&app, &updating).await["status"], "succeeded", "the new snapshot shows it");
     let ready = app.until(&id, "ready").await;
     assert_eq!((&ready["generation"], &ready["images"]), (&json!(2), &json!(["nginx:1.28"])));
     assert_eq!(app.ledger().await["updated"].as_array().unwrap().len(), 1);

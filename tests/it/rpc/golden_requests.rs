@@ -114,12 +114,12 @@ fn rich(sdk: &str) -> Value {
         "acr_registries": [{"instance_id": "cri-nwj395hgf6f30001", "instance_name": "n", "region_id": "cn-beijing",
             "domains": ["d1.cr.aliyuncs.com", "d2.cr.aliyuncs.com"]}],
         "plain_http_registries": ["harbor.pre.com", "192.168.0.1:5000"], "insecure_registries": ["h2"],
-        "annotations": null, "os_type": "linux", "standard_copy_count": 2, "flash_copy_count": 3,
+        "comment": null, "os_type": "linux", "standard_copy_count": 2, "flash_copy_count": 3,
         "elimination_strategy": "lru",
     });
     if sdk == "new-py" {
         let other = json!({
-            "flash": false, "annotations": "hide", "os_type": null, "plain_http_registries": ["h", "192.168.0.1:5000"],
+            "flash": false, "comment": "hide", "os_type": null, "plain_http_registries": ["h", "192.168.0.1:5000"],
             "acr_registries": [{"instance_id": "cri-1", "instance_name": "n", "region_id": "cn-beijing",
                 "domains": ["d1.cr", "d2.cr"], "arn_service": "acs:ram::1:role/a", "arn_user": "acs:ram::2:role/b"}],
         });

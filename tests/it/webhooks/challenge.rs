@@ -106,7 +106,7 @@ async fn a_caller_may_bring_the_secret_that_its_receiver_has_already() {
     let detail = reason(&app, &receiver.url()).await;
     assert!(detail.contains("401") && detail.contains("`secret`") && detail.contains("`verify_later`"), "{detail}");
     let made = app.post("/v1/webhook-endpoints", &json!({"url": receiver.url(), "secret": OWN})).await.expect(201);
-    assert_eq!((&made["secret"], &made["enabled"]), (&json!(OWN), &json!(true)));
+    assert_eq!((&made["secret"], &made["disabled"]), (&json!(OWN), &json!(false)));
     for wrong in ["hunter2hunter2hunter2hunter2hunter2hunt", "whsec_", "whsec_aGk=", "whsec_not base64 at all, is it??"]
     {
         let body = json!({"url": receiver.url(), "secret": wrong});
@@ -131,7 +131,7 @@ async fn an_endpoint_that_is_verified_later_gets_no_event_before() {
     let receiver = strict(&app, None).await;
     let body = json!({"url": receiver.url(), "verify_later": true, "headers": {"X-Api-Key": "k1234"}});
     let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
-    assert_eq!((&made["enabled"], &made["disabled_reason"]), (&json!(false), &json!("pending")));
+    assert_eq!((&made["disabled"], &made["disabled_reason"]), (&json!(true), &json!("pending")));
     let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
     app.created().await;
     assert_eq!(app.count("SELECT count(*) FROM webhook_deliveries").await, 0, "none is kept for it either");
@@ -139,7 +139,7 @@ async fn an_endpoint_that_is_verified_later_gets_no_event_before() {
         post(&app, &format!("{path}/{act}")).await.problem(409, "webhook_endpoint_pending");
     }
     for act in ["recover", "replay"] {
-        let body = json!({"since": "2026-01-01T00:00:00Z"});
+        let body = json!({"created_after": "2026-01-01T00:00:00Z"});
         app.post(&format!("{path}/{act}"), &body).await.problem(409, "webhook_endpoint_pending");
     }
     // Another receiver of the same kind, which has another secret: it is not let in.
@@ -153,8 +153,8 @@ async fn an_endpoint_that_is_verified_later_gets_no_event_before() {
     receiver.learn(SigningSecret::parse(made["secret"].as_str().unwrap()).unwrap());
     let verified = post(&app, &format!("{path}/verify")).await.expect(200);
     assert_eq!(
-        (&verified["enabled"], &verified["disabled_reason"], &verified["secret"]),
-        (&json!(true), &Value::Null, &Value::Null)
+        (&verified["disabled"], &verified["disabled_reason"], &verified["secret"]),
+        (&json!(false), &Value::Null, &Value::Null)
     );
     app.created().await;
     app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap();

@@ -186,7 +186,7 @@ async fn a_day_of_failures_is_told_and_five_switch_off() {
         deliver(&app).await;
     }
     let shown = app.get(&format!("/v1/webhook-endpoints/{failing}")).await.expect(200);
-    assert_eq!((&shown["enabled"], &shown["disabled_reason"]), (&json!(false), &json!("failing")), "{shown}");
+    assert_eq!((&shown["disabled"], &shown["disabled_reason"]), (&json!(true), &json!("failing")), "{shown}");
     assert_eq!(good.kinds(), ["webhook_endpoint.failing", "webhook_endpoint.disabled"], "each once");
     let told = &good.received()[1].json()["data"]["webhook_endpoint"];
     assert_eq!((&told["id"], &told["disabled_reason"]), (&json!(failing), &json!("failing")));

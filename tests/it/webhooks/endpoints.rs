@@ -195,11 +195,11 @@ async fn what_happens_during_a_pause_waits_for_its_end() {
     let hook = Hook::start().await;
     let made = endpoint(&app, &hook, json!({})).await;
     let paused = act(&app, &made, "pause", Value::Null).await;
-    assert_eq!((&paused["enabled"], &paused["disabled_reason"]), (&json!(false), &json!("paused")));
+    assert_eq!((&paused["disabled"], &paused["disabled_reason"]), (&json!(true), &json!("paused")));
     app.created().await;
     assert_eq!((deliver(&app).await, hook.received().len()), (0, 0));
     let resumed = act(&app, &made, "resume", Value::Null).await;
-    assert_eq!((&resumed["enabled"], &resumed["disabled_reason"]), (&json!(true), &Value::Null));
+    assert_eq!((&resumed["disabled"], &resumed["disabled_reason"]), (&json!(false), &Value::Null));
     assert_eq!(deliver(&app).await, 1);
 }
 
@@ -214,8 +214,8 @@ async fn what_was_given_up_is_sent_again_on_request() {
     deliver(&app).await;
     app.advance(2);
     deliver(&app).await;
-    let list = format!("/v1/deliveries?endpoint_id={}", made["id"].as_str().unwrap());
-    let given_up = app.items(&format!("{list}&state=exhausted&event_type=image_cache.created")).await;
+    let list = format!("/v1/deliveries?webhook_endpoint_id={}", made["id"].as_str().unwrap());
+    let given_up = app.items(&format!("{list}&status=exhausted&event_type=image_cache.created")).await;
     assert_eq!(given_up.len(), 2, "two attempts each, by its own schedule");
     let one = format!("/v1/deliveries/{}", given_up[0]["id"].as_str().unwrap());
     assert_eq!(app.get(&one).await.expect(200), given_up[0]);
@@ -226,15 +226,15 @@ async fn what_was_given_up_is_sent_again_on_request() {
 
     let request = app.request(reqwest::Method::POST, &format!("{one}/resend"));
     let resent = crate::support::answer::Answer::of(request).await.expect(200);
-    assert_eq!((&resent["state"], &resent["attempts"]), (&json!("waiting"), &json!(0)));
+    assert_eq!((&resent["status"], &resent["attempts"]), (&json!("waiting"), &json!(0)));
     assert_eq!(deliver(&app).await, 1);
-    assert_eq!(app.get(&one).await.expect(200)["state"], "delivered");
+    assert_eq!(app.get(&one).await.expect(200)["status"], "delivered");
     assert_eq!(app.items(&format!("{one}/attempts")).await.len(), 3, "none is forgotten");
 
-    let since = json!({"since": "2026-03-01T08:00:00Z"});
-    assert_eq!(act(&app, &made, "recover", json!({"since": "2026-03-01T08:00:01Z"})).await["deliveries"], 0);
+    let since = json!({"created_after": "2026-03-01T08:00:00Z"});
+    assert_eq!(act(&app, &made, "recover", json!({"created_after": "2026-03-01T08:00:01Z"})).await["deliveries"], 0);
     assert_eq!(act(&app, &made, "recover", since.clone()).await, json!({"deliveries": 1, "has_more": false}));
-    assert_eq!((deliver(&app).await, app.items(&format!("{list}&state=delivered")).await.len()), (1, 2));
+    assert_eq!((deliver(&app).await, app.items(&format!("{list}&status=delivered")).await.len()), (1, 2));
 
     let late = Hook::start().await;
     let second = endpoint(&app, &late, json!({"event_types": ["image_cache.created"]})).await;

@@ -16,7 +16,7 @@ use crate::support::hook::Hook;
 
 /// The deliveries to an endpoint, newest event first.
 async fn deliveries(app: &TestGateway, endpoint: &str) -> Vec<Value> {
-    app.items(&format!("/v1/deliveries?endpoint_id={endpoint}")).await
+    app.items(&format!("/v1/deliveries?webhook_endpoint_id={endpoint}")).await
 }
 
 async fn only_delivery(app: &TestGateway, endpoint: &str) -> Value {
@@ -49,7 +49,7 @@ async fn a_failed_delivery_is_tried_again_by_the_schedule() {
     for (attempt, status, pause) in [(1, 500, 5), (2, 302, 30)] {
         assert_eq!(deliver(&app).await, 1);
         let delivery = only_delivery(&app, &endpoint).await;
-        assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("waiting"), &json!(attempt)));
+        assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("waiting"), &json!(attempt)));
         assert_eq!(delivery["last_http_status"], status);
         // The pause of the schedule, and up to a fifth more.
         let milliseconds = (due(&delivery) - app.now()).num_milliseconds();
@@ -60,7 +60,7 @@ async fn a_failed_delivery_is_tried_again_by_the_schedule() {
     }
     assert_eq!(deliver(&app).await, 1);
     let delivery = only_delivery(&app, &endpoint).await;
-    assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("delivered"), &json!(3)));
+    assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("delivered"), &json!(3)));
     assert_eq!(attempts(&app).await, ["1 failed 500 status", "2 failed 302 redirect", "3 delivered 204"]);
 
     let received = hook.received();
@@ -82,7 +82,7 @@ async fn a_receiver_that_is_gone_is_switched_off() {
     let id = app.created().await;
     assert_eq!(deliver(&app).await, 1);
     let shown = app.get(&format!("/v1/webhook-endpoints/{endpoint}")).await.expect(200);
-    assert_eq!((&shown["enabled"], &shown["disabled_reason"]), (&json!(false), &json!("gone")));
+    assert_eq!((&shown["disabled"], &shown["disabled_reason"]), (&json!(true), &json!("gone")));
     app.until(&id, "ready").await;
     app.advance(86_400);
     assert_eq!((deliver(&app).await, hook.received().len()), (0, 1), "nothing more is sent");
@@ -103,7 +103,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_for_everything() {
     app.set_clock(asked_at + chrono::Duration::seconds(120));
     assert_eq!(deliver(&app).await, 2);
     assert_eq!(hook.kinds()[1..].iter().filter(|kind| *kind == "image_cache.ready").count(), 1);
-    assert!(deliveries(&app, &endpoint).await.iter().all(|delivery| delivery["state"] == "delivered"));
+    assert!(deliveries(&app, &endpoint).await.iter().all(|delivery| delivery["status"] == "delivered"));
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn a_receiver_that_hangs_holds_its_own_slots_only() {
     assert_eq!(sent, 6);
     for endpoint in [first, second] {
         for delivery in deliveries(&app, &endpoint).await {
-            assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("delivered"), &json!(1)), "{delivery}");
+            assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("delivered"), &json!(1)), "{delivery}");
         }
     }
 }
@@ -157,7 +157,7 @@ async fn with_its_endpoint_goes_what_waits_for_it() {
     app.gateway.upkeep().clean().await.unwrap();
     app.advance(86_400);
     assert_eq!(deliver(&app).await, 0);
-    let mut states: Vec<Value> = deliveries(&app, &endpoint).await.iter().map(|one| one["state"].clone()).collect();
+    let mut states: Vec<Value> = deliveries(&app, &endpoint).await.iter().map(|one| one["status"].clone()).collect();
     states.sort_by_key(Value::to_string);
     assert_eq!(states, ["cancelled", "delivered"]);
     let secrets = "SELECT count(*) FROM webhook_endpoints WHERE octet_length(secret) > 0";
@@ -180,12 +180,12 @@ async fn what_a_dead_worker_held_is_delivered_by_another() {
 
     app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(deliver(&app).await, 0, "its lease still holds");
-    assert_eq!(only_delivery(&app, &endpoint).await["state"], "in_flight");
+    assert_eq!(only_delivery(&app, &endpoint).await["status"], "in_flight");
     let sql = "UPDATE webhook_workers SET alive_until = clock_timestamp() - interval '1 second'";
     sqlx::query(sql).execute(app.sql()).await.unwrap();
     app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(deliver(&app).await, 1);
-    assert_eq!(only_delivery(&app, &endpoint).await["state"], "delivered");
+    assert_eq!(only_delivery(&app, &endpoint).await["status"], "delivered");
     assert_eq!(attempts(&app).await, ["1 worker_lost worker_lost", "2 delivered 204"]);
 }
 
@@ -205,7 +205,7 @@ async fn after_eleven_attempts_a_delivery_is_given_up() {
     }
     assert_eq!(deliver(&app).await, 1);
     let given_up = only_delivery(&app, &endpoint).await;
-    assert_eq!((&given_up["state"], &given_up["attempts"]), (&json!("exhausted"), &json!(11)));
+    assert_eq!((&given_up["status"], &given_up["attempts"]), (&json!("exhausted"), &json!(11)));
     assert_eq!((&given_up["last_error"], &given_up["next_attempt_at"]), (&json!("status"), &Value::Null));
     app.advance(30 * 86_400);
     assert_eq!((deliver(&app).await, attempts(&app).await.len(), hook.received().len()), (0, 11, 11));
@@ -229,7 +229,7 @@ async fn closed_addresses_are_refused_when_saved_and_when_sent() {
     strict.created().await;
     assert_eq!(deliver(&strict).await, 1);
     let delivery = only_delivery(&strict, &endpoint).await;
-    assert_eq!((&delivery["state"], &delivery["last_error"]), (&json!("waiting"), &json!("address_refused")));
+    assert_eq!((&delivery["status"], &delivery["last_error"]), (&json!("waiting"), &json!("address_refused")));
     assert_eq!(hook.received(), []);
 }
 
@@ -303,7 +303,7 @@ async fn an_attempt_that_outlives_the_end_is_cut_off_and_at_once_in_the_queue_ag
     stop.cancel();
     delivering.await.unwrap().unwrap();
     let delivery = only_delivery(&app, &endpoint).await;
-    assert_eq!((&delivery["state"], &delivery["attempts"]), (&json!("waiting"), &json!(1)), "nothing is in hand");
+    assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("waiting"), &json!(1)), "nothing is in hand");
     assert_eq!(attempts(&app).await, ["1 worker_lost worker_lost"], "it may have arrived");
     hook.release();
     assert_eq!(deliver(&app).await, 1);

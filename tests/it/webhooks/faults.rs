@@ -38,9 +38,9 @@ async fn endpoint(app: &TestGateway, url: &str) -> String {
 
 /// State, status and error of the one delivery to an endpoint.
 async fn ending(app: &TestGateway, endpoint: &str) -> String {
-    let all = app.items(&format!("/v1/deliveries?endpoint_id={endpoint}")).await;
+    let all = app.items(&format!("/v1/deliveries?webhook_endpoint_id={endpoint}")).await;
     let text = |name: &str| all[0][name].as_str().unwrap_or("-").to_owned();
-    format!("{} {} {}", text("state"), all[0]["last_http_status"], text("last_error"))
+    format!("{} {} {}", text("status"), all[0]["last_http_status"], text("last_error"))
 }
 
 /// More events like the only one, and a delivery of each to every endpoint.

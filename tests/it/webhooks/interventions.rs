@@ -197,9 +197,9 @@ impl Case {
             Intervention::Update => drop(app.patch(&self.path(), &json!({"description": "ours"})).await.expect(200)),
             Intervention::Move => self.move_to_another(app).await,
             Intervention::Rotate => self.post(app, "rotate-secret", json!({})).await,
-            Intervention::Recover => self.post(app, "recover", json!({"since": "2026-01-01T00:00:00Z"})).await,
+            Intervention::Recover => self.post(app, "recover", json!({"created_after": "2026-01-01T00:00:00Z"})).await,
             Intervention::Resend => {
-                let first = app.items(&format!("/v1/deliveries?endpoint_id={}", self.id)).await.pop().unwrap();
+                let first = app.items(&format!("/v1/deliveries?webhook_endpoint_id={}", self.id)).await.pop().unwrap();
                 let path = format!("/v1/deliveries/{}/resend", first["id"].as_str().unwrap());
                 crate::support::answer::Answer::of(app.request(reqwest::Method::POST, &path)).await.expect(200);
             }
@@ -337,8 +337,8 @@ async fn an_answer_to_what_was_sent_before_an_act_says_nothing_about_the_endpoin
         until_counted(&app, IN_HAND).await;
         let shown = people.get(&case.path()).await.expect(200);
         assert_eq!(
-            (&shown["enabled"], &shown["resting_until"]),
-            (&json!(true), &Value::Null),
+            (&shown["disabled"], &shown["resting_until"]),
+            (&json!(false), &Value::Null),
             "{answer} {act:?}: {shown}"
         );
         assert_eq!(shown["consecutive_failures"], 0, "{shown}");

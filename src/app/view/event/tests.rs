@@ -41,7 +41,7 @@ fn the_largest_image_cache_still_fits() {
     let tags: serde_json::Map<String, Value> =
         (0..20).map(|n| (format!("{n}{}", "é".repeat(120)), "ü".repeat(128).into())).collect();
     let spec = json!({
-        "name": "web", "region": "cn-hangzhou", "annotations": "é".repeat(1024), "tags": tags,
+        "name": "web", "region": "cn-hangzhou", "comment": "é".repeat(1024), "tags": tags,
         "images": (0..20).map(|n| format!("{n}{}", "é".repeat(500))).collect::<Vec<_>>(),
         "acr_registries": vec![registry; 20], "insecure_registries": hosts("i"), "plain_http_registries": hosts("p"),
     });

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 
 use super::{SigningKeys, secrets};
 use crate::app::input::EndpointChanges;
+use crate::app::precondition::Precondition;
 use crate::app::view::EndpointView;
 use crate::app::webhooks::Webhooks;
 use crate::app::{Call, Error, access};
@@ -29,9 +30,11 @@ impl Webhooks {
         call: &Call,
         id: EndpointId,
         changes: EndpointChanges,
+        precondition: &Precondition,
     ) -> Result<EndpointView, Error> {
         access::check(caller, UPDATE)?;
         let before = self.own_endpoint(caller, id).await?;
+        precondition.check(before.version)?;
         let mut endpoint = changed(before.clone(), &changes);
         let moved = endpoint.url != before.url;
         if moved {
@@ -198,7 +201,7 @@ impl Webhooks {
     }
 
     /// The error if the endpoint was deleted, or somebody else changed it in the meantime.
-    async fn changed_meanwhile(&self, caller: &Caller, id: EndpointId) -> Error {
+    pub(super) async fn changed_meanwhile(&self, caller: &Caller, id: EndpointId) -> Error {
         if let Err(gone) = self.own_endpoint(caller, id).await {
             return gone;
         }

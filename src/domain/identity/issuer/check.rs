@@ -68,7 +68,7 @@ impl Issuer {
 
     fn check_numbers(&self, f: &mut Findings) {
         for (field, value, range) in [
-            ("/longest_life_seconds", self.longest_life_seconds, 60..=604_800),
+            ("/max_lifetime_seconds", self.max_lifetime_seconds, 60..=604_800),
             ("/max_key_age_seconds", self.max_key_age_seconds, 300..=86_400),
             ("/leeway_seconds", self.leeway_seconds, 0..=300),
         ] {

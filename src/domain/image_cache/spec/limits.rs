@@ -192,7 +192,7 @@ mod tests {
             (json!({"acr_registries": [{"instance_id": ""}]}), "/acr_registries/0/instance_id"),
             (json!({"acr_registries": [{"instance_id": "cri-1", "domains": ["a/b"]}]}), "/acr_registries/0/domains/0"),
             (json!({"acr_registries": [{"instance_id": "cri-1", "arn_user": "x"}]}), "/acr_registries/0/arn_user"),
-            (json!({"annotations": ""}), "/annotations"),
+            (json!({"comment": ""}), "/comment"),
         ] {
             assert_eq!(refused(&extra).first().map(|(field, _)| field.as_str()), Some(field), "{extra}");
         }

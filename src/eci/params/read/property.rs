@@ -104,7 +104,7 @@ fn spec() -> impl Strategy<Value = ImageCacheSpec> {
     let sources = (images(), vec(acr(true), 0..=20), hosts(), hosts());
     (text(), place, kept, built, system, sources).prop_map(|(name, place, kept, built, os_type, sources)| {
         let (region, vswitch_ids, security_group_id, eip_instance_id, zone_id, resource_group_id) = place;
-        let (size_gib, retention_days, elimination_strategy, tags, annotations) = kept;
+        let (size_gib, retention_days, elimination_strategy, tags, comment) = kept;
         let (flash, reuse_layers, (standard_copy_count, flash_copy_count)) = built;
         let (images, acr_registries, plain_http_registries, insecure_registries) = sources;
         ImageCacheSpec {
@@ -124,7 +124,7 @@ fn spec() -> impl Strategy<Value = ImageCacheSpec> {
             acr_registries,
             plain_http_registries,
             insecure_registries,
-            annotations,
+            comment,
             os_type,
             standard_copy_count,
             flash_copy_count,

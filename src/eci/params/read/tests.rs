@@ -49,7 +49,7 @@ fn the_quirks_of_sdks_are_understood() {
     assert_eq!(new.spec.insecure_registries, ["a", "b"]);
     assert_eq!(new.spec.acr_registries[0].domains, ["d1", "d2", "d3"]);
     assert_eq!(new.spec.tags.get("imc").map(String::as_str), Some(""));
-    assert_eq!((new.spec.annotations, new.spec.os_type), (None, Some(OsType::Linux)));
+    assert_eq!((new.spec.comment, new.spec.os_type), (None, Some(OsType::Linux)));
     assert_eq!(new.spec.elimination_strategy, Some(EliminationStrategy::Keep));
     assert_eq!(new.registry_credentials[0].password.expose_secret(), "p&ss");
 }

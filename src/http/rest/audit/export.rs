@@ -151,7 +151,7 @@ impl Streaming {
     }
 }
 
-const HEAD: &str = "id,verified,at,team,subject,credential_id,door,request_id,address,action,resource,outcome,http_status,code,\
+const HEAD: &str = "id,verified,recorded_at,team,subject,credential_id,door,request_id,address,action,resource,outcome,http_status,code,\
                     duration_ms,cloud_ms,operation_id,provider_request_id,parameters\r\n";
 
 fn row(entry: &AuditEntryView) -> String {
@@ -160,7 +160,7 @@ fn row(entry: &AuditEntryView) -> String {
     let cells = [
         entry.id.clone(),
         entry.verified.to_string(),
-        entry.at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        entry.recorded_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         text(&entry.team),
         entry.subject.clone(),
         text(&entry.credential_id),

@@ -13,7 +13,7 @@ use crate::domain::ids::CacheId;
 use crate::http::extract::{Authorized, FromQuery, Query, QueryPairs};
 use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::EventList;
-use crate::http::rest::query::seconds;
+use crate::http::rest::query::wait_seconds;
 use crate::http::{DoorState, answer};
 
 /// Which events, and whether to wait for one.
@@ -26,9 +26,10 @@ pub(in crate::http::rest) struct EventQuery {
     /// Only events about this image cache, `ic_…`.
     #[param(value_type = Option<String>, nullable = false)]
     image_cache_id: Option<CacheId>,
-    /// How many seconds to wait for an event if there is none yet: 0 to 55. By default the request does not wait.
-    #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
-    timeout: u64,
+    /// The maximum number of seconds to wait for an event if there is none yet. More than 55 counts as 55. By default
+    /// the request does not wait.
+    #[param(value_type = Option<i32>, nullable = false, minimum = 0)]
+    wait_seconds: Duration,
     #[param(ignore)]
     page: Page,
 }
@@ -38,7 +39,7 @@ impl FromQuery for EventQuery {
         Self {
             r#type: kinds(pairs),
             image_cache_id: pairs.one("image_cache_id"),
-            timeout: seconds(pairs, "timeout", 0),
+            wait_seconds: wait_seconds(pairs).unwrap_or_default(),
             page: pairs.page(),
         }
     }
@@ -57,7 +58,7 @@ pub(in crate::http::rest) fn kinds(pairs: &mut QueryPairs) -> Vec<EventType> {
 /// List events
 ///
 /// Returns the events, oldest first and without gaps. To continue later, keep `next_cursor` and pass it as `cursor`.
-/// With `timeout`, a page that would be empty is answered when the first event happens, or empty when the time is up.
+/// With `wait_seconds`, a page that would be empty is answered when the first event happens, or empty when the time is up.
 /// The cursor is a position in the team's feed: it can be used with any filter, and as the `Last-Event-ID` of an
 /// event stream.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
@@ -71,8 +72,8 @@ pub(in crate::http::rest) async fn list_events(
     Query(query): Query<EventQuery>,
 ) -> Result<Response, ProblemResponse> {
     let filter = EventFilter { kinds: query.r#type, cache: query.image_cache_id, ..EventFilter::default() };
-    let wait = Duration::from_secs(query.timeout);
-    let page = door.gateway.events().list_events(&who.caller, &who.call, &filter, &query.page, wait).await?;
+    let page =
+        door.gateway.events().list_events(&who.caller, &who.call, &filter, &query.page, query.wait_seconds).await?;
     let list = EventList::from(page);
     Ok(answer::fed(&uri, &list, &list.next_cursor))
 }

@@ -29,7 +29,7 @@ pub(in crate::http::rest) struct NewApiKeyBody {
     #[schema(nullable = false, value_type = Option<String>)]
     team: Option<TeamId>,
     /// When the key expires: no later than the end of your own credential, or the number of days ahead that the
-    /// team's policy sets in `longest_key_life_days`. Defaults to the earlier of the two limits. The key does not
+    /// team's policy sets in `max_key_life_days`. Defaults to the earlier of the two limits. The key does not
     /// expire by default if neither limit exists, or if you have the scope `platform:security`.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]

@@ -60,9 +60,10 @@ pub(in crate::http::rest) async fn get_issuer(
     State(door): State<DoorState>,
     who: Authorized,
     Id(name): Id<IssuerName>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.identity().get_issuer(&who.caller, name.as_str()).await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::versioned(&request, &view, view.version))
 }
 
 /// Create or replace an issuer

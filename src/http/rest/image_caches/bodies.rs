@@ -47,7 +47,7 @@ pub(in crate::http::rest) struct NewAccessKeyBody {
     #[schema(nullable = false)]
     scopes: Option<Vec<String>>,
     /// When the key expires. As with API keys, this can be no later than the end of your own credential, unless the
-    /// team's policy sets `longest_key_life_days` or you have the scope `platform:security`. Defaults to the earlier
+    /// team's policy sets `max_key_life_days` or you have the scope `platform:security`. Defaults to the earlier
     /// of the two limits.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]

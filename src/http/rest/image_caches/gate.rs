@@ -11,7 +11,7 @@ use crate::app::input::{GateAnswer, GateQuestion};
 use crate::app::view::GateView;
 use crate::http::extract::{Authorized, FromQuery, Query, QueryPairs};
 use crate::http::problem::ProblemResponse;
-use crate::http::rest::query::seconds;
+use crate::http::rest::query::wait_seconds;
 use crate::http::{DoorState, answer};
 
 /// What a pipeline wants to run.
@@ -28,10 +28,10 @@ pub(in crate::http::rest) struct GateQuery {
     /// The pod's ephemeral storage in GiB, if the image cache must fit into it: 1 to 32768.
     #[param(nullable = false, minimum = 1, maximum = 32768)]
     ephemeral_storage_gib: Option<i32>,
-    /// How many seconds to wait for an image cache that is being built: 0 to 55. By default the request does not
-    /// wait.
-    #[param(value_type = Option<i32>, nullable = false, minimum = 0, maximum = 55)]
-    timeout: u64,
+    /// The maximum number of seconds to wait for an image cache that is being built. More than 55 counts as 55. By
+    /// default the request does not wait.
+    #[param(value_type = Option<i32>, nullable = false, minimum = 0)]
+    wait_seconds: Duration,
 }
 
 impl FromQuery for GateQuery {
@@ -40,7 +40,7 @@ impl FromQuery for GateQuery {
             image: pairs.many("image"),
             region: pairs.text("region"),
             ephemeral_storage_gib: pairs.one("ephemeral_storage_gib"),
-            timeout: seconds(pairs, "timeout", 0),
+            wait_seconds: wait_seconds(pairs).unwrap_or_default(),
         }
     }
 }
@@ -49,7 +49,7 @@ impl FromQuery for GateQuery {
 ///
 /// Intended for pipelines. Answers 200 if a usable image cache contains all the images, with the pod annotations that
 /// pin it; 425 if one is being built (`expected_at`, `Retry-After`); 409 if the only candidates have failed (`cause`,
-/// `hint`); 404 if no image cache contains the images. With `timeout`, 425 is answered only after that many seconds,
+/// `hint`); 404 if no image cache contains the images. With `wait_seconds`, 425 is answered only after that many seconds,
 /// and any other status as soon as it is certain.
 #[utoipa::path(get, path = "/v1/gate", tag = "image-caches",
     params(GateQuery),
@@ -62,8 +62,7 @@ pub(in crate::http::rest) async fn check_gate(
 ) -> Result<Response, ProblemResponse> {
     let question =
         GateQuestion { region: query.region, images: query.image, ephemeral_storage_gib: query.ephemeral_storage_gib };
-    let wait = Duration::from_secs(query.timeout);
-    Ok(match door.gateway.image_caches().check_gate(&who.caller, &who.call, &question, wait).await? {
+    Ok(match door.gateway.image_caches().check_gate(&who.caller, &who.call, &question, query.wait_seconds).await? {
         GateAnswer::Usable(view) => answer::json(StatusCode::OK, &view),
         closed => ProblemResponse::gate(closed).into_response(),
     })

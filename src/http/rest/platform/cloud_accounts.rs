@@ -156,9 +156,10 @@ pub(in crate::http::rest) async fn get_cloud_account(
     State(door): State<DoorState>,
     who: Authorized,
     Id(name): Id<AccountName>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.cloud_accounts().get_cloud_account(&who.caller, &name).await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::unless_known(&request, answer::with_tag(StatusCode::OK, &view, view.version)))
 }
 
 /// Create or replace a cloud account
@@ -183,7 +184,7 @@ pub(in crate::http::rest) async fn put_cloud_account(
     let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view =
         door.gateway.cloud_accounts().put_cloud_account(&who.caller, &who.call, &name, &new, &precondition).await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::with_tag(StatusCode::OK, &view, view.version))
 }
 
 /// Update a cloud account
@@ -209,7 +210,7 @@ pub(in crate::http::rest) async fn update_cloud_account(
         .cloud_accounts()
         .update_cloud_account(&who.caller, &who.call, &name, disabled, &precondition)
         .await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::with_tag(StatusCode::OK, &view, view.version))
 }
 
 /// Delete a cloud account
@@ -223,7 +224,9 @@ pub(in crate::http::rest) async fn delete_cloud_account(
     State(door): State<DoorState>,
     who: Authorized,
     Id(name): Id<AccountName>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
-    door.gateway.cloud_accounts().delete_cloud_account(&who.caller, &who.call, &name).await?;
+    let precondition = headers::precondition(&request)?;
+    door.gateway.cloud_accounts().delete_cloud_account(&who.caller, &who.call, &name, &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -36,9 +36,10 @@ pub(in crate::http::rest) async fn get_team_policy(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<TeamId>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_team_policy(&who.caller, &id).await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::versioned(&request, &view, view.version))
 }
 
 /// Replace a team's policy
@@ -89,9 +90,10 @@ pub(in crate::http::rest) async fn delete_team_policy(
 pub(in crate::http::rest) async fn get_default_policy(
     State(door): State<DoorState>,
     who: Authorized,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_default_policy(&who.caller).await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::versioned(&request, &view, view.version))
 }
 
 /// Replace the default policy

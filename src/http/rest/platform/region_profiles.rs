@@ -41,9 +41,10 @@ pub(in crate::http::rest) async fn get_region_profile(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<ProfileId>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_region_profile(&who.caller, &id).await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::versioned(&request, &view, view.version))
 }
 
 /// Create or replace a region profile
@@ -79,7 +80,9 @@ pub(in crate::http::rest) async fn delete_region_profile(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<ProfileId>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
-    door.gateway.platform().delete_region_profile(&who.caller, &who.call, &id).await?;
+    let precondition = headers::precondition(&request)?;
+    door.gateway.platform().delete_region_profile(&who.caller, &who.call, &id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -58,9 +58,10 @@ pub(in crate::http::rest) async fn get_team(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<TeamId>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.platform().get_team(&who.caller, &id).await?;
-    Ok(answer::with_version(StatusCode::OK, &view, view.version))
+    Ok(answer::versioned(&request, &view, view.version))
 }
 
 /// Update a team

@@ -167,7 +167,7 @@ pub(in crate::http::rest) struct RotationBody {
 pub(in crate::http::rest) struct RecoveryBody {
     /// Only events that happened at or after this time.
     #[serde(deserialize_with = "instant")]
-    pub(in crate::http::rest) since: DateTime<Utc>,
+    pub(in crate::http::rest) created_after: DateTime<Utc>,
 }
 
 /// Which events to replay.
@@ -177,11 +177,11 @@ pub(in crate::http::rest) struct RecoveryBody {
 pub(in crate::http::rest) struct ReplayBody {
     /// Only events that happened at or after this time.
     #[serde(deserialize_with = "instant")]
-    pub(in crate::http::rest) since: DateTime<Utc>,
-    /// Only events that happened at or before this time. Defaults to now.
+    pub(in crate::http::rest) created_after: DateTime<Utc>,
+    /// Only events that happened before this time. By default there is no end.
     #[serde(default, deserialize_with = "given_instant")]
     #[schema(nullable = false)]
-    pub(in crate::http::rest) until: Option<DateTime<Utc>>,
+    pub(in crate::http::rest) created_before: Option<DateTime<Utc>>,
 }
 
 /// Types by their names, each once.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use utoipa::IntoParams;
 
 use crate::app::view::DeliveryView;
+use crate::domain::event::EventType;
 use crate::domain::filter::{DeliveryFilter, Page};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::webhooks::DeliveryState;
@@ -22,16 +23,16 @@ use crate::http::{DoorState, answer};
 pub(in crate::http::rest) struct DeliveryQuery {
     /// Only deliveries to this webhook endpoint, `we_…`.
     #[param(value_type = Option<String>, nullable = false)]
-    endpoint_id: Option<EndpointId>,
-    /// Only deliveries in this state: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
+    webhook_endpoint_id: Option<EndpointId>,
+    /// Only deliveries with this status: `waiting`, `in_flight`, `delivered`, `exhausted` or `cancelled`.
     #[param(value_type = Option<String>, nullable = false)]
-    state: Option<DeliveryState>,
+    status: Option<DeliveryState>,
     /// Only deliveries of this event, `evt_…`.
     #[param(value_type = Option<String>, nullable = false)]
     event_id: Option<EventId>,
     /// Only deliveries of events of this type.
-    #[param(nullable = false)]
-    event_type: Option<String>,
+    #[param(value_type = Option<String>, nullable = false)]
+    event_type: Option<EventType>,
     /// Only deliveries of events that happened at or after this time.
     #[param(nullable = false)]
     created_after: Option<DateTime<Utc>>,
@@ -44,12 +45,12 @@ pub(in crate::http::rest) struct DeliveryQuery {
 
 impl FromQuery for DeliveryQuery {
     fn read(pairs: &mut QueryPairs) -> Self {
-        let state = |word: &str| DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
+        let status = |word: &str| DeliveryState::ALL.into_iter().find(|state| state.as_str() == word);
         Self {
-            endpoint_id: pairs.one("endpoint_id"),
-            state: pairs.word("state", state, "waiting, in_flight, delivered, exhausted, cancelled"),
+            webhook_endpoint_id: pairs.one("webhook_endpoint_id"),
+            status: pairs.word("status", status, "waiting, in_flight, delivered, exhausted, cancelled"),
             event_id: pairs.one("event_id"),
-            event_type: pairs.text("event_type"),
+            event_type: pairs.word("event_type", EventType::from_name, &EventType::names()),
             created_after: pairs.instant("created_after"),
             created_before: pairs.instant("created_before"),
             page: pairs.page(),
@@ -71,10 +72,10 @@ pub(in crate::http::rest) async fn list_deliveries(
     Query(query): Query<DeliveryQuery>,
 ) -> Result<Response, ProblemResponse> {
     let filter = DeliveryFilter {
-        endpoint: query.endpoint_id,
-        state: query.state,
+        endpoint: query.webhook_endpoint_id,
+        state: query.status,
         event: query.event_id,
-        event_type: query.event_type,
+        event_type: query.event_type.map(|kind| kind.as_str().to_owned()),
         created_after: query.created_after,
         created_before: query.created_before,
     };
@@ -84,7 +85,7 @@ pub(in crate::http::rest) async fn list_deliveries(
 
 /// Get a delivery
 ///
-/// Returns one event's way to one endpoint: its state, and when the next attempt is due. Its attempts are a list of
+/// Returns one event's way to one endpoint: its status, and when the next attempt is due. Its attempts are a list of
 /// their own.
 #[utoipa::path(get, path = "/v1/deliveries/{delivery_id}", tag = "webhooks",
     params(("delivery_id" = String, Path, description = "The id of the delivery, `dl_…`.")),

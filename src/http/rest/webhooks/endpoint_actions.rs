@@ -1,7 +1,7 @@
 //! What else may be done with a webhook endpoint: change, verify, rotate, test, pause, resume, recover, replay.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::bodies::{RecoveryBody, ReplayBody, RotationBody, WebhookEndpointChangesBody};
@@ -9,7 +9,7 @@ use crate::app::view::{EndpointTestView, EndpointView, RequeuedView};
 use crate::domain::ids::EndpointId;
 use crate::http::extract::{Authorized, Id, Json};
 use crate::http::problem::ProblemResponse;
-use crate::http::{DoorState, answer};
+use crate::http::{DoorState, answer, headers};
 
 /// How long an old secret signs where nothing is said.
 const KEEP_OLD_HOURS: i32 = 24;
@@ -26,11 +26,14 @@ pub(in crate::http::rest) async fn update_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
+    request: HeaderMap,
     body: Json<WebhookEndpointChangesBody>,
 ) -> Result<Response, ProblemResponse> {
+    let precondition = headers::precondition(&request)?;
     let changes = body.value.try_into().map_err(ProblemResponse::invalid)?;
-    let view = door.gateway.webhooks().update_webhook_endpoint(&who.caller, &who.call, id, changes).await?;
-    Ok(answer::json(StatusCode::OK, &view))
+    let webhooks = door.gateway.webhooks();
+    let view = webhooks.update_webhook_endpoint(&who.caller, &who.call, id, changes, &precondition).await?;
+    Ok(answer::with_tag(StatusCode::OK, &view, view.version))
 }
 
 /// Verify a webhook endpoint
@@ -48,7 +51,7 @@ pub(in crate::http::rest) async fn verify_webhook_endpoint(
     Id(id): Id<EndpointId>,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().verify_webhook_endpoint(&who.caller, &who.call, id).await?;
-    Ok(answer::json(StatusCode::OK, &view))
+    Ok(answer::with_tag(StatusCode::OK, &view, view.version))
 }
 
 /// Rotate the secret of a webhook endpoint
@@ -70,7 +73,7 @@ pub(in crate::http::rest) async fn rotate_webhook_secret(
     let asked = body.map(|body| body.value).unwrap_or_default();
     let hours = asked.keep_old_hours.unwrap_or(KEEP_OLD_HOURS);
     let view = door.gateway.webhooks().rotate_webhook_secret(&who.caller, &who.call, id, hours, asked.secret).await?;
-    Ok(answer::json(StatusCode::OK, &view))
+    Ok(answer::with_tag(StatusCode::OK, &view, view.version))
 }
 
 /// Test a webhook endpoint
@@ -105,7 +108,7 @@ pub(in crate::http::rest) async fn pause_webhook_endpoint(
     Id(id): Id<EndpointId>,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().pause_webhook_endpoint(&who.caller, &who.call, id).await?;
-    Ok(answer::json(StatusCode::OK, &view))
+    Ok(answer::with_tag(StatusCode::OK, &view, view.version))
 }
 
 /// Resume a webhook endpoint
@@ -122,7 +125,7 @@ pub(in crate::http::rest) async fn resume_webhook_endpoint(
     Id(id): Id<EndpointId>,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().resume_webhook_endpoint(&who.caller, &who.call, id).await?;
-    Ok(answer::json(StatusCode::OK, &view))
+    Ok(answer::with_tag(StatusCode::OK, &view, view.version))
 }
 
 /// Recover failed deliveries
@@ -139,7 +142,8 @@ pub(in crate::http::rest) async fn recover_webhook_endpoint(
     Id(id): Id<EndpointId>,
     body: Json<RecoveryBody>,
 ) -> Result<Response, ProblemResponse> {
-    let view = door.gateway.webhooks().recover_webhook_endpoint(&who.caller, &who.call, id, body.value.since).await?;
+    let view =
+        door.gateway.webhooks().recover_webhook_endpoint(&who.caller, &who.call, id, body.value.created_after).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }
 
@@ -157,7 +161,7 @@ pub(in crate::http::rest) async fn replay_webhook_endpoint(
     Id(id): Id<EndpointId>,
     body: Json<ReplayBody>,
 ) -> Result<Response, ProblemResponse> {
-    let span = (body.value.since, body.value.until);
+    let span = (body.value.created_after, body.value.created_before);
     let view = door.gateway.webhooks().replay_webhook_endpoint(&who.caller, &who.call, id, span).await?;
     Ok(answer::json(StatusCode::OK, &view))
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::header::LOCATION;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use super::bodies::NewWebhookEndpointBody;
@@ -12,7 +12,7 @@ use crate::http::extract::{Authorized, Id, Json, Query};
 use crate::http::problem::ProblemResponse;
 use crate::http::rest::lists::WebhookEndpointList;
 use crate::http::rest::query::PageQuery;
-use crate::http::{DoorState, answer};
+use crate::http::{DoorState, answer, headers};
 
 /// Create a webhook endpoint
 ///
@@ -35,7 +35,7 @@ pub(in crate::http::rest) async fn create_webhook_endpoint(
 ) -> Result<Response, ProblemResponse> {
     let new = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let view = door.gateway.webhooks().create_webhook_endpoint(&who.caller, &who.call, new).await?;
-    let mut answer = answer::json(StatusCode::CREATED, &view);
+    let mut answer = answer::with_tag(StatusCode::CREATED, &view, view.version);
     answer::put(&mut answer, LOCATION, &format!("/v1/webhook-endpoints/{}", view.id));
     Ok(answer)
 }
@@ -67,9 +67,10 @@ pub(in crate::http::rest) async fn get_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().get_webhook_endpoint(&who.caller, id).await?;
-    Ok(answer::json(StatusCode::OK, &view))
+    Ok(answer::unless_known(&request, answer::with_tag(StatusCode::OK, &view, view.version)))
 }
 
 /// Delete a webhook endpoint
@@ -83,7 +84,9 @@ pub(in crate::http::rest) async fn delete_webhook_endpoint(
     State(door): State<DoorState>,
     who: Authorized,
     Id(id): Id<EndpointId>,
+    request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
-    door.gateway.webhooks().delete_webhook_endpoint(&who.caller, &who.call, id).await?;
+    let precondition = headers::precondition(&request)?;
+    door.gateway.webhooks().delete_webhook_endpoint(&who.caller, &who.call, id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -91,9 +91,9 @@ impl Story {
         let unended = call!(self.list_operations.team(&operation.team).limit(100) as admin).items;
         demand(unended.iter().all(|item| item.team == operation.team), "an operation of another team")?;
         let ready = self.wait_until_ready(&cache.id).await?;
-        let again = call!(self.get_image_cache.image_cache_id(&cache.id).wait_for("ready").timeout(10));
+        let again = call!(self.get_image_cache.image_cache_id(&cache.id).wait_seconds(10));
         let images = vec![format!("{IMAGE}:1")];
-        let gate = call!(self.check_gate.image(images).region("cn-hangzhou").timeout(10));
+        let gate = call!(self.check_gate.image(images).region("cn-hangzhou").wait_seconds(10));
         demand(gate.image_cache.eci_cache_id.is_some(), "a gate without the cloud's id")?;
         demand(again.eci_cache_id == ready.eci_cache_id, "two ids of the cloud")?;
         let question = MatchQuestion::builder().region("cn-hangzhou").images([format!("{IMAGE}:1")]);
@@ -108,7 +108,7 @@ impl Story {
 
     async fn wait_until_ready(&mut self, id: &str) -> StoryResult<ImageCache> {
         for _ in 0..12 {
-            let waited = call!(self.wait_for_image_cache.image_cache_id(id).timeout(10));
+            let waited = call!(self.wait_for_image_cache.image_cache_id(id).wait_seconds(10));
             if waited.condition_met {
                 return Ok(waited.image_cache);
             }
@@ -127,12 +127,12 @@ impl Story {
         let transitions = call!(self.list_transitions.image_cache_id(&cache.id)).items;
         demand(transitions.last().is_some_and(|last| last.to.as_str() == "ready"), "the last is not to ready")?;
         let event = self.find_ready_event(&cache.id).await?;
-        let deliveries = call!(self.list_deliveries.endpoint_id(&endpoint.id)).items;
+        let deliveries = call!(self.list_deliveries.webhook_endpoint_id(&endpoint.id)).items;
         demand(deliveries.iter().any(|delivery| delivery.event_id == event.id), "no delivery of the event")
     }
 
     async fn find_ready_event(&mut self, id: &str) -> StoryResult<Event> {
-        let page = call!(self.list_events.type_(vec![EventTypeName::ImageCacheReady]).image_cache_id(id).timeout(10));
+        let page = call!(self.list_events.type_(vec![EventTypeName::ImageCacheReady]).image_cache_id(id).wait_seconds(10));
         let event = page.items.into_iter().next().ok_or("no image_cache.ready in the feed")?;
         let about = event.data.image_cache.as_ref().is_some_and(|cache| cache.id == id);
         demand(about && event.version == 1 && event.data.generation == Some(1), "another event")?;
@@ -151,26 +151,26 @@ impl Story {
         demand(rotated.secret.is_some() && rotated.secret != endpoint.secret, "the same secret")?;
         let test = call!(self.test_webhook_endpoint.webhook_endpoint_id(id));
         demand(test.outcome == "failed", "somebody is at that port")?;
-        demand(call!(self.verify_webhook_endpoint.webhook_endpoint_id(id)).enabled, "not verified")?;
-        demand(!call!(self.pause_webhook_endpoint.webhook_endpoint_id(id)).enabled, "not paused")?;
+        demand(!call!(self.verify_webhook_endpoint.webhook_endpoint_id(id)).disabled, "not verified")?;
+        demand(call!(self.pause_webhook_endpoint.webhook_endpoint_id(id)).disabled, "not paused")?;
         self.send_a_delivery_again(id).await?;
-        let recovery = Recovery::builder().since(endpoint.created_at);
+        let recovery = Recovery::builder().created_after(endpoint.created_at);
         let recovered = call!(self.recover_webhook_endpoint.webhook_endpoint_id(id).body(recovery));
-        let replay = Replay::builder().since(endpoint.created_at);
+        let replay = Replay::builder().created_after(endpoint.created_at);
         let replayed = call!(self.replay_webhook_endpoint.webhook_endpoint_id(id).body(replay));
         demand((recovered.deliveries, replayed.deliveries) == (0, 0), "something was put into the queue")?;
-        demand(call!(self.resume_webhook_endpoint.webhook_endpoint_id(id)).enabled, "still paused")
+        demand(!call!(self.resume_webhook_endpoint.webhook_endpoint_id(id)).disabled, "still paused")
     }
 
     async fn send_a_delivery_again(&mut self, endpoint: &str) -> StoryResult<()> {
-        let page = call!(self.list_deliveries.endpoint_id(endpoint).state("waiting").event_type("image_cache.ready"));
+        let page = call!(self.list_deliveries.webhook_endpoint_id(endpoint).status("waiting").event_type("image_cache.ready"));
         let delivery = page.items.first().ok_or("nothing waits")?;
         let again = call!(self.get_delivery.delivery_id(&delivery.id));
         demand(again.event_id == delivery.event_id, "another delivery")?;
         let attempts = call!(self.list_delivery_attempts.delivery_id(&delivery.id)).items;
         demand(!attempts.is_empty(), "no attempt")?;
         let resent = call!(self.resend_delivery.delivery_id(&delivery.id));
-        demand(resent.state == "waiting", "it was not put into the queue")
+        demand(resent.status == "waiting", "it was not put into the queue")
     }
 
     async fn try_an_adoption(&mut self) -> StoryResult<()> {

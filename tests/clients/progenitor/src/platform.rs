@@ -27,11 +27,11 @@ impl Story {
         let costs = call!(self.list_team_costs.limit(100) as admin).items;
         let used = costs.iter().find(|item| item.team == own).and_then(|item| item.used.image_caches);
         demand(used.is_some_and(|used| used > 0), "the team has an image cache and costs nothing")?;
-        let policy = Policy::builder().largest_size_gib(100);
+        let policy = Policy::builder().max_size_gib(100);
         let put = call!(self.put_team_policy.team_id(&team).body(policy) as admin);
         demand(put.source == "team", "not the team's own policy")?;
         let kept = call!(self.get_team_policy.team_id(&team) as admin);
-        demand(kept.policy.largest_size_gib == Some(100), "another policy")?;
+        demand(kept.policy.max_size_gib == Some(100), "another policy")?;
         call!(self.delete_team_policy.team_id(&team) as admin);
         let default = call!(self.get_default_policy as admin).policy.clone();
         let again = call!(self.put_default_policy.body(default.clone()) as admin);

@@ -252,7 +252,7 @@ async fn whoever_has_read_what_a_standby_lacks_hears_what_comes_after() {
     let (mut told, mut cursor) = (0, String::new());
     // An event waits for the transactions that run.
     while told < 21 {
-        let path = format!("/v1/events?type=image_cache.created&limit=100&timeout=20{cursor}");
+        let path = format!("/v1/events?type=image_cache.created&limit=100&wait_seconds=20{cursor}");
         let (_, page) = house.get(&path).await;
         told += page["items"].as_array().unwrap().len();
         cursor = format!("&cursor={}", page["next_cursor"].as_str().unwrap());
@@ -262,7 +262,7 @@ async fn whoever_has_read_what_a_standby_lacks_hears_what_comes_after() {
     house.pair.promote().await.unwrap();
     house.gateway.until(&house.at("/readyz"), 200).await;
     create(&house.gateway, &url, "after").await;
-    let (_, page) = house.get(&format!("/v1/events?type=image_cache.created&timeout=20{cursor}")).await;
+    let (_, page) = house.get(&format!("/v1/events?type=image_cache.created&wait_seconds=20{cursor}")).await;
     assert_eq!(page["items"][0]["data"]["image_cache"]["name"], "after", "{page}");
     house.end().await;
 }

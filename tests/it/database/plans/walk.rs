@@ -19,7 +19,7 @@ const SEEDED: &str =
 
 /// All of it. The quota comes first: it is counted in every change from then on.
 pub(super) async fn through_the_doors(app: &TestGateway) {
-    let quota = json!({"most_image_caches": 2_000_000, "most_total_gib": 2_000_000_000, "vswitch_ids": ["*"],
+    let quota = json!({"max_image_caches": 2_000_000, "max_total_gib": 2_000_000_000, "vswitch_ids": ["*"],
         "security_group_ids": ["*"]});
     let admin = app.bare(Method::PUT, "/v1/default-policy").bearer_auth(app.token(TEAM, &Scope::ALL));
     Answer::of(admin.json(&quota)).await.expect(200);
@@ -103,7 +103,7 @@ async fn changes(app: &TestGateway) -> String {
     app.get(&format!("/v1/operations/{}", updated["operation_id"].as_str().unwrap())).await.expect(200);
     app.until(&id, "ready").await;
     app.get(&format!("{path}/provider-record")).await.expect(200);
-    app.get(&format!("{path}/wait?for=ready&timeout=1")).await;
+    app.get(&format!("{path}/wait?for=ready&wait_seconds=1")).await;
     app.delete(&path).await.expect(200);
     app.until(&id, "deleted").await;
     id
@@ -139,8 +139,8 @@ async fn about(app: &TestGateway, id: &str, endpoint: &str) {
         "/v1/audit-entries?action=create_image_cache".to_owned(),
         "/v1/audit-entries?outcome=refused".to_owned(),
         "/v1/deliveries".to_owned(),
-        format!("/v1/deliveries?endpoint_id={endpoint}"),
-        "/v1/deliveries?state=delivered".to_owned(),
+        format!("/v1/deliveries?webhook_endpoint_id={endpoint}"),
+        "/v1/deliveries?status=delivered".to_owned(),
         "/v1/webhook-endpoints".to_owned(),
         format!("/v1/webhook-endpoints/{endpoint}"),
     ] {

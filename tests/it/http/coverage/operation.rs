@@ -74,7 +74,9 @@ impl DocumentedOperation {
             "adopt_image_caches" => Some(json!({"region": "cn-beijing", "filter": {}})),
             "create_webhook_endpoint" => Some(json!({"url": "http://127.0.0.1:9/hook", "skip_challenge": true})),
             "update_webhook_endpoint" => Some(json!({"description": "theirs"})),
-            "recover_webhook_endpoint" | "replay_webhook_endpoint" => Some(json!({"since": "2026-03-01T00:00:00Z"})),
+            "recover_webhook_endpoint" | "replay_webhook_endpoint" => {
+                Some(json!({"created_after": "2026-03-01T00:00:00Z"}))
+            }
             "list_image_caches"
             | "get_image_cache"
             | "delete_image_cache"

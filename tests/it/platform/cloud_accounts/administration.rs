@@ -25,7 +25,7 @@ async fn an_account_is_shown_without_its_secrets() {
     let more = json!({"regions": ["cn-beijing", "cn-beijing"], "api_endpoint": "https://eci.{region}.aliyuncs.com",
         "role": {"arn": "acs:ram::2:role/caches", "session_name": "web", "duration_seconds": 900, "external_id": "canary-external"}});
     let answer = written(&app, &account_with(SECOND, &more)).await;
-    assert_eq!(answer.header("etag"), "\"v1\"");
+    assert!(answer.header("etag").starts_with("\"v1-"));
     let made = answer.expect(200);
     let role = json!({"arn": "acs:ram::2:role/caches", "session_name": "web", "duration_seconds": 900, "has_external_id": true});
     let expected = json!({
@@ -83,7 +83,7 @@ async fn one_word_disables_an_account_and_all_else_of_it_stays() {
     let made = put(&app, &account_with(SECOND, &json!({"regions": ["cn-beijing"], "role": role}))).await;
     let patch = async |path: &str, body: Value| admin(&app, Method::PATCH, path, Some(&body)).await;
     let disabled = patch(PATH, json!({"disabled": true})).await;
-    assert_eq!(disabled.header("etag"), "\"v2\"");
+    assert!(disabled.header("etag").starts_with("\"v2-"));
     let disabled = disabled.expect(200);
     assert_eq!((&disabled["usable"], disabled["disabled_at"].is_string()), (&json!(false), true));
     for kept in ["access_key_id", "role", "regions", "created_at"] {

@@ -40,7 +40,7 @@ async fn it_waits(spoil: impl AsyncFn(&TestGateway), mend: impl AsyncFn(&TestGat
     assert_eq!(all_calls(&app, KEY).await, usual, "and nothing with another's");
     for waiting in [&pending, &removed] {
         let operation = operation(&app, waiting).await;
-        assert_eq!((&operation["state"], &operation["waits_for"]), (&json!("running"), &json!("cloud_account")));
+        assert_eq!((&operation["status"], &operation["waits_for"]), (&json!("running"), &json!("cloud_account")));
     }
     // The others go on, and a second gateway sees it as the first does.
     let second = app.second_gateway(Setup::default()).await;

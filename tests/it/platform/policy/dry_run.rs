@@ -12,7 +12,7 @@ const PATH: &str = "/v1/image-caches/dry-run";
 #[tokio::test]
 async fn a_dry_run_tells_everything_and_does_nothing() {
     let app = TestGateway::with(setup()).await;
-    register(&app, &json!({"most_image_caches": 1, "longest_retention_days": 60, "monthly_budget": "100"})).await;
+    register(&app, &json!({"max_image_caches": 1, "max_retention_days": 60, "monthly_budget": "100"})).await;
     let profile = json!({"vswitch_ids": ["vsw-1"], "zone_id": "cn-beijing-a"});
     admin(&app, Method::PUT, "/v1/region-profiles/default:cn-beijing", Some(&profile)).await.expect(200);
     let told = app.post(PATH, &body(&json!({"size_gib": 40, "retention_days": 15}))).await.expect(200);
@@ -50,19 +50,16 @@ async fn a_dry_run_tells_everything_and_does_nothing() {
 #[tokio::test]
 async fn a_dry_run_tells_all_refusals_and_what_is_there_already() {
     let app = TestGateway::with(setup()).await;
-    register(&app, &json!({"most_image_caches": 1})).await;
+    register(&app, &json!({"max_image_caches": 1})).await;
     let id = app.created().await;
     let joined = app.post(PATH, &body(&json!({}))).await.expect(200);
     assert_eq!((&joined["ensure_outcome"], &joined["ensure_image_cache_id"]), (&json!("joined"), &json!(id)));
     app.until(&id, "ready").await;
-    rule(
-        &app,
-        &json!({"most_image_caches": 1, "most_total_gib": 30, "largest_size_gib": 20, "allow_latest_tag": false}),
-    )
-    .await;
+    rule(&app, &json!({"max_image_caches": 1, "max_total_gib": 30, "max_size_gib": 20, "allow_latest_tag": false}))
+        .await;
     let told = app.post(PATH, &body(&json!({"images": ["nginx:latest"], "size_gib": 30}))).await.expect(200);
     let rules: Vec<_> = told["refusals"].as_array().unwrap().iter().map(|refusal| refusal["rule"].clone()).collect();
-    assert_eq!(rules, ["allow_latest_tag", "largest_size_gib", "most_image_caches", "most_total_gib"]);
+    assert_eq!(rules, ["allow_latest_tag", "max_size_gib", "max_image_caches", "max_total_gib"]);
     assert_eq!((&told["allowed"], &told["ensure_outcome"]), (&json!(false), &json!("created")));
     let reused = app.post(PATH, &body(&json!({}))).await.expect(200);
     assert_eq!((&reused["ensure_outcome"], &reused["matches"]["winner_id"]), (&json!("reused"), &json!(id)));

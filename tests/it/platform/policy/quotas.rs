@@ -32,8 +32,8 @@ async fn at_once(gateways: [&TestGateway; 2], requests: Vec<(Method, String, Val
 #[tokio::test]
 async fn of_many_at_once_exactly_as_many_pass_as_there_is_room_for() {
     for (policy, room) in [
-        (json!({"most_image_caches": 3}), 3),
-        (json!({"most_total_gib": 119}), 5),
+        (json!({"max_image_caches": 3}), 3),
+        (json!({"max_total_gib": 119}), 5),
         // 20 a month and 5 for the build.
         (json!({"monthly_budget": "50"}), 2),
     ] {
@@ -65,7 +65,7 @@ async fn two_updates_at_once_do_not_both_take_the_last_room() {
     for id in &paths {
         app.until(id, "ready").await;
     }
-    rule(&app, &json!({"most_total_gib": 100})).await;
+    rule(&app, &json!({"max_total_gib": 100})).await;
     let answers = join_all(paths.iter().enumerate().map(async |(number, id)| {
         let gateway = if number % 2 == 0 { &app } else { &second };
         let answer = gateway.patch(&format!("/v1/image-caches/{id}"), &json!({"size_gib": 40})).await;
@@ -79,10 +79,10 @@ async fn two_updates_at_once_do_not_both_take_the_last_room() {
 #[tokio::test]
 async fn what_is_removed_or_failed_makes_room() {
     let app = TestGateway::with(setup()).await;
-    register(&app, &json!({"most_image_caches": 1})).await;
+    register(&app, &json!({"max_image_caches": 1})).await;
     let first = app.created().await;
     let answer = app.post("/v1/image-caches", &body(&json!({"images": ["redis:7"]}))).await;
-    assert_eq!(refused_by(&answer), ["most_image_caches"]);
+    assert_eq!(refused_by(&answer), ["max_image_caches"]);
     let problem = answer.json();
     assert_eq!(problem["errors"][0]["detail"], "the team has 1 image caches, would have 2, and may have at most 1");
     // What is there already serves an ensure: nothing is added.
@@ -98,17 +98,17 @@ async fn what_is_removed_or_failed_makes_room() {
 #[tokio::test]
 async fn a_repeated_request_is_told_what_it_was_told_whatever_the_policy_is_by_now() {
     let app = TestGateway::with(setup()).await;
-    register(&app, &json!({"most_image_caches": 1})).await;
+    register(&app, &json!({"max_image_caches": 1})).await;
     let send = async || {
         let request = app.request(Method::POST, "/v1/image-caches").header("idempotency-key", "k");
         Answer::of(request.json(&body(&json!({"vswitch_ids": []})))).await
     };
     let first = send().await.expect(201);
-    rule(&app, &json!({"regions": [], "most_image_caches": 0})).await;
+    rule(&app, &json!({"regions": [], "max_image_caches": 0})).await;
     let again = send().await;
     assert_eq!((again.header("idempotent-replayed"), &again.expect(201)["id"]), ("true", &first["id"]));
     let other = app.post("/v1/image-caches", &body(&json!({}))).await;
-    assert_eq!(refused_by(&other), ["regions /region", "most_image_caches"]);
+    assert_eq!(refused_by(&other), ["regions /region", "max_image_caches"]);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(crate) fn cases() -> Vec<(Value, Value, &'static str)> {
         None => json!({"acr_registries": [{"instance_id": "cri-1"}]}),
     };
     vec![
-        (json!({"accounts": ["other"]}), json!({}), "accounts"),
+        (json!({"cloud_accounts": ["other"]}), json!({}), "cloud_accounts"),
         (json!({"regions": ["cn-hangzhou"]}), json!({}), "regions /region"),
         (json!({"vswitch_ids": ["vsw-1"]}), json!({"vswitch_ids": ["vsw-1", "vsw-2"]}), "vswitch_ids /vswitch_ids/1"),
         (json!({}), json!({"security_group_id": "sg-1"}), "security_group_ids /security_group_id"),
@@ -33,21 +33,17 @@ pub(crate) fn cases() -> Vec<(Value, Value, &'static str)> {
             "registries /images/0",
         ),
         (json!({"allow_latest_tag": false}), json!({"images": ["nginx"]}), "allow_latest_tag /images/0"),
-        (json!({"smallest_size_gib": 30}), json!({"size_gib": 20}), "smallest_size_gib /size_gib"),
-        (json!({"largest_size_gib": 30}), json!({"size_gib": 40}), "largest_size_gib /size_gib"),
-        (
-            json!({"longest_retention_days": 30}),
-            json!({"retention_days": 31}),
-            "longest_retention_days /retention_days",
-        ),
+        (json!({"min_size_gib": 30}), json!({"size_gib": 20}), "min_size_gib /size_gib"),
+        (json!({"max_size_gib": 30}), json!({"size_gib": 40}), "max_size_gib /size_gib"),
+        (json!({"max_retention_days": 30}), json!({"retention_days": 31}), "max_retention_days /retention_days"),
         (json!({}), json!({"plain_http_registries": ["r.example.com"]}), "allow_plain_http /plain_http_registries"),
         (
             json!({}),
             json!({"insecure_registries": ["r.example.com"]}),
             "allow_insecure_registries /insecure_registries",
         ),
-        (json!({"most_image_caches": 0}), json!({}), "most_image_caches"),
-        (json!({"most_total_gib": 19}), json!({}), "most_total_gib"),
+        (json!({"max_image_caches": 0}), json!({}), "max_image_caches"),
+        (json!({"max_total_gib": 19}), json!({}), "max_total_gib"),
         (json!({"monthly_budget": "24.99"}), json!({}), "monthly_budget"),
     ]
 }
@@ -72,11 +68,11 @@ async fn each_rule_refuses_a_create_and_an_ensure() {
 #[tokio::test]
 async fn a_refusal_says_what_is_allowed() {
     let app = TestGateway::with(setup()).await;
-    register(&app, &json!({"registries": ["r.example.com/team-a/*"], "largest_size_gib": 30})).await;
+    register(&app, &json!({"registries": ["r.example.com/team-a/*"], "max_size_gib": 30})).await;
     let answer = app
         .post("/v1/image-caches", &body(&json!({"images": ["nginx:1", "r.example.com/team-a/x:1"], "size_gib": 40})))
         .await;
-    assert_eq!(refused_by(&answer), ["registries /images/0", "largest_size_gib /size_gib"], "all at once");
+    assert_eq!(refused_by(&answer), ["registries /images/0", "max_size_gib /size_gib"], "all at once");
     let problem = answer.json();
     assert_eq!(problem["errors"][0]["allowed"], json!(["r.example.com/team-a/*"]));
     assert_eq!(problem["errors"][1]["detail"], "must be at most 30 (GiB)");
@@ -103,9 +99,9 @@ async fn an_update_is_judged_by_what_it_changes() {
         ),
         (json!({"registries": ["redis"]}), json!({"images": ["nginx:1.27", "evil:1"]}), "registries /images/1"),
         (json!({"allow_latest_tag": false}), json!({"images": ["nginx:latest"]}), "allow_latest_tag /images/0"),
-        (json!({"largest_size_gib": 40}), json!({"size_gib": 41}), "largest_size_gib /size_gib"),
-        (json!({"longest_retention_days": 9}), json!({"retention_days": 10}), "longest_retention_days /retention_days"),
-        (json!({"most_total_gib": 40}), json!({"size_gib": 41}), "most_total_gib"),
+        (json!({"max_size_gib": 40}), json!({"size_gib": 41}), "max_size_gib /size_gib"),
+        (json!({"max_retention_days": 9}), json!({"retention_days": 10}), "max_retention_days /retention_days"),
+        (json!({"max_total_gib": 40}), json!({"size_gib": 41}), "max_total_gib"),
         (json!({"monthly_budget": "45"}), json!({"tags": {"a": "b"}}), "monthly_budget"),
     ] {
         rule(&app, &policy).await;
@@ -113,14 +109,14 @@ async fn an_update_is_judged_by_what_it_changes() {
     }
     assert_eq!(app.cache(id).await["version"], app.only_cache().await["version"]);
     // Nothing of this one is new but what the policy allows; the size shrinks although it is over the limit.
-    rule(&app, &json!({"regions": [], "most_total_gib": 20, "most_image_caches": 0, "registries": []})).await;
+    rule(&app, &json!({"regions": [], "max_total_gib": 20, "max_image_caches": 0, "registries": []})).await;
     app.patch(&path, &json!({"tags": {"a": "b"}, "size_gib": 30})).await.expect(200);
 }
 
 #[tokio::test]
 async fn a_region_profile_fills_in_and_opens_what_it_names() {
     let app = TestGateway::with(setup()).await;
-    register(&app, &json!({"default_retention_days": 7, "smallest_size_gib": 25})).await;
+    register(&app, &json!({"default_retention_days": 7, "min_size_gib": 25})).await;
     let path = "/v1/region-profiles/default:cn-beijing";
     let profile = json!({"vswitch_ids": ["vsw-1", "vsw-2"], "security_group_id": "sg-1", "resource_group_id": "rg-1", "zone_id": "cn-beijing-a"});
     let put = admin(&app, Method::PUT, path, Some(&profile)).await;
@@ -154,7 +150,7 @@ async fn a_region_profile_fills_in_and_opens_what_it_names() {
 #[tokio::test]
 async fn an_adoption_is_judged_like_a_create() {
     let app = TestGateway::with(setup()).await;
-    register(&app, &json!({"most_image_caches": 1, "registries": ["nginx"]})).await;
+    register(&app, &json!({"max_image_caches": 1, "registries": ["nginx"]})).await;
     for (name, image) in [("a", "nginx:1"), ("b", "nginx:2"), ("c", "redis:7")] {
         let operation = OperationId::new(app.now(), &Entropy::from_os());
         let (client_token, signed_at) = (operation.to_string(), app.now());
@@ -176,7 +172,7 @@ async fn an_adoption_is_judged_like_a_create() {
                 one["refusals"].as_array().unwrap().iter().map(|refusal| &refusal["rule"])
             })
             .collect();
-        assert!(rules.contains(&&json!("most_image_caches")) && rules.contains(&&json!("registries")), "{done}");
+        assert!(rules.contains(&&json!("max_image_caches")) && rules.contains(&&json!("registries")), "{done}");
     }
     assert_eq!(app.count("SELECT count(*) FROM image_caches").await, 1);
 }

@@ -24,7 +24,7 @@ async fn a_team_is_registered_changed_and_listed() {
     for (wrong, pointer) in [
         (json!({"id": "Web", "display_name": "x"}), "/id"),
         (json!({"id": "x", "display_name": ""}), "/display_name"),
-        (json!({"id": "x", "display_name": "x", "policy": {"smallest_size_gib": 5}}), "/policy/smallest_size_gib"),
+        (json!({"id": "x", "display_name": "x", "policy": {"min_size_gib": 5}}), "/policy/min_size_gib"),
         (json!({"id": "x", "display_name": "x", "policy": {"colour": 5}}), "/policy/colour"),
     ] {
         let problem = admin(&app, Method::POST, "/v1/teams", Some(&wrong)).await.problem(422, "invalid_request");
@@ -55,31 +55,30 @@ async fn a_team_has_its_own_policy_or_the_default_one() {
     let app = TestGateway::with(setup()).await;
     let own = async || {
         let own = app.get("/v1/policy").await.expect(200);
-        (own["source"].clone(), own["policy"]["largest_size_gib"].clone())
+        (own["source"].clone(), own["policy"]["max_size_gib"].clone())
     };
     assert_eq!(own().await, (json!("default"), Value::Null));
     let before = admin(&app, Method::GET, "/v1/default-policy", None).await.expect(200);
     assert_eq!((&before["source"], &before["version"]), (&json!("default"), &json!(1)));
-    let put = admin(&app, Method::PUT, "/v1/default-policy", Some(&json!({"largest_size_gib": 50}))).await.expect(200);
+    let put = admin(&app, Method::PUT, "/v1/default-policy", Some(&json!({"max_size_gib": 50}))).await.expect(200);
     assert_eq!(put["version"], 2);
     assert_eq!(own().await, (json!("default"), json!(50)));
-    register(&app, &json!({"largest_size_gib": 60})).await;
+    register(&app, &json!({"max_size_gib": 60})).await;
     assert_eq!(own().await, (json!("team"), json!(60)));
     let shown = admin(&app, Method::GET, "/v1/teams/web/policy", None).await.expect(200);
-    assert_eq!((&shown["source"], &shown["policy"]), (&json!("team"), &json!({"largest_size_gib": 60})));
+    assert_eq!((&shown["source"], &shown["policy"]), (&json!("team"), &json!({"max_size_gib": 60})));
     // At every gateway, at once.
     let second = app.second_gateway(setup()).await;
-    let put =
-        admin(&second, Method::PUT, "/v1/teams/web/policy", Some(&json!({"largest_size_gib": 20}))).await.expect(200);
+    let put = admin(&second, Method::PUT, "/v1/teams/web/policy", Some(&json!({"max_size_gib": 20}))).await.expect(200);
     assert_eq!(put["version"], 2);
     assert_eq!(
         refused_by(&app.post("/v1/image-caches", &body(&json!({"size_gib": 21}))).await),
-        ["largest_size_gib /size_gib"]
+        ["max_size_gib /size_gib"]
     );
     assert_eq!(admin(&app, Method::DELETE, "/v1/teams/web/policy", None).await.status, 204);
     assert_eq!(own().await, (json!("default"), json!(50)));
     admin(&app, Method::PUT, "/v1/teams/other/policy", Some(&json!({}))).await.problem(404, "not_found");
-    let wrong = json!({"longest_retention_days": 0});
+    let wrong = json!({"max_retention_days": 0});
     admin(&app, Method::PUT, "/v1/default-policy", Some(&wrong)).await.problem(422, "invalid_request");
 }
 

@@ -130,7 +130,7 @@ async fn a_name_that_moved_to_another_network_is_asked_again_and_gets_nothing_un
     deliver(&app).await;
     assert_eq!(town.heard(), [came("127.0.9.1", CHALLENGE)]);
     let delivery = app.items("/v1/deliveries").await.remove(0);
-    assert_eq!((&delivery["state"], &delivery["last_error"]), (&json!("waiting"), &json!("not_verified")));
+    assert_eq!((&delivery["status"], &delivery["last_error"]), (&json!("waiting"), &json!("not_verified")));
     let tested = Answer::of(app.request(Method::POST, &format!("{path}/test"))).await.expect(200);
     assert_eq!((&tested["error"], &tested["response"]), (&json!("not_verified"), &Value::Null), "{tested}");
     assert!(tested["explanation"].as_str().unwrap().contains("different network"), "{tested}");

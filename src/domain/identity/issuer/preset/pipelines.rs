@@ -80,7 +80,7 @@ fn github_actions(given: &PresetParameters) -> Issuer {
         issuer: given.text("issuer"),
         audiences: given.list("audience"),
         // These tokens live for minutes.
-        longest_life_seconds: 3_600,
+        max_lifetime_seconds: 3_600,
         rules: vec![machine(given, "repository", &matches, &noted)],
         ..Issuer::default()
     }

@@ -88,7 +88,7 @@ macro_rules! spec_fields {
         "The registries (host, or host:port) whose certificates are not verified (`InsecureRegistry`).",
         {}, { if_any "The registries whose certificates are not verified (`InsecureRegistry`)." };
 
-    annotations: Option<String> as String, "Annotations", (max_length = 1024),
+    comment: Option<String> as String, "Annotations", (max_length = 1024),
         [ValueForm::Text, AuditForm::Hashed, content: false],
         "A comment (`Annotations`): at most 1024 characters.", {}, { if_set "A comment (`Annotations`)." };
 
