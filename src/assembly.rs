@@ -1,7 +1,7 @@
-//! Floor 3½: from settings to a gateway, the one place that makes its parts.
+//! Floor 3½: the only place that builds a gateway and its parts from the settings.
 //!
-//! `serve`, `worker`, `dev` and every subcommand that needs a gateway begin here, and so do tests and benchmarks
-//! (`testbed/`), which put in place of single parts what they need: a new part is made here, and everybody has it.
+//! `serve`, `worker`, `dev` and every subcommand that needs a gateway call it, and so do tests and benchmarks
+//! (`testbed/`), which replace single parts. A new part is built here, so that all of them have it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::webhook::sender::{Sender, SenderSettings};
 
 mod own;
 
-/// A setting reads well, and what it names does not work: a file, a key.
+/// A setting is well-formed, but what it refers to (a file, a key) does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnusableSetting;
 
@@ -44,38 +44,38 @@ impl std::fmt::Display for UnusableSetting {
 
 impl std::error::Error for UnusableSetting {}
 
-/// Puts a gateway together; fails as [`UnusableSetting`]. Must be called within a runtime. `ours` are our own
-/// listeners: no webhook goes there.
+/// Builds a gateway; fails with [`UnusableSetting`]. Must be called within a runtime. `ours` are our own listeners, to
+/// which no webhook is sent.
 pub fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gateway> {
     let made = ground(config).and_then(|ground| parts(config, ground, Overrides::default(), ours));
     Ok(Gateway::new(made.context(UnusableSetting)?))
 }
 
-/// What a gateway stands on, and a test chooses.
+/// The infrastructure of a gateway, which tests replace.
 #[derive(Debug)]
 pub struct Infrastructure {
     /// The database.
     pub store: Store,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub entropy: Arc<Entropy>,
 }
 
-/// What takes the place of what the settings would make, where it is there.
+/// Parts to use instead of those that the settings describe. `None`: as the settings describe.
 #[derive(Debug, Default)]
 pub struct Overrides {
-    /// The cloud.
+    /// The client of the cloud.
     pub cloud: Option<eci::Client>,
-    /// Who calls.
+    /// Verifies tokens.
     pub verifier: Option<Verifier>,
-    /// What sends webhooks.
+    /// Sends webhooks.
     pub sender: Option<Sender>,
-    /// What the operator set.
+    /// The settings of the gateway.
     pub settings: Option<GatewaySettings>,
 }
 
-/// The ground of a deployment.
+/// The infrastructure of a deployment.
 fn ground(config: &ServeConfig) -> anyhow::Result<Infrastructure> {
     let audit = audit_keys(&config.audit)?;
     Ok(Infrastructure {
@@ -85,8 +85,7 @@ fn ground(config: &ServeConfig) -> anyhow::Result<Infrastructure> {
     })
 }
 
-/// The parts of a gateway with these settings on that ground: the one place that makes them. A test or a benchmark
-/// gives what it needs otherwise.
+/// Builds a gateway with these settings on this infrastructure. Tests and benchmarks pass the parts that they replace.
 pub fn parts(
     config: &ServeConfig,
     ground: Infrastructure,
@@ -111,13 +110,13 @@ pub fn parts(
     })
 }
 
-/// Where clients reach the API.
+/// The URLs under which clients reach the API.
 pub fn links(config: &ServeConfig) -> Links {
     let ServerConfig { public_url, trusted_proxies, .. } = &config.server;
     Links::new(public_url.as_deref(), trusted_proxies.clone())
 }
 
-/// What encrypts at rest: the current key, and the one before, which opens only.
+/// Encrypts data at rest: with the current key; the previous key only decrypts.
 pub fn sealer(keys: &ServeKeys) -> anyhow::Result<Sealer> {
     let before = keys.previous.iter().map(|(id, key)| (id.clone(), key.as_ref()));
     let ring = std::iter::once((keys.master_id.clone(), keys.master.as_ref())).chain(before);
@@ -132,7 +131,7 @@ fn former(keys: &ServeKeys) -> Option<&MasterKey> {
     keys.previous.as_ref().map(|(_, key)| key.as_ref())
 }
 
-/// What issues the gateway's own tokens: with the master key that seals, and known by the one before, too.
+/// Issues the gateway's own tokens with the current master key; tokens of the previous one are accepted too.
 fn own_tokens(config: &ServeConfig) -> OwnTokens {
     let current = config.keys.master.token_seed();
     let previous = former(&config.keys).map(MasterKey::token_seed);
@@ -146,13 +145,13 @@ pub fn audit_keys(config: &ServeAudit) -> anyhow::Result<AuditKeys> {
     AuditKeys::new(&config.origin, &config.key, config.previous_key.as_deref()).context("ECG_AUDIT_ORIGIN")
 }
 
-/// What goes on every audit entry.
+/// What every audit entry is stamped with.
 pub fn stamp(keys: &AuditKeys) -> Stamp {
     let key = keys.stamp().clone();
     Stamp::new(move |bytes| key.stamp(bytes))
 }
 
-/// The database of that address.
+/// The store for the database at this address.
 pub fn store(url: &DatabaseAddress, database: &DatabaseConfig, stamp: Stamp) -> Store {
     let workers = (database.pool_size * 2 / 5).max(1);
     let sizes = PoolSizes { requests: (database.pool_size - workers).max(1), workers, acquire: database.acquire };
@@ -181,7 +180,7 @@ fn cloud(config: &ServeCloud, clock: Arc<dyn Clock>, entropy: Arc<Entropy>) -> a
     eci::Client::new(settings, keys, clock, entropy).context("the cloud's client")
 }
 
-/// The role that the key assumes, if it is not to sign by itself.
+/// The role that the key assumes, or `None` if calls are signed with the key itself.
 fn assumed(config: &CloudConfig) -> Option<eci::Role> {
     Some(eci::Role {
         arn: config.role_arn.clone()?,
@@ -192,7 +191,7 @@ fn assumed(config: &CloudConfig) -> Option<eci::Role> {
     })
 }
 
-/// What reads tokens of every issuer of the settings.
+/// Verifies the tokens of all issuers in the settings.
 pub fn verifier(config: &ServeAuth, clock: Arc<dyn Clock>) -> anyhow::Result<Verifier> {
     let mut verifier = Verifier::empty(config.reach.clone(), Arc::clone(&clock));
     if let Some(default) = &config.default {

@@ -1,17 +1,17 @@
-//! Floor 1: who calls. Turns a bearer token into a [`Caller`](crate::domain::identity::caller::Caller).
+//! Floor 1: authentication. Turns a bearer token into a [`Caller`](crate::domain::identity::caller::Caller).
 //!
-//! The characters: a [`KeySet`](keys::KeySet) holds an issuer's keys, each for the algorithms of its type that the
-//! issuer may sign with; a [`KeySource`](jwks::KeySource) says where the set comes from and keeps it fresh; the
-//! [`Verifier`](verify::Verifier) holds every issuer and reads a token against the one that it names; [`explain`] says
-//! what a token would become; [`mint`](mint::mint) makes tokens for development. What an issuer and its rules are is
-//! [`crate::domain::identity::issuer`]'s.
+//! A [`KeySet`](keys::KeySet) holds an issuer's keys, each for those algorithms of its type that the issuer may use; a
+//! [`KeySource`](jwks::KeySource) knows where the set comes from and keeps it fresh; the [`Verifier`](verify::Verifier)
+//! holds all issuers, and verifies a token against the one that it names; [`explain`] describes how a token would be
+//! treated; [`mint`](mint::mint) creates tokens for development. Issuers and their rules are defined in
+//! [`crate::domain::identity::issuer`].
 //!
-//! What must stay true: nothing in a token is believed before its signature has been checked, and the token never
-//! chooses how it is checked: the key decides the algorithm, our configuration decides the key. Time comes from the
-//! clock that is handed in. A refusal tells a client which rule it broke and nothing about keys or other teams.
+//! What must stay true: nothing in a token is trusted before its signature has been verified, and the token never
+//! chooses how it is verified: the key determines the algorithm, our configuration determines the key. The time comes
+//! from the injected clock. A refusal tells a client which rule it broke, and nothing about keys or other teams.
 //!
-//! Who calls it: the doors (through their extractor), `cli` for `token` and `dev`. What it does not do: deciding
-//! what a caller may do, API keys, revocation (`app` does all three).
+//! Called by `app`, which authenticates requests for the doors, and by `cli` for `token`, `dev` and `auth explain`. It
+//! does not handle authorization, API keys or revocation: `app` does.
 
 mod claims;
 pub mod explain;

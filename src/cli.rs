@@ -1,13 +1,13 @@
 //! Floor 4: the command line, one file for each subcommand.
 //!
-//! A person gets sentences on standard error, a machine gets what it asked for on standard output. Of a command that
-//! logs as JSON, what ends it is a JSON line, too, wrong settings among them. Exit codes: 0 done, 1 failed (of `audit
-//! verify`: something was altered; of `doctor`: something is missing), 2 wrong use or wrong settings, 3 (`audit
-//! verify`) not verified or (`auth explain`) no keys to check with, 4 the database refuses the gateway, whatever it
-//! tries (password, role, name, schema, pooler), 5 the audit key or the master key is not the one of this database, 70
-//! a part of the process died, 130 interrupted twice, 141 nobody reads the answer.
+//! Messages for people go to standard error, requested output goes to standard output. If a command logs as JSON, the
+//! error that ends it is a JSON line too, including invalid settings. Exit codes: 0 done; 1 failed (`audit verify`:
+//! something was altered; `doctor`: something is missing); 2 incorrect usage or invalid settings; 3 not verified
+//! (`audit verify`) or no keys to verify with (`auth explain`); 4 the database permanently refuses the gateway
+//! (password, role, name, schema, pooler); 5 the audit key or the master key is not the one of this database; 70 a part
+//! of the process died; 130 interrupted twice; 141 nobody reads the output.
 //!
-//! Who calls it: `main`. What it does not do: anything that a door could do.
+//! Called by `main`. It contains nothing that belongs to a door.
 
 mod accept_account;
 mod accept_vanished;
@@ -49,7 +49,7 @@ use crate::assembly;
 use crate::config::{Environment, Loaded, LogFormat, SettingError};
 use crate::{shutdown, telemetry};
 
-/// The exit code of a process of which a part died (`EX_SOFTWARE` of sysexits.h).
+/// The exit code if a part of the process died (`EX_SOFTWARE` of sysexits.h).
 const PART_DIED: u8 = 70;
 
 /// A gateway between a company's teams and Alibaba Cloud's ECI image caches.
@@ -172,8 +172,8 @@ fn wrong(errors: Vec<SettingError>) -> CommandFailure {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A second provider in the tree would make rustls panic at the first connection; one is chosen here.
-    // It can only be chosen already by ourselves, and then it is the same one.
+    // With a second provider in the dependency tree, rustls would panic at the first connection, so one is installed
+    // here. Only we install one, so if this fails, it is the same one.
     let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let code = run(cli).map_or_else(|failure| failure.say(), |()| 0);
     telemetry::flush();
@@ -186,7 +186,7 @@ fn run(cli: Cli) -> Result<(), CommandFailure> {
     let file = given.clone().or_else(|| environment.config_file());
     let load = || Loaded::of(file.as_deref(), environment.variables());
     let config = || load().config().map_err(wrong);
-    // Of a command that logs.
+    // For commands that log.
     let logged = || with_logs(load());
     match cli.command {
         #[cfg(feature = "dev")]
@@ -228,7 +228,7 @@ fn with_logs(loaded: Loaded) -> Result<Loaded, CommandFailure> {
     Ok(loaded)
 }
 
-/// What was set; else sentences for a person at a terminal, and JSON for whatever collects logs.
+/// The configured format; by default text on a terminal, otherwise JSON.
 fn format_of(set: Option<LogFormat>) -> telemetry::LineFormat {
     match set {
         Some(LogFormat::Text) => telemetry::LineFormat::Text,

@@ -1,18 +1,17 @@
-//! Settings: the environment (`ECG_*`) over an optional TOML file, as typed values.
+//! Settings: typed values from the environment (`ECG_*`) and an optional TOML file.
 //!
-//! A setting `cloud.access_key_id` is `ECG_CLOUD_ACCESS_KEY_ID` in the environment and `access_key_id` under
-//! `[cloud]` in the file; the environment wins. Each secret can also be read from a file of its own, named by
-//! the same setting with `_FILE` (`_file`) behind it. Lists are comma-separated in the environment, arrays in
-//! the file. An empty variable counts as absent, and so does the empty file of a secret.
+//! The setting `cloud.access_key_id` is `ECG_CLOUD_ACCESS_KEY_ID` in the environment and `access_key_id` under
+//! `[cloud]` in the file; the environment takes precedence. Each secret can also be read from a file of its own, named
+//! by the same setting with the suffix `_FILE` (`_file`). Lists are comma-separated in the environment, and arrays in
+//! the file. An empty variable or secret file counts as absent.
 //!
-//! What must stay true: everything that is wrong is reported at once, each with the name of the setting and
-//! what is allowed; no secret stands in a message or in `Debug`; nobody else reads the environment.
+//! What must stay true: all errors are reported at once, each with the name of the setting and what is allowed; neither
+//! a message nor `Debug` contains a secret; no other module reads the environment.
 //!
-//! The table of all settings is [`settings`]: one entry each makes its field, its reader, its default and its row in
-//! the reference. [`Loaded`] is what was found; each command asks it for what it needs.
+//! The table of all settings is [`settings`]: one entry defines a setting's field, parser, default and row in the
+//! reference. [`Loaded`] holds what was found; each command asks it for what it needs.
 //!
-//! Who calls it: `cli`, which reads them, and the floors above, which are handed parts of them. What it does not do:
-//! act on them.
+//! Called by `cli`, which reads the settings and passes parts of them on. It does not act on them.
 
 mod auth;
 mod entry;
@@ -43,44 +42,44 @@ pub use settings::{
     RetentionConfig, ServerConfig, TokensConfig, WebhookConfig, WorkConfig, table,
 };
 
-/// One thing that is wrong with the settings.
+/// An invalid or missing setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {message}")]
 pub struct SettingError {
-    /// The setting, as it was written: a variable's name, or a key and its file.
+    /// The setting as it was written: the name of a variable, or a key and its file.
     pub setting: String,
     /// What is allowed, or what to do.
     pub message: String,
 }
 
-/// Every setting, checked one by one. What a command needs is checked by [`Loaded`].
+/// Every setting, each checked by itself. [`Loaded`] checks what a command needs.
 #[derive(Debug)]
 pub struct Config {
-    /// The database, and the pool of connections to it.
+    /// The database and the connection pool.
     pub database: DatabaseConfig,
-    /// Where the gateway listens, and how clients reach it.
+    /// The addresses to listen on, and the URLs under which clients reach the gateway.
     pub server: ServerConfig,
-    /// What is logged.
+    /// The log's filter and format.
     pub log: LogConfig,
-    /// The cloud's side.
+    /// The cloud: credentials, endpoints, regions.
     pub cloud: CloudConfig,
-    /// How often the cloud is called, and what is assumed of it.
+    /// How often the cloud is called, and its assumed limits.
     pub pace: PaceConfig,
-    /// Who may call.
+    /// Authentication of callers.
     pub auth: AuthConfig,
-    /// Encryption at rest.
+    /// The keys for encryption at rest.
     pub keys: KeysConfig,
-    /// What seals the audit.
+    /// The keys that seal the audit.
     pub audit: AuditConfig,
-    /// Where webhooks may go.
+    /// The addresses that webhooks may be sent to.
     pub webhook: WebhookConfig,
-    /// What one request and one process may take.
+    /// The limits of requests and of the process.
     pub limits: LimitsConfig,
-    /// What the workers do when.
+    /// The intervals of the workers.
     pub work: WorkConfig,
-    /// What teams may do, where no policy says it.
+    /// What teams may do if no policy says so.
     pub policy: PolicyConfig,
-    /// What is kept for how long.
+    /// How long data is retained.
     pub retention: RetentionConfig,
 }
 

@@ -1,12 +1,13 @@
 //! Floor 1: encryption at rest, keyed hashes, the audit's Merkle tree and signed notes.
 //!
-//! [`MasterKey`] is what the operator hands in. It is never used itself: [`Sealer`] and [`Fingerprint`] derive
-//! their own keys from it, each with its own label, so that no use of one can tell anything about the other.
+//! [`MasterKey`] is the operator's key. It is never used directly: [`Sealer`] and [`Fingerprint`] derive their own keys
+//! from it, each with its own label, so that knowing one reveals nothing about the other.
 //!
-//! What must stay true: what was sealed for one purpose cannot be opened for another; whatever bytes come back from
-//! the database, opening them returns the plain text or an error and never panics; no key is ever printed.
+//! What must stay true: what was sealed for one purpose cannot be opened for another; opening any bytes from the
+//! database returns the plaintext or an error, and never panics; no key is ever printed.
 //!
-//! Who calls it: `app`. What it does not do: TLS, tokens (`auth`), signatures of webhooks (`webhook`).
+//! Called by `app`, and for keys also by `config`, `assembly` and `cli`. It does not handle TLS, tokens (`auth`) or
+//! signatures of webhooks (`webhook`).
 
 pub mod audit_keys;
 mod cursor;

@@ -1,19 +1,19 @@
 //! Floor 1: the client of Alibaba Cloud's ECI API (RPC style, version 2018-08-08), for image caches.
 //!
-//! * [`client::Client`] makes one call per method and never retries: only the operation's rules may decide
-//!   whether a call whose outcome is unknown is sent again.
-//! * [`credentials`] are what it signs with: a key, or those of a role that the key assumes.
-//! * [`params`] turns our words into the flat parameters of the wire, `params::read` turns them back, [`wire`]
-//!   reads the answers, [`sign_v1`] signs, [`fault`] sorts what went wrong by what we may do next.
-//! * [`action`] has a row for each action, [`ram`] the rights to them, and reads policies. An action that is not about
-//!   image caches has its request and its answer in a file of its own: [`usage`].
-//! * [`incoming`] is the other side of the wire: it understands and verifies what an SDK sends (V1, [`sign_v3`]).
+//! * [`client::Client`] has a method for each call, and never retries: only the rules for operations decide whether a
+//!   call with an unknown outcome is sent again.
+//! * [`credentials`] sign the calls: a key, or credentials of a role that the key assumes.
+//! * [`params`] encodes our types as the API's flat parameters, `params::read` decodes them, [`wire`] parses responses,
+//!   [`sign_v1`] signs, [`fault`] classifies errors by what may be done next.
+//! * [`action`] has a row for each action; [`ram`] has the rights to them and evaluates policies. An action that is not
+//!   about image caches has its request and response in a file of its own: [`usage`].
+//! * [`incoming`] is the server side: it parses and verifies what an SDK sends (V1, [`sign_v3`]).
 //!
-//! What must stay true: no secret stands in a URL, a log, an error or `Debug`; an answer is bounded; an
-//! error is sorted by its `Code`, never by the HTTP status.
+//! What must stay true: no URL, log line, error or `Debug` output contains a secret; the size of responses is bounded;
+//! errors are classified by their `Code`, never by the HTTP status.
 //!
-//! Who calls it: `app`, through the client; `sim` and the RPC front use [`incoming`], the readers and [`xml`].
-//! What it does not do: decide, store, wait.
+//! `app` calls it through the client; `sim` and the RPC front use [`incoming`], the readers and [`xml`]. It makes no
+//! decisions, stores nothing and does not wait.
 
 pub mod action;
 pub mod client;

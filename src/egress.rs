@@ -1,8 +1,8 @@
-//! Between the floors 0 and 1: how a client of ours gets out of the network: straight, or through an HTTP proxy; and
-//! whom it trusts there.
+//! Floor ½: how our HTTP clients make outgoing connections, directly or through an HTTP proxy, and which CAs they
+//! trust.
 //!
-//! Every client is told for itself: the proxy that reaches the cloud is not always the one that receivers are behind.
-//! What the environment says (`HTTPS_PROXY` and its kin) is not followed.
+//! Each client is configured separately: the proxy for the cloud need not be the one for webhook receivers. The
+//! environment (`HTTPS_PROXY` and the like) is ignored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,26 +11,26 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-/// How to get out.
+/// How to make outgoing connections.
 #[derive(Debug, Clone, Default)]
 pub struct Egress {
-    /// Through this proxy; none: straight.
+    /// The proxy; `None` for direct connections.
     pub proxy: Option<Proxy>,
-    /// Certificates of authorities (PEM) that are trusted beside the system's.
+    /// CA certificates (PEM) that are trusted in addition to the system's.
     pub extra_ca_pem: Option<Vec<u8>>,
 }
 
-/// Certificates of authorities (PEM), which could be read.
+/// CA certificates (PEM) that were parsed successfully.
 #[derive(Clone)]
 pub struct Authorities(Vec<u8>);
 
-/// A text that is no bundle of certificates.
+/// The text is not a bundle of certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("holds no certificate in PEM form")]
 pub struct AuthoritiesError;
 
 impl Authorities {
-    /// Reads a bundle of certificates, of which there must be one.
+    /// Parses a bundle of at least one certificate.
     pub fn read(pem: Vec<u8>) -> Result<Self, AuthoritiesError> {
         match reqwest::Certificate::from_pem_bundle(&pem) {
             Ok(found) if !found.is_empty() => Ok(Self(pem)),
@@ -45,32 +45,32 @@ impl fmt::Debug for Authorities {
     }
 }
 
-/// An HTTP proxy. What goes to an `https` address goes through it in a tunnel (CONNECT), which it cannot read.
+/// An HTTP proxy. Requests to `https` URLs are tunnelled through it (CONNECT), so it cannot read them.
 #[derive(Clone)]
 pub struct Proxy {
-    /// Without its login: `http://host:port`.
+    /// Without the credentials: `http://host:port`.
     address: Url,
-    /// What it asks for: user and password.
+    /// User and password, if the proxy requires them.
     login: Option<(String, SecretString)>,
 }
 
-/// A text that is no proxy's address.
+/// The text is not the address of a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be the http address of a proxy, such as http://user:password@proxy.example.com:3128")]
 pub struct ProxyError;
 
 impl Egress {
-    /// Through this proxy, and with these authorities.
+    /// With this proxy and these additional CAs.
     pub fn new(proxy: Option<Proxy>, authorities: Option<Authorities>) -> Self {
         Self { proxy, extra_ca_pem: authorities.map(|read| read.0) }
     }
 
-    /// An HTTP client that gets out in this way, and in no other.
+    /// The builder of an HTTP client that connects in this way only.
     ///
     /// # Errors
-    /// If the certificates are no PEM bundle.
+    /// If the certificates are not a PEM bundle.
     pub fn client(&self) -> Result<reqwest::ClientBuilder, reqwest::Error> {
-        // Nothing of the environment.
+        // Ignore proxies in the environment.
         let mut client = reqwest::Client::builder().no_proxy();
         if let Some(proxy) = &self.proxy {
             let through = reqwest::Proxy::all(proxy.address())?;
@@ -85,12 +85,12 @@ impl Egress {
 }
 
 impl Proxy {
-    /// Its address without the login: `http://host:port/`.
+    /// The address without the credentials: `http://host:port/`.
     pub fn address(&self) -> &str {
         self.address.as_str()
     }
 
-    /// User and password, where it asks for them.
+    /// User and password, if the proxy requires them.
     pub fn login(&self) -> Option<(&str, &SecretString)> {
         self.login.as_ref().map(|(user, password)| (user.as_str(), password))
     }

@@ -1,87 +1,94 @@
-//! The gateway between a company's teams and Alibaba Cloud's ECI image caches.
+//! A gateway between a company's teams and Alibaba Cloud's ECI image caches.
 //!
-//! Teams call it with keys that the gateway issued; it alone holds cloud credentials. It tells the cloud
-//! each thing exactly once, follows every cache until it is usable, says so in signed webhooks, and keeps
-//! every request and every state in Postgres.
+//! Teams call it with keys that the gateway issued; only the gateway has cloud credentials. It makes each change in the
+//! cloud exactly once, tracks every cache until it is usable, reports that in signed webhooks, and stores every request
+//! and every state in Postgres.
 //!
-//! # The house
+//! # Architecture
 //!
-//! A module names lower floors only, never a neighbour on its own floor; below that, at every level, modules name their
-//! siblings without circles; `tests/it/house/floors` asserts both, and which crates each floor may use.
+//! A module refers only to lower floors, never to another module on its own floor. Within a module, at every level,
+//! submodules refer to each other without cycles. `tests/it/house/floors` checks both, and which crates each floor may
+//! use.
 //!
-//! | floor | modules | what they are |
+//! | floor | modules | purpose |
 //! |---|---|---|
-//! | 4 | [`cli`]; [`telemetry`], [`shutdown`], [`localpg`] | the process: subcommands; for them logs, its end, a private Postgres, each by itself |
-//! | 3½ | [`assembly`] | from settings to a gateway: the one place that makes its parts |
-//! | 3 | [`http`], [`worker`], [`sim`], [`receiver`] | doors: REST, the workers; the stand-in, a receiver for development |
-//! | 2 | [`app`] | what the gateway does, without a word of any transport |
-//! | 1½ | [`config`] | settings: one table, read into values |
-//! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`] | all SQL; the cloud's client; tokens; sending; encryption |
-//! | ½ | [`egress`], [`net`] | how clients get out: proxies, authorities; how they come in: one accept loop, its deadlines |
-//! | 0 | [`domain`] | what decides: pure functions of state, input and now |
+//! | 4 | [`cli`]; [`telemetry`], [`shutdown`], [`localpg`] | subcommands; logs, shutdown, a private Postgres |
+//! | 3½ | [`assembly`] | builds a gateway and its parts from the settings |
+//! | 3 | [`http`], [`worker`], [`sim`], [`receiver`] | doors: REST, workers; the stand-in, a receiver for development |
+//! | 2 | [`app`] | what the gateway does, independent of any transport |
+//! | 1½ | [`config`] | settings: one table, parsed into values |
+//! | 1 | [`store`], [`eci`], [`auth`], [`webhook`], [`crypto`] | SQL; cloud client; tokens; sending; encryption |
+//! | ½ | [`egress`], [`net`] | outgoing connections: proxies, CAs; incoming connections: the accept loop |
+//! | 0 | [`domain`] | decisions: pure functions of state, input and time |
 //!
-//! Always door, `app`, `store`: three hops. Every door calls the same methods, of the rooms of [`app::Gateway`].
+//! A request always takes three hops: door, `app`, `store`. Every door calls the same methods of [`app::Gateway`].
 //!
-//! # A create, from door to webhook
+//! # A create, from the door to the webhook
 //!
-//! 1. `http` reads the request, authenticates ([`auth`]) and calls [`create_image_cache`](app::image_caches::ImageCaches::create_image_cache).
+//! 1. `http` parses the request, has the caller authenticated ([`app::identity`], [`auth`]) and calls
+//!    [`create_image_cache`](app::image_caches::ImageCaches::create_image_cache).
 //! 2. [`app::image_caches`] checks scope, limits and region, then records everything in ONE transaction: the
-//!    idempotency key, the cache's row (`pending`), the operation, the audit entry, and the first attempt where it can
-//!    be made at once. Only now anything is sent.
-//! 3. A task of its own (the caller may leave) ([`app::operations`]) asks [`domain::operation`] what to do, records the attempt where none is,
-//!    signs it with the recorded time and calls the cloud ([`eci`]).
-//! 4. The outcome is ONE transaction again: operation, row (`preparing`), transition, event
-//!    `image_cache.created`, one delivery for each endpoint that wants it, audit entry.
-//! 5. The tracker ([`worker`], [`app::tracker`]) leases the (account, region) and looks; [`domain::transition`]
-//!    says what a look means. The step to `ready` is ONE transaction with its event and deliveries.
-//! 6. The deliverer of this process has them in memory the moment that is committed; what it cannot take waits in the
-//!    queue, where retries are claimed in batches, too. Each is signed just before it is sent ([`webhook`]), and how they
-//!    ended is recorded in batches.
+//!    idempotency key, the cache's row (`pending`), the operation, the audit entry, and the first attempt if it can be
+//!    made at once. Nothing is sent before that commit.
+//! 3. A separate task, which continues if the caller disconnects ([`app::operations`]), asks [`domain::operation`] what
+//!    to do, records the attempt if there is none, signs it with the recorded time and calls the cloud ([`eci`]).
+//! 4. The outcome is again ONE transaction: operation, row (`preparing`), transition, event `image_cache.created`, one
+//!    delivery for each subscribed endpoint, audit entry.
+//! 5. The tracker ([`worker`], [`app::tracker`]) leases the (account, region) and reads the cache from the cloud;
+//!    [`domain::transition`] decides what the observation means. The transition to `ready` is ONE transaction with its
+//!    event and deliveries.
+//! 6. After the commit, the deliverer of this process has the deliveries in memory at once; those that exceed its
+//!    capacity wait in the queue, from which retries are claimed in batches too. Each delivery is signed just before it
+//!    is sent ([`webhook`]), and the results are recorded in batches.
 //! 7. From then on the reconciler ([`app::reconciler`]) compares the cloud's list with the rows; [`domain::reconcile`]
-//!    says what a difference means: vanished and which way, changed past the gateway, of nobody here.
+//!    decides what a difference means: the cache has vanished and how, was changed outside the gateway, or does not
+//!    belong to it.
 //!
-//! Each call to the cloud for an image cache is made with the client of *its* account ([`app::cloud_accounts`]): that of the
-//! settings, or one that an administrator added. An account that cannot be used has none, and what is for it waits.
+//! Each call to the cloud for an image cache is made with the client of *its* account ([`app::cloud_accounts`]): that
+//! of the settings, or one that an administrator added. An account that cannot be used has no client, and its calls
+//! wait.
 //!
-//! # Many who read
+//! # Many readers
 //!
-//! What is shown of an image cache is kept as JSON beside its row and counts for that version of the row alone; whoever
-//! reads first after a change makes it, and it is written behind them. Single reads that come at the same time share a
-//! statement that begins after all of them came (`store`'s `batch`), equal lists one question (`app`'s `single_flight`). A
-//! token that was verified is remembered for a minute, revocations and disabled teams are looked at for each request.
+//! The JSON representation of an image cache is stored beside its row, and is valid only for that version of the row.
+//! The first reader after a change renders it, and it is stored in the background. Single reads that arrive at the same
+//! time share a statement that starts after all of them arrived (`store`'s `batch`); identical lists share one query
+//! (`app`'s `single_flight`). A verified token is remembered for a minute; revocations and disabled teams are checked
+//! for each request.
 //!
-//! # Many who create
+//! # Many creates
 //!
-//! Creates that begin while a commit is under way share the next one (`store`'s `state_writer`), and so do those that end:
-//! one statement for all of them, and an answer for each only after its commit. What does not surely fit goes alone, as
-//! if there were no others. Policies asked for at the same time share a statement, too.
+//! Creates that start while a commit is in progress share the next one (`store`'s `state_writer`), and so do those that
+//! end: there is one statement for all of them, and each is answered only after its commit. A create that may not fit
+//! is written alone. Policies that are read at the same time share a statement too.
 //!
-//! # Many who wait
+//! # Many waiting clients
 //!
-//! A long poll, a stream and a wait for `ready` look once for themselves and then join the event hub ([`app::events`]): one task per
-//! process asks the database what is new to any of them, at once after a commit of its own process and within 0.1 s
-//! after another's, and hands it around in memory. Nobody holds a connection while waiting.
+//! A long poll, a stream or a wait for `ready` reads once by itself and then joins the event hub ([`app::events`]): one
+//! task for each process queries the database for new events of all waiters, at once after a commit of its own process
+//! and within 0.1 s after a commit of another, and distributes them in memory. Nobody holds a connection while waiting.
 //!
-//! # When there is too much to do
+//! # Overload
 //!
-//! A request takes a place before it costs anything, or stands in its team's line for one, or is turned away
-//! ([`app::admission`]; [`domain::limits`] decides). Whoever waits for something outside holds none meanwhile.
+//! Before a request costs anything, it takes a slot, waits for one in its team's queue, or is turned away
+//! ([`app::admission`]; [`domain::limits`] decides). While it waits for something external, it holds no slot.
 //!
-//! # When things break
+//! # Failures
 //!
-//! A create whose answer was lost is never guessed: [`domain::operation`] sends the same `ClientToken` again
-//! while the cloud surely remembers it, afterwards looks for the operation's tag, until no earlier attempt can
-//! still be accepted. A refusal after such doubt is held until then; a copy that was carried out late, as a
-//! second cache, is removed then. A delete that comes meanwhile waits. A gateway that dies leaves leases that
-//! run out within 12 s; another takes over. One that was only frozen or cut off takes no further step when it
-//! wakes (`app`'s `base::lease`). What was not committed did not happen, what was committed is told.
+//! If the response to a create is lost, its outcome is never guessed: [`domain::operation`] sends the same
+//! `ClientToken` again as long as the cloud certainly remembers it, and afterwards searches for the operation's tag,
+//! until no earlier attempt can be accepted any more. A refusal after such an attempt is not reported before then; if a
+//! late attempt created a second cache, it is deleted then. A delete that arrives in the meantime waits. The leases of
+//! a gateway that dies expire within 12 s, and another one takes over. One that was only suspended or disconnected does
+//! nothing more with an old lease when it resumes (`app`'s `base::lease`). What was not committed did not happen; what
+//! was committed is reported.
 //!
-//! `tests/simulation` runs these very rules through every schedule of up to three faults, and random ones.
+//! `tests/simulation` runs the same rules through every schedule of up to three faults, and through random ones.
 
-// Only `cli::console` prints; everything else is logged.
+// Only `cli::console` prints; everything else logs.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-/// Measured with many small requests at once: less processor time than the system's.
+/// Measured with many concurrent small requests: it takes less CPU time than the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

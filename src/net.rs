@@ -1,16 +1,16 @@
-//! Floor ½: one accept loop and its deadlines, for the API, the stand-in and the receiver.
+//! Floor ½: an accept loop with timeouts, for the API, the stand-in and the receiver.
 //!
-//! [`serve`] takes the connections of a listener within [`ConnectionLimits`] and speaks HTTP/1 on them; a [`Handler`]
-//! says who answers on each, and what else is particular to its listener. [`body`] reads a whole body within a size and
-//! a time.
+//! [`serve`] accepts a listener's connections within [`ConnectionLimits`] and speaks HTTP/1 on them; a [`Handler`]
+//! provides what answers on each connection, and whatever else is specific to its listener. [`body`] reads a whole
+//! body, limited in size and time.
 //!
-//! What must stay true: a client that sends nothing, or too slowly, or reads nothing, or too slowly, gives its
-//! connection back within a bounded time; there are never more connections than allowed, more wait in the listener's
-//! queue, and one address does not have them all; a stop costs nobody a request before [`ConnectionLimits::drain`] is
-//! over: while connections are still taken, each answer announces the end of its own. hyper's HTTP/1 builder is used
-//! alone: the one that also speaks HTTP/2 leaves silent connections open.
+//! What must stay true: a client that sends or reads nothing, or too slowly, loses its connection within a bounded
+//! time; there are never more connections than allowed: further ones wait in the listener's backlog, and one address
+//! cannot have all of them; a stop drops no request before [`ConnectionLimits::drain`] is over: while connections are
+//! still accepted, each response announces that its connection closes. Only hyper's HTTP/1 builder is used: the one
+//! that also speaks HTTP/2 keeps silent connections open.
 //!
-//! Who calls it: `http`, `sim`, `receiver`. What it does not do: know what is asked, answered or measured.
+//! Called by `http`, `sim` and `receiver`. It knows nothing about requests, responses or metrics.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -29,77 +29,79 @@ mod write_deadline;
 
 pub use accept::serve;
 
-/// What ends a connection without an answer.
+/// An error that closes a connection without a response.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a client may hold, and for how long.
+/// The resources that a client may hold, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
-    /// Open connections; further ones wait to be accepted.
+    /// The maximum number of open connections; further ones wait to be accepted.
     pub connections: usize,
-    /// How many of them from one address (64 bits of IPv6); further ones are refused.
+    /// The maximum number of connections from one address (64 bits of IPv6); further ones are refused.
     pub connections_per_address: usize,
-    /// From the connection's start, or the first byte of a later request, to the end of the request's head.
+    /// The timeout from the start of the connection, or from the first byte of a later request, to the end of the
+    /// request's head.
     pub header_deadline: Duration,
-    /// How long a connection is kept without a request. Only as long as a head may take while more than three quarters
-    /// of the connections, or of those of its address, are open.
+    /// How long an idle connection is kept. While more than three quarters of all connections, or of those of its
+    /// address, are open, only as long as `header_deadline`.
     pub keep_idle: Duration,
-    /// For the client to take 16 KiB of an answer that is ready for it, or what there is of it.
+    /// The timeout for the client to read 16 KiB of a response that is ready, or the rest of it.
     pub write_deadline: Duration,
-    /// The most header fields; more are answered with 431.
+    /// The maximum number of header fields; more are answered with 431.
     pub headers: usize,
-    /// About the largest request head in bytes (at least 8192; a URL of the RPC front may have 64 kB); a clearly larger
-    /// one is answered with 431.
+    /// The approximate maximum size of a request head in bytes (at least 8192; a URL of the RPC front may have 64 kB);
+    /// a clearly larger one is answered with 431.
     pub head_bytes: usize,
-    /// For how long after it was told to stop connections are still taken and kept; each answer closes its own.
+    /// After a stop, how long connections are still accepted and kept; each closes after its response.
     pub grace: Duration,
-    /// How long it waits for what is running then. What is not done by then is cut off.
+    /// How long to wait after that for running requests; the rest are dropped.
     pub drain: Duration,
 }
 
-/// What can be measured of a listener's connections.
+/// What can be measured about a listener's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionEvent {
-    /// A connection begins.
+    /// A connection was opened.
     Opened,
-    /// It has ended, in whatever way.
+    /// A connection was closed, in any way.
     Closed,
-    /// One was refused, because its address has too many.
+    /// A connection was refused because its address has too many.
     Refused,
-    /// One is given up, because its client takes too little of an answer.
+    /// A connection was given up because its client reads the response too slowly.
     GivenUp,
 }
 
-/// What is behind a listener.
+/// What serves a listener.
 pub trait Handler: Send + Sync + 'static {
-    /// What answers on one connection.
+    /// What answers requests on one connection.
     type Connection: Connection;
 
-    /// Begins with a connection of `peer`.
+    /// Called for a new connection of `peer`.
     fn connect(&self, peer: SocketAddr) -> Self::Connection;
 
-    /// How many connections that address may have, where it is not [`ConnectionLimits::connections_per_address`].
+    /// The maximum number of connections of that address, if it differs from
+    /// [`ConnectionLimits::connections_per_address`].
     fn most_of(&self, _address: IpAddr) -> Option<usize> {
         None
     }
 
-    /// What is written to a client whose address has too many connections, as it stands on the wire.
+    /// The raw response to a client whose address has too many connections.
     fn refusal(&self) -> Vec<u8> {
         Vec::new()
     }
 
-    /// Hears of what is measured.
+    /// Called for each event to be measured.
     fn happened(&self, _happening: ConnectionEvent) {}
 }
 
-/// What answers on one connection.
+/// What answers requests on one connection.
 pub trait Connection: Send + Sync + 'static {
-    /// The body of its answers.
+    /// The body of its responses.
     type Body: Body<Data: Send, Error: Into<BoxError>> + Unpin + Send + 'static;
-    /// Closes the connection without an answer.
+    /// An error closes the connection without a response.
     type Error: Into<BoxError>;
 
-    /// Puts streams of its own between the peer and HTTP.
+    /// Wraps the stream between the peer and HTTP.
     fn over<S: Stream>(&self, stream: S) -> impl Stream {
         stream
     }
@@ -111,7 +113,7 @@ pub trait Connection: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response<Self::Body>, Self::Error>> + Send;
 }
 
-/// The bytes of a connection.
+/// The byte stream of a connection.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}

@@ -1,15 +1,16 @@
-//! Floor 3: a receiver of webhooks for development: it takes deliveries, verifies them, and tells of each.
+//! Floor 3: a receiver of webhooks for development: it accepts deliveries, verifies them, and reports each one.
 //!
-//! `POST` to any path is a delivery. One that is verified gets 204, also when it came before; one that is not gets 401
-//! and JSON that says why. A challenge is echoed. `judge` decides, `server` takes connections.
+//! A `POST` to any path is a delivery. If it can be verified, it gets 204, even if it is a repeat; otherwise it gets
+//! 401 and JSON with the reason. A challenge is echoed. `judge` decides, `server` accepts connections.
 //!
-//! An endpoint's secret is known only once it is saved, and before that its URL must echo a challenge. So a receiver
-//! may start without a secret: until it learns it, a challenge is all that it answers, of whoever sends it.
+//! An endpoint's secret is known only once the endpoint has been created, and before that its URL must echo a
+//! challenge. So a receiver may start without a secret: until it has one, it answers only challenges, whoever sends
+//! them.
 //!
-//! What must stay true: only a verified delivery is ever remembered, so nobody without the secret can make a real one
-//! look like a repeat; whatever arrives, a connection and a body end within their limits.
+//! What must stay true: only verified deliveries are remembered, so nobody without the secret can make a real one look
+//! like a repeat; every connection and body ends within its limits, whatever is sent.
 //!
-//! Who calls it: `cli` (`receive`) and tests. What it does not do: retry, store, or forward.
+//! Called by `cli` (`receive`) and tests. It does not retry, store or forward.
 
 mod judge;
 mod server;
@@ -26,30 +27,29 @@ use crate::domain::clock::{Clock, Instant};
 use crate::webhook::secret::SigningSecret;
 use crate::webhook::sign::VerifyError;
 
-/// The largest body that is taken, in bytes: 256 KiB. A larger one gets 413 and is not told of.
+/// The largest accepted body in bytes: 256 KiB. A larger one gets 413 and is not reported.
 pub const MAX_BODY: usize = 256 << 10;
 
-/// One delivery, as it came.
+/// A delivery as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// `webhook-id`, the same on every attempt at one delivery; empty where the header is absent.
+    /// `webhook-id`, the same for all attempts of a delivery; empty if the header is absent.
     pub id: String,
     /// The body's `type`, if the body is JSON and has one.
     pub event_type: Option<String>,
-    /// Whether the signature holds. Nothing else of an unverified delivery is to be believed.
+    /// Whether the signature is valid. Nothing else in an unverified delivery can be trusted.
     pub verified: Result<(), VerifyError>,
-    /// Whether a verified delivery with this id was told before. Ids are remembered while they are few: the last
-    /// 10,000.
+    /// Whether a verified delivery with this id was reported before. Only the last 10,000 ids are remembered.
     pub repeat: bool,
-    /// The body; bytes that are no UTF-8 are replaced.
+    /// The body; invalid UTF-8 is replaced.
     pub body: String,
-    /// When it had arrived.
+    /// When it was received.
     pub at: Instant,
 }
 
 type OnReceived = Box<dyn Fn(&Received) + Send + Sync>;
 
-/// What every request shares.
+/// The state that all requests share.
 struct ReceiverState {
     secret: OnceLock<SigningSecret>,
     clock: Arc<dyn Clock>,
@@ -57,7 +57,7 @@ struct ReceiverState {
     told: OnReceived,
 }
 
-/// A running receiver. Stops when told to, or when dropped.
+/// A running receiver. It stops when it is told to or dropped.
 pub struct Receiver {
     address: SocketAddr,
     shared: Arc<ReceiverState>,
@@ -66,11 +66,10 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Receives on `listener` from now on, with the secret if it is known already. Must be called within a tokio
-    /// runtime.
+    /// Starts receiving on `listener`, with the secret if it is already known. Must be called within a tokio runtime.
     ///
-    /// `told` hears of every delivery before it is answered, also of unverified ones and of repeats, which
-    /// [`Received`] marks. It is called from many tasks, and should return soon.
+    /// `told` is called with every delivery before it is answered, including unverified ones and repeats, which
+    /// [`Received`] marks. It is called from many tasks and should return quickly.
     pub fn start(
         listener: TcpListener,
         secret: Option<SigningSecret>,
@@ -85,20 +84,20 @@ impl Receiver {
         Self { address, shared, stop, task }
     }
 
-    /// Learns the secret of the endpoint; the first one that is learnt stays.
+    /// Sets the secret of the endpoint; the first one set is kept.
     pub fn learn(&self, secret: SigningSecret) {
         let _known = self.shared.secret.set(secret);
     }
 
-    /// Where it receives, such as `http://127.0.0.1:9099`.
+    /// Its URL, such as `http://127.0.0.1:9099`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Stops taking deliveries and closes every connection.
+    /// Stops accepting deliveries and closes every connection.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
-        // The task ends by itself; if it panicked there is nothing left to stop.
+        // The task ends by itself; if it panicked, there is nothing left to stop.
         let _ended = (&mut self.task).await;
     }
 }

@@ -1,10 +1,10 @@
-//! How the process ends: on SIGTERM or SIGINT it stops taking work, finishes what it has, and goes.
+//! Shutdown: on SIGTERM or SIGINT the process stops accepting work, finishes what it has, and exits.
 //!
-//! What must stay true: a signal stops the process before anything is said of it; a second signal ends the process at
-//! once (exit code 130); what the process cannot do without ends it when it ends ([`essential`]); work that does not
-//! finish in time is left to its lease, for another process to take up, so ending it is safe.
+//! What must stay true: a signal stops the process before it is logged; a second signal ends the process at once (exit
+//! code 130); if an essential part ends by itself, the process stops ([`essential`]); work that does not finish in time
+//! is left to its lease, from which another process takes it over, so ending the process is safe.
 //!
-//! Who calls it: `cli`. What it does not do: know what the work is.
+//! Called by `cli`. It does not know what the work is.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -16,23 +16,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long work may take to finish after the first signal. The process is gone within 20 s, closing included;
-/// orchestrators grant 30.
+/// How long work may take to finish after the first signal. The process exits within 20 s, closing included;
+/// orchestrators allow 30 s.
 pub const DRAIN: Duration = Duration::from_secs(18);
 
-/// The exit code of an interrupted process, as shells count (128 + SIGINT).
+/// The exit code of an interrupted process, by the convention of shells (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
 
-/// A token that fires on the first SIGTERM or SIGINT; the second ends the process.
+/// Returns a token that is cancelled on the first SIGTERM or SIGINT; the second signal ends the process.
 ///
-/// Needs a running runtime. Signals count from the moment of this call. `last` is called before the second signal ends
-/// the process.
+/// Needs a running runtime. Signals are handled from this call on. `last` is called before the second signal ends the
+/// process.
 pub fn on_signals(last: fn()) -> io::Result<CancellationToken> {
     let mut signals = StopSignals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
     let token = CancellationToken::new();
     let stop = token.clone();
     tokio::spawn(async move {
-        // Should this task end in any way, nobody could stop the process any more: it stops.
+        // If this task ended in any way, nobody could stop the process any more; so the process stops then.
         let stop = stop.drop_guard();
         let name = signals.next().await;
         drop(stop);
@@ -45,17 +45,17 @@ pub fn on_signals(last: fn()) -> io::Result<CancellationToken> {
     Ok(token)
 }
 
-/// A part of the process that the rest cannot do without has ended by itself.
+/// An essential part of the process has ended by itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{part} has {} by itself; the process ends, to be started again", if *.panicked { "panicked" } else { "ended" })]
 pub struct ComponentExit {
-    /// What: `the API`, `the workers`, …
+    /// Its name: `the API`, `the workers`, …
     pub part: &'static str,
-    /// Whether by a panic.
+    /// Whether it panicked.
     pub panicked: bool,
 }
 
-/// Runs a part that the process cannot do without, which ends only once told to stop. If it ends before, or panics, the
+/// Runs an essential part of the process, which must end only when told to stop. If it ends before that or panics, the
 /// process is told to stop.
 pub async fn essential(
     part: &'static str,
@@ -86,7 +86,7 @@ impl StopSignals {
     }
 }
 
-/// Waits until all of `tasks` have ended, at most `limit` ([`DRAIN`]). Answers how many are left.
+/// Waits until all of `tasks` have ended, at most for `limit` ([`DRAIN`]). Returns how many are still running.
 pub async fn drain(tasks: &TaskTracker, limit: Duration) -> usize {
     tasks.close();
     if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
@@ -122,7 +122,7 @@ mod tests {
         let stop = CancellationToken::new();
         stop.cancel();
         assert_eq!(essential("the API", &stop, stop.cancelled()).await, Ok(()));
-        // Not even while stopping may it panic.
+        // A panic is an error even while the process is stopping.
         assert!(essential("the API", &stop, async { panic!("by a test") }).await.is_err());
     }
 

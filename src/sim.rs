@@ -1,96 +1,101 @@
-//! Floor 3: the stand-in, a local server that speaks the cloud's ECI API for image caches at `/`.
+//! Floor 3: the stand-in, a local server that implements the cloud's ECI API for image caches at `/`.
 //!
-//! For development and tests: no cloud account, no cost, and a clock that a test may move by hand. It is a
-//! real HTTP server, verifies signatures, and refuses what the cloud refuses; unmodified SDKs can talk to it.
+//! For development and tests: it needs no cloud account, costs nothing, and has a clock that tests can set. It is a
+//! real HTTP server, verifies signatures, and refuses what the cloud refuses; unmodified SDKs work with it.
 //!
-//! # Rooms
-//! `server` takes connections and requests (`transport`), `eci::incoming` parses them (V1 and V3, query and form),
-//! `verify` and `signed` decide who may call, `rights` what they may call; `roles` and `identity` are STS; `create`,
+//! # Modules
+//! `server` accepts connections and requests (`transport`), `eci::incoming` parses them (V1 and V3, query and form),
+//! `verify` and `signed` authenticate the caller, `rights` authorizes it; `roles` and `identity` are STS; `create`,
 //! `describe`, `update`, `delete` and `usage` are the actions of ECI, each a plain function of the `state`, the
-//! parameters and the instant. `machine` says what a cache looks like at an instant: nothing runs in the background, so
-//! a look at any instant is exact. `images` knows which images fail, `match_image` ranks caches, `limits` knows quota
-//! and pace, `tokens` remembers `ClientToken`s, `answer` writes envelopes in JSON or XML. `faults`, `lies`, `inject`,
-//! `watch` and `admin` are the back door of tests, `state_file` writes the state to a file, `journal` each act.
+//! parameters and the time. `machine` computes the state of a cache at a given time: nothing runs in the background, so
+//! the state is exact at any time. `images` knows which images fail, `match_image` ranks caches, `limits` knows quotas
+//! and rate limits, `tokens` remembers `ClientToken`s, `answer` writes responses in JSON or XML. `faults`, `lies`,
+//! `inject`, `watch` and `admin` are for tests, `state_file` writes the state to a file, `journal` logs each change.
 //!
 //! # Time
-//! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more per further image, half of the
-//! pulling with layer reuse. [`StandInSettings::speed`] shortens builds only. The admin door's clock moves everything
-//! but signatures and nonces, which go by the machine's: a caller need not know that the stand-in lives in another
-//! hour.
+//! At speed 1 a build takes 10 s: 3 s `Preparing`, 7 s `Creating`, and 1 s more for each further image; with layer
+//! reuse, pulling takes half as long. [`StandInSettings::speed`] affects only builds. The admin API's clock affects
+//! everything except signatures and nonces, which use the machine's clock, so callers need not know the stand-in's
+//! time.
 //!
 //! # What fails
-//! An image whose repository contains `does-not-exist` or whose tag is `missing`; one of a registry whose host
-//! begins with `private.`, without a login for that host in the same request (or with the password `wrong`);
-//! one of a registry whose host begins with `unreachable.`;
-//! images that together are larger than the cache: one tagged `50gib` has 50 GiB, one whose repository contains
-//! `huge` 100, any other next to nothing.
+//! An image whose repository contains `does-not-exist` or whose tag is `missing`; one of a registry whose host begins
+//! with `private.`, without a login for that host in the same request (or with the password `wrong`); one of a registry
+//! whose host begins with `unreachable.`; images that together are larger than the cache: one tagged `50gib` has 50
+//! GiB, one whose repository contains `huge` has 100 GiB, any other next to nothing.
 //!
 //! # Limits
-//! 500 caches per region: at the quota the least recently used one with the strategy `LRU` goes, else `QuotaExceeded`.
-//! 200 creates in any minute, then `Throttling.User`.
+//! 500 caches per region: at the quota, the least recently used one with the strategy `LRU` is deleted; if there is
+//! none, the create fails with `QuotaExceeded`. 200 creates in any minute, then `Throttling.User`.
 //!
 //! # Accounts
-//! One, or as many as [`StandInSettings::further`] names. Each has its own image caches, `ClientToken`s, quota and
-//! pace: what one has, no other sees, changes or counts. Faults, outages, time and the ledger are everybody's. A
-//! session of a role is in the role's account, where there is one of that number, else in that of the key that assumed
-//! it.
+//! One, or as many as [`StandInSettings::further`] names. Each has its own image caches, `ClientToken`s, quota and rate
+//! limit; accounts cannot see or affect each other. Faults, outages, the time and the ledger are shared. A session of a
+//! role belongs to the role's account if there is one with that number, otherwise to the account of the key that
+//! assumed the role.
 //!
 //! # Roles
-//! STS is here too: `AssumeRole` (2015-04-01) gives temporary credentials of any role but those whose name contains
-//! `does-not-exist` (`EntityNotExist.Role`) or `forbidden` (`NoPermission`); one whose name begins with `external-` demands
-//! the rest of it as `ExternalId`. They go by the machine's clock, as signatures do.
+//! STS is implemented too: `AssumeRole` (2015-04-01) returns temporary credentials of any role except those whose name
+//! contains `does-not-exist` (`EntityNotExist.Role`) or `forbidden` (`NoPermission`); a role whose name begins with
+//! `external-` requires the rest of its name as `ExternalId`. The expiry follows the machine's clock, as for
+//! signatures.
 //!
-//! `GetCallerIdentity` says whose the credentials are, and needs no right: the first account has the number 1 and the
-//! others those that follow it, a session that of its role.
+//! `GetCallerIdentity` returns the account of the credentials, and needs no right: the first account has the number 1
+//! and the others the following numbers; a session has that of its role.
 //!
 //! # Rights
-//! Whoever was given a policy (`POST /_admin/policies`, an access key or a role) may do what it allows; anything else is
-//! refused as the cloud does it: 403 `Forbidden.RAM`, of STS `NoPermission`, with `AccessDeniedDetail`. Whoever was not
+//! An access key or role that was given a policy (`POST /_admin/policies`) may do what it allows; anything else is
+//! refused as by the cloud: 403 `Forbidden.RAM`, by STS `NoPermission`, with `AccessDeniedDetail`. One without a policy
 //! may do everything.
 //!
-//! # The admin door
-//! Unsigned, and open to this machine alone (others get 404):
-//! * `POST /_admin/faults` takes one fault or a list, each spent once (or `times` times) on the next verified call of
-//!   its `action` (of any, where absent): `{"action":"CreateImageCache","kind":"error","http":503,
-//!   "code":"ServiceUnavailable","apply":true}`. With `apply` the action is carried out first: the outcome that a
-//!   caller cannot know. `DELETE /_admin/faults` forgets those that wait. The kinds:
-//!   * `error` (`http`, `code`, `message`), `throttle`, `status` (`http` with `body` as it stands), `hang` or
-//!     `timeout` (never answers), `reset` (closes the connection), `garbage` (`variant`: `html`, `empty`,
-//!     `truncated`);
-//!   * always carried out: `latency` (answers after `ms`), `reset_at` (breaks off after `at` bytes of the answer's
-//!     body), `wrong_id` (a create's answer has `id`, which may be empty; another id that looks good where absent),
-//!     `word` (what is shown has the status `id`), `left_out` (the cache `id` is not shown; the first one where absent);
-//!   * `pretend`, of `DeleteImageCache` alone: answered as if it were carried out, which it is not. The same
-//!     `ClientToken` removes it the next time.
-//! * `POST /_admin/lies` `{"hide_percent":30,"for_seconds":60}`: `DescribeImageCaches` shows neither by list nor by id
-//!   that share (1 to 100) of the image caches, for so long (1 to 86400; without it until `DELETE /_admin/lies`). Which
-//!   ones goes by a hash of their ids: a larger share hides what a smaller one does. Updates and deletes find them, and
-//!   quota and usage count them. A later lie takes the place of the one before.
-//! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call there gets 503, until `{"region":…,"over":true}`.
-//! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` tells the time there.
+//! # The admin API
+//! Unsigned, and available only from this machine (others get 404):
+//! * `POST /_admin/faults` takes one fault or a list, each used once (or `times` times) for the next verified call of
+//!   its `action` (of any action, if absent): `{"action":"CreateImageCache","kind":"error","http":503,
+//!   "code":"ServiceUnavailable","apply":true}`. With `apply` the action is carried out first, so that the caller
+//!   cannot know the outcome. `DELETE /_admin/faults` discards unused faults. The kinds:
+//!   * `error` (`http`, `code`, `message`), `throttle`, `status` (`http` with `body` verbatim), `hang` or `timeout`
+//!     (never answers), `reset` (closes the connection), `garbage` (`variant`: `html`, `empty`, `truncated`);
+//!   * always carried out: `latency` (answers after `ms`), `reset_at` (closes the connection after `at` bytes of the
+//!     response body), `wrong_id` (the response to a create has `id`, which may be empty; a plausible but wrong id if
+//!     absent), `word` (the returned status is `id`), `left_out` (the cache `id` is not returned; the first one if
+//!     absent);
+//!   * `pretend`, only of `DeleteImageCache`: answered as if it were carried out, but it is not. The next call with the
+//!     same `ClientToken` deletes it.
+//! * `POST /_admin/lies` `{"hide_percent":30,"for_seconds":60}`: `DescribeImageCaches` hides that percentage (1 to 100)
+//!   of the image caches, in lists and by id, for that time (1 to 86400; without it until `DELETE /_admin/lies`). A
+//!   hash of their ids selects them: a larger percentage hides everything that a smaller one hides. Updates and deletes
+//!   find them, and quota and usage count them. A new lie replaces the previous one.
+//! * `POST /_admin/outages` `{"region":"cn-beijing"}`: every call in that region gets 503, until
+//!   `{"region":…,"over":true}`.
+//! * `POST /_admin/clock` `{"step_seconds":3600}`, `{"speed":100}` or both; `GET` returns the stand-in's time.
 //! * `POST /_admin/settings` `{"quota":3,"creates_per_minute":1000,"list_lag_seconds":60,"build_median_seconds":180,
-//!   "build_spread":0.3}`; what is absent has its default. `GET` shows them. With a lag, a new cache is missing from
-//!   lists that long, and shown by its id; with a median each build takes its own time around it (log-normal).
-//! * `POST /_admin/caches` `{"put":[{"region":"cn-beijing","name":"web","tags":{},"age_seconds":60,"build_seconds":180}],
-//!   "remove":[{"region":"cn-beijing","image_cache_id":"imc-…"}]}` puts caches there as if they had been created then, beyond
-//!   quota and pace, and answers with their ids; it takes others away.
-//! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: an instance used it, as `LastMatchedTime` shows.
-//! * `GET /_admin/calls` gives the number of verified calls per action, and the ids that were really created,
-//!   updated, deleted, and driven out by the quota; calls and creations also by access key (that of a session is the one
+//!   "build_spread":0.3}`; absent members get their defaults. `GET` returns them. With a lag, a new cache is missing
+//!   from lists for that time, but is returned by its id; with a median, the build times are spread around it
+//!   (log-normal).
+//! * `POST /_admin/caches`
+//!   `{"put":[{"region":"cn-beijing","name":"web","tags":{},"age_seconds":60,"build_seconds":180}],
+//!   "remove":[{"region":"cn-beijing","image_cache_id":"imc-…"}]}` adds caches as if they had been created then,
+//!   regardless of quota and rate limit, and returns their ids; it removes others.
+//! * `POST /_admin/use` `{"image_cache_id":"imc-…"}`: marks it as used by an instance, as `LastMatchedTime` shows.
+//! * `GET /_admin/calls` returns the number of verified calls for each action, and the ids that were actually created,
+//!   updated, deleted, and evicted because of the quota; calls and creates also by access key (for a session, the key
 //!   that assumed the role).
 //! * `POST /_admin/forget-tokens` forgets every `ClientToken`, as the cloud does after an unknown time.
-//! * `POST /_admin/end-sessions` ends every session of a role: its token is `InvalidSecurityToken.Expired` from then on.
-//! * `POST /_admin/policies` `{"to":"the-access-key-or-acs:ram::1:role/name","policy":{"Version":"1","Statement":[…]}}`: from
-//!   now on that is what it may do; `"policy":null` takes it away. `GET` shows them. Conditions are not known, and refused.
-//! * `POST /_admin/reset` forgets everything, time and settings too.
+//! * `POST /_admin/end-sessions` ends all sessions of roles: their tokens are `InvalidSecurityToken.Expired` from then
+//!   on.
+//! * `POST /_admin/policies`
+//!   `{"to":"the-access-key-or-acs:ram::1:role/name","policy":{"Version":"1","Statement":[…]}}`: sets the policy;
+//!   `"policy":null` removes it. `GET` returns them. Conditions are not supported, and refused.
+//! * `POST /_admin/reset` deletes everything, including the time and the settings.
 //!
 //! # The state file
-//! With [`StandInSettings::state_file`] the caches, their builds, `ClientToken`s, the ledger, time and settings outlive
-//! the process: they are written before the answer that tells of them. Nonces, waiting faults, lies and outages are
-//! forgotten. No registry password is in the file, and no hash of one without the key's secret. A file belongs to one
-//! stand-in at a time.
+//! With [`StandInSettings::state_file`], the caches, their builds, `ClientToken`s, the ledger, time and settings
+//! survive a restart: they are written before the response that depends on them. Nonces, unused faults, lies and
+//! outages do not survive. The file contains no registry password, and a hash of one only if it is keyed with the
+//! access key's secret. Only one stand-in may use a file at a time.
 //!
-//! Who calls it: `cli` (`sim`, `dev`) and tests. What it does not do: guard its file against a second stand-in.
+//! Called by `cli` (`sim`, `dev`) and tests. It does not protect its file from a second stand-in.
 
 mod admin;
 mod answer;
@@ -142,28 +147,28 @@ pub struct StandInKey {
     pub access_key_id: String,
     /// Its secret.
     pub access_key_secret: SecretString,
-    /// Which account it opens, by any name that is not empty; several keys may open one.
+    /// The account that it belongs to, by any name that is not empty; several keys may belong to one.
     pub account: String,
 }
 
-/// How the stand-in behaves.
+/// The settings of the stand-in.
 #[derive(Debug, Clone)]
 pub struct StandInSettings {
-    /// The access key id of its first account.
+    /// The access key id of the first account.
     pub access_key_id: String,
     /// That key's secret.
     pub access_key_secret: SecretString,
-    /// The keys of other accounts, if there are any.
+    /// The keys of further accounts, if there are any.
     pub further: Vec<StandInKey>,
-    /// How fast builds run: 1.0 is 10 s for one image. Anything that is not above 0 counts as 1.0.
+    /// The speed of builds: at 1.0, one image takes 10 s. Values that are not above 0 count as 1.0.
     pub speed: f64,
-    /// Where the state is kept over a restart, in a folder that exists; nowhere if `None`.
+    /// The file in which the state survives a restart, in an existing directory; none if `None`.
     pub state_file: Option<PathBuf>,
-    /// Where each create, update and delete that was carried out is written, one line each; nowhere if `None`.
+    /// The file to which each create, update and delete that was carried out is written, one per line; none if `None`.
     pub journal: Option<PathBuf>,
 }
 
-/// What every request shares.
+/// The state that all requests share.
 #[derive(Debug)]
 struct StandInState {
     settings: StandInSettings,
@@ -176,7 +181,7 @@ struct StandInState {
 }
 
 impl StandInState {
-    /// What an action does and answers.
+    /// Carries out an action and returns its result.
     fn act(
         &self,
         state: &mut state::CloudState,
@@ -199,7 +204,7 @@ impl StandInState {
     }
 }
 
-/// A running stand-in. Stops when told to, or when dropped.
+/// A running stand-in. It stops when it is told to or dropped.
 #[derive(Debug)]
 pub struct StandIn {
     address: SocketAddr,
@@ -208,9 +213,9 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Serves on `listener` from now on, with what the state file holds. Must be called within a tokio runtime.
+    /// Starts serving on `listener`, with the state in the state file. Must be called within a tokio runtime.
     ///
-    /// A state file that cannot be read is set aside, as `<name>.unreadable-<instant>`, and the stand-in begins empty.
+    /// A state file that cannot be read is renamed to `<name>.unreadable-<instant>`, and the stand-in starts empty.
     pub fn start(
         listener: TcpListener,
         settings: StandInSettings,
@@ -229,21 +234,21 @@ impl StandIn {
         Self { address, stop, task: Some(task) }
     }
 
-    /// Where it serves.
+    /// The address on which it serves.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The same as a URL, such as `http://127.0.0.1:1234`.
+    /// Its URL, such as `http://127.0.0.1:1234`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Stops taking requests and closes every connection, also those that a fault keeps hanging.
+    /// Stops accepting requests and closes every connection, including those that a fault keeps hanging.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
         if let Some(task) = self.task.take() {
-            // The task ends by itself; if it panicked there is nothing left to stop.
+            // The task ends by itself; if it panicked, there is nothing left to stop.
             let _ended = task.await;
         }
     }
@@ -255,7 +260,7 @@ impl Drop for StandIn {
     }
 }
 
-/// Whose call it is: the account, empty for the first one, and the key; of a session also its role and its name.
+/// The caller: the account, empty for the first one, and the key; for a session also its role and name.
 #[derive(Debug, Clone, Copy)]
 struct Signatory<'a> {
     account: &'a str,
@@ -264,7 +269,7 @@ struct Signatory<'a> {
 }
 
 impl StandInSettings {
-    /// The secret of a key, and whose it is.
+    /// The secret of a key, and the caller it identifies.
     fn key(&self, access_key_id: &str) -> Option<(&SecretString, Signatory<'_>)> {
         if access_key_id == self.access_key_id {
             return Some((&self.access_key_secret, self.first()));

@@ -1,12 +1,12 @@
-//! What the process says about itself: log lines and metrics.
+//! Log lines and metrics of the process.
 //!
-//! What must stay true: log lines go to standard error (standard output belongs to the commands' answers); whoever logs
-//! neither waits for a reader nor fails without one ([`writer`]); a panic is a log line like any other; no
-//! secret and no URI of an RPC request stands in a line (doors see to that; nothing here adds any); histograms
-//! do not grow without bound, for which [`Metrics::upkeep`] has to run.
+//! What must stay true: log lines go to standard error (standard output is for the output of commands); logging neither
+//! blocks on a slow reader nor fails without one ([`writer`]); a panic is logged like anything else; no line contains a
+//! secret or the URI of an RPC request (the doors ensure that; nothing is added here); histograms do not grow without
+//! bound, provided that [`Metrics::upkeep`] runs.
 //!
-//! Who calls it: `cli`, once, before anything else. What it does not do: serve the metrics (`http` renders
-//! [`Metrics::render`]), decide what is measured.
+//! Called by `cli`, once, before anything else. It does not serve the metrics (`http` calls [`Metrics::render`]) or
+//! decide what is measured.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write as _};
@@ -27,39 +27,39 @@ mod writer;
 use json::JsonLines;
 use writer::LogLines;
 
-/// How often the recorder sorts in what was measured.
+/// How often the recorder drains its histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The buckets of every histogram whose name ends in `_seconds`.
 const SECONDS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineFormat {
-    /// One JSON object per line, the fields of the line at its top level.
+    /// One JSON object per line, with the line's fields at the top level.
     Json,
-    /// For people; in colour if standard error is a terminal.
+    /// For people; coloured if standard error is a terminal.
     Text,
 }
 
-/// Why the logs could not be started.
+/// Why logging could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter is none.
+    /// The filter is invalid.
     #[error("the log filter is invalid: {0}")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// It was called a second time.
+    /// It was called twice.
     #[error("logging is already started")]
     Twice(#[from] tracing::dispatcher::SetGlobalDefaultError),
-    /// There can be no thread for them.
+    /// The thread that writes could not be started.
     #[error("could not start the thread that writes logs")]
     Thread(#[from] io::Error),
 }
 
-/// The logs of this process, once they are started.
+/// The logs of this process, once started.
 static LOGS: OnceLock<(LineFormat, LogLines)> = OnceLock::new();
 
-/// Sends log lines that `filter` lets pass to standard error, panics among them. Once per process.
+/// Writes log lines that match `filter` to standard error, including panics. Once per process.
 pub fn init_logs(filter: &str, format: LineFormat) -> Result<(), LogError> {
     let colour = io::IsTerminal::is_terminal(&io::stderr());
     let lines = LogLines::start(io::stderr())?;
@@ -69,18 +69,18 @@ pub fn init_logs(filter: &str, format: LineFormat) -> Result<(), LogError> {
     Ok(())
 }
 
-/// The form of this process's log lines, if it logs.
+/// The format of this process's log lines, if it logs.
 pub fn format() -> Option<LineFormat> {
     LOGS.get().map(|(format, _)| *format)
 }
 
-/// Writes a sentence for a person between the log lines. False where there are no logs.
+/// Writes a sentence for a person between the log lines. Returns false if nothing is logged.
 pub fn say(text: &str) -> bool {
-    // The queue takes it, or counts it as dropped.
+    // It is queued, or counted as dropped.
     LOGS.get().is_some_and(|(_, lines)| lines.clone().write_all(format!("{text}\n").as_bytes()).is_ok())
 }
 
-/// Waits until everything logged so far is written, for a second at most: to be called before the process ends.
+/// Waits until everything logged so far is written, at most a second. Call it before the process ends.
 pub fn flush() {
     if let Some((_, lines)) = LOGS.get() {
         lines.flush();
@@ -90,7 +90,7 @@ pub fn flush() {
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let words = panic.payload_as_str().unwrap_or("without words");
     let place = panic.location().map(ToString::to_string);
-    // Only where RUST_BACKTRACE asks for one.
+    // Only if `RUST_BACKTRACE` asks for one.
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
     tracing::error!(panic = words, place, backtrace, "a panic");
@@ -101,7 +101,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(filter)?;
-    // Its own complaints about a writer go through `eprintln!`, which panics where there is nobody to complain to.
+    // Its own errors about a writer would go through `eprintln!`, which panics if standard error is closed.
     let lines = fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     Ok(match format {
         LineFormat::Json => lines.json().event_format(JsonLines).into(),
@@ -120,24 +120,24 @@ impl std::fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Takes in everything that the `metrics` macros measure from now on. Once per process.
+    /// Records everything that the `metrics` macros measure from now on. Once per process.
     pub fn install() -> Result<Self, BuildError> {
         let handle = builder()?.install_recorder()?;
         families::register();
         Ok(Self(handle))
     }
 
-    /// Metrics of a test's own: nothing is recorded into them.
+    /// Metrics for a test: nothing is recorded in them.
     pub fn detached() -> Result<Self, BuildError> {
         Ok(Self(builder()?.build_recorder().handle()))
     }
 
-    /// All metrics in Prometheus' text form.
+    /// All metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Keeps the histograms small, until `stop` fires.
+    /// Drains the histograms regularly until `stop` is cancelled.
     pub async fn upkeep(self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(UPKEEP);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written.
+    /// Stores what is written.
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -204,7 +204,7 @@ mod tests {
 
     fn fault() -> Fault {
         let innermost = Some(Box::new(Fault("the disk is full", None)));
-        // It says what it wraps, and nothing else.
+        // Its message repeats that of its source and adds nothing.
         let repeated = Some(Box::new(Fault("the disk is full", innermost)));
         Fault("internal error", Some(Box::new(Fault("a row was not written", repeated))))
     }

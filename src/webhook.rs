@@ -1,17 +1,17 @@
-//! Floor 1: how one message leaves the house: signed, guarded, and bounded in time and size.
+//! Floor 1: sends one webhook message: signed, only to allowed addresses, and bounded in time and size.
 //!
-//! [`secret`] and [`ed25519`] make and read an endpoint's signing keys, [`sign`] signs with it (Standard Webhooks
-//! 1.0.0), [`url`] and [`address`] say where a message may go, [`sender`] takes it there, once, over connections that
+//! [`secret`] and [`ed25519`] create and parse an endpoint's signing keys, [`sign`] signs with them (Standard Webhooks
+//! 1.0.0), [`url`] and [`address`] decide where a message may be sent, [`sender`] sends it once, over connections that
 //! [`dial`] opens and [`pool`] keeps.
 //!
-//! What must stay true: an endpoint's URL comes from a caller, so it is hostile: no request leaves for an address that
-//! the operator has not opened, under whatever spelling; the clouds' metadata services ([`metadata`]) and the gateway's
-//! own services ([`own_services`]) are never opened; a name that was verified and moves elsewhere gets nothing there
-//! ([`network`]). One attempt ends by its deadline whatever the receiver does, and takes at most 16 KiB of its answer,
-//! of which little is shown ([`excerpt`]).
+//! What must stay true: an endpoint's URL comes from a caller, so it is untrusted: no request is sent to an address
+//! that the operator has not allowed, however it is spelled; the clouds' metadata services ([`metadata`]) and the
+//! gateway's own services ([`own_services`]) are never allowed; a verified name that later resolves elsewhere gets
+//! nothing there ([`network`]). One attempt ends by its deadline whatever the receiver does, and reads at most 16 KiB
+//! of its response, of which little is shown ([`excerpt`]).
 //!
-//! Who calls it: `app`, when an endpoint is saved and when a delivery is attempted. What it does not do: queueing,
-//! retrying, remembering (`store`, `app` and `worker` do).
+//! Called by `app` when an endpoint is saved and when a delivery is attempted; `receiver` verifies signatures with
+//! [`sign`]. It does not queue, retry or store (`store`, `app` and `worker` do).
 
 pub mod address;
 pub mod cidr;

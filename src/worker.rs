@@ -1,11 +1,11 @@
-//! Floor 3: the workers' door. Loops that call `Gateway` and nothing else: operations that are due, the aftercare
-//! of ended ones, the tracker, the deliverer, the reconciler, the sealer, the janitor.
+//! Floor 3: the workers. Loops that only call `Gateway`: operations that are due, follow-up work of ended operations,
+//! the tracker, the deliverer, the reconciler, the sealer, the janitor.
 //!
-//! Each wakes by signal (at once, within this process) and by interval (for what another gateway did), and stops
-//! between two passes when told to. A pass that fails, by a panic too, is tried again after a pause, and logged once a
-//! minute for each kind of work and cause. Any number of processes may run them: leases decide.
+//! Each is woken by signals (at once, within this process) and at intervals (for what another gateway did), and stops
+//! between two passes when told to. A pass that fails, or panics, is repeated after a pause, and logged at most once a
+//! minute for each kind of work and cause. Any number of processes may run them: leases coordinate them.
 //!
-//! Tests do not run the loops; they call [`drain`], which does all the work there is and returns.
+//! Tests do not run the loops; they call [`drain`], which does all the work that is due and returns.
 
 use std::time::{Duration, Instant};
 
@@ -16,24 +16,24 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{Error, Gateway};
 use crate::domain::log_limit::LogLimit;
 
-/// After a failed pass, a worker rests that long, and twice as long after each further one.
+/// The pause after a failed pass; it doubles after each further failure.
 const REST: Duration = Duration::from_secs(1);
-/// At most that long: the database is found again soon after it is back.
+/// The longest pause: when the database is back, it should be noticed soon.
 const LONGEST_REST: Duration = Duration::from_secs(2);
-/// Operations in hand at a time.
+/// How many operations are executed concurrently.
 const OPERATIONS: usize = 32;
-/// Ended operations looked after in one pass, one after the other: within their lease.
+/// How many ended operations get their follow-up work in one pass, one after another, within their lease.
 const AFTERCARE: i64 = 4;
 
-/// How often the workers look without being woken.
+/// How often the workers run without being woken.
 #[derive(Debug, Clone, Copy)]
 pub struct Intervals {
     /// For operations, groups and deliveries that are due.
     pub look: Duration,
-    /// For audit entries that are not sealed: well below the 2 s within which they are to be.
+    /// For unsealed audit entries: well below the 2 s within which they have to be sealed.
     pub seal: Duration,
-    /// For the reconciler (whose groups are due far less often), the janitor, and the sign of life: well below the 30 s
-    /// after which readiness misses it.
+    /// For the reconciler (whose groups are due far less often), the janitor, and the heartbeat: well below the 30 s
+    /// after which readiness reports it missing.
     pub janitor: Duration,
 }
 
@@ -43,11 +43,11 @@ impl Default for Intervals {
     }
 }
 
-/// How many groups a process reads at a time. A full list is read page after page, and the cloud takes its time for
-/// each: 250 pages of one region must not keep the others waiting.
+/// How many groups a process reads concurrently. A full list is read page by page, and each page takes time: the 250
+/// pages of one region must not delay the others.
 const TRACKERS: usize = 16;
 
-/// Which work a loop does.
+/// The kind of work that a loop does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WorkerLoop {
     Operations,
@@ -59,11 +59,12 @@ enum WorkerLoop {
     Janitor,
 }
 
-/// Runs the workers until `stop`, then lets the passes in hand end. `name` tells this process from others.
+/// Runs the workers until `stop`, then lets the running passes end. `name` identifies this process.
 pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &CancellationToken) {
     let said = &LogLimit::new();
     let turn = |work| turns(gateway, work, name, intervals, said, stop);
-    // One looks by itself; whoever finds a group wakes the next, so that idle ones ask the database hardly ever.
+    // Only one polls at the normal interval; a loop that finds a group wakes the next one, so idle loops rarely query
+    // the database.
     let seldom = Intervals { look: intervals.look * 20, ..intervals };
     let others = (1..TRACKERS).map(|_| turns(gateway, WorkerLoop::Tracker, name, seldom, said, stop));
     let others = futures_util::future::join_all(others);
@@ -79,8 +80,8 @@ pub async fn run(gateway: &Gateway, name: &str, intervals: Intervals, stop: &Can
     );
 }
 
-/// Does all the work that is due now, until there is none. For tests: with a manual clock, what is due is
-/// exactly what the test made due. Not the reconciler's and the janitor's: they are called by name.
+/// Does all the work that is due now, until there is none. For tests: with a manual clock, exactly what the test made
+/// due is due. It excludes the reconciler and the janitor, which tests call directly.
 pub async fn drain(gateway: &Gateway) -> Result<(), Error> {
     loop {
         let resumed = gateway.operations().resume_operations(OPERATIONS, &CancellationToken::new()).await? > 0;
@@ -114,7 +115,7 @@ async fn turns(
                 more
             }
             Err(error) => {
-                // Whatever number of loops do it.
+                // One log line for all loops of the same kind of work.
                 let cause = format!("{} {}", work.name(), error.code());
                 if let Some(left_out) = said.may(&cause, Instant::now()) {
                     let error = &error as &dyn std::error::Error;
@@ -137,7 +138,7 @@ async fn turns(
 
 /// Ends early when told to stop.
 async fn rest(stop: &CancellationToken, pause: Duration) {
-    // Running out is the usual end of a rest.
+    // Usually the pause ends by the timeout.
     let _ran_out = timeout(pause, stop.cancelled()).await;
 }
 
@@ -154,7 +155,7 @@ impl WorkerLoop {
         }
     }
 
-    /// One pass; whether there may be more to do at once.
+    /// One pass. Returns whether there may be more to do at once.
     async fn pass(self, gateway: &Gateway, name: &str, stop: &CancellationToken) -> Result<bool, Error> {
         match self {
             Self::Operations => gateway.operations().resume_operations(OPERATIONS, stop).await.map(|taken| taken > 0),
@@ -176,7 +177,7 @@ impl WorkerLoop {
         let signal: &Notify = match self {
             Self::Operations => &signals.operations,
             Self::Tracker => &signals.tracker,
-            // Every entry is one: woken by each, the sealer would seal one at a time.
+            // Every entry is signalled: if each woke the sealer, it would seal them one at a time.
             Self::Aftercare | Self::Deliverer | Self::Reconciler | Self::Sealer | Self::Janitor => {
                 return std::future::pending().await;
             }

@@ -1,4 +1,4 @@
-//! The database of a benchmark: made anew under its name, with every migration.
+//! The database of a benchmark: created again under its name, with every migration.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use eci_cache_gateway::store::{PoolSizes, Stamp, Store};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-/// The migrations grant it what a gateway needs.
+/// The role to which the migrations grant the gateway's privileges.
 const RUNTIME_ROLE: &str = "DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'eci_runtime') THEN CREATE ROLE eci_runtime LOGIN; END IF;
 END $$";
@@ -18,7 +18,7 @@ pub(crate) fn connect_to(server: &Server, database: &str) -> PgConnectOptions {
     options.username(server.user()).database(database).ssl_mode(PgSslMode::Disable)
 }
 
-/// Makes it, in place of what has that name, and says how to connect to it.
+/// Creates the database, replacing one with the same name, and returns how to connect to it.
 pub(crate) async fn make(server: &Server, name: &str) -> anyhow::Result<PgConnectOptions> {
     let mut admin = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
     admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await?;

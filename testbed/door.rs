@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-/// Opens it: where it listens, and what closes it when it is dropped.
+/// Opens it. Returns its address, and a guard that closes it when dropped.
 pub(crate) async fn open(
     gateway: Gateway,
     settings: HttpSettings,

@@ -1,6 +1,6 @@
-//! Two PostgreSQL servers, one of which follows the other: what a failover needs.
+//! Two PostgreSQL servers, one of which is a standby of the other, for tests of failovers.
 //!
-//! Who uses it: `tests/it` and `tests/chaos`. Needs `pg_basebackup`, which every PostgreSQL package has beside
+//! Used by `tests/it` and `tests/chaos`. Needs `pg_basebackup`, which every PostgreSQL package contains besides
 //! `initdb`.
 
 use std::os::unix::fs::MetadataExt as _;
@@ -13,26 +13,26 @@ use anyhow::Context as _;
 use eci_cache_gateway::localpg::{Options, Server};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-/// What is waited for comes within that time.
+/// The timeout of every wait.
 const SOON: Duration = Duration::from_mins(1);
 
-/// A server that is written to, and perhaps one that follows it.
+/// A primary server, and possibly its standby.
 #[derive(Debug)]
 pub(crate) struct ServerPair {
     primary: Option<Server>,
     standby: Option<Server>,
-    /// Of the primary, and of the other one.
+    /// Of the primary and of the standby.
     options: (Options, Options),
 }
 
 impl ServerPair {
-    /// A primary, and where its standby is to live.
+    /// Starts a primary; `of_standby` is used for its standby.
     pub(crate) async fn start(of_primary: Options, of_standby: Options) -> anyhow::Result<Self> {
         let primary = start(of_primary.clone()).await?;
         Ok(Self { primary: Some(primary), standby: None, options: (of_primary, of_standby) })
     }
 
-    /// The server that is written to.
+    /// The current primary server.
     pub(crate) fn primary(&self) -> anyhow::Result<&Server> {
         self.primary.as_ref().context("the primary runs")
     }
@@ -47,9 +47,9 @@ impl ServerPair {
         Ok(socket(self.standby.as_ref().context("the standby runs")?))
     }
 
-    /// Makes a standby. From now on the primary acknowledges no commit that the standby does not have.
+    /// Creates a standby. From now on the primary acknowledges no commit before the standby has it.
     pub(crate) async fn attach(&mut self) -> anyhow::Result<()> {
-        // Started once as a server of its own, to learn where its data are.
+        // Started once as an independent server, to find its data directory.
         let fresh = start(self.options.1.clone()).await?;
         let data: String = ask(&fresh.database_url(), "SHOW data_directory").await?;
         tokio::task::spawn_blocking(|| fresh.stop()).await??;
@@ -68,19 +68,19 @@ impl ServerPair {
         Ok(())
     }
 
-    /// The primary is gone, without a word.
+    /// Crashes the primary.
     pub(crate) async fn crash(&mut self) -> anyhow::Result<()> {
         let primary = self.primary.take().context("the primary runs")?;
         Ok(tokio::task::spawn_blocking(|| primary.crash()).await??)
     }
 
-    /// The primary comes back where it was.
+    /// Restarts the primary with its data.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
         self.primary = Some(start(self.options.0.clone()).await?);
         Ok(())
     }
 
-    /// The standby takes over from a primary that is gone.
+    /// Promotes the standby after the primary has crashed.
     pub(crate) async fn promote(&mut self) -> anyhow::Result<()> {
         let standby = self.standby.take().context("the standby runs")?;
         let promoted: bool = ask(&standby.database_url(), "SELECT pg_promote(true, 60)").await?;
@@ -104,7 +104,7 @@ fn socket(server: &Server) -> PathBuf {
     server.socket_dir().join(".s.PGSQL.5432")
 }
 
-/// The one value that a query gives.
+/// The single value that a query returns.
 async fn ask<T>(url: &str, sql: &'static str) -> anyhow::Result<T>
 where
     T: Send + Unpin + sqlx::Type<sqlx::Postgres> + for<'r> sqlx::Decode<'r, sqlx::Postgres>,
@@ -120,7 +120,7 @@ async fn set(url: &str, setting: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts a copy of the primary's data, which follows it, in the place of what is in `data`.
+/// Replaces the content of `data` with a copy of the primary's data that follows the primary.
 fn copy(programs: &Path, from: &Path, user: &str, data: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(data)? {
         let path = entry?.path();

@@ -1,7 +1,7 @@
-//! What a gateway on a testbed is made of: `assembly` makes its parts from settings, as those of a deployment. A test
-//! or a benchmark changes the settings, or gives a part of its own ([`assembly::Overrides`]).
+//! The parts of a gateway on a testbed: `assembly` builds them from settings, as for a deployment. A test or a
+//! benchmark changes the settings, or replaces parts ([`assembly::Overrides`]).
 //!
-//! Who uses it: `tests/it`, and the benchmarks that have a gateway in their own process.
+//! Used by `tests/it`, and by the benchmarks whose gateway is in their own process.
 
 use std::sync::Arc;
 
@@ -15,18 +15,18 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::settings::variables;
 
-/// The database is the ground's, whatever the settings say.
+/// Not used: the database comes from the infrastructure.
 const NO_DATABASE: &str = "postgres://nobody@localhost/none";
-/// Where nothing listens, for whoever calls no cloud.
+/// An address where nothing listens, for testbeds that call no cloud.
 pub(crate) const NO_CLOUD: &str = "http://127.0.0.1:9";
 
-/// The settings of a gateway whose cloud is there.
+/// The settings of a gateway that uses this cloud.
 pub(crate) fn config(cloud: &str) -> ServeConfig {
     let set = variables(NO_DATABASE, cloud).map(|(name, value)| (name.to_owned(), value));
     Loaded::of(None, set).for_serve().expect("the settings of a testbed are good")
 }
 
-/// The ground: a database, the time and randomness.
+/// The infrastructure: a database, the clock and randomness.
 pub(crate) fn ground(
     database: &PgConnectOptions,
     sizes: PoolSizes,
@@ -41,7 +41,7 @@ pub(crate) fn audit_keys() -> AuditKeys {
     assembly::audit_keys(&config(NO_CLOUD).audit).expect("the settings of a testbed are good")
 }
 
-/// What goes on every audit entry.
+/// What every audit entry is stamped with.
 pub(crate) fn stamp() -> Stamp {
     assembly::stamp(&audit_keys())
 }

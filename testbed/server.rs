@@ -1,4 +1,4 @@
-//! How the tests and the benchmark start a private server.
+//! How tests and benchmarks start a private server.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(crate) fn options_for(folder: &Path, durability: Durability) -> Options {
     }
 }
 
-/// A name below `target/tmp`.
+/// A path below `target/tmp`.
 pub(crate) fn tmp(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }

@@ -1,6 +1,6 @@
-//! What must be set of a gateway, and whom the stand-in knows: the same on every testbed.
+//! The required settings of a gateway, and the stand-in's key: the same on every testbed.
 //!
-//! Who uses it: `tests/it` and every benchmark, of a gateway in their own process and of one that runs by itself.
+//! Used by `tests/it` and every benchmark, for a gateway in their own process and for one in its own.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -8,20 +8,20 @@ use base64::prelude::BASE64_STANDARD;
 /// The id of the stand-in's first key.
 pub(crate) const KEY: &str = "stand-in-key";
 pub(crate) const KEY_SECRET: &str = "stand-in-secret";
-/// What tokens are signed with.
+/// The secret that signs tokens.
 pub(crate) const TOKEN_SECRET: &str = "a secret for the tokens of tests, 32 bytes or more";
-/// Who issues them.
+/// The issuer of the tokens.
 pub(crate) const ISSUER: &str = "https://issuer.example";
-/// For whom they are.
+/// The audience of the tokens.
 pub(crate) const AUDIENCE: &str = "eci-cache-gateway";
-/// What encrypts at rest.
+/// The key for encryption at rest.
 const MASTER_KEY: [u8; 32] = *b"what encrypts at rest in a test!";
-/// What the audit's keys are made from.
+/// The seed of the audit's keys.
 pub(crate) const AUDIT_KEY: [u8; 32] = *b"what seals the audit of a test !";
-/// Which log the audit is.
+/// The name of the audit's log.
 const ORIGIN: &str = "example.com/audit";
 
-/// The settings without which no gateway starts, by their variables; all else is as usual.
+/// The required settings by their variables; all others have their defaults.
 pub(crate) fn variables(database: &str, cloud: &str) -> [(&'static str, String); 11] {
     [
         ("ECG_DATABASE_URL", database.to_owned()),

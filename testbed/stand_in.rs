@@ -1,4 +1,4 @@
-//! The stand-in of a testbed, on a free port, with the key that the testbed's gateway has.
+//! The stand-in of a testbed, on a free port, with the key of the testbed's gateway.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::settings::{KEY, KEY_SECRET};
 
-/// Starts it: how fast it builds, and the keys of other accounts.
+/// Starts it with this build speed and the keys of further accounts.
 pub(crate) async fn start(
     speed: f64,
     further: Vec<StandInKey>,

@@ -1,4 +1,4 @@
-//! Tokens of the issuer that a testbed's gateway knows.
+//! Tokens of the issuer that a testbed's gateway accepts.
 
 use eci_cache_gateway::auth::mint::{MintedClaims, mint};
 use eci_cache_gateway::domain::clock::Instant;
@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::settings::{AUDIENCE, ISSUER, TOKEN_SECRET};
 
-/// A token of `subject` for these teams with these scopes, good for an hour from `now` on; `id` is its `jti`.
+/// A token of `subject` for these teams with these scopes, valid for an hour from `now`; `id` is its `jti`.
 pub(crate) fn token(subject: &str, teams: &[&str], scopes: &[Scope], now: Instant, id: &str) -> anyhow::Result<String> {
     let claims = MintedClaims {
         subject: subject.into(),

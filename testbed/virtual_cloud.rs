@@ -1,7 +1,7 @@
-//! One group's builds in virtual time, followed by the tracker's own decisions: how many calls, and how late.
+//! Builds of one group in virtual time, tracked by the tracker's own decisions: how many calls, and how late.
 //!
-//! No socket, no database: reads take no time and are never refused. What is counted is what the planner, the
-//! rhythm and the histories decide, so the figures are the same in every run.
+//! No sockets, no database: reads take no time and are never refused. Only the decisions of planner, rhythm and
+//! histories are measured, so the results are the same in every run.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,38 +18,38 @@ use eci_cache_gateway::domain::poll::rhythm::Rhythm;
 use eci_cache_gateway::domain::poll::round::{Following, Round};
 use serde_json::json;
 
-/// Half of the builds take less.
+/// The median duration of builds in seconds.
 pub(crate) const MEDIAN: f64 = 180.0;
 /// The standard deviation of the logarithm: nine of ten builds take 62 to 525 s, 222 s on average.
 pub(crate) const SPREAD: f64 = 0.65;
-/// The class of all builds here.
+/// The class of all builds.
 pub(crate) const CLASS: &str = "create/1";
 
-/// What is followed.
+/// What is tracked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scene {
-    /// Builds in motion; each that ends is followed by a new one.
+    /// The number of running builds; each one that ends is replaced by a new one.
     pub(crate) in_motion: usize,
-    /// Caches that are listed beside them and do not change.
+    /// The number of other caches in the lists, which do not change.
     pub(crate) settled: usize,
-    /// How long, in seconds.
+    /// The duration in seconds.
     pub(crate) seconds: i64,
-    /// Whether earlier builds told already how long builds take.
+    /// Whether the durations of earlier builds are known.
     pub(crate) known: bool,
-    /// The time between two looks.
+    /// The time between two reads.
     pub(crate) usual: Duration,
 }
 
-/// What came of it.
+/// The results.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
-    /// Builds that ended and were seen.
+    /// Builds whose end was noticed.
     pub(crate) finished: usize,
-    /// Calls by way.
+    /// Calls by kind.
     pub(crate) calls: BTreeMap<&'static str, usize>,
-    /// One call per cache every 10 s.
+    /// The calls with one call per cache every 10 s.
     pub(crate) naive: usize,
-    /// Whoever knew when each build ends, and looked every 10 s.
+    /// The calls of an oracle that knows when each build ends and reads every 10 s.
     pub(crate) oracle: usize,
     delays: Vec<f64>,
 }
@@ -64,7 +64,7 @@ impl Figures {
         self.calls.values().sum()
     }
 
-    /// The delay that so many of a hundred stay below, in seconds.
+    /// This percentile of the delay in seconds.
     pub(crate) fn delay(&self, percent: usize) -> f64 {
         let mut delays = self.delays.clone();
         delays.sort_unstable_by(f64::total_cmp);
@@ -79,7 +79,7 @@ struct VirtualBuild {
     ends_seen: bool,
 }
 
-/// Runs a scene; the first third warms up and is not counted.
+/// Runs a scene; the first third is a warm-up that is not counted.
 pub(crate) fn run(scene: &Scene, seed: u64) -> Figures {
     let mut world = VirtualWorld::new(scene, seed);
     let start = Instant::UNIX_EPOCH + Duration::days(20_000);
@@ -110,7 +110,7 @@ struct VirtualWorld<'a> {
     figures: Figures,
     number: u64,
     ticked_at: Option<i64>,
-    /// What has ended since the oracle looked last.
+    /// The builds that have ended since the oracle's last read.
     to_be_seen: usize,
 }
 
@@ -136,7 +136,7 @@ impl<'a> VirtualWorld<'a> {
         }
     }
 
-    /// Builds of every age, as they stand side by side where each that ends is followed by another.
+    /// Builds of every age, as they exist at a time if each one that ends is replaced.
     fn begin(&mut self, start: Instant) {
         let mut builds: Vec<(f64, f64)> = (0..self.scene.in_motion).map(|_| in_midst(&self.entropy)).collect();
         builds.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -156,7 +156,7 @@ impl<'a> VirtualWorld<'a> {
         self.builds.push(VirtualBuild { following, ends_at: begun_at + seconds(length), ends_seen: false });
     }
 
-    /// Replaces what has ended at the cloud, and counts what others would have called for.
+    /// Replaces the builds that have ended, and counts the calls of the other strategies.
     fn go_on(&mut self, now: Instant) {
         let ended: Vec<Instant> =
             self.builds.iter().filter(|one| one.ends_at <= now && !one.ends_seen).map(|one| one.ends_at).collect();
@@ -174,7 +174,7 @@ impl<'a> VirtualWorld<'a> {
         }
     }
 
-    /// One round, and when the next is due.
+    /// One round. Returns when the next ones are due.
     fn look(&mut self, now: Instant, looked_at: Option<Instant>) -> (Instant, Instant) {
         let followed = self.builds.iter().map(|one| one.following.clone()).collect();
         let mut round = Round::new(self.rhythm, looked_at, now, followed, std::mem::take(&mut self.histories));
@@ -190,7 +190,7 @@ impl<'a> VirtualWorld<'a> {
         (next + jitter, now)
     }
 
-    /// What a read shows: builds that ended are finished, and leave the list.
+    /// The result of a read: builds that have ended are finished, and leave the list.
     fn read(&mut self, read: &Read, round: &mut Round, now: Instant) {
         let shows = |one: &Following| match read {
             Read::All { .. } => true,
@@ -207,7 +207,7 @@ impl<'a> VirtualWorld<'a> {
             figures.delays.push((now - one.ends_at).as_seconds_f64());
             let life = (one.ends_at - one.following.begun_at).num_seconds();
             figures.naive += usize::try_from(life / 10 + 1).unwrap_or(0);
-            // Where much is listed that does not move, finished caches stay in their buckets, too.
+            // If many unchanging caches are listed, finished ones stay in their buckets too.
             if let Some(size) =
                 one.following.bucket.as_ref().filter(|_| settled == 0).and_then(|name| sizes.get_mut(name))
             {
@@ -218,21 +218,21 @@ impl<'a> VirtualWorld<'a> {
     }
 }
 
-/// A thousand builds.
+/// The history of a thousand builds.
 pub(crate) fn history(entropy: &Entropy) -> History {
     let mut history = History::default();
     (0..1_000).for_each(|_| history.note(seconds(length(entropy))));
     history
 }
 
-/// How long a build takes, in seconds.
+/// The duration of a build in seconds.
 pub(crate) fn length(entropy: &Entropy) -> f64 {
     let even = || (f64::from(u32::from_le_bytes(entropy.bytes())) + 1.0) / (f64::from(u32::MAX) + 2.0);
     let normal = (-2.0 * even().ln()).sqrt() * (std::f64::consts::TAU * even()).cos();
     MEDIAN * (SPREAD * normal).exp()
 }
 
-/// Age and length of a build that somebody comes upon: long ones are come upon more often.
+/// Age and duration of a build at an arbitrary time: long builds are more likely.
 pub(crate) fn in_midst(entropy: &Entropy) -> (f64, f64) {
     const LONGEST: f64 = 3_000.0;
     loop {

@@ -1,10 +1,10 @@
-//! Reading one answer from a raw socket: for every load generator here.
+//! Reads one response from a raw socket, for all load generators here.
 
 use anyhow::{Context as _, bail};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
-/// Reads one answer with a content-length into `buffer`; its status.
+/// Reads one response with a content-length into `buffer` and returns its status.
 pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u16> {
     buffer.clear();
     let head = loop {
@@ -27,7 +27,7 @@ pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyh
     Ok(status)
 }
 
-/// Others than the gateway write the name in capitals.
+/// Other servers capitalize the name.
 fn length(line: &str) -> Option<&str> {
     line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, length)| length)
 }

@@ -1,6 +1,7 @@
-//! A contest: we and our references do the same work in turn, round by round, and each is measured in the same way.
+//! A contest: the gateway and its references do the same work in turn, round by round, and are measured in the same
+//! way.
 //!
-//! Processor time is that of whole process trees over the round, divided by the answers.
+//! CPU time is that of whole process trees during the round, divided by the number of responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +11,24 @@ use crate::processor::{self, load_average};
 use crate::reference::Pgbench;
 use crate::report::{Measure, Row};
 
-/// Who does the work.
+/// A participant.
 pub(crate) struct Contestant {
     /// Its name in the table.
     pub(crate) name: &'static str,
-    /// What it does.
+    /// The work that it does.
     pub(crate) doing: Doing,
-    /// Its processes; none where they cannot be told from others.
+    /// Its processes; empty if they cannot be distinguished from others.
     pub(crate) processes: Vec<u32>,
 }
 
-/// What is done.
+/// The work of a participant.
 pub(crate) enum Doing {
     Answer(Arc<Work>),
-    /// A script of pgbench.
+    /// A script for pgbench.
     Sql(Arc<Pgbench>, String),
 }
 
-/// How long, and how often.
+/// The duration and the number of rounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) rounds: u32,
@@ -35,7 +36,7 @@ pub(crate) struct Pace {
     pub(crate) warm_up: Duration,
 }
 
-/// Measures a row: ours first, then each reference, in each round.
+/// Measures a row: in each round the gateway first, then each reference.
 pub(crate) async fn hold(
     name: &str,
     connections: u64,
@@ -57,12 +58,12 @@ pub(crate) async fn hold(
 }
 
 impl Contestant {
-    /// The gateway, or whoever answers as it does.
+    /// The gateway, or a server with the same responses.
     pub(crate) fn answering(name: &'static str, work: Arc<Work>, processes: Vec<u32>) -> Self {
         Self { name, doing: Doing::Answer(work), processes }
     }
 
-    /// pgbench, where there is one.
+    /// pgbench, if it is available.
     pub(crate) fn sql(name: &'static str, pgbench: Option<&Arc<Pgbench>>, script: String) -> Option<Self> {
         Some(Self { name, doing: Doing::Sql(Arc::clone(pgbench?), script), processes: Vec::new() })
     }
@@ -87,7 +88,7 @@ impl Contestant {
             (Some(before), Some(after)) => after.saturating_sub(before).as_secs_f64() * 1e6 / measure.answers,
             _ => -1.0,
         };
-        // Servers and PostgreSQL are children of this process, too; its own time is what remains.
+        // Servers and PostgreSQL are children of this process too; the rest is its own time.
         let server = if self.processes.is_empty() { -1.0 } else { spent(0) };
         Ok(Measure { server, database: spent(1), load: (spent(2) - spent(1) - server.max(0.0)).max(0.0), ..measure })
     }

@@ -1,7 +1,8 @@
-//! Those who wait, as a process of their own: so many connections at both ends are too many files for one.
+//! A crowd of waiting clients, in a process of its own: with both ends of all connections, one process would have too
+//! many open files.
 //!
-//! The benchmark starts itself again with [`FLAG`]; what is to be asked comes by standard input, when the first, the
-//! middle and the last were told goes out by standard output, in microseconds since 1970.
+//! The benchmark runs itself with [`FLAG`]. The request comes from standard input; the times at which the first, the
+//! middle and the last client got a response go to standard output, in microseconds since 1970.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,16 +19,16 @@ use tokio::task::JoinSet;
 
 use crate::waiters::told;
 
-/// Says that this process is a crowd: behind it stand the address, the crowd's number, and how many.
+/// Makes this process a crowd; followed by the address, the crowd's number, and the number of clients.
 pub(crate) const FLAG: &str = "--crowd";
-/// Set in a process that may open as many files as its hard limit says.
+/// Set in a process whose limit of open files has been raised to the hard limit.
 const RAISED: &str = "ECG_BENCH_FILES_RAISED";
 
-/// A crowd, while it waits.
+/// A waiting crowd.
 pub(crate) struct Crowd(Child);
 
 impl Crowd {
-    /// Lets `count` connections send `request` to `address`.
+    /// Starts `count` connections that send `request` to `address`.
     pub(crate) async fn start(address: SocketAddr, number: u8, count: usize, request: &str) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(FLAG).args([address.to_string(), number.to_string(), count.to_string()]);
@@ -37,7 +38,7 @@ impl Crowd {
         Ok(Self(child))
     }
 
-    /// How long after `since` the first, the middle and the last were told.
+    /// How long after `since` the first, the middle and the last client got a response.
     pub(crate) async fn told(self, since: Instant) -> anyhow::Result<[Duration; 3]> {
         let output = self.0.wait_with_output().await?;
         let text = String::from_utf8(output.stdout)?;
@@ -48,7 +49,7 @@ impl Crowd {
     }
 }
 
-/// Is a crowd.
+/// Runs this process as a crowd.
 pub(crate) fn be(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let mut next = || arguments.next().context("address, number and count");
     let (address, number, count) = (next()?.parse()?, next()?.parse()?, next()?.parse()?);
@@ -77,14 +78,14 @@ async fn wait(address: SocketAddr, number: u8, count: usize, request: &str) -> a
     Ok(times)
 }
 
-/// Each crowd comes from an address of its own: the ports of the one before are taken for a minute.
+/// Each crowd uses its own source address: the ports of the previous one are unavailable for a minute.
 async fn connect(address: SocketAddr, number: u8) -> anyhow::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((Ipv4Addr::new(127, 0, 1, number), 0).into())?;
     Ok(socket.connect(address).await?)
 }
 
-/// Begins anew with as many files as the hard limit allows, where the shell can raise it.
+/// Restarts this process with as many open files as the hard limit allows, if the shell can raise the limit.
 pub(crate) fn raise_files() {
     if std::env::var_os(RAISED).is_some() {
         return;
@@ -93,6 +94,6 @@ pub(crate) fn raise_files() {
     let script = r#"ulimit -n "$(ulimit -H -n)" 2>/dev/null; exec "$0" "$@""#;
     let mut command = std::process::Command::new("sh");
     command.arg("-c").arg(script).arg(program).args(std::env::args_os().skip(1)).env(RAISED, "yes");
-    // It returns only where there is no shell; then the limit stays.
+    // It returns only if there is no shell; then the limit is unchanged.
     let _stays = command.exec();
 }

@@ -1,6 +1,6 @@
-//! The load: a few connections that are kept, each sending its next request when the last one is answered.
+//! The load: a few keep-alive connections, each of which sends its next request after the previous response.
 //!
-//! Raw sockets, so that the generator costs little of the cores that it shares with what it measures.
+//! It uses raw sockets, so that the generator uses little of the CPU that it shares with what it measures.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::report::Measure;
 
 /// One kind of request.
 pub(crate) struct Work {
-    /// Where to: connection by connection, one after the other.
+    /// The addresses, assigned to the connections in turn.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// The text of a request, for a number that is different each time.
+    /// The text of a request with this number, which is different for each request.
     pub(crate) request: Box<dyn Fn(u64) -> String + Send + Sync>,
-    /// The status that every answer must have.
+    /// The status that every response must have.
     pub(crate) status: u16,
 }
 
-/// Sends `work` through `connections` for `duration`. Any other answer than the expected one is an error.
+/// Sends `work` through `connections` for `duration`. Any other status is an error.
 pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) -> anyhow::Result<Measure> {
     let began = Instant::now();
     let mut tasks = JoinSet::new();
@@ -41,7 +41,7 @@ pub(crate) async fn run(work: &Arc<Work>, connections: u64, duration: Duration) 
     Ok(Measure::of(microseconds, began.elapsed()))
 }
 
-/// Sends the requests of the numbers up to `count`, each once.
+/// Sends each request with a number up to `count` once.
 pub(crate) async fn once(work: &Arc<Work>, connections: u64, count: u64) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     for (place, address) in (0..connections).zip(work.addresses.iter().cycle()) {
@@ -54,7 +54,7 @@ pub(crate) async fn once(work: &Arc<Work>, connections: u64, count: u64) -> anyh
     Ok(())
 }
 
-/// How long each answer took, in microseconds.
+/// Returns how long each response took, in microseconds.
 async fn connection(
     work: Arc<Work>,
     address: SocketAddr,
@@ -76,7 +76,7 @@ async fn connection(
     Ok(latencies)
 }
 
-/// The next number of a sequence that looks random (`splitmix64`).
+/// The next number of a pseudorandom sequence (`splitmix64`).
 fn scatter(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,13 +1,14 @@
-//! How fast the gateway is, beside its peers in the same run: `cargo bench --bench gateway`.
+//! How fast the gateway is compared with its peers in the same run: `cargo bench --bench gateway`.
 //!
-//! The program itself (`serve`) with everything on, round by round beside whatever does the same: pgbench with the same
-//! SQL, nginx to the same cloud, `FastAPI` with asyncpg on the same database (`rows`). Then what has no peer: start-up
-//! and memory (`rest`), those who wait ([`waiters`]), and the benchmarks that are programs of their own ([`others`]).
+//! It measures the program itself (`serve`) with all features, alternating with whatever does the same: pgbench with
+//! the same SQL, nginx in front of the same cloud, `FastAPI` with asyncpg on the same database (`rows`). Then what has
+//! no peer: startup time and memory (`rest`), waiting clients ([`waiters`]), and the benchmarks that are separate
+//! programs ([`others`]).
 //!
-//! Some 19 minutes; `-- --quick` takes 4. `-- --rows read,list` measures these rows only (`plan` has all), `-- --json`
-//! prints for a machine, `-- --caches 1000,100000,1000000 --teams 10,1000` shows how cost grows; progress comes on
-//! standard error. Needs no database: it starts one of its own below `target/tmp`. Judge by the ratios and by processor
-//! time: the cores are shared by everybody who takes part, so requests per second say as much about the machine.
+//! It takes about 19 minutes; `-- --quick` takes 4. `-- --rows read,list` measures only these rows (`plan` has all),
+//! `-- --json` prints JSON, `-- --caches 1000,100000,1000000 --teams 10,1000` shows how cost grows; progress is printed
+//! on standard error. It starts a database of its own below `target/tmp`. Compare the ratios and the CPU times: all
+//! participants share the same cores, so requests per second depend on the machine as much as on the program.
 
 mod answer;
 mod contest;
@@ -52,10 +53,10 @@ use serde_json::json;
 use site::Size;
 use testbed::Testbed;
 
-/// Connections of the references and of the gateways, together.
+/// The total number of database connections of the references and the gateways.
 const TO_THE_DATABASE: u32 = 250;
 
-/// All that was measured.
+/// All results.
 #[derive(Default)]
 struct Results {
     tables: Vec<(Size, Vec<Row>)>,
@@ -99,7 +100,7 @@ async fn measure(plan: &Plan, server: &Server, results: &mut Results) -> anyhow:
     let folder = server::tmp("");
     for size in plan.sizes.iter().copied().filter(|_| plan.which.has_contest()) {
         let rows = rows::measure(server, &folder, size, &plan.which, plan.pace, &mut results.absent).await?;
-        // At once: what comes after it takes minutes, and may fail.
+        // Printed at once, because what follows takes minutes and may fail.
         if !plan.json {
             print_table(plan, size, &rows);
         }
@@ -122,7 +123,7 @@ async fn measure(plan: &Plan, server: &Server, results: &mut Results) -> anyhow:
     Ok(())
 }
 
-/// What the figures do not say.
+/// What the figures do not show.
 const LEFT_OUT: &str = "
 \"ours is\": how much the gateway does for each one of the reference, the median over the rounds. cpu and pg: processor
 time for each answer, of the measured server and of all of PostgreSQL, in microseconds. p50 and p99 of pgbench are of
@@ -141,7 +142,7 @@ fn print_table(plan: &Plan, Size { caches, teams }: Size, rows: &[Row]) {
 }
 
 impl Results {
-    /// What comes after the tables.
+    /// Prints what follows the tables.
     fn print(&self) {
         if !self.facts.is_empty() {
             println!();

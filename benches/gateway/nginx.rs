@@ -1,7 +1,7 @@
-//! The reference for creates: nginx, passing the same signed request on to the same stand-in.
+//! The reference for creates: nginx, which forwards the same signed requests to the same stand-in.
 //!
-//! It keeps its connections and writes nothing down: what it does is the least that anything in between must do. It
-//! runs with a configuration of our own, on loopback, as nobody where we are root, and is gone with this.
+//! It keeps its connections alive and stores nothing: this is the minimum that any proxy has to do. It runs on loopback
+//! with a configuration of our own, as nobody if we are root, and stops when this value is dropped.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,26 +14,26 @@ use eci_cache_gateway::localpg::current_uid;
 
 use crate::served::{answers, ask_to_end, free_address};
 
-/// The account of nobody, on Debian and elsewhere.
+/// The uid of nobody on Debian and elsewhere.
 const NOBODY: u32 = 65_534;
 
 /// A running nginx.
 pub(crate) struct Nginx {
     child: Child,
     folder: PathBuf,
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) address: SocketAddr,
 }
 
 impl Nginx {
-    /// Starts it in front of `upstream`. `Err` says why there is none.
+    /// Starts it in front of `upstream`. `Err` says why it is unavailable.
     pub(crate) async fn start(upstream: SocketAddr) -> anyhow::Result<Self> {
         let address = free_address()?;
-        // Below the temporary folder, where nobody may enter, too.
+        // In the temporary directory, which nobody can access too.
         let folder = std::env::temp_dir().join(format!("ecg-bench-nginx-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("nginx.conf"), configuration(address, upstream))?;
-        // Debian keeps it where not everybody looks.
+        // Debian installs it in a directory that is not in every PATH.
         let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].into_iter().find(|path| Path::new(path).is_file());
         let mut command = Command::new(program.unwrap_or("nginx"));
         if current_uid()? == 0 {
@@ -47,7 +47,7 @@ impl Nginx {
         Ok(nginx)
     }
 
-    /// Its first process.
+    /// The pid of its master process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -55,7 +55,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Asked, it takes its workers with it; killed, it would leave them.
+        // On SIGTERM it stops its workers too; SIGKILL would leave them running.
         ask_to_end(&mut self.child);
         drop(fs::remove_dir_all(&self.folder));
     }

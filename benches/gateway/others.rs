@@ -1,23 +1,23 @@
-//! The benchmarks that are programs of their own, for they put together a testbed of their own: started from here with
-//! what they need, shown as they say it.
+//! The benchmarks that are separate programs, because they have testbeds of their own: started from here with their
+//! arguments, and their output is printed as it is.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 
-/// Their names, with what they are told: usually, and for a quick look.
+/// Their names and arguments: for a normal and for a quick run.
 const OTHERS: [(&str, &[&str], &[&str]); 3] = [
     ("tracker", &["--real", "1000", "--seconds", "60"], &["--real", "0"]),
     ("webhooks", &["--seconds", "8"], &["--seconds", "2", "--deliveries", "2000"]),
     ("overload", &["--rounds", "2", "--seconds", "4"], &["--rounds", "1", "--seconds", "2"]),
 ];
 
-/// The benchmarks that are asked for.
+/// The requested benchmarks.
 pub(crate) fn asked(has: impl Fn(&str) -> bool) -> Vec<&'static str> {
     OTHERS.iter().map(|(name, ..)| *name).filter(|name| has(name)).collect()
 }
 
-/// Runs one of them; what it printed.
+/// Runs one of them and returns its output.
 pub(crate) fn run(name: &str, quick: bool) -> anyhow::Result<String> {
     eprintln!("cargo bench --bench {name}");
     let (_, usual, short) = OTHERS.iter().find(|(other, ..)| *other == name).context("it is one of them")?;

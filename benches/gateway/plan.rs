@@ -1,4 +1,4 @@
-//! What is to be measured, and for how long: the words behind `cargo bench --bench gateway --`.
+//! What to measure and for how long: the arguments after `cargo bench --bench gateway --`.
 
 use std::time::Duration;
 
@@ -26,19 +26,19 @@ const ROWS: [&str; 14] = [
 ];
 /// Those that are measured at each size.
 const GROWING: [&str; 5] = ["read", "list", "audit", "match", "create"];
-/// Left out unless it is asked for: it says nothing about speed.
+/// Not measured unless requested: it is not about speed.
 const ASKED_FOR: &str = "overload";
 
-/// The rows that are asked for.
+/// The requested rows.
 pub(crate) struct Which(Vec<&'static str>);
 
 impl Which {
-    /// Whether this one is.
+    /// Whether this row is requested.
     pub(crate) fn has(&self, row: &str) -> bool {
         self.0.contains(&row)
     }
 
-    /// Whether any of those is that are measured beside a reference.
+    /// Whether any row with a reference is requested.
     pub(crate) fn has_contest(&self) -> bool {
         ["unaudited", "rpc", "two"].iter().chain(&GROWING).any(|row| self.has(row))
     }
@@ -54,7 +54,7 @@ pub(crate) struct Plan {
     pub(crate) json: bool,
 }
 
-/// What was written on the command line.
+/// The arguments of the command line.
 #[derive(Default)]
 struct Words {
     rows: Option<Vec<&'static str>>,
@@ -68,12 +68,12 @@ struct Words {
 }
 
 impl Plan {
-    /// Reads the command line.
+    /// Parses the command line.
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let mut words = Words::default();
         while let Some(name) = arguments.next() {
             match name.as_str() {
-                // Cargo says that it is one.
+                // Cargo passes this to benchmarks.
                 "--bench" => {}
                 "--quick" => words.quick = true,
                 "--json" => words.json = true,

@@ -1,29 +1,29 @@
-//! Processor time and memory of other processes, as Linux tells them in `/proc`.
+//! CPU time and memory of other processes, from Linux's `/proc`.
 //!
-//! A process counts with all that it started, also what has ended since: so PostgreSQL is its postmaster, nginx its
-//! master. Where there is no `/proc`, nothing is known.
+//! A process includes all its descendants, even those that have exited: for PostgreSQL use the postmaster, for nginx
+//! the master process. Without `/proc`, nothing is known.
 
 use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-/// Which processes are meant: each with its descendants.
+/// The measured processes, each with its descendants.
 pub(crate) type Roots = [u32];
 
 struct Process {
     parent: u32,
-    /// Its own time and that of its children which have ended, in 1/100 s.
+    /// Its own time and that of its exited children, in 1/100 s.
     hundredths: u64,
 }
 
-/// The processor time of `roots` and their descendants so far.
+/// The CPU time of `roots` and their descendants so far.
 pub(crate) fn time(roots: &Roots) -> Option<Duration> {
     let all = processes();
     let hundredths: u64 = all.keys().filter(|pid| descends(&all, **pid, roots)).map(|pid| all[pid].hundredths).sum();
     (!all.is_empty()).then(|| Duration::from_millis(hundredths * 10))
 }
 
-/// The memory of `roots` and their descendants, in MB: what is resident now.
+/// The resident memory of `roots` and their descendants, in MB.
 pub(crate) fn memory(roots: &Roots) -> f64 {
     let all = processes();
     let of = |pid: &u32| {
@@ -34,7 +34,7 @@ pub(crate) fn memory(roots: &Roots) -> f64 {
     all.keys().filter(|pid| descends(&all, **pid, roots)).map(of).sum()
 }
 
-/// How busy the machine was in the last one, five and fifteen minutes.
+/// The load average of the last one, five and fifteen minutes.
 pub(crate) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
@@ -48,8 +48,8 @@ fn processes() -> HashMap<u32, Process> {
 
 fn read(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name is in parentheses and may hold anything; behind it the parent is the 2nd word, and the times
-    // of itself and of its ended children are the 12th to the 15th.
+    // The program's name is in parentheses and may contain anything. After it, the parent is the 2nd word, and the
+    // times of the process and of its exited children are the 12th to the 15th.
     let words: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let hundredths = words.get(11..15)?.iter().filter_map(|word| word.parse::<u64>().ok()).sum();
     Some(Process { parent: words.get(1)?.parse().ok()?, hundredths })

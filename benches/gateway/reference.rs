@@ -1,6 +1,6 @@
-//! The reference: pgbench with the same SQL, prepared, on the same database through its Unix socket.
+//! A reference: pgbench with the same prepared SQL, on the same database through its Unix socket.
 //!
-//! It has no HTTP, no token, no audit entry and no JSON: what it does is the least that any server must do.
+//! It has no HTTP, no tokens, no audit entries and no JSON: this is the minimum that any server has to do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::report::Measure;
 use crate::site::{DATABASE, Size};
 use crate::testbed::{FIRST, ID_STEM};
 
-/// A pgbench that works.
+/// A usable pgbench.
 pub(crate) struct Pgbench {
     program: PathBuf,
     folder: PathBuf,
@@ -24,24 +24,24 @@ pub(crate) struct Pgbench {
     size: Size,
 }
 
-/// What has not ended.
+/// Caches that have not ended.
 const LIVE: &str = "status NOT IN ('deleted', 'expired', 'evicted', 'lost')";
 
-/// What a read of a row needs: all columns but what the gateway keeps for itself.
+/// What a read of a row needs: all columns except those that only the gateway uses.
 const COLUMNS: &str = "id, team, account, region, name, images, spec, status, provider_status, generation, version,
     sequence, operation, eci_cache_id, container_group_id, snapshot_id, flash_snapshot_id, progress_percent, failure,
     evidence, misses, created_at, updated_at, ready_at, expires_at, last_matched_at, provider, drift, expiry_told, gone_at";
 
-/// The SQL of `Store::image_cache`, for one image cache alone.
+/// The SQL of `Store::image_cache` for one image cache.
 pub(crate) fn read() -> String {
-    // A variable of pgbench holds neither text nor uuid, so both are put together here.
+    // A pgbench variable can be neither text nor uuid, so both are built here.
     format!(
         "\\set n random(0, :caches - 1)\n\\set t :n % :teams\n\\set id {FIRST} + :n\n\
          SELECT {COLUMNS} FROM image_caches WHERE team = 'team-' || :t::text AND id = ('{ID_STEM}' || :id::text)::uuid;\n"
     )
 }
 
-/// The SQL of `Store::image_caches`, for the first page of 50 without a filter.
+/// The SQL of `Store::image_caches` for the first page of 50 without a filter.
 pub(crate) fn list() -> String {
     format!(
         "\\set t random(0, :teams - 1)\n\
@@ -50,7 +50,7 @@ pub(crate) fn list() -> String {
     )
 }
 
-/// One audit entry in a transaction of its own, durable before it is told so.
+/// One audit entry in a transaction of its own, durable before the commit returns.
 pub(crate) fn audit() -> String {
     "\\set t random(0, :teams - 1)\n\
      INSERT INTO bench_audit (id, at, team, subject, credential, door, request_id, address, action, resource, outcome,
@@ -76,7 +76,7 @@ pub(crate) fn matches() -> String {
 }
 
 impl Pgbench {
-    /// The one beside the server's own programs, if there is one. Its files go below `folder`.
+    /// The pgbench beside the server's own programs, if there is one. Its files are created below `folder`.
     pub(crate) async fn find(server: &Server, folder: &Path, size: Size) -> anyhow::Result<Option<Self>> {
         let mut connection = PgConnection::connect_with(&connect_to(server, "postgres")).await?;
         let programs: String = sqlx::query_scalar("SELECT setting FROM pg_config WHERE name = 'BINDIR'")
@@ -93,13 +93,13 @@ impl Pgbench {
         Ok(Some(Self { program, folder: folder.to_owned(), server, size }))
     }
 
-    /// Runs `sql` as often as it can. Blocking.
+    /// Runs `sql` as often as possible. Blocking.
     pub(crate) fn run(&self, sql: &str, clients: u64, duration: Duration) -> anyhow::Result<Measure> {
         let script = self.folder.join("script.sql");
         fs::write(&script, sql)?;
         let (clients, seconds) = (clients.to_string(), duration.as_secs().max(1).to_string());
         let mut command = Command::new(&self.program);
-        // None of the variables by which somebody points libpq elsewhere.
+        // Without the variables that redirect libpq.
         command.env_clear().current_dir(&self.folder);
         command.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients, "-T", &seconds]);
         let (caches, teams) = (format!("caches={}", self.size.caches), format!("teams={}", self.size.teams));
@@ -113,7 +113,7 @@ impl Pgbench {
         Ok(Measure { rate, answers: rate * duration.as_secs_f64(), ..Measure::of(self.samples()?, duration) })
     }
 
-    /// The times in the logs, in microseconds; the logs are gone afterwards.
+    /// The times in the logs, in microseconds; deletes the logs.
     fn samples(&self) -> anyhow::Result<Vec<u64>> {
         let mut times = Vec::new();
         for entry in fs::read_dir(&self.folder)? {

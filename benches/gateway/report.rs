@@ -1,29 +1,29 @@
-//! Figures: what one measurement says, medians over the rounds, and the table.
+//! Results: one measurement, medians over the rounds, and the table.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// What one measurement says.
+/// The result of one measurement.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Measure {
     pub(crate) answers: f64,
-    /// Answers per second.
+    /// Responses per second.
     pub(crate) rate: f64,
-    /// Half of the answers took less, in milliseconds.
+    /// The median response time in milliseconds.
     pub(crate) p50: f64,
-    /// 99 of 100 answers took less, in milliseconds.
+    /// The 99th percentile of the response time in milliseconds.
     pub(crate) p99: f64,
-    /// Processor time of the measured server for each answer, in microseconds; negative where it is not known.
+    /// CPU time of the measured server for each response in microseconds; negative if unknown.
     pub(crate) server: f64,
-    /// The same of PostgreSQL, all of its processes.
+    /// The same for PostgreSQL, all processes.
     pub(crate) database: f64,
-    /// The same of the load, with the stand-in where it is called.
+    /// The same for the load generator, including the stand-in if it is called.
     pub(crate) load: f64,
 }
 
 impl Measure {
-    /// Out of how long each answer took, in microseconds.
+    /// Computed from the response times in microseconds.
     pub(crate) fn of(mut microseconds: Vec<u64>, elapsed: Duration) -> Self {
         microseconds.sort_unstable();
         let at = |percent: usize| {
@@ -35,7 +35,7 @@ impl Measure {
         Self { answers, rate, p50: at(50), p99: at(99), server: -1.0, database: -1.0, load: -1.0 }
     }
 
-    /// Figure by figure, the median.
+    /// The median of each figure.
     fn median(rounds: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| median(rounds.iter().map(figure).collect());
         Self {
@@ -64,21 +64,21 @@ impl Measure {
     }
 }
 
-/// One kind of work: ours first, then those that it is compared with, all in the same rounds.
+/// One kind of work: the gateway first, then what it is compared with, all in the same rounds.
 pub(crate) struct Row {
     /// What was done.
     pub(crate) name: String,
-    /// Connections, or clients.
+    /// The number of connections or clients.
     pub(crate) connections: u64,
-    /// Who did it, and its figures round by round.
+    /// Each participant with its results of each round.
     pub(crate) measured: Vec<(&'static str, Vec<Measure>)>,
-    /// How busy the machine was when it ended.
+    /// The load average at the end.
     pub(crate) load_average: String,
 }
 
 impl Row {
-    /// The rounds that count: those in which every reference did at least half of what it usually does. What disturbed
-    /// one of them so much says nothing about us.
+    /// The valid rounds: those in which every reference did at least half of what it usually does. A greater
+    /// disturbance of a reference says nothing about the gateway.
     fn good(&self) -> Vec<usize> {
         let rounds = self.measured.first().map_or(0, |(_, rounds)| rounds.len());
         let usual: Vec<f64> =
@@ -89,7 +89,8 @@ impl Row {
         (0..rounds).filter(fair).collect()
     }
 
-    /// Median of each, and the ratio of ours to it: round against round, for what slows the machine a while slows both.
+    /// The median of each, and the ratio of the gateway to it: computed for each round, because temporary slowness
+    /// affects both.
     fn compared(&self) -> Vec<(&'static str, Measure, f64)> {
         let good = self.good();
         let kept = |rounds: &Vec<Measure>| good.iter().map(|round| rounds[*round]).collect::<Vec<_>>();
@@ -121,7 +122,7 @@ impl Row {
         }
     }
 
-    /// The row for a machine.
+    /// The row as JSON.
     pub(crate) fn json(&self) -> Value {
         let mut compared = self.compared().into_iter();
         let ours = compared.next().map(|(_, figures, _)| figures.json());
@@ -143,22 +144,22 @@ pub(crate) fn print(rows: &[Row]) {
     rows.iter().for_each(Row::print);
 }
 
-/// The middle one.
+/// The median.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
-/// To three places.
+/// Rounded to three decimal places.
 pub(crate) fn rounded(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }
 
-/// A figure that stands alone.
+/// A single result.
 pub(crate) struct Fact {
     pub(crate) name: String,
     pub(crate) value: f64,
-    /// Of which unit.
+    /// Its unit.
     pub(crate) unit: &'static str,
 }
 
@@ -167,7 +168,7 @@ impl Fact {
         println!("{:<54} {:>9.1} {}", self.name, self.value, self.unit);
     }
 
-    /// The same for a machine.
+    /// The result as JSON.
     pub(crate) fn json(&self) -> Value {
         json!({"name": self.name, "value": rounded(self.value), "unit": self.unit})
     }

@@ -1,4 +1,4 @@
-//! The requests: what is asked for in each row, at whatever address.
+//! The requests of each row, for any address.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::settings::{KEY, KEY_SECRET};
 use crate::site::Site;
 use crate::testbed::{FIRST, ID_STEM};
 
-/// Tells the requests of all rounds apart.
+/// Makes the requests of all rounds distinct.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-/// A key that signs requests of the cloud's own API.
+/// An access key that signs requests of the cloud's own API.
 #[derive(Clone)]
 pub(crate) struct Key {
     id: String,
@@ -29,12 +29,12 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The stand-in's own.
+    /// The key of the stand-in.
     pub(crate) fn of_the_cloud() -> Self {
         Self { id: KEY.into(), secret: KEY_SECRET.into() }
     }
 
-    /// One that the gateway at `address` issues.
+    /// A key that the gateway at `address` issues.
     pub(crate) async fn issued(site: &Site, address: SocketAddr) -> anyhow::Result<Self> {
         let head = format!("host: {address}\r\nauthorization: Bearer {}\r\nconnection: close\r\n", site.admin_token);
         let entity = "content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
@@ -56,14 +56,14 @@ pub(crate) fn read(site: &Site, addresses: Vec<SocketAddr>) -> Arc<Work> {
     Arc::new(Work { addresses, request: Box::new(request), status: 200 })
 }
 
-/// The first page of 50 of a team.
+/// The first page of 50 image caches of a team.
 pub(crate) fn list(site: &Site, addresses: Vec<SocketAddr>) -> Arc<Work> {
     let heads = heads(site);
     let request = move |number| format!("GET /v1/image-caches?limit=50 HTTP/1.1\r\n{}\r\n", of_team(&heads, number));
     Arc::new(Work { addresses, request: Box::new(request), status: 200 })
 }
 
-/// Which image cache of the team would be taken for these four images.
+/// The matching image cache of the team for these four images.
 pub(crate) fn matches(site: &Site, addresses: Vec<SocketAddr>) -> Arc<Work> {
     let (heads, images) = (heads(site), site.images.clone());
     let request = move |number| {
@@ -112,7 +112,7 @@ pub(crate) fn signed_create(key: Key, addresses: Vec<SocketAddr>) -> Arc<Work> {
     Arc::new(Work { addresses, request: Box::new(request), status: 200 })
 }
 
-/// The JSON that `address` answers for the first image cache.
+/// The JSON with which `address` answers a read of the first image cache.
 pub(crate) async fn first(site: &Site, address: SocketAddr) -> anyhow::Result<Value> {
     let head = format!("{}connection: close\r\n", of_team(&heads(site), 0));
     let answer = sent(address, &format!("GET {} HTTP/1.1\r\n{head}\r\n", path(0))).await?;
@@ -130,7 +130,7 @@ fn post(path: &str, head: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\n{head}{entity}\r\n{body}")
 }
 
-/// What every request of a team has.
+/// The headers that every request of a team has.
 fn heads(site: &Site) -> Vec<String> {
     let head =
         |token| format!("host: gateway.example.com\r\nauthorization: Bearer {token}\r\naccept: application/json\r\n");

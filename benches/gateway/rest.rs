@@ -1,4 +1,4 @@
-//! What the program needs before anybody asks for anything: how soon it serves, and how much memory it has then.
+//! The program at rest: how soon it serves, and how much memory it uses then.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::served::{Parts, Served};
 use crate::site::{Site, Size};
 use crate::twin::Twin;
 
-/// Image caches, where there are many.
+/// A large number of image caches.
 const MANY: Size = Size { caches: 100_000, teams: 200 };
 const STARTS: usize = 5;
-/// After that, what was begun at the start is over.
+/// After this time, everything that starts with the program has finished.
 const REST: Duration = Duration::from_secs(2);
 
 pub(crate) async fn measure(server: &Server, folder: &Path) -> anyhow::Result<Vec<Fact>> {
@@ -44,7 +44,7 @@ pub(crate) async fn measure(server: &Server, folder: &Path) -> anyhow::Result<Ve
     Ok(facts)
 }
 
-/// The median of some starts, in milliseconds.
+/// The median startup time in milliseconds.
 async fn starts(site: &Site, parts: Parts) -> anyhow::Result<f64> {
     let mut times = Vec::new();
     for _ in 0..STARTS {

@@ -1,4 +1,4 @@
-//! The rows that have a reference: what is asked of the gateway program, and who else is asked for the same.
+//! The rows with a reference: the requests to the gateway, and the references for the same work.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use crate::site::{Site, Size};
 use crate::twin::Twin;
 use crate::unaudited::Half;
 
-/// Connections of the gateway to the database, as by default.
+/// The gateway's default number of database connections.
 const POOL: u32 = 10;
-/// The most connections of the load.
+/// The maximum number of load connections.
 const MANY: u64 = 128;
-/// So few that nobody's processor is full where the cloud takes its time: what is added to it shows.
+/// Few enough that no CPU is saturated while the cloud is slow, so that the added latency is visible.
 const FEW: u64 = 16;
 
-/// The most image caches that are read before anything is measured.
+/// The maximum number of image caches that are read before measuring.
 const READ_ONCE: u64 = 1_000_000;
 
-/// Who takes part.
+/// The participants.
 struct Field<'a> {
     site: &'a Site,
     pace: Pace,
@@ -38,7 +38,7 @@ struct Field<'a> {
     rows: Vec<Row>,
 }
 
-/// Measures what is asked for of these rows, at this size. What cannot take part is named in `absent`.
+/// Measures the requested rows at this size. Unavailable participants are added to `absent`.
 pub(crate) async fn measure(
     server: &Server,
     folder: &Path,
@@ -66,20 +66,20 @@ pub(crate) async fn measure(
     if which.has("two") {
         field.two_gateways().await?;
     }
-    // Last of all: they make the table grow.
+    // Last, because they make the table grow.
     field.creates(which, absent).await?;
     Ok(field.rows)
 }
 
-/// Lets every image cache be read once, or as many as there is time for: what the gateway keeps of a row from then on,
-/// it has. Then the database is put in order, for everybody.
+/// Reads every image cache once, or as many as there is time for, so that the gateway has rendered and stored their
+/// representations. Then vacuums the database, for all participants.
 async fn settle(site: &Site, ours: &Served) -> anyhow::Result<()> {
     eprintln!("every image cache is read once");
     load::once(&requests::read(site, vec![ours.address]), MANY, site.size.caches.min(READ_ONCE)).await?;
     site.put_in_order().await
 }
 
-/// Who could not be started is left out, and said to be.
+/// Leaves out a participant that could not be started, and adds it to `absent`.
 fn present<T>(started: anyhow::Result<T>, name: &str, absent: &mut Vec<String>) -> Option<T> {
     started.map_err(|error| absent.push(format!("{name}: {error:#}"))).ok()
 }
@@ -116,7 +116,7 @@ impl Field<'_> {
         Ok(())
     }
 
-    /// What the audit costs: the same server with and without it.
+    /// The cost of the audit: the same server with and without it.
     async fn unaudited(&mut self) -> anyhow::Result<()> {
         let (with, without) = (Half::start(self.site, true).await?, Half::start(self.site, false).await?);
         for connections in [32, MANY] {
@@ -130,7 +130,7 @@ impl Field<'_> {
         Ok(())
     }
 
-    /// Two gateways on one database, beside one, and beside one with as many connections as both.
+    /// Two gateways on one database, compared with one, and with one that has as many connections as both.
     async fn two_gateways(&mut self) -> anyhow::Result<()> {
         let second = Served::start(self.site, POOL, Parts::Api).await?;
         let wide = Served::start(self.site, 2 * POOL, Parts::Api).await?;

@@ -1,4 +1,4 @@
-//! What the audit costs: writing entries by group commit, sealing them into the tree, and verifying it all.
+//! The cost of the audit: writing entries with group commits, sealing them into the tree, and verifying everything.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ use crate::parts;
 use crate::report::Fact;
 use crate::testbed::Testbed;
 
-/// How many are asked for at once.
+/// The number of concurrent requests.
 const AT_ONCE: u32 = 1_000;
 
-/// Writes so many entries, seals and verifies them.
+/// Writes this many entries, seals and verifies them.
 pub(crate) async fn measure(testbed: &Testbed, entries: u32) -> anyhow::Result<Vec<Fact>> {
     eprintln!("sealing");
     let (store, entropy) = (testbed.store(), Entropy::from_seed(3));

@@ -1,8 +1,8 @@
-//! The gateway as it is run: the program itself (`serve`) as a process of its own, with everything on.
+//! The gateway as in production: the program itself (`serve`) in a process of its own, with all features.
 //!
-//! Tokens are verified, the policy judges, every request has its audit entry, the limits count. Only how much may be
-//! asked for and worked on at once is raised to where nobody is turned away (closed loops ask for all that there is),
-//! and what the cloud is thought to bear.
+//! Tokens are verified, policies are applied, every request has its audit entry, limits are enforced. Only the limits
+//! of requests and concurrency are raised so that nothing is refused (closed loops send as much as they can), and so is
+//! the assumed rate limit of the cloud.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::settings;
 use crate::site::Site;
 
-/// What is set, beside what must be.
+/// The settings besides the required ones.
 const SETTINGS: [(&str, &str); 7] = [
     ("ECG_CLOUD_CALLS_PER_SECOND", "10000"),
     ("ECG_LIMITS_TEAM_PER_SECOND", "1000000"),
@@ -25,29 +25,29 @@ const SETTINGS: [(&str, &str); 7] = [
     ("ECG_LIMITS_LISTS", "1000"),
     ("ECG_LOG", "warn"),
 ];
-/// It starts within that, or something is wrong.
+/// It has to start within this time.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// A process that serves; ended with this.
+/// A process that serves; ended when dropped.
 pub(crate) struct Served {
     child: Child,
-    /// Where its API listens.
+    /// The address of its API.
     pub(crate) address: SocketAddr,
-    /// How long it took until it was in order.
+    /// How long it took until it was ready.
     pub(crate) started: Duration,
 }
 
-/// What of a gateway is started.
+/// Which parts of a gateway are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parts {
-    /// The API alone, as beside workers that run elsewhere.
+    /// Only the API, as with workers in other processes.
     Api,
-    /// With the workers.
+    /// The API and the workers.
     All,
 }
 
 impl Served {
-    /// Starts it on the site's database with so many connections, and waits until it is in order.
+    /// Starts it on the site's database with this number of connections, and waits until it is ready.
     pub(crate) async fn start(site: &Site, connections: u32, parts: Parts) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
@@ -60,7 +60,7 @@ impl Served {
         let began = Instant::now();
         let child = command.stdout(Stdio::null()).spawn().context("the gateway does not start")?;
         let mut served = Self { child, address, started: Duration::ZERO };
-        // Without workers it is never ready, but it lives.
+        // Without workers it is never ready, but healthy.
         let page = if parts == Parts::All { "/readyz" } else { "/healthz" };
         answers(address, page, &mut served.child).await?;
         served.started = began.elapsed();
@@ -78,14 +78,14 @@ impl Drop for Served {
     }
 }
 
-/// Ends a process that was started here.
+/// Kills a process that was started here.
 fn end(child: &mut Child) {
-    // It may have ended by itself.
+    // It may have exited by itself.
     let _ended = child.kill();
     let _reaped = child.wait();
 }
 
-/// Asks a process to end, and waits until it has. What it started ends with it then.
+/// Sends SIGTERM to a process and waits until it has exited, and with it its children.
 pub(crate) fn ask_to_end(child: &mut Child) {
     let asked = Command::new("/bin/sh").args(["-c", "kill -s TERM \"$0\"", &child.id().to_string()]).status();
     if !asked.is_ok_and(|status| status.success()) {
@@ -94,13 +94,13 @@ pub(crate) fn ask_to_end(child: &mut Child) {
     let _reaped = child.wait();
 }
 
-/// An address on loopback that nobody listens at.
+/// A free address on loopback.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?)
 }
 
-/// Returns once `child` answers `page` at `address` with 200.
+/// Waits until `child` answers `page` at `address` with 200.
 pub(crate) async fn answers(address: SocketAddr, page: &str, child: &mut Child) -> anyhow::Result<()> {
     let until = Instant::now() + MAX_WAIT;
     while !asked(address, page).await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")) {
@@ -117,7 +117,7 @@ async fn asked(address: SocketAddr, page: &str) -> anyhow::Result<String> {
     sent(address, &format!("GET {page} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")).await
 }
 
-/// What a request, after whose answer the connection is closed, is answered.
+/// Sends a request after whose response the connection is closed, and returns the response.
 pub(crate) async fn sent(address: SocketAddr, request: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request.as_bytes()).await?;

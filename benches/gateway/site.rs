@@ -1,5 +1,5 @@
-//! Where the gateway program is measured: a database of a given size with all its teams, the stand-in in this process,
-//! and a token for each team.
+//! The environment in which the gateway program is measured: a database of a given size with all its teams, the
+//! stand-in in this process, and a token for each team.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,44 +19,44 @@ use uuid::Uuid;
 use crate::database::connect_to;
 use crate::testbed::{FIRST, ID_STEM, admin, database, standin, token, token_with};
 
-/// The database that is made anew for each size.
+/// The database, which is created again for each size.
 pub(crate) const DATABASE: &str = "ecg_bench_site";
-/// A plain table of the same columns and indexes as the audit's: what the references write into.
+/// A plain table with the columns and indexes of the audit, into which the references write.
 const PLAIN_AUDIT: &str = "CREATE TABLE bench_audit (LIKE audit_entries INCLUDING ALL);
     GRANT SELECT, INSERT ON bench_audit TO eci_runtime";
 /// The images of the first image cache of each team.
 const FIRST_IMAGES: &str = "SELECT to_jsonb(images) FROM image_caches WHERE id < $1 ORDER BY id";
 
-/// How much there is.
+/// The number of image caches and teams.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) caches: u64,
     pub(crate) teams: u64,
 }
 
-/// Everything around the gateway.
+/// Everything except the gateway.
 pub(crate) struct Site {
     pub(crate) size: Size,
-    /// The team's token, for each team.
+    /// The token of each team.
     pub(crate) tokens: Vec<String>,
-    /// The images of one image cache of each team, as a JSON list.
+    /// The images of one image cache of each team, as JSON lists.
     pub(crate) images: Vec<String>,
-    /// Where the cloud is.
+    /// The address of the cloud.
     pub(crate) cloud: SocketAddr,
-    /// The database, with the rights of a gateway.
+    /// The database with the gateway's role.
     pub(crate) url: String,
-    /// The folder of the database's socket.
+    /// The directory of the database's socket.
     pub(crate) socket: String,
-    /// PostgreSQL's first process.
+    /// The pid of the postmaster.
     pub(crate) postmaster: u32,
-    /// May make access keys.
+    /// A token that may create access keys.
     pub(crate) admin_token: String,
     owner: PgConnectOptions,
     _standin: StandIn,
 }
 
 impl Site {
-    /// Makes the database and starts the stand-in.
+    /// Creates the database and starts the stand-in.
     pub(crate) async fn build(server: &Server, size: Size) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let standin = standin(&clock, &Arc::new(Entropy::from_seed(1))).await?;
@@ -91,7 +91,7 @@ impl Site {
         })
     }
 
-    /// Vacuums, as the database would by itself some time, and writes out what is not written.
+    /// Vacuums, as the database would do at some time, and writes a checkpoint.
     pub(crate) async fn put_in_order(&self) -> anyhow::Result<()> {
         let mut owner = PgConnection::connect_with(&self.owner).await?;
         owner.execute("VACUUM ANALYZE image_caches").await?;
@@ -99,7 +99,7 @@ impl Site {
         Ok(())
     }
 
-    /// Lets each create take so long at the cloud from now on.
+    /// Makes each create take this long at the cloud from now on.
     pub(crate) async fn cloud_takes(&self, milliseconds: u64) -> anyhow::Result<()> {
         admin(self.cloud, "DELETE", "faults", "").await?;
         if milliseconds == 0 {

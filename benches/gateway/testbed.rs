@@ -1,7 +1,7 @@
-//! What is measured: a gateway on loopback with a durable database, 10,000 image caches, and the stand-in.
+//! The testbed: a gateway on loopback with a durable database, 10,000 image caches, and the stand-in.
 //!
-//! Put together as `serve` does with its defaults: 10 connections to the database, every request's token verified and
-//! its audit entry durable before the answer. No workers run, and no log lines are written.
+//! Built as by `serve` with its defaults: 10 connections to the database, every request's token verified, and its audit
+//! entry durable before the response. No workers run, and nothing is logged.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,22 +31,22 @@ use tokio_util::sync::DropGuard;
 
 use crate::{database, door, parts, stand_in, tokens};
 
-/// The database that is made anew for each run.
+/// The database, which is created again for each run.
 pub(crate) const DATABASE: &str = "ecg_bench";
-/// The team that owns everything.
+/// The team that owns all image caches.
 pub(crate) const TEAM: &str = "bench";
-/// How many image caches there are.
+/// The number of image caches.
 pub(crate) const CACHES: u64 = 10_000;
-/// The first number in the ids of the seeded caches: it has the 12 digits that an id ends with.
+/// The first number in the ids of the seeded caches, with the 12 digits in which an id ends.
 pub(crate) const FIRST: u64 = 100_000_000_000;
-/// What the ids of the seeded caches begin with.
+/// The prefix of the ids of the seeded caches.
 pub(crate) const ID_STEM: &str = "01990000-0000-7000-8000-";
 
-/// Everything that runs while it is measured.
+/// Everything that runs during a measurement.
 pub(crate) struct Testbed {
-    /// Where the API listens.
+    /// The address of the API.
     pub(crate) address: SocketAddr,
-    /// A token with every scope that is needed.
+    /// A token with all necessary scopes.
     pub(crate) token: String,
     gateway: Gateway,
     standin: Arc<StandIn>,
@@ -55,7 +55,7 @@ pub(crate) struct Testbed {
 }
 
 impl Testbed {
-    /// Makes the database and starts the rest.
+    /// Creates the database and starts everything else.
     pub(crate) async fn build(server: &Server, asked: limits::Limits) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
@@ -71,7 +71,7 @@ impl Testbed {
         .await
     }
 
-    /// A gateway of its own on a database that is there already.
+    /// A gateway on an existing database.
     pub(crate) async fn on(database: PgConnectOptions, settings: http::HttpSettings) -> anyhow::Result<Self> {
         let (clock, entropy): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::new(Entropy::from_seed(3)));
         let standin = Arc::new(standin(&clock, &entropy).await?);
@@ -103,30 +103,31 @@ impl Testbed {
         Ok(Self { address, token, gateway, standin, database, _stop: stop })
     }
 
-    /// How many wait at this gateway.
+    /// The number of clients that wait at this gateway.
     pub(crate) fn waiting(&self) -> usize {
         self.gateway.events().waiting()
     }
 
-    /// Its database, for one who writes past its doors.
+    /// Its database, for direct writes.
     pub(crate) fn store(&self) -> Store {
         Store::open(&self.database, sizes(), parts::stamp())
     }
 
-    /// Seals all that can be sealed.
+    /// Seals everything that can be sealed.
     pub(crate) async fn seal(&self) -> anyhow::Result<()> {
         while self.gateway.audit().seal().await? {}
         Ok(())
     }
 
-    /// Ends when all that was begun has ended.
+    /// Waits until everything that was started has ended.
     pub(crate) async fn end(self) {
         self.gateway.base().drain().await;
         self.gateway.close().await;
     }
 }
 
-/// A new database with every migration and that many seeded caches; `team` is SQL for the team of the cache `n`.
+/// A new database with every migration and this number of seeded caches; `team` is an SQL expression for the team of
+/// cache `n`.
 pub(crate) async fn database(server: &Server, name: &str, caches: u64, team: &str) -> anyhow::Result<()> {
     let options = database::make(server, name).await?;
     let mut owner = PgConnection::connect_with(&options).await?;
@@ -135,12 +136,12 @@ pub(crate) async fn database(server: &Server, name: &str, caches: u64, team: &st
     Ok(())
 }
 
-/// As many connections as `serve` has by default.
+/// The default number of connections of `serve`.
 fn sizes() -> PoolSizes {
     PoolSizes { requests: 6, workers: 4, acquire: Duration::from_secs(5) }
 }
 
-/// Ready caches of four images, numbered from [`FIRST`].
+/// Ready caches with four images, numbered from [`FIRST`].
 fn seed(caches: u64, team: &str) -> String {
     format!(
         "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, provider_status, generation,
@@ -158,7 +159,7 @@ fn seed(caches: u64, team: &str) -> String {
     )
 }
 
-/// A stand-in without limits that takes no time.
+/// A stand-in without limits and delays.
 pub(crate) async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> anyhow::Result<StandIn> {
     let standin = stand_in::start(1_000_000.0, Vec::new(), Arc::clone(clock), Arc::clone(entropy)).await?;
     let address = standin.address();
@@ -166,12 +167,12 @@ pub(crate) async fn standin(clock: &Arc<dyn Clock>, entropy: &Arc<Entropy>) -> a
     Ok(standin)
 }
 
-/// The cloud's 200 creates a minute would be all that is measured.
+/// Otherwise the cloud's limit of 200 creates a minute would be measured.
 async fn without_limits(standin: SocketAddr) -> anyhow::Result<()> {
     admin(standin, "POST", "settings", r#"{"quota":1000000,"creates_per_minute":1000000000}"#).await
 }
 
-/// Asks the stand-in's back door.
+/// Calls the stand-in's admin API.
 pub(crate) async fn admin(standin: SocketAddr, method: &str, door: &str, body: &str) -> anyhow::Result<()> {
     let head = format!("{method} /_admin/{door} HTTP/1.1\r\nhost: {standin}\r\ncontent-type: application/json\r\n");
     let request = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
@@ -183,7 +184,7 @@ pub(crate) async fn admin(standin: SocketAddr, method: &str, door: &str, body: &
     Ok(())
 }
 
-/// Nobody is turned away.
+/// Limits at which nothing is refused.
 pub(crate) fn boundless() -> limits::Limits {
     let rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
     let usual = limits::Limits::default();
@@ -196,7 +197,7 @@ pub(crate) fn boundless() -> limits::Limits {
     }
 }
 
-/// The cloud takes no time here, and bears everything. How many a team may have is not what is measured.
+/// The cloud has no delay and no limits here. How much a team may have is not measured.
 fn boundless_settings(asked: limits::Limits) -> app::GatewaySettings {
     app::GatewaySettings {
         calls: budget::BudgetLimits { calls_per_second: 1e9, ..budget::BudgetLimits::default() },

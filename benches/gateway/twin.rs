@@ -1,7 +1,7 @@
-//! The reference that a team would write in an afternoon: `FastAPI` and asyncpg on the same database (`benches/peers`).
+//! The reference that a team could write in an afternoon: `FastAPI` and asyncpg on the same database (`benches/peers`).
 //!
 //! Two uvicorn workers (this machine's cores) with uvloop and httptools, 5 connections each, installed from `PyPI` into
-//! a folder below `target/tmp`. It must answer a read as the gateway does, byte for byte but for the order.
+//! a directory below `target/tmp`. Its response to a read must equal the gateway's except for the order of members.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -15,17 +15,17 @@ use crate::served::{answers, ask_to_end, free_address};
 use crate::settings::{AUDIENCE, ISSUER, KEY, KEY_SECRET, TOKEN_SECRET};
 use crate::site::{DATABASE, Site};
 
-/// A running twin.
+/// A running reference.
 pub(crate) struct Twin {
     child: Child,
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) address: SocketAddr,
     /// How long it took until it answered.
     pub(crate) started: Duration,
 }
 
 impl Twin {
-    /// Installs what it needs, if that is not there yet, and starts it. `Err` says why there is none.
+    /// Installs its dependencies if necessary, and starts it. `Err` says why it is unavailable.
     pub(crate) async fn start(site: &Site, folder: &Path) -> anyhow::Result<Self> {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
         let programs = install(&sources, folder).context("FastAPI cannot be installed")?;
@@ -45,7 +45,7 @@ impl Twin {
         Ok(twin)
     }
 
-    /// Its first process.
+    /// The pid of its first process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -53,12 +53,12 @@ impl Twin {
 
 impl Drop for Twin {
     fn drop(&mut self) {
-        // Asked, it takes its workers with it; killed, it would leave them.
+        // On SIGTERM it stops its workers too; SIGKILL would leave them running.
         ask_to_end(&mut self.child);
     }
 }
 
-/// The folder of the programs, once they are as `requirements.txt` says.
+/// The directory of its programs, once the requirements in `requirements.txt` are installed.
 fn install(sources: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
     let (programs, stamp) = (folder.join("venv/bin"), folder.join("installed"));
     let wanted = fs::read_to_string(sources.join("requirements.txt"))?;

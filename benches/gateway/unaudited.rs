@@ -1,7 +1,7 @@
-//! The same server with and without its audit, as a process of its own: what the audit of reads costs.
+//! The same server with and without its audit, in a process of its own: the cost of auditing reads.
 //!
-//! No setting turns the audit off, so it is not the gateway program that is measured here: the benchmark starts itself
-//! again with [`FLAG`] and puts the same parts together as `serve` does. Both sides are such a process.
+//! No setting turns the audit off, so this does not measure the gateway program: the benchmark runs itself with
+//! [`FLAG`] and builds the same parts as `serve` does. Both sides are such a process.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -14,15 +14,15 @@ use tokio::io::AsyncBufReadExt as _;
 use crate::site::Site;
 use crate::testbed::Testbed;
 
-/// Says that this process is such a server: behind it stand the database and whether there is an audit.
+/// Makes this process such a server; followed by the database and whether there is an audit.
 pub(crate) const FLAG: &str = "--half-a-gateway";
 
 /// One of the two servers.
 pub(crate) struct Half {
     child: Child,
-    /// Closed, it ends.
+    /// The process ends when this is closed.
     _input: ChildStdin,
-    /// Where it listens.
+    /// The address on which it listens.
     pub(crate) address: std::net::SocketAddr,
 }
 
@@ -47,13 +47,13 @@ impl Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
 }
 
-/// Is such a server.
+/// Runs this process as such a server.
 pub(crate) fn be(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let mut next = || arguments.next().context("the database, and whether there is an audit");
     let (database, audits): (PgConnectOptions, bool) = (next()?.parse()?, next()?.parse()?);
@@ -61,7 +61,7 @@ pub(crate) fn be(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<
     let settings = http::HttpSettings { audits, ..http::HttpSettings::default() };
     let testbed = runtime.block_on(Testbed::on(database, settings))?;
     writeln!(std::io::stdout(), "{}", testbed.address)?;
-    // Until who started it is gone.
+    // Until the parent process is gone.
     let _nothing = std::io::stdin().read(&mut [0])?;
     runtime.block_on(testbed.end());
     Ok(())

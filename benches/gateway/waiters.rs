@@ -1,8 +1,8 @@
-//! How long until the last of many who wait is told: the row `waiters`.
+//! How long until the last of many waiting clients gets its response: the row `waiters`.
 //!
-//! They all ask one gateway for the team's next event, by long poll or by stream; the event is a create at another
-//! gateway on the same database. Counted from the moment in which the create is sent, so its own time is shown beside.
-//! Those who wait are another process ([`crate::crowd`]): the files that a process may have open are counted.
+//! All of them wait at one gateway for the team's next event, by long poll or stream; the event is a create at another
+//! gateway on the same database. The time starts when the create is sent, so the create's own duration is shown too.
+//! The clients are in another process ([`crate::crowd`]), because the number of open files of a process is limited.
 
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,19 @@ use crate::crowd;
 use crate::report::{Fact, median};
 use crate::testbed::Testbed;
 
-/// All wait after that long, or something is wrong.
+/// All clients have to be waiting within this time.
 const MAX_WAIT: Duration = Duration::from_secs(45);
 
-/// What is asked for, and by how many.
+/// The request, and the number of clients.
 struct Kind {
     path: &'static str,
     waiters: usize,
 }
 
-/// What the waiters ask for.
+/// The requests of the waiting clients.
 const KINDS: [(&str, &str); 2] = [("long polls", "/v1/events?timeout=55"), ("streams", "/v1/events/stream")];
 
-/// Measures both kinds, each `rounds` times; the medians, in milliseconds.
+/// Measures both kinds, each `rounds` times; returns the medians in milliseconds.
 pub(crate) async fn run(testbed: &Testbed, waiters: usize, rounds: u32) -> anyhow::Result<Vec<Fact>> {
     let other = testbed.neighbour().await?;
     let (mut number, mut facts) = (0, Vec::new());
@@ -51,7 +51,7 @@ pub(crate) async fn run(testbed: &Testbed, waiters: usize, rounds: u32) -> anyho
 }
 
 async fn round(testbed: &Testbed, other: &Testbed, kind: &Kind, round: u8) -> anyhow::Result<[Duration; 4]> {
-    // Behind what there is already, or a poll would be answered at once.
+    // After the existing events, because a poll would be answered at once otherwise.
     let end = answered(testbed, "GET", "/v1/events/stream", "", "\nid: ").await?;
     let cursor = end.rsplit_once("\nid: ").context("an id")?.1.lines().next().unwrap_or_default().to_owned();
     let path = format!("{}{}cursor={cursor}", kind.path, if kind.path.contains('?') { '&' } else { '?' });
@@ -75,14 +75,14 @@ fn request(testbed: &Testbed, method: &str, path: &str, body: &str) -> String {
     format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-/// What a request was answered up to the text `until`.
+/// The response to a request up to the text `until`.
 async fn answered(testbed: &Testbed, method: &str, path: &str, body: &str, until: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(testbed.address).await?;
     stream.write_all(request(testbed, method, path, body).as_bytes()).await?;
     told(&mut stream, until).await
 }
 
-/// What comes up to the line with `until`. Anything but a success is an error.
+/// Reads up to the line with `until`. Anything but a success is an error.
 pub(crate) async fn told(stream: &mut TcpStream, until: &str) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! A server that refuses everything with as many bytes as the gateway does, and does nothing else: what refusing costs
-//! at the least, on the same cores.
+//! A server that refuses everything with as many bytes as the gateway, and does nothing else: the minimum cost of
+//! refusing on the same cores.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use hyper::{Request, Response, body::Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// About as long as the problem of one that is turned away.
+/// About as long as the body of the gateway's refusal.
 const BODY: &[u8] = &[b'x'; 330];
 
 pub(crate) async fn serve() -> anyhow::Result<SocketAddr> {
@@ -20,7 +20,7 @@ pub(crate) async fn serve() -> anyhow::Result<SocketAddr> {
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // As the gateway does it. Where it fails, the answer is only later.
+            // As the gateway does. If it fails, responses are only delayed.
             let _slower = stream.set_nodelay(true);
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(refuse)));
         }

@@ -1,4 +1,5 @@
-//! The load: connections that ask as fast as they are answered, or at a pace; raw sockets, so that they cost little.
+//! The load: connections that send requests as fast as they are answered, or at a fixed rate; raw sockets, so that they
+//! use little CPU.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::answer::answer;
 
-/// One connection, and what it asks for again and again.
+/// A connection with the request that it repeats.
 #[derive(Debug, Clone)]
 pub(crate) struct Asker {
     pub(crate) address: SocketAddr,
@@ -21,18 +22,18 @@ pub(crate) struct Asker {
     pub(crate) request: String,
 }
 
-/// What came of it.
+/// The results.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Figures {
-    /// Requests a second.
+    /// Requests per second.
     pub(crate) asked: f64,
-    /// Of those, answered with 200.
+    /// Requests per second that were answered with 200.
     pub(crate) done: f64,
-    /// Half of those took less, in milliseconds.
+    /// The median of their response times in milliseconds.
     pub(crate) p50: f64,
-    /// 99 of 100 of those took less.
+    /// The 99th percentile of their response times.
     pub(crate) p99: f64,
-    /// 99 of 100 of the others were refused within.
+    /// The 99th percentile of the response times of refusals.
     pub(crate) refused_p99: f64,
 }
 
@@ -47,15 +48,15 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Microseconds of the answers: those with 200, and the others.
+/// The response times in microseconds: those with 200, and the others.
 type Taken = (Vec<u64>, Vec<u64>);
 
-/// Lets all of them ask for `duration`: `pace` requests a second together, or as fast as they are answered.
+/// Runs all of them for `duration`: with `pace` requests per second in total, or as fast as they are answered.
 pub(crate) async fn run(askers: Vec<Asker>, pace: Option<f64>, duration: Duration) -> anyhow::Result<Figures> {
     run_on(askers, pace, Duration::ZERO, duration).await
 }
 
-/// The same for a load that has gone on for `lead` already: what was asked before that is not counted.
+/// The same after a warm-up of `lead`, whose requests are not counted.
 pub(crate) async fn run_on(
     askers: Vec<Asker>,
     pace: Option<f64>,
@@ -67,7 +68,7 @@ pub(crate) async fn run_on(
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     for (place, asker) in askers.into_iter().enumerate() {
-        // Evenly spread over the first interval.
+        // Spread evenly over the first interval.
         let first = between.unwrap_or_default().mul_f64(number(place) / number(count));
         tasks.spawn(ask(asker, began + first, between, [began + lead, began + lead + duration]));
     }
@@ -119,7 +120,7 @@ async fn ask(
             429 | 503 => taken.1.push(microseconds),
             _ => bail!("an answer was {status}: {}", String::from_utf8_lossy(&buffer)),
         }
-        // One that is late asks at once, but not again for what it missed.
+        // A late one sends at once, but does not catch up on what it missed.
         due = between.map_or_else(Instant::now, |between| {
             due.max(Instant::now().checked_sub(between * 2).unwrap_or(due)) + between
         });
@@ -127,18 +128,18 @@ async fn ask(
     Ok(taken)
 }
 
-/// What came of a burst.
+/// The results of a burst.
 #[derive(Debug, Default)]
 pub(crate) struct Burst {
-    /// Answered with 200.
+    /// The number of responses with 200.
     pub(crate) served: usize,
-    /// Answered with anything else: turned away.
+    /// The number of other responses, which are refusals.
     pub(crate) refused: usize,
-    /// When the last was answered.
+    /// When the last response arrived.
     pub(crate) within: Duration,
 }
 
-/// Lets all of them ask once, at the same time, on connections that are open already.
+/// Sends one request on each connection at the same time, on connections that are already open.
 pub(crate) async fn once(askers: Vec<Asker>) -> anyhow::Result<Burst> {
     let ready = Arc::new(Barrier::new(askers.len()));
     let mut tasks = JoinSet::new();

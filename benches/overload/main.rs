@@ -1,11 +1,11 @@
-//! What becomes of others when somebody asks for too much: `cargo bench --bench overload`.
+//! How an overload by some affects others: `cargo bench --bench overload`.
 //!
-//! Four questions, each answered within one run on loopback: is a burst of one team on an idle gateway served, and in
-//! what time; do 5,000 connections that send a byte a second slow down the others ([`slow`]); at 4 times what the
-//! gateway can do, how much of it is still done, and how late, also beside what a server costs that does nothing but
-//! refuse ([`bare`]); does a team that sends 10 times its share make another late. About 2 minutes; `-- --rounds 1
-//! --seconds 2` looks quickly. Judge by the ratios: load, gateway and database share the cores, and the load at 4 times
-//! capacity is itself a load.
+//! Four questions, each answered within one run on loopback: is a burst of one team on an idle gateway served, and how
+//! fast; do 5,000 connections that send a byte a second slow down others ([`slow`]); at 4 times the gateway's capacity,
+//! how much of it is still achieved and how late, also compared with a server that only refuses ([`bare`]); does a team
+//! that sends 10 times its share delay another one. About 2 minutes; `-- --rounds 1 --seconds 2` is a quick run.
+//! Compare the ratios: load generator, gateway and database share the cores, and generating 4 times the capacity needs
+//! CPU too.
 
 #[path = "../gateway/answer.rs"]
 mod answer;
@@ -42,21 +42,21 @@ use load::{Asker, Figures};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use testbed::Testbed;
 
-/// Teams, each with its part of the image caches.
+/// The number of teams, each with its part of the image caches.
 const TEAMS: usize = 8;
-/// Connections of each team: together more than are worked for at once.
+/// The connections of each team: together more than are served concurrently.
 const EACH: usize = 2;
-/// For how long the load at 4 times capacity goes on before it is measured: what ends within two seconds is a burst,
-/// and everybody in it is served, late.
+/// How long the load at 4 times capacity runs before it is measured: what ends within two seconds is a burst, in which
+/// everybody is served, but late.
 const LEAD: Duration = Duration::from_secs(4);
-/// Lists at once: those of a plan of Terraform with so many data sources, and as many as a team may.
+/// Concurrent lists: those of a Terraform plan with that many data sources, and the maximum for a team.
 const BURSTS: [usize; 3] = [9, 50, 256];
 const SLOW: usize = 5_000;
 
 struct Plan {
     rounds: usize,
     each: Duration,
-    /// Lists that are worked on at once; the default where none is given.
+    /// How many lists are served concurrently; the default if absent.
     lists: usize,
 }
 
@@ -83,7 +83,7 @@ fn main() -> anyhow::Result<()> {
         eprintln!("{line}");
     })?;
     let gateway = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // A thread of its own: the load goes on at its pace while the gateway is busy.
+    // In a thread of its own, so that the load keeps its rate while the gateway is busy.
     let load = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let testbed = gateway.block_on(build(&server, plan.lists))?;
     let bare = gateway.block_on(bare::serve())?;
@@ -93,7 +93,7 @@ fn main() -> anyhow::Result<()> {
     measured
 }
 
-/// The gateway with its usual limits, but for the rate of each team: what is asked for at most is what is measured.
+/// The gateway with its default limits except for the rate of each team, because the maximum load is to be measured.
 async fn build(server: &Server, lists: usize) -> anyhow::Result<Testbed> {
     let usual = Limits::default();
     let room = Capacity { lists, ..usual.room };
@@ -105,8 +105,8 @@ async fn build(server: &Server, lists: usize) -> anyhow::Result<Testbed> {
     Ok(testbed)
 }
 
-/// The connections of a team: each lists 50 image caches, and no two ask the same. Equal lists at the same time are one
-/// question, so that there would be no overload.
+/// The connections of a team: each lists 50 image caches, and no two send the same request. Concurrent identical lists
+/// share one query, so there would be no overload.
 fn askers(address: SocketAddr, team: usize, count: usize) -> anyhow::Result<Vec<Asker>> {
     let token = testbed::token(SystemClock.now(), &format!("team-{team}"))?;
     let asker = |place: usize| {
@@ -136,7 +136,7 @@ async fn measure(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow::
     Ok(())
 }
 
-/// Bursts of one team, each after a moment of quiet.
+/// Bursts of one team, each after a short pause.
 async fn bursts(plan: &Plan, address: SocketAddr) -> anyhow::Result<()> {
     println!("\nlists of 50 at once by one team, nothing else asked");
     println!("{:>24}{:>11}{:>11}{:>18}", "", "served", "refused", "all within ms");
@@ -151,9 +151,9 @@ async fn bursts(plan: &Plan, address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is done at 4 times capacity, beside what is done at capacity, round by round; and beside what is done at
-/// capacity while a bare server on the same cores refuses as many as are too many: no gateway refuses for less. Returns
-/// the capacity.
+/// The throughput at 4 times capacity, compared round by round with that at capacity, and with that at capacity while a
+/// bare server on the same cores refuses the excess requests, because no gateway can refuse for less. Returns the
+/// capacity.
 async fn overload(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow::Result<f64> {
     println!("\nlists of 50 by {TEAMS} teams: at capacity, and at 4 times capacity");
     println!("{:>24}{}", "", Figures::HEAD);
@@ -175,7 +175,7 @@ async fn overload(plan: &Plan, address: SocketAddr, bare: SocketAddr) -> anyhow:
     Ok(last)
 }
 
-/// How late the others are while one team sends 10 times its share.
+/// How much others are delayed while one team sends 10 times its share.
 async fn fairness(plan: &Plan, address: SocketAddr, peak: f64) -> anyhow::Result<()> {
     let share = peak * 0.6 / load::number(TEAMS);
     println!("\n{TEAMS} teams at their share of 60 % of capacity, and one of them at 10 times its share");

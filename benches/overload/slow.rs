@@ -1,4 +1,4 @@
-//! Connections that send a byte a second of a head that never ends, and come again as soon as they are closed.
+//! Connections that send an endless head at a byte a second, and reconnect as soon as they are closed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::load::{self, Figures};
 use crate::{Plan, SLOW, everybody};
 
-/// What each sends, over and over.
+/// The bytes that each connection sends repeatedly.
 const BYTES: &[u8] = b"GET /v1/image-caches HTTP/1.1\r\nhost: x\r\nx-slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-/// How late others are beside them.
+/// How much they delay others.
 pub(crate) async fn measure(plan: &Plan, address: SocketAddr) -> anyhow::Result<()> {
     println!("\n{SLOW} connections that send a byte a second; the others ask 200 times a second");
     println!("{:>24}{}", "", Figures::HEAD);
@@ -42,7 +42,7 @@ pub(crate) async fn measure(plan: &Plan, address: SocketAddr) -> anyhow::Result<
 struct Counts {
     open: AtomicUsize,
     closed: AtomicUsize,
-    /// How long the one lived that lived longest, in milliseconds.
+    /// The longest lifetime of a connection, in milliseconds.
     oldest: AtomicUsize,
 }
 

@@ -1,12 +1,12 @@
-//! How many calls the tracker makes, and how late it is: `cargo bench --bench tracker`.
+//! How many calls the tracker makes, and how late it notices changes: `cargo bench --bench tracker`.
 //!
-//! First in virtual time: the tracker's own decisions over 1,000, 10,000 and 100,000 builds in 20 regions, in some
-//! seconds. Then for real: a gateway process with its workers, a durable PostgreSQL and the stand-in, for 1,000 and
-//! 10,000 builds, and the sweep over 100,000 caches that did not change.
+//! First in virtual time: the tracker's own decisions for 1,000, 10,000 and 100,000 builds in 20 regions, within
+//! seconds. Then in real time: a gateway process with its workers, a durable PostgreSQL and the stand-in, for 1,000 and
+//! 10,000 builds, and the sweep over 100,000 unchanged caches.
 //!
-//! `-- --real 1000,100000` says for how many builds it is done for real (none with `--real 0`), `--seconds 180` how
-//! long each is measured; `--only-real` leaves virtual time out. Builds take 180 s at the median, spread log-normally
-//! (sigma 0.65: 222 s on average).
+//! `-- --real 1000,100000` sets the numbers of builds in real time (none with `--real 0`), `--seconds 180` the duration
+//! of each measurement; `--only-real` skips virtual time. Builds have a median duration of 180 s and a log-normal
+//! distribution (sigma 0.65: 222 s on average).
 
 #[path = "../../testbed/database.rs"]
 mod database;
@@ -28,12 +28,12 @@ use anyhow::{Context as _, bail};
 use eci_cache_gateway::localpg::{Durability, Server};
 use virtual_cloud::{Figures, Scene};
 
-/// How many regions the builds are spread over.
+/// The number of regions of the builds.
 const REGIONS: usize = 20;
-/// The gateway's own default.
+/// The gateway's default.
 const USUAL: Duration = Duration::from_millis(9_800);
 
-/// What to do for real.
+/// The measurements in real time.
 struct Plan {
     in_virtual_time: bool,
     builds: Vec<usize>,
@@ -54,7 +54,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the figures do not say.
+/// What the figures do not show.
 const LEFT_OUT: &str = "
 least: whoever knew when each build ends and looked every 10 s. every 10 s: one call per cache, as Terraform and
 scripts make. The history of earlier builds is there from the start. Ended caches are removed and replaced by new ones.
@@ -67,7 +67,7 @@ impl Plan {
         while let Some(name) = arguments.next() {
             let mut text = || arguments.next().with_context(|| format!("{name} takes a number"));
             match name.as_str() {
-                // Cargo says that it is one.
+                // Cargo passes this to benchmarks.
                 "--bench" => {}
                 "--real" => {
                     let numbers = text()?.split(',').map(str::parse).collect::<Result<Vec<usize>, _>>();

@@ -1,4 +1,4 @@
-//! Builds followed for real: as many in motion all the time, each that ended is replaced by a new one.
+//! Builds tracked in real time: their number is constant, and each one that has ended is replaced by a new one.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::REGIONS;
 use crate::testbed::Testbed;
 use crate::virtual_cloud::{CLASS, history, in_midst, length};
 
-/// How long it runs before anything is measured.
+/// The duration of the warm-up in seconds.
 const WARM_UP: u64 = 30;
-/// How many caches are put there at once.
+/// How many caches are added in one request.
 const AT_ONCE: usize = 2_000;
 
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ struct Build {
     length: f64,
 }
 
-/// Where a build is at the cloud, and when it ends there.
+/// The position of a build in the cloud, and when it ends there.
 #[derive(Debug, Clone)]
 struct Placed {
     region: String,
@@ -40,7 +40,7 @@ struct Placed {
     replaced: bool,
 }
 
-/// What was measured.
+/// The results.
 pub(crate) struct Measured {
     name: String,
     finished: usize,
@@ -52,7 +52,7 @@ pub(crate) struct Measured {
     seconds: u64,
 }
 
-/// The table's head.
+/// Prints the header of the table.
 pub(crate) fn heading() {
     println!(
         "{:<26} {:>9} {:>7} {:>10} {:>7} {:>7} {:>6} {:>7}",
@@ -61,7 +61,7 @@ pub(crate) fn heading() {
 }
 
 impl Measured {
-    /// Prints its line.
+    /// Prints its row.
     pub(crate) fn print(mut self) {
         self.delays.sort_unstable_by(f64::total_cmp);
         let delay = |percent: usize| self.delays.get(self.delays.len() * percent / 100).copied().unwrap_or_default();
@@ -86,7 +86,7 @@ struct Scene<'a> {
     testbed: &'a Testbed,
     entropy: Entropy,
     placed: HashMap<Uuid, Placed>,
-    /// The open bucket of each region, and how many are in it.
+    /// The current bucket of each region, and how many builds are in it.
     open: HashMap<String, (String, usize)>,
     seen: i64,
 }
@@ -169,7 +169,7 @@ impl Scene<'_> {
         Build { id, region, bucket: open.0.clone(), age, length }
     }
 
-    /// Puts builds into the stand-in and their rows into the database.
+    /// Adds builds to the stand-in and their rows to the database.
     async fn put(&mut self, builds: &[Build], status: &str) -> anyhow::Result<()> {
         for builds in builds.chunks(AT_ONCE) {
             let now = SystemClock.now();
@@ -216,7 +216,8 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// One second: what ended is replaced, what was told is removed. Returns delay and life of what was told.
+    /// One second: replaces builds that have ended, and removes those that were reported. Returns delay and duration of
+    /// the reported ones.
     async fn second(&mut self) -> anyhow::Result<Vec<(f64, f64)>> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let now = SystemClock.now();

@@ -1,4 +1,4 @@
-//! One sweep over 100,000 caches that did not change: how long the database takes, and that it writes nothing.
+//! One sweep over 100,000 unchanged caches: how long the database takes, and that it writes nothing.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::REGIONS;
 use crate::real::region_of;
 use crate::testbed::Testbed;
 
-/// How many caches there are in each region.
+/// The number of caches in each region.
 const EACH: usize = 5_000;
-/// Eight pages are compared at a time, as the tracker does.
+/// Eight pages are compared at a time, as by the tracker.
 const TOGETHER: usize = 160;
 
-/// Measures and prints it.
+/// Measures it and prints the results.
 pub(crate) async fn run(server: &Server) -> anyhow::Result<()> {
     let testbed = Testbed::build(server).await?;
     sqlx::query(
@@ -76,18 +76,18 @@ fn shown(number: usize) -> Observation {
     }
 }
 
-/// Where every row stands and who wrote it: the same before and after means that none was written.
+/// Position and writing transaction of every row: if they are the same before and after, no row was written.
 async fn rows(testbed: &Testbed) -> anyhow::Result<i64> {
     let sql = "SELECT sum(hashtext(ctid::text || ' ' || xmin::text))::bigint FROM image_caches";
     Ok(sqlx::query_scalar(sql).fetch_one(&testbed.pool).await?)
 }
 
-/// Processor time of all connections to this database so far, in milliseconds.
+/// CPU time of all connections to this database so far, in milliseconds.
 async fn busy(testbed: &Testbed) -> anyhow::Result<u64> {
     let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()";
     let pids: Vec<i32> = sqlx::query_scalar(sql).fetch_all(&testbed.pool).await?;
     let of = |pid: &i32| {
-        // The first number is the time on a processor, in nanoseconds.
+        // The first number is the CPU time in nanoseconds.
         let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
         text.split_whitespace().next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0)
     };

@@ -1,4 +1,4 @@
-//! What is measured: a database of its own, the stand-in in this process, and the workers in a process of their own.
+//! The testbed: a database of its own, the stand-in in this process, and the workers in a process of their own.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::{database, settings, stand_in};
 
 const DATABASE: &str = "ecg_bench_tracker";
 
-/// Everything but the gateway.
+/// Everything except the gateway.
 pub(crate) struct Testbed {
-    /// The database, as its owner.
+    /// The database as its owner.
     pub(crate) pool: PgPool,
-    /// The same, as the gateway uses it.
+    /// The same database as the gateway uses it.
     pub(crate) store: Store,
     url: String,
     standin: StandIn,
@@ -30,7 +30,7 @@ pub(crate) struct Testbed {
 }
 
 impl Testbed {
-    /// A new database and an empty stand-in.
+    /// Creates a new database and an empty stand-in.
     pub(crate) async fn build(server: &Server) -> anyhow::Result<Self> {
         let options = database::make(server, DATABASE).await?;
         let sizes = PoolSizes { requests: 2, workers: 4, acquire: Duration::from_secs(5) };
@@ -49,7 +49,7 @@ impl Testbed {
             .arg("worker")
             .env_clear()
             .envs(settings::variables(&self.url, &self.standin.url()))
-            // One account here stands for many, so it bears as much as many.
+            // One account here stands for many, so it has the rate limit of many.
             .env("ECG_CLOUD_CALLS_PER_SECOND", "2000")
             .env("ECG_LOG", "warn")
             .stdout(Stdio::null())
@@ -57,21 +57,21 @@ impl Testbed {
         Ok(Worker(child.context("the workers do not start")?))
     }
 
-    /// Asks the stand-in's back door.
+    /// Calls the stand-in's admin API.
     pub(crate) async fn admin(&self, door: &str, body: &Value) -> anyhow::Result<Value> {
         let url = format!("{}/_admin/{door}", self.standin.url());
         let answer = self.http.post(url).json(body).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
-    /// How many looks the cloud has counted.
+    /// The number of reads that the cloud has counted.
     pub(crate) async fn looks(&self) -> anyhow::Result<u64> {
         let answer = self.http.get(format!("{}/_admin/calls", self.standin.url())).send().await?;
         let calls: Value = answer.json().await?;
         Ok(calls["calls"]["DescribeImageCaches"].as_u64().unwrap_or(0))
     }
 
-    /// Takes caches away at the cloud.
+    /// Deletes caches in the cloud.
     pub(crate) async fn remove(&self, gone: &[(String, String)]) -> anyhow::Result<()> {
         let gone: Vec<Value> =
             gone.iter().map(|(region, id)| json!({"region": region, "image_cache_id": id})).collect();
@@ -85,20 +85,21 @@ impl Testbed {
     }
 }
 
-/// The workers' process; ended with this.
+/// The workers' process; ended when dropped.
 pub(crate) struct Worker(Child);
 
 impl Worker {
-    /// The processor time so far, in seconds.
+    /// The CPU time so far in seconds.
     pub(crate) fn busy(&self) -> anyhow::Result<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The name may hold spaces; behind its bracket user and system time are the 12th and 13th word, in 10 ms.
+        // The name may contain spaces; after its parenthesis, user and system time are the 12th and 13th word, in 10
+        // ms.
         let rest = stat.rsplit(')').next().unwrap_or_default();
         let ticks: Vec<f64> = rest.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
         Ok(ticks.iter().sum::<f64>() / 100.0)
     }
 
-    /// The most memory that it ever had, in MB.
+    /// The maximum memory so far in MB.
     pub(crate) fn memory(&self) -> anyhow::Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
@@ -108,7 +109,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ended = self.0.kill();
         let _reaped = self.0.wait();
     }

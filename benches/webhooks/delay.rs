@@ -1,5 +1,5 @@
-//! How soon after its commit an event's first byte is at the receiver, at 200 events a second: alone, beside an
-//! endpoint that hangs, and beside one that is dead and has 100,000 deliveries waiting.
+//! How soon after its commit an event's first byte arrives at the receiver, at 200 events per second: alone, with an
+//! endpoint that hangs, and with a dead endpoint for which 100,000 deliveries are queued.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -23,11 +23,11 @@ use crate::receiver::Receiver;
 use crate::testbed::{Testbed, body};
 
 const TEAM: &str = "team-0";
-/// Events a second.
+/// Events per second.
 const RATE: u64 = 200;
 const BACKLOG: i64 = 100_000;
 
-/// What stands beside the healthy endpoint.
+/// The other endpoint besides the healthy one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Broken {
     None,
@@ -41,16 +41,16 @@ const ALL: [(Broken, &str); 3] = [
     (Broken::Dead, "beside 100,000 waiting on a dead one"),
 ];
 
-/// What was measured of one of them.
+/// The results for one of them.
 struct Row {
     testbed: Testbed,
     caches: Vec<ImageCache>,
-    /// The delays of all rounds: from the commit, and with it.
+    /// The delays of all rounds: from the commit, and including it.
     all: [Vec<Duration>; 2],
     p99: Rounds,
-    /// Against the run without a broken endpoint, of the same round.
+    /// Compared with the run without a broken endpoint in the same round.
     against: Rounds,
-    /// How many events a second were told in the end: each is told when the one before it is committed.
+    /// The events per second that were actually written: each after the commit of the previous one.
     rate: Rounds,
     statements: Rounds,
     gateway: Rounds,
@@ -65,7 +65,7 @@ pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) ->
     }
     for round in 0..plan.rounds {
         let mut p99 = [0.0; 3];
-        // Who is first takes turns.
+        // The order is rotated.
         for place in (0..3).map(|turn| (round + turn) % 3) {
             p99[place] = rows[place].measure(plan, receiver).await?;
         }
@@ -108,12 +108,12 @@ impl Row {
         })
     }
 
-    /// One round; p99 from the commit.
+    /// One round; returns the 99th percentile from the commit.
     async fn measure(&mut self, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
         let (stop, gateway) = (CancellationToken::new(), self.testbed.gateway.clone());
         let told = stop.clone();
         let engine = tokio::spawn(async move { gateway.webhooks().deliver_until(&told).await });
-        // Until the team is in the deliverer's hands, and everything is warm.
+        // Until the deliverer holds the team and everything is warm.
         tell(&self.testbed, &mut self.caches, Duration::from_secs(1)).await?;
         let (commits, before) = (self.testbed.commits().await?, Cpu::now());
         let sent = tell(&self.testbed, &mut self.caches, plan.each).await?;
@@ -150,14 +150,14 @@ impl Row {
     }
 }
 
-/// One event: before its transaction began, and when its commit had returned.
+/// One event: the times before its transaction began and after its commit returned.
 struct Sent {
     id: String,
     began: Instant,
     committed: Instant,
 }
 
-/// What the events are about.
+/// The image caches of the events.
 async fn caches(testbed: &Testbed) -> anyhow::Result<Vec<ImageCache>> {
     let team = TEAM.parse()?;
     let ids: Vec<Uuid> =
@@ -169,7 +169,7 @@ async fn caches(testbed: &Testbed) -> anyhow::Result<Vec<ImageCache>> {
     Ok(caches)
 }
 
-/// Tells events at the rate, each with the write of an image cache, for so long.
+/// Writes events at the rate for this long, each with a change of an image cache.
 async fn tell(testbed: &Testbed, caches: &mut [ImageCache], lasting: Duration) -> anyhow::Result<Vec<Sent>> {
     let entropy = Entropy::from_os();
     let mut ticks = tokio::time::interval(Duration::from_micros(1_000_000 / RATE));
@@ -202,7 +202,7 @@ fn write(testbed: &Testbed, cache: &ImageCache, entropy: &Entropy) -> CacheWrite
     CacheWrite { next: cache.clone(), transition: None, event: Some(event), audit: None }
 }
 
-/// A byte that is there before its commit has returned took no time.
+/// A byte that arrives before the commit has returned counts as a delay of zero.
 fn delays(
     sent: &[Sent],
     arrivals: &HashMap<String, Instant>,
@@ -215,7 +215,7 @@ fn delays(
     Ok(all)
 }
 
-/// In milliseconds, of what is sorted.
+/// In milliseconds, from sorted values.
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     sorted.get(sorted.len() * percent / 100).map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0)
 }

@@ -1,8 +1,8 @@
-//! Figures of several rounds: the one in the middle, and how far they lie apart.
+//! Results of several rounds: the median and the range.
 
 use std::fmt;
 
-/// One figure of each round.
+/// One figure for each round.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Rounds(Vec<f64>);
 
@@ -17,7 +17,7 @@ impl Rounds {
     }
 }
 
-/// The median, and in brackets the least and the most.
+/// The median, and in brackets the minimum and the maximum.
 impl fmt::Display for Rounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
@@ -27,7 +27,7 @@ impl fmt::Display for Rounds {
     }
 }
 
-/// How busy the machine is, by its own account: figures taken beside others' work mean little.
+/// The load average: results are meaningless if the machine is busy otherwise.
 pub(crate) fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")

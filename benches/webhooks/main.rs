@@ -1,9 +1,9 @@
-//! How fast webhooks are delivered, and how soon: `cargo bench --bench webhooks`.
+//! How many webhooks are delivered per second, and how soon: `cargo bench --bench webhooks`.
 //!
-//! Takes some five minutes; `-- --rounds 1 --seconds 3 --deliveries 4000` looks quickly. Beside our engine stand, in
-//! the same rounds, an engine that claims one row per transaction, and the floor: the same calls by a bare client,
-//! without a database. Judge by the ratios of one round, and by the processor time of one delivery: sender, receiver
-//! and database share these cores. Needs no database: it starts its own.
+//! Takes about five minutes; `-- --rounds 1 --seconds 3 --deliveries 4000` is a quick run. Compared in the same rounds:
+//! our engine, an engine that claims one row per transaction, and as the lower bound a bare client without a database
+//! that makes the same calls. Compare the ratios within a round and the CPU time for each delivery: sender, receiver
+//! and database share the cores. It starts its own database.
 
 mod cpu;
 #[path = "../../testbed/database.rs"]
@@ -31,13 +31,13 @@ use receiver::Receiver;
 /// How much to measure.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
-    /// Deliveries of one measurement of the rate.
+    /// The number of deliveries in one measurement of the rate.
     deliveries: i64,
-    /// How long each measurement of the delay takes.
+    /// The duration of each measurement of the delay.
     each: Duration,
-    /// How often everything is measured. The rounds of what is compared take turns.
+    /// How often everything is measured. What is compared alternates.
     rounds: usize,
-    /// Whether the rate is measured, and the delay.
+    /// Whether the rate and the delay are measured.
     rate: bool,
     delay: bool,
 }
@@ -71,7 +71,7 @@ impl Plan {
         while let Some(name) = arguments.next() {
             let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number > 0);
             match name.as_str() {
-                // Cargo says that it is one.
+                // Cargo passes this to benchmarks.
                 "--bench" => {}
                 "--seconds" => plan.each = Duration::from_secs(number().context("--seconds takes a number")?.into()),
                 "--deliveries" => plan.deliveries = number().context("--deliveries takes a number")?.into(),

@@ -1,4 +1,4 @@
-//! Deliveries per second to 1, 100 and 1,000 endpoints: our engine, one that claims row by row, and the bare client.
+//! Deliveries per second to 1, 100 and 1,000 endpoints: our engine, one that claims single rows, and the bare client.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::receiver::Receiver;
 use crate::testbed::Testbed;
 use crate::{Plan, reference};
 
-/// What was measured of one number of endpoints.
+/// The results for one number of endpoints.
 #[derive(Default)]
 struct Row {
     ours: Rounds,
@@ -45,7 +45,7 @@ pub(crate) async fn measure(plan: Plan, server: &Server, receiver: &Receiver) ->
 }
 
 impl Row {
-    /// One round; who is first takes turns.
+    /// One round; the order is rotated.
     async fn measure(
         &mut self,
         testbed: &Testbed,
@@ -70,7 +70,7 @@ impl Row {
     async fn bare(&mut self, testbed: &Testbed, plan: Plan, receiver: &Receiver) -> anyhow::Result<f64> {
         let url = format!("http://{}/0", receiver.address);
         let count = usize::try_from(plan.deliveries)?;
-        // Warms the client and its connections.
+        // Warms up the client and its connections.
         reference::bare(&testbed.sender, &url, 1_000).await?;
         let before = Cpu::now();
         let rate = reference::bare(&testbed.sender, &url, count).await?;
@@ -103,7 +103,7 @@ impl Row {
         let count = testbed.backlog(endpoints, (plan.deliveries / i64::try_from(endpoints.len())?).max(1)).await?;
         let commits = testbed.commits().await?;
         let (rate, cpu) = drain(&[&testbed.gateway], receiver, count).await?;
-        // Those of the look at the sum itself, and of the engine's coming and going, are among them.
+        // It includes those that read this number, and those of starting and stopping the engine.
         let statements = testbed.commits().await? - commits;
         self.ours.push(rate);
         self.gateway.push(cpu[0]);
@@ -124,8 +124,8 @@ impl Row {
     }
 }
 
-/// Lets the engines of these gateways deliver what waits together: deliveries per second, until the last result is
-/// recorded, and what each cost all of us and PostgreSQL in microseconds of processor time.
+/// Lets the deliverers of these gateways deliver everything that is queued. Returns the deliveries per second until the
+/// last result is recorded, and the CPU time of each for this process and PostgreSQL, in microseconds.
 pub(crate) async fn drain(gateways: &[&Gateway], receiver: &Receiver, count: usize) -> anyhow::Result<(f64, [f64; 2])> {
     let before = Cpu::now();
     let (stop, until) = (CancellationToken::new(), receiver.count() + count);
@@ -144,7 +144,7 @@ pub(crate) async fn drain(gateways: &[&Gateway], receiver: &Receiver, count: usi
     Ok((rate, Cpu::now().each_since(before, count)))
 }
 
-/// So many endpoints, spread over up to ten teams.
+/// This number of endpoints, spread over up to ten teams.
 pub(crate) async fn seed(testbed: &Testbed, receiver: &Receiver, count: i64) -> anyhow::Result<Vec<EndpointId>> {
     let teams = count.min(10);
     let mut endpoints = Vec::new();

@@ -1,6 +1,6 @@
-//! The receiving end: one listener for any number of endpoints, told apart by their paths, that notes when the first
-//! byte of each message came. A thread of its own and raw sockets, so that it costs little of the cores that it shares
-//! with the sender, and what it costs can be counted apart.
+//! The receiver: one listener for any number of endpoints, distinguished by their paths, which records when the first
+//! byte of each message arrived. It has a thread of its own and uses raw sockets, so that it uses little of the CPU
+//! that it shares with the sender, and its CPU time can be measured separately.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::cpu;
 
-/// A receiver that answers 204 at once, except to `/hang`, to which it never answers.
+/// A receiver that answers 204 at once, except on `/hang`, where it never answers.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
@@ -23,7 +23,7 @@ pub(crate) struct Receiver {
 
 #[derive(Default)]
 struct Log {
-    /// When each message came first, by its id; taken out by whoever measures.
+    /// When each message first arrived, by its id; the measurement takes them out.
     arrivals: Mutex<HashMap<String, Instant>>,
     count: watch::Sender<usize>,
 }
@@ -38,10 +38,10 @@ impl Receiver {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
             runtime.block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await?;
-                // Nobody waits for it any more if that fails.
+                // If this fails, nobody waits for it any more.
                 let _told = tell.send(listener.local_addr()?);
                 while let Ok((stream, _)) = listener.accept().await {
-                    // The sender may hang up at any time.
+                    // The sender may disconnect at any time.
                     tokio::spawn(serve(stream, Arc::clone(&shared)));
                 }
                 std::io::Result::Ok(())
@@ -50,19 +50,19 @@ impl Receiver {
         Ok(Self { address: told.await?, log })
     }
 
-    /// Returns once `count` messages in all have been answered.
+    /// Waits until `count` messages in total have been answered.
     pub(crate) async fn wait_for(&self, count: usize) {
         let mut counts = self.log.count.subscribe();
-        // The sender of the count lives as long as we do.
+        // The sender of the count lives as long as `self`.
         let _seen = counts.wait_for(|answered| *answered >= count).await;
     }
 
-    /// How many messages have been answered.
+    /// The number of answered messages.
     pub(crate) fn count(&self) -> usize {
         *self.log.count.borrow()
     }
 
-    /// When each message came first, of those that nobody has asked for yet.
+    /// When each message first arrived, except those already returned.
     pub(crate) fn arrivals(&self) -> HashMap<String, Instant> {
         std::mem::take(&mut self.log.arrivals.lock().expect("nobody panics with it"))
     }
@@ -104,7 +104,7 @@ async fn serve(mut stream: TcpStream, log: Arc<Log>) -> std::io::Result<()> {
     }
 }
 
-/// What stands behind `name`, up to the end of its line.
+/// What follows `name` on its line.
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let at = memmem::find(head.as_bytes(), name.as_bytes())? + name.len();
     head[at..].split("\r\n").next()

@@ -1,8 +1,8 @@
-//! Beside our engine: one that claims one row per transaction, and the floor, a bare client without a database.
+//! The references: an engine that claims one row per transaction, and a bare client without a database.
 //!
-//! The first is the usual textbook: many tasks, each with a claim (`FOR UPDATE SKIP LOCKED LIMIT 1`), a call and a
-//! record, the first and the last of them transactions. It has neither fairness nor limits, and an index of its own so
-//! that a claim finds the next row at once. It signs and sends as we do.
+//! The first is the usual design: many tasks, each with a claim (`FOR UPDATE SKIP LOCKED LIMIT 1`), a call and a
+//! record; claim and record are transactions. It has neither fairness nor limits, and an index of its own so that a
+//! claim finds the next row at once. It signs and sends like our engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,25 +20,25 @@ use uuid::Uuid;
 
 use crate::testbed::body;
 
-/// Tasks of either.
+/// The number of tasks of either.
 const TASKS: usize = 64;
 
-/// The index that its claims need; ours would only have to keep it up.
+/// The index that its claims need; our engine would only have to maintain it.
 const INDEX: &str = "CREATE INDEX reference_due ON webhook_deliveries (next_attempt_at) WHERE state = 0";
 
-/// To be called before its deliveries are written.
+/// Call it before its deliveries are written.
 pub(crate) async fn prepare(pool: &PgPool) -> anyhow::Result<()> {
     pool.execute(INDEX).await?;
     Ok(())
 }
 
-/// To be called when it is done.
+/// Call it when it is done.
 pub(crate) async fn clear(pool: &PgPool) -> anyhow::Result<()> {
     pool.execute("DROP INDEX reference_due").await?;
     Ok(())
 }
 
-/// Delivers everything that waits, row by row; deliveries per second.
+/// Delivers everything that is queued, row by row; returns the deliveries per second.
 pub(crate) async fn row_at_a_time(pool: &PgPool, sender: &Sender) -> anyhow::Result<f64> {
     let (began, mut tasks) = (Instant::now(), JoinSet::new());
     for _ in 0..TASKS {
@@ -83,7 +83,7 @@ async fn deliver_one(pool: &PgPool, sender: &Sender) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Sends `count` messages to `url`, as fast as one client does; messages per second.
+/// Sends `count` messages to `url` as fast as one client can; returns the messages per second.
 pub(crate) async fn bare(sender: &Sender, url: &str, count: usize) -> anyhow::Result<f64> {
     let (began, left, mut tasks) = (Instant::now(), Arc::new(AtomicUsize::new(count)), JoinSet::new());
     for _ in 0..TASKS {

@@ -1,4 +1,4 @@
-//! What is measured: a gateway's deliverer on a durable database, with endpoints, image caches and deliveries seeded.
+//! The testbed: a gateway's deliverer on a durable database, with seeded endpoints, image caches and deliveries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +20,15 @@ use sqlx::{Executor as _, PgPool};
 
 use crate::{cpu, database, parts};
 
-/// Image caches of each team.
+/// The number of image caches of each team.
 pub(crate) const CACHES: i64 = 100;
 
-/// Everything that runs while it is measured.
+/// Everything that runs during a measurement.
 pub(crate) struct Testbed {
     pub(crate) gateway: Gateway,
     pub(crate) store: Store,
     pub(crate) sender: Sender,
-    /// For seeding, looking, and the engine of the reference.
+    /// For seeding, reading, and the reference engine.
     pub(crate) pool: PgPool,
     options: PgConnectOptions,
     sealer: Sealer,
@@ -36,7 +36,7 @@ pub(crate) struct Testbed {
 }
 
 impl Testbed {
-    /// A new database and a gateway on it; the deliverer does not run yet.
+    /// A new database and a gateway on it; the deliverer is not started.
     pub(crate) async fn build(server: &Server, database: &str) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1));
@@ -51,14 +51,14 @@ impl Testbed {
         Ok(Self { gateway, store, sender, pool, options, sealer, entropy })
     }
 
-    /// Another gateway on the same database, with so many `times` the connections. The deliverer does not run yet.
+    /// Another gateway on the same database, with `times` as many connections. The deliverer is not started.
     pub(crate) fn neighbour(&self, times: u32) -> anyhow::Result<Gateway> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy = Arc::new(Entropy::from_seed(1 + u64::from(times)));
         Ok(Gateway::new(parts_of(&self.options, times, sender(&clock)?, clock, entropy)?))
     }
 
-    /// Lets go of the database.
+    /// Closes the database connections.
     pub(crate) async fn close(&self) {
         self.gateway.close().await;
         self.pool.close().await;
@@ -84,7 +84,7 @@ impl Testbed {
         Ok(id)
     }
 
-    /// Ready image caches of `team`, for events to be about.
+    /// Ready image caches of `team` for the events.
     pub(crate) async fn caches(&self, team: &str) -> anyhow::Result<()> {
         sqlx::query(
             "INSERT INTO image_caches (id, team, account, region, name, images, spec, status, generation, version, sequence,
@@ -102,8 +102,8 @@ impl Testbed {
         Ok(())
     }
 
-    /// `each` deliveries to each endpoint, due since a moment, each of an event of its own; nothing else is left. How
-    /// many they are together.
+    /// `each` deliveries for each endpoint, already due, each with an event of its own; all others are deleted. Returns
+    /// their total number.
     pub(crate) async fn backlog(&self, endpoints: &[EndpointId], each: i64) -> anyhow::Result<usize> {
         self.pool.execute("TRUNCATE delivery_attempts, webhook_deliveries, events CASCADE").await?;
         let deliveries = sqlx::query(
@@ -128,21 +128,21 @@ impl Testbed {
         self.pool
             .execute("VACUUM ANALYZE webhook_deliveries, events, webhook_endpoints, webhook_endpoint_state")
             .await?;
-        // Whoever is measured next begins with the same: nothing left to be written.
+        // Every measurement starts in the same state, with nothing left to be written.
         self.pool.execute("CHECKPOINT").await?;
         Ok(usize::try_from(deliveries.rows_affected())?)
     }
 
-    /// How many transactions this database has committed so far. Each statement of the deliverer is one.
+    /// The number of transactions that this database has committed so far. Each statement of the deliverer is one.
     pub(crate) async fn commits(&self) -> anyhow::Result<i64> {
-        // A connection tells its sums a second after it has done something, at the latest.
+        // A connection reports its statistics at most a second after its last activity.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
         Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
     }
 }
 
-/// A body of a usual size.
+/// A body of typical size.
 pub(crate) fn body() -> String {
     let filler = "x".repeat(900);
     format!(r#"{{"type":"image_cache.ready","timestamp":"2026-03-01T08:00:00Z","data":{{"filler":"{filler}"}}}}"#)
@@ -153,7 +153,7 @@ fn sender(clock: &Arc<dyn Clock>) -> anyhow::Result<Sender> {
     Ok(Sender::new(policy, SenderSettings::default(), Arc::clone(clock))?)
 }
 
-/// With so many `times` the usual connections; no cloud is called here.
+/// With `times` the default number of connections; no cloud is called.
 fn parts_of(
     database: &PgConnectOptions,
     times: u32,
@@ -162,7 +162,7 @@ fn parts_of(
     entropy: Arc<Entropy>,
 ) -> anyhow::Result<Parts> {
     let sizes = PoolSizes { requests: 6 * times, workers: 4 * times, acquire: Duration::from_secs(5) };
-    // What hangs is cut off between two measurements.
+    // Requests that hang are dropped between two measurements.
     let settings =
         app::GatewaySettings { webhook_drain: Duration::from_millis(500), ..app::GatewaySettings::default() };
     let given = Overrides { sender: Some(sender), settings: Some(settings), ..Overrides::default() };

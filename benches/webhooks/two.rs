@@ -1,5 +1,5 @@
-//! Two gateways on one database: their deliveries per second together, beside those of one, and of one with twice the
-//! connections to the database. All share the cores; what is asked is whether they hinder each other.
+//! Two gateways on one database: their total deliveries per second, compared with one gateway, and with one that has
+//! twice as many database connections. All share the cores; the question is whether they slow each other down.
 
 use eci_cache_gateway::app::Gateway;
 use eci_cache_gateway::domain::ids::EndpointId;
@@ -11,10 +11,10 @@ use crate::rate::{drain, seed};
 use crate::receiver::Receiver;
 use crate::testbed::Testbed;
 
-/// Endpoints, of ten teams: a gateway holds whole teams.
+/// The number of endpoints, which belong to ten teams: a gateway holds whole teams.
 const ENDPOINTS: i64 = 100;
 
-/// What was measured of one of the three.
+/// The results of one of the three.
 #[derive(Default)]
 struct Row {
     rate: Rounds,

@@ -1,5 +1,5 @@
-//! Where no webhook goes: the gateway's own services, as the settings name them; and what an operator hears whose
-//! settings would open a cloud's metadata service.
+//! The gateway's own services according to the settings, to which no webhooks are sent; and warnings about settings
+//! that would allow a cloud's metadata service.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::webhook::address::AddressPolicy;
 use crate::webhook::metadata;
 use crate::webhook::own_services::OwnService;
 
-/// The port of a database whose address names none.
+/// The default port of a database.
 const POSTGRES: u16 = 5432;
 
 /// The gateway's own services; `ours` are its listeners.
@@ -28,7 +28,8 @@ pub(super) fn services(config: &ServeConfig, ours: &[SocketAddr]) -> Vec<OwnServ
     let regions: Vec<_> = cloud.regions.iter().map(ToString::to_string).collect();
     let endpoints = match regions.as_slice() {
         _ if !cloud.endpoint.contains("{region}") => vec![cloud.endpoint.clone()],
-        // Without a list the regions are not known; their usual addresses are public, where anybody reaches them.
+        // Without a list the regions are unknown; their default endpoints are public, so everybody can reach them
+        // anyway.
         [] => Vec::new(),
         regions => regions.iter().map(|region| cloud.endpoint.replace("{region}", region)).collect(),
     };
@@ -39,8 +40,8 @@ pub(super) fn services(config: &ServeConfig, ours: &[SocketAddr]) -> Vec<OwnServ
     all
 }
 
-/// The issuers of the settings, and where their keys are. Those that are added while the gateway runs are asked by the
-/// same process, and are closed to webhooks only as every address of its network is.
+/// The issuers in the settings, and the URLs of their keys. Issuers added at runtime are not included; webhooks to them
+/// are only subject to the general address rules.
 fn issuers(config: &ServeConfig) -> Vec<String> {
     let default = config.auth.default.iter().flat_map(|default| {
         let keys = match &default.keys {
@@ -57,10 +58,10 @@ fn issuers(config: &ServeConfig) -> Vec<String> {
     default.chain(others).collect()
 }
 
-/// The hosts and the port of a database: one host, by the form of its address. One that is reached by a socket of this
-/// machine listens on loopback, too, as a rule.
+/// The hosts and the port of a database; an address has one host. A server that is reached by a Unix socket usually
+/// listens on loopback too.
 fn database(address: &DatabaseAddress) -> Vec<(String, u16)> {
-    // `hostaddr` stands as the host already, for that is what is connected to.
+    // `hostaddr` has already replaced the host, because it is what is connected to.
     let host = address.get("host").unwrap_or_default();
     let port = address.get("port").and_then(|port| port.parse().ok()).unwrap_or(POSTGRES);
     let socket = host.is_empty() || host.starts_with(['/', '@']);
@@ -73,7 +74,7 @@ fn of_url(url: &str) -> Option<(String, u16)> {
     Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
 }
 
-/// Tells the operator of each setting that would open a metadata service, by the service's name: it stays closed.
+/// Warns about each setting that would allow a metadata service, and names the service: it is refused nevertheless.
 pub(super) fn tell_of_metadata(policy: &AddressPolicy) {
     for network in &policy.allow_cidrs {
         for service in metadata::opened_by(network) {

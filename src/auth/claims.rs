@@ -1,4 +1,4 @@
-//! The claims of a token, read as what they must be.
+//! The claims of a token, with checked types.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ impl<'a> Claims<'a> {
         self.0.get(name)
     }
 
-    /// A text that may stand in logs and audit entries: 1 to `max` characters, all of which show.
+    /// A string that is fit for logs and audit entries: 1 to `max` characters, all of them visible.
     pub(super) fn text(&self, name: &'static str, max: usize) -> Result<Option<&'a str>, TokenRefusal> {
         match self.get(name) {
             None => Ok(None),
@@ -33,7 +33,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    /// A text or an array of texts.
+    /// A string or an array of strings.
     pub(super) fn texts(&self, name: &'static str) -> Result<Option<Vec<&'a str>>, TokenRefusal> {
         let read = match self.get(name) {
             None => return Ok(None),
@@ -52,14 +52,14 @@ impl<'a> Claims<'a> {
             (None, Some(seconds)) => micros(seconds),
             (None, None) => None,
         };
-        // The year 9999 at the latest, so that no later sum can overflow.
+        // At most the year 9999, so that no later addition can overflow.
         let sane = micros.filter(|micros| (0..=253_402_300_799_000_000).contains(micros));
         let read = sane.and_then(DateTime::from_timestamp_micros).map(Some);
         read.ok_or_else(|| bad(name, "it must be a number: seconds since 1970"))
     }
 }
 
-/// A claim that cannot be used.
+/// A refusal because of an invalid claim.
 pub(super) fn bad(name: &'static str, why: &str) -> TokenRefusal {
     TokenRefusal::BadClaim(Cow::Borrowed(name), why.to_owned())
 }

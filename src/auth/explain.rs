@@ -1,7 +1,7 @@
-//! What a token would become, and why not: every check by itself, so that one that fails hides none behind it.
+//! Explains how a token would be treated, and why: every check runs, so that a failed one does not hide later ones.
 //!
-//! Nothing is decided here: a token that is explained is not let in. What an expired or forged token would become is
-//! told as well, beside what is wrong with it; and where a check fails, what the token has there ([`facts`]).
+//! This never lets a token in. Even for an expired or forged token, it tells what the token would be accepted as
+//! besides what is wrong with it; if a check fails, it tells what the token contains ([`facts`]).
 //!
 //! Called by `app` and `cli` for operators.
 
@@ -20,8 +20,8 @@ use crate::domain::identity::issuer::explanation::{TokenCaller, TokenCheck, Toke
 mod facts;
 
 impl Verifier {
-    /// What `token` (without `Bearer`) would become, acting for `wanted_team` if given. Fetches its issuer's keys, if
-    /// they are to be fetched.
+    /// How `token` (without `Bearer`) would be treated, acting for `wanted_team` if given. Fetches its issuer's keys if
+    /// necessary.
     pub async fn explain(&self, token: &str, wanted_team: Option<&str>) -> TokenExplanation {
         let mut told = TokenExplanation::default();
         let issuers = self.issuers();
@@ -41,7 +41,7 @@ impl Verifier {
     }
 }
 
-/// What a token of that issuer would become, with these keys at that time.
+/// How a token of that issuer would be treated, with these keys at that time.
 fn explain(
     mut told: TokenExplanation,
     issuer: &ConfiguredIssuer,
@@ -75,7 +75,7 @@ fn explain(
 }
 
 impl TokenExplanation {
-    /// Notes how a check went.
+    /// Records the result of a check.
     fn note<T>(&mut self, name: &str, went: Result<T, TokenRefusal>, good: impl FnOnce(&T) -> String) -> Option<T> {
         let detail = match &went {
             Ok(value) => good(value),
@@ -88,7 +88,7 @@ impl TokenExplanation {
         went.ok()
     }
 
-    /// Adds what the token has and what is expected, where the last check failed.
+    /// Adds what the token contains and what is expected, if the last check failed.
     fn add(&mut self, facts: impl IntoIterator<Item = String>) {
         if let Some(check) = self.checks.last_mut().filter(|check| !check.passed) {
             check.facts.extend(facts);
@@ -120,7 +120,7 @@ impl TokenExplanation {
         self.note("team", issuer.pick_team(&found, wanted), |team| format!("it acts for {team}"));
         self.add(issuer.rules.team_facts(found.rule, claims));
         let scopes: Vec<String> = found.scopes.iter().copied().map(Scope::as_str).map(str::to_owned).collect();
-        // No refusal: whoever has no scope may still ask who they are.
+        // Not a refusal: a caller without scopes may still ask who it is.
         let detail = match scopes.as_slice() {
             [] => "it has no scopes: its rule gives none, and no word of the token maps to one".to_owned(),
             scopes => format!("its scopes are {}", scopes.join(", ")),

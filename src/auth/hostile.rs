@@ -1,4 +1,4 @@
-//! Tokens that somebody might try, each with the refusal that it must meet; and good ones beside them.
+//! Attacks with manipulated tokens, each with the expected refusal; and valid tokens for comparison.
 
 use std::sync::Arc;
 
@@ -41,14 +41,14 @@ impl AttackerKeys {
         Self { rsa, ec, ed, hmac, clock, verifier }
     }
 
-    /// A good token, but for what `change` does to its claims.
+    /// A valid token, except for what `change` does to its claims.
     fn claims(&self, change: impl FnOnce(&mut Value)) -> String {
         let mut claims = good_claims();
         change(&mut claims);
         self.ed.sign(&self.ed.header(), &claims)
     }
 
-    /// A good token, but for what `change` does to its header.
+    /// A valid token, except for what `change` does to its header.
     fn header(&self, change: impl FnOnce(&mut Value)) -> String {
         let mut header = self.ed.header();
         change(&mut header);
@@ -75,7 +75,7 @@ fn without(claims: &mut Value, name: &str) {
     claims.as_object_mut().unwrap().remove(name);
 }
 
-/// A stranger's token with one claim changed.
+/// A token of an unknown signer with one claim changed.
 fn forged(stranger: &TestSigner, name: &str, value: &Value) -> String {
     let mut claims = good_claims();
     claims[name] = value.clone();
@@ -206,7 +206,7 @@ async fn hostile_signatures() {
     let mut embedded = stranger.header();
     embedded["jwk"] = stranger.jwk();
     let other_claims = b64(good_claims().to_string().replace("payments", "platform").as_bytes());
-    // The classic: an RSA public key taken for an HMAC secret.
+    // The classic attack: an RSA public key used as an HMAC secret.
     let n = bench.rsa.jwk()["n"].as_str().unwrap().to_owned();
     let confused = format!("{}.{}", b64(br#"{"alg":"HS256","kid":"r"}"#), b64(good_claims().to_string().as_bytes()));
     let confused = format!("{confused}.{}", b64(&hmac_sha256(n.as_bytes(), confused.as_bytes())));

@@ -1,8 +1,7 @@
-//! One issuer at work: its keys, and every check of a token of it, each a step of its own.
+//! One configured issuer: its keys, and the checks of its tokens, each a step of its own.
 //!
-//! What must stay true: the steps are taken in the order of [`ConfiguredIssuer::admit`], and nothing of a token is
-//! believed before [`ConfiguredIssuer::prove`] has found its signature good. [`super::explain`] takes the same steps
-//! one by one.
+//! What must stay true: the steps run in the order of [`ConfiguredIssuer::admit`], and nothing in a token is trusted
+//! before [`ConfiguredIssuer::prove`] has verified its signature. [`super::explain`] runs the same steps one by one.
 //!
 //! Called by [`super::verify`].
 
@@ -23,22 +22,22 @@ use crate::domain::identity::issuer::rules::{CompiledRules, Match, Unjudged, Why
 use crate::domain::identity::issuer::{DEFAULT, Issuer, IssuerRule, ScopeSource, TeamSource, pointer, subject};
 
 const MAX_CREDENTIAL_CHARS: usize = 128;
-/// The claims that name the client that a token was made for: Auth0, Google, Keycloak and Entra ID (version 2) have
+/// The claims that name the client for which a token was issued: Auth0, Google, Keycloak and Entra ID (version 2) have
 /// `azp`, Cognito `client_id`, Entra ID (version 1) `appid`, Okta `cid`.
 pub(super) const CLIENT_CLAIMS: [&str; 4] = ["azp", "client_id", "appid", "cid"];
 
-/// One issuer at work.
+/// One configured issuer.
 #[derive(Debug)]
 pub(super) struct ConfiguredIssuer {
     pub(super) issuer: Issuer,
     pub(super) rules: CompiledRules,
     pub(super) source: Arc<KeySource>,
-    /// Which configuration it is: another one has another number.
+    /// Identifies the configuration: every change gives it another number.
     pub(super) epoch: u64,
 }
 
 impl ConfiguredIssuer {
-    /// Who sent the token, if every check is passed.
+    /// The caller, if the token passes every check.
     pub(super) fn admit(
         &self,
         token: &ParsedToken,
@@ -70,7 +69,7 @@ impl ConfiguredIssuer {
         })
     }
 
-    /// Whose it is although it may be refused: signed for us, and of a subject that can be named.
+    /// Identifies the sender of a token that may be refused: it must be signed, meant for us, and have a valid subject.
     pub(super) fn recognize(&self, token: &ParsedToken, keys: &KeySet, names: &[String]) -> Option<Recognized> {
         let kid = Self::prove(token, keys).ok()?;
         let claims = token.claims();
@@ -84,7 +83,7 @@ impl ConfiguredIssuer {
         })
     }
 
-    /// The id of the key that signed it, if one of the issuer's did.
+    /// The id of the issuer's key that signed it; an error if none did.
     pub(super) fn prove(token: &ParsedToken, keys: &KeySet) -> Result<Option<String>, TokenRefusal> {
         let key = keys.key_for(token.kid.as_deref(), &token.algorithm).ok_or(TokenRefusal::UnknownKey)?;
         if !key.is_for(&token.algorithm) {
@@ -94,7 +93,7 @@ impl ConfiguredIssuer {
         if good { Ok(key.kid.clone()) } else { Err(TokenRefusal::BadSignature) }
     }
 
-    /// Whether it was made for us.
+    /// Checks that it was issued for us.
     pub(super) fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), TokenRefusal> {
         let Issuer { audiences, client_ids, .. } = &self.issuer;
         let claims = Claims(claims);
@@ -129,7 +128,7 @@ impl ConfiguredIssuer {
         ))
     }
 
-    /// When it ends, if it is good now.
+    /// When it expires, if it is currently valid.
     pub(super) fn check_times(&self, claims: &Map<String, Value>, now: Instant) -> Result<Instant, TokenRefusal> {
         let leeway = Duration::seconds(self.issuer.leeway_seconds.into());
         let claims = Claims(claims);
@@ -142,13 +141,13 @@ impl ConfiguredIssuer {
         if issued.into_iter().chain(begins).any(|start| start > now + leeway) {
             return Err(TokenRefusal::NotYetValid);
         }
-        // Without `iat` nobody knows when its life began: now at the latest.
+        // Without `iat` it is unknown when its lifetime began: at the latest now.
         let begun = issued.unwrap_or(now + leeway);
         let longest = Duration::seconds(self.issuer.max_lifetime_seconds.into());
         if expires - begun > longest { Err(TokenRefusal::LifetimeTooLong) } else { Ok(expires) }
     }
 
-    /// Who it stands for, as the audit names them.
+    /// The subject that it stands for, as written in the audit.
     pub(super) fn subject(&self, claims: &Map<String, Value>, names: &[String]) -> Result<String, TokenRefusal> {
         let claims = Claims(claims);
         let name = &self.issuer.name;
@@ -170,7 +169,7 @@ impl ConfiguredIssuer {
         ))
     }
 
-    /// What the first rule that matches makes of it.
+    /// The result of the first rule that matches.
     pub(super) fn judge(&self, claims: &Map<String, Value>) -> Result<Match<'_>, TokenRefusal> {
         self.rules.judge(claims).map_err(|unjudged| match unjudged {
             Unjudged::NoRule(tried) => {
@@ -186,7 +185,7 @@ impl ConfiguredIssuer {
         })
     }
 
-    /// The team that the request is for.
+    /// The team of the request.
     pub(super) fn pick_team(&self, found: &Match<'_>, wanted: Option<&str>) -> Result<TeamId, TokenRefusal> {
         if let Some(none) = &found.no_team {
             let why = why(none.why);
@@ -204,7 +203,7 @@ impl ConfiguredIssuer {
         }
     }
 
-    /// Where a team comes from.
+    /// Describes where a team comes from.
     fn place(&self, rule: &str, claims: &[String]) -> String {
         let claims = if claims.is_empty() { "its fixed team".to_owned() } else { claims.join(", ") };
         match self.issuer.name.as_str() {
@@ -213,7 +212,7 @@ impl ConfiguredIssuer {
         }
     }
 
-    /// Where something that is expected was said.
+    /// Describes where the expected value is configured.
     fn from(&self, what: &str) -> String {
         match self.issuer.name.as_str() {
             DEFAULT => format!("ECG_AUTH_{}", what.to_uppercase()),
@@ -222,7 +221,7 @@ impl ConfiguredIssuer {
     }
 }
 
-/// The token's own id: `jti`, or what Entra ID has in its place.
+/// The token's own id: `jti`, or the claim that Entra ID uses instead.
 fn own_id(claims: &Map<String, Value>) -> Result<Option<String>, TokenRefusal> {
     let claims = Claims(claims);
     let id = match claims.text("jti", MAX_CREDENTIAL_CHARS)? {
@@ -232,7 +231,7 @@ fn own_id(claims: &Map<String, Value>) -> Result<Option<String>, TokenRefusal> {
     Ok(id.map(str::to_owned))
 }
 
-/// What a token without an id of its own is called.
+/// The id used for a token that has none.
 fn of_key(kid: Option<&str>) -> String {
     format!("kid:{}", kid.unwrap_or("none"))
 }
@@ -254,29 +253,29 @@ fn why(why: WhyNoTeam) -> &'static str {
     }
 }
 
-/// What the settings say of the one issuer that they describe.
+/// The one issuer that the settings describe.
 #[derive(Debug, Clone)]
 pub struct IssuerSettings {
-    /// The `iss` of its tokens, exactly.
+    /// The exact `iss` of its tokens.
     pub issuer: String,
     /// What `aud` must be or contain.
     pub audience: String,
-    /// How far the issuer's clock may be from ours. 60 s.
+    /// The maximum difference between the issuer's clock and ours. 60 s.
     pub leeway: Duration,
-    /// The longest time from `iat` (or from now, where there is none) to `exp`. 24 h.
+    /// The maximum time from `iat` (from now, if it is absent) to `exp`. 24 h.
     pub max_lifetime: Duration,
-    /// The claims with the team or teams, each a string or an array of strings: names, or JSON pointers. `team` and
-    /// `teams`.
+    /// The claims with the team or teams: names or JSON pointers. Each claim is a string or an array of strings. `team`
+    /// and `teams`.
     pub team_claims: Vec<String>,
-    /// The claim with the scopes: a name, or a JSON pointer. `scope`.
+    /// The claim with the scopes: a name or a JSON pointer. `scope`.
     pub scope_claim: String,
-    /// What stands before our scopes' names there. None: nothing, if only the operator can make tokens
-    /// ([`KeySource::is_own`]); else the claim gives no scope.
+    /// The prefix of our scopes in that claim. `None`: there is no prefix if only the operator can create tokens
+    /// ([`KeySource::is_own`]); otherwise the claim grants no scope.
     pub scope_prefix: Option<String>,
 }
 
 impl IssuerSettings {
-    /// Tokens of this issuer for this audience; everything else as usual.
+    /// Tokens of this issuer for this audience, with defaults for everything else.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         let usual = Issuer::default();
         Self {
@@ -290,12 +289,12 @@ impl IssuerSettings {
         }
     }
 
-    /// With that many seconds that the issuer's clock may be from ours.
+    /// With this maximum difference of the clocks in seconds.
     pub fn with_leeway(self, seconds: i64) -> Self {
         Self { leeway: Duration::seconds(seconds), ..self }
     }
 
-    /// The issuer that they describe, with the one rule that they make.
+    /// The issuer that they describe, with its single rule.
     pub(super) fn configured(self, source: KeySource) -> ConfiguredIssuer {
         let pointer = |claim: &String| if pointer::is_pointer(claim) { claim.clone() } else { pointer::of_name(claim) };
         let prefix = self.scope_prefix.or_else(|| source.is_own().then(String::new));

@@ -1,8 +1,8 @@
 //! Where the issuer's keys come from, and how they are kept fresh.
 //!
-//! A fixed set is what it is. What is behind an address ([`remote`]) is fetched when it is first needed, again when the
-//! set is older than 5 minutes, and again when a token names a key that the set does not have, since issuers rotate. A
-//! set that cannot be renewed is trusted for as long as the issuer's configuration says, and then not at all.
+//! A fixed set never changes. A remote set ([`remote`]) is fetched when it is first needed, again when it is older than
+//! 5 minutes, and again when a token names a key that is not in it, because issuers rotate keys. A set that cannot be
+//! renewed is trusted for as long as the issuer's configuration says, and not at all afterwards.
 //!
 //! Called by [`super::issuer`]. It verifies nothing itself.
 
@@ -22,10 +22,10 @@ mod remote;
 
 use remote::{JwksAddress, Remote};
 
-/// Why keys cannot be had from there.
+/// Why keys cannot be loaded from a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// Not an `https` URL; `http` is for loopback and for hosts that the operator names.
+    /// Not an `https` URL; `http` is only for loopback and for hosts that the operator has listed.
     #[error(
         "must be an https URL without user name (http is allowed only to loopback, or to a host that is \
              configured for it)"
@@ -37,45 +37,46 @@ pub enum SourceError {
     /// The file could not be read.
     #[error("cannot be read: {0}")]
     NoFile(String),
-    /// What is in it is of no use.
+    /// It contains no usable keys.
     #[error("{0}")]
     Keys(#[from] KeySetError),
 }
 
-/// How to reach the issuer.
+/// How to reach an issuer.
 #[derive(Debug, Clone, Default)]
 pub struct JwksSettings {
-    /// How to get out.
+    /// How outgoing connections are made.
     pub egress: Egress,
-    /// Hosts that may be asked in plain `http`, beside loopback: whoever sits on the way there can forge tokens.
+    /// Hosts besides loopback for which plain `http` is allowed: whoever controls the network in between can forge
+    /// tokens.
     pub http_hosts: Vec<String>,
 }
 
-/// There are no keys that can be trusted: none were fetched yet, or they could not be renewed for too long.
+/// There are no trusted keys: none were fetched yet, or they could not be renewed for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the issuer's keys are not available")]
 pub struct Unavailable;
 
-/// How it stands with the keys of one issuer.
+/// The state of an issuer's keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyState {
-    /// How long ago they were fetched; none where they were not, or need not be.
+    /// How long ago they were fetched; `None` if they were not fetched, or need not be.
     pub age: Option<Duration>,
-    /// Why they could not be fetched at the last try.
+    /// Why the last fetch failed, if it did.
     pub failure: Option<String>,
-    /// Whether there are none that can be trusted, although they were looked for.
+    /// Whether there are no trusted keys although a fetch was tried.
     pub missing: bool,
-    /// How many entries of the document are wrong.
+    /// How many entries of the document are invalid.
     pub faults: usize,
 }
 
-/// Where the keys come from.
+/// The source of an issuer's keys.
 #[derive(Debug)]
 pub struct KeySource(JwksSource);
 
 #[derive(Debug)]
 enum JwksSource {
-    /// With whether whoever has them is ourselves: the secret or the file of the operator's.
+    /// The flag tells whether only the operator has the signing keys: a secret, or a file.
     Fixed(Arc<KeySet>, bool),
     Remote(Arc<Remote>),
 }
@@ -87,7 +88,7 @@ impl KeySource {
         Ok(Self(JwksSource::Fixed(Arc::new(set), true)))
     }
 
-    /// A JWKS document that the operator has put into a file, for the issuer of the settings.
+    /// A JWKS document from the operator's file, for the issuer of the settings.
     pub fn document(json: &[u8]) -> Result<Self, KeySetError> {
         Self::fixed(DEFAULT, json, HmacSecrets::Allowed, &ALGORITHMS)
     }
@@ -103,18 +104,18 @@ impl KeySource {
         Ok(Self(JwksSource::Fixed(Arc::new(set), secrets == HmacSecrets::Allowed)))
     }
 
-    /// A JWKS document behind a URL, for the issuer of the settings; nothing is fetched yet.
+    /// A JWKS document at a URL, for the issuer of the settings; nothing is fetched yet.
     pub fn url(url: &str, reach: &JwksSettings, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
         let keys = IssuerKeys { from: KeysFrom::JwksUrl, url: Some(url.to_owned()), ..IssuerKeys::default() };
         Self::of(&Issuer { keys, ..of_settings() }, reach, clock)
     }
 
-    /// The keys that `OpenID` discovery finds of this issuer, for the issuer of the settings; nothing is fetched yet.
+    /// The keys of this issuer found by `OpenID` discovery, for the issuer of the settings; nothing is fetched yet.
     pub fn discovered(issuer: &str, reach: &JwksSettings, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
         Self::of(&Issuer { issuer: issuer.to_owned(), ..of_settings() }, reach, clock)
     }
 
-    /// Where that issuer's keys come from; nothing is fetched yet.
+    /// The source of that issuer's keys; nothing is fetched yet.
     pub fn of(issuer: &Issuer, reach: &JwksSettings, clock: Arc<dyn Clock>) -> Result<Self, SourceError> {
         let IssuerKeys { from, url, file, document } = &issuer.keys;
         let safe = |url: &Url| is_safe(url, &reach.http_hosts);
@@ -139,7 +140,7 @@ impl KeySource {
         Ok(Self(JwksSource::Remote(Arc::new(remote))))
     }
 
-    /// The keys, refreshed if they are old or lack `kid`. They may lack it still.
+    /// The keys, refreshed if they are old or do not contain `kid`. They may still not contain it.
     pub async fn keys_for(&self, kid: Option<&str>) -> Result<Arc<KeySet>, Unavailable> {
         match &self.0 {
             JwksSource::Fixed(set, _) => Ok(Arc::clone(set)),
@@ -147,12 +148,12 @@ impl KeySource {
         }
     }
 
-    /// Whether only the operator can make tokens for these keys: a shared secret, or a file.
+    /// Whether only the operator can create tokens for these keys: a shared secret, or a file.
     pub fn is_own(&self) -> bool {
         matches!(self.0, JwksSource::Fixed(_, true))
     }
 
-    /// How it stands with them.
+    /// The state of the keys.
     pub fn state(&self) -> KeyState {
         match &self.0 {
             JwksSource::Fixed(set, _) => KeyState { faults: set.count_faults(), ..KeyState::default() },
@@ -160,13 +161,13 @@ impl KeySource {
         }
     }
 
-    /// Whether a set that was fetched lacks this key.
+    /// Whether a fetched set does not contain this key.
     pub fn lacks(&self, kid: &str) -> bool {
         let JwksSource::Remote(remote) = &self.0 else { return false };
         remote.lacks(kid)
     }
 
-    /// Which set of keys is in use, while no refresh of it is due.
+    /// Identifies the set of keys in use; `None` if a refresh is due.
     pub fn generation(&self) -> Option<u64> {
         match &self.0 {
             JwksSource::Fixed(..) => Some(0),
@@ -175,13 +176,13 @@ impl KeySource {
     }
 }
 
-/// The issuer of the settings, as far as its keys are concerned: it may sign with anything that is no secret.
+/// The issuer of the settings as far as its keys are concerned: any asymmetric algorithm is allowed.
 fn of_settings() -> Issuer {
     let algorithms = public_algorithms().map(str::to_owned).collect();
     Issuer { name: DEFAULT.to_owned(), algorithms, ..Issuer::default() }
 }
 
-/// Says which entries of a key set are wrong, if any are.
+/// Logs which entries of a key set are invalid, if any are.
 fn tell_faults(issuer: &str, set: &KeySet) {
     let faults = set.faults();
     if !faults.is_empty() {
@@ -189,8 +190,7 @@ fn tell_faults(issuer: &str, set: &KeySet) {
     }
 }
 
-/// Whether keys fetched from there can be trusted: `https`, or `http` to this machine or to a host that is named for
-/// it.
+/// Whether keys from this URL can be trusted: `https`, or `http` to this machine or to a listed host.
 pub fn is_safe(url: &Url, http_hosts: &[String]) -> bool {
     let named = url.host_str().is_some_and(|host| http_hosts.iter().any(|named| named.eq_ignore_ascii_case(host)));
     let loopback = match url.host() {

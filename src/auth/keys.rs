@@ -1,10 +1,10 @@
-//! The issuer's keys: a JWKS document (RFC 7517), each entry read strictly.
+//! The issuer's keys: a JWKS document (RFC 7517), each entry parsed strictly.
 //!
-//! What must stay true: a key verifies nothing but the algorithms of its type that its issuer may sign with (and only
-//! the one that it names, if it names one), fixed when the document is read, so that a token cannot have an RSA key
-//! taken for an HMAC secret. An entry that cannot be used is skipped and said ([`KeySet::skipped`]), and never spoils
-//! the others; two different keys of one id and one algorithm are both skipped, since nobody can tell which is meant. A
-//! document of which nothing is left is refused.
+//! What must stay true: a key verifies only those algorithms of its type that its issuer may use (and only the one that
+//! it names, if it names one). They are fixed when the document is parsed, so that a token cannot make an RSA key be
+//! used as an HMAC secret. An unusable entry is skipped and reported ([`KeySet::skipped`]), and never affects the
+//! others; two different keys with the same id and algorithm are both skipped, because it is unclear which one is
+//! meant. A document without a usable key is refused.
 //!
 //! Called by [`super::jwks`] and [`super::issuer`]. It does no I/O.
 
@@ -22,26 +22,27 @@ mod tests;
 
 use jwk::{Jwk, JwkSkip};
 
-/// The least length of an HMAC key, in bytes (RFC 7518, section 3.2).
+/// The minimum length of an HMAC key in bytes (RFC 7518, section 3.2).
 pub const MIN_SECRET_BYTES: usize = 32;
-/// Real providers have fewer than ten.
+/// Real providers have fewer than ten keys.
 const MAX_KEYS: usize = 100;
-/// The longest key id, in bytes, in a document or a token: with `kid:` before it, it still fits an audit entry.
+/// The maximum length of a key id in bytes, in a document or a token: with the prefix `kid:`, it still fits an audit
+/// entry.
 pub const MAX_KID_BYTES: usize = 120;
 
-/// Why a document cannot be used. Never shows key material.
+/// Why a document cannot be used. Never contains key material.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
     /// It is not a JSON object with an array `keys`.
     #[error("is not a JWKS document: a JSON object with an array `keys`")]
     NotJwks,
-    /// It holds no key that could verify a token.
+    /// It contains no key that could verify a token.
     #[error("has no usable key{0}")]
     Empty(String),
-    /// It holds more keys than any issuer needs.
+    /// It contains more keys than any issuer needs.
     #[error("has more than {MAX_KEYS} keys")]
     TooMany,
-    /// A secret below [`MIN_SECRET_BYTES`].
+    /// A secret shorter than [`MIN_SECRET_BYTES`].
     #[error("has an HMAC key of fewer than {MIN_SECRET_BYTES} bytes")]
     ShortSecret,
 }
@@ -49,20 +50,20 @@ pub enum KeySetError {
 /// Whether a document may contain HMAC secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HmacSecrets {
-    /// A file of the operator's.
+    /// In a file of the operator.
     Allowed,
-    /// Anything that came over the network, or is shown to others.
+    /// In anything that came over the network or is shown to others.
     Refused,
 }
 
-/// One key and the algorithms that it verifies.
+/// A key and the algorithms that it verifies.
 #[derive(Clone)]
 pub struct VerificationKey {
-    /// Its id, where it has one.
+    /// The key's id, if it has one.
     pub kid: Option<String>,
     algorithms: Vec<Algorithm>,
     material: DecodingKey,
-    /// What makes it this key and no other, of one type.
+    /// The numbers that distinguish it from other keys of its type.
     numbers: Vec<Vec<u8>>,
 }
 
@@ -73,12 +74,12 @@ impl std::fmt::Debug for VerificationKey {
 }
 
 impl VerificationKey {
-    /// Whether a token that names `alg` may be checked with this key.
+    /// Whether a token that names `alg` may be verified with this key.
     pub fn is_for(&self, alg: &str) -> bool {
         self.algorithm(alg).is_some()
     }
 
-    /// In words: its id and what it is for.
+    /// A description for people: its id and its algorithms.
     pub fn described(&self) -> String {
         let algorithms: Vec<&str> = self.algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
         format!("{} ({})", self.kid.as_deref().unwrap_or("one without a kid"), algorithms.join(", "))
@@ -88,7 +89,7 @@ impl VerificationKey {
         self.algorithms.iter().copied().find(|algorithm| name_of(*algorithm) == alg)
     }
 
-    /// Whether `signature` (base64url, as in the token) is this key's over `message`, by the algorithm of that name.
+    /// Whether `signature` (base64url, as in the token) is this key's signature of `message`, with this algorithm.
     pub fn verifies(&self, alg: &str, message: &str, signature: &str) -> bool {
         self.algorithm(alg).is_some_and(|algorithm| {
             jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.material, algorithm).unwrap_or(false)
@@ -104,7 +105,7 @@ impl VerificationKey {
     }
 }
 
-/// The name of an algorithm of [`ALGORITHMS`]. Of any other the name is empty, which matches no token's.
+/// The name of an algorithm in [`ALGORITHMS`]; empty for any other, which matches no token.
 fn name_of(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::RS256 => "RS256",
@@ -121,14 +122,14 @@ fn name_of(algorithm: Algorithm) -> &'static str {
     }
 }
 
-/// Every key of one issuer.
+/// All keys of one issuer.
 #[derive(Debug, Clone)]
 pub struct KeySet {
     keys: Vec<VerificationKey>,
     skipped: Vec<Skipped>,
 }
 
-/// An entry that cannot be used.
+/// An unusable entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Skipped {
     place: usize,
@@ -144,7 +145,7 @@ impl KeySet {
         Ok(Self { keys: vec![key], skipped: Vec::new() })
     }
 
-    /// Reads a JWKS document, for tokens that are signed with one of `algorithms`.
+    /// Parses a JWKS document, for tokens that are signed with one of `algorithms`.
     pub fn from_jwks<S: AsRef<str>>(json: &[u8], secrets: HmacSecrets, algorithms: &[S]) -> Result<Self, KeySetError> {
         let document: Document = serde_json::from_slice(json).map_err(|_| KeySetError::NotJwks)?;
         if document.keys.len() > MAX_KEYS {
@@ -165,8 +166,8 @@ impl KeySet {
         if set.keys.is_empty() { Err(KeySetError::Empty(set.faults())) } else { Ok(set) }
     }
 
-    /// One key under one id and algorithm: what is there twice stays once, different keys of one id go. Those for
-    /// different algorithms stay: a token says which it means.
+    /// Leaves one key for each id and algorithm: of equal keys one is kept, different keys are all removed. Keys for
+    /// different algorithms are kept, because the token names the algorithm.
     fn leave_doubles_out(&mut self, places: &[usize]) {
         let mut kept: Vec<VerificationKey> = Vec::new();
         let keys = std::mem::take(&mut self.keys);
@@ -188,25 +189,24 @@ impl KeySet {
         self.skipped.sort_by_key(|skipped| skipped.place);
     }
 
-    /// The key of that id, for that algorithm if there is one for it; or, for a token that names none, the only key
-    /// there is.
+    /// The key with that id, if possible for that algorithm; for a token without a key id, the only key.
     pub fn key_for(&self, kid: Option<&str>, alg: &str) -> Option<&VerificationKey> {
         let Some(kid) = kid else { return self.keys.first().filter(|_| self.keys.len() == 1) };
         let of_id = || self.keys.iter().filter(|key| key.kid.as_deref() == Some(kid));
         of_id().find(|key| key.is_for(alg)).or_else(|| of_id().next())
     }
 
-    /// A key of that id; or, where none is asked for, the only key there is.
+    /// A key with that id; without an id, the only key.
     pub fn find(&self, kid: Option<&str>) -> Option<&VerificationKey> {
         self.key_for(kid, "")
     }
 
-    /// Every key in words: its id and what it is for.
+    /// A description of every key: its id and its algorithms.
     pub fn described(&self) -> Vec<String> {
         self.keys.iter().map(VerificationKey::described).collect()
     }
 
-    /// Every entry that cannot be used, with the reason.
+    /// Every unusable entry, with the reason.
     pub fn skipped(&self) -> Vec<SkippedKey> {
         let told = |one: &Skipped| SkippedKey {
             place: u32::try_from(one.place).unwrap_or(u32::MAX),
@@ -216,12 +216,12 @@ impl KeySet {
         self.skipped.iter().map(told).collect()
     }
 
-    /// How many entries are wrong: those for encryption, which are rightly there, not counted.
+    /// How many entries are invalid. Keys for encryption are valid and not counted.
     pub fn count_faults(&self) -> usize {
         self.skipped.iter().filter(|one| one.why != JwkSkip::OtherUse).count()
     }
 
-    /// The entries that are wrong, for a log line: empty if there are none.
+    /// The invalid entries, for a log line; empty if there are none.
     pub fn faults(&self) -> String {
         let told = |one: &Skipped| match &one.kid {
             Some(kid) => format!("{kid} ({})", one.why),
@@ -232,13 +232,13 @@ impl KeySet {
     }
 }
 
-/// The id of an entry, where it can be shown.
+/// The id of an entry, if it can be shown.
 fn shown_kid(entry: &Value) -> Option<String> {
     let kid = entry.get("kid")?.as_str()?;
     (kid.len() <= MAX_KID_BYTES && is_plain(kid)).then(|| kid.to_owned())
 }
 
-/// The algorithms that anything but an operator's secret is for.
+/// The algorithms that do not use a shared secret.
 pub fn public_algorithms() -> impl Iterator<Item = &'static str> {
     ALGORITHMS.into_iter().filter(|name| *name != "HS256")
 }

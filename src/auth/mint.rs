@@ -1,4 +1,4 @@
-//! Tokens for development: HS256 with the secret that the gateway itself was given.
+//! Creates tokens for development: HS256 with the secret that the gateway itself is configured with.
 //!
 //! Called by `dev` and the subcommand `token`. Production tokens come from an identity provider.
 
@@ -11,16 +11,16 @@ use super::keys::MIN_SECRET_BYTES;
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::{Scope, TeamId};
 
-/// What the token is to say.
+/// The content of the token.
 #[derive(Debug, Clone)]
 pub struct MintedClaims {
     /// `sub`.
     pub subject: String,
-    /// One team becomes `team`, several become `teams`.
+    /// The teams: one becomes `team`, several become `teams`.
     pub teams: Vec<TeamId>,
     /// `scope`, in this order.
     pub scopes: Vec<Scope>,
-    /// From now to `exp`.
+    /// The time from now to `exp`.
     pub lifetime: Duration,
     /// `iss`.
     pub issuer: String,
@@ -28,13 +28,13 @@ pub struct MintedClaims {
     pub audience: String,
 }
 
-/// Why no token can be made.
+/// Why no token can be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MintError {
-    /// No verifier would take a token signed with it.
+    /// No verifier would accept a token signed with it.
     #[error("the secret must be at least {MIN_SECRET_BYTES} bytes long")]
     ShortSecret,
-    /// It would end before it begins, or after the calendar does.
+    /// It is not positive, or ends after the calendar does.
     #[error("the lifetime must be positive and sane")]
     Lifetime,
     /// The library could not sign.
@@ -42,7 +42,7 @@ pub enum MintError {
     Signing,
 }
 
-/// Signs a token. The secret is taken as the bytes of its text, at least 32 of them.
+/// Signs a token. The key is the bytes of the secret's text, at least 32 of them.
 pub fn mint(secret: &SecretString, claims: &MintedClaims, now: Instant, jti: &str) -> Result<SecretString, MintError> {
     let secret = secret.expose_secret().as_bytes();
     if secret.len() < MIN_SECRET_BYTES {

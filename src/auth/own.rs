@@ -1,11 +1,10 @@
-//! The gateway's own tokens: issued in exchange for another issuer's (RFC 8693), and the keys that anybody can check
-//! them with.
+//! The gateway's own tokens, issued in exchange for another issuer's (RFC 8693), and the public keys that verify them.
 //!
-//! What must stay true: they are signed with a key of ours alone and read strictly; a token says to whom it was given,
-//! by which issuer's rule and for which token, so that whatever ends one of these ends it, too (`app` looks). A key
-//! that was replaced is still published and accepted while the settings have it.
+//! What must stay true: they are signed only with one of our keys, and parsed strictly; a token names its holder, the
+//! issuer's rule, and the token that it was exchanged for, so that whatever invalidates one of these invalidates it too
+//! (`app` checks that). A replaced key is published and accepted as long as the settings contain it.
 //!
-//! Who calls it: `app`. What it does not do: decide who gets one.
+//! Called by `app`. It does not decide who gets a token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,17 +27,17 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::caller::{Bond, Caller, CredentialKind, Provenance, Recognized, Scope, TeamId};
 use crate::domain::identity::token_exchange::LIFETIME;
 
-/// How far the clocks of two gateways may be apart: they go by one.
+/// The maximum difference between the clocks of two gateways, which are synchronized with the same database.
 const LEEWAY: Duration = Duration::seconds(5);
-/// The keys never change while a process lives.
+/// Its keys never change while the process runs.
 const STAMP: VerificationStamp = VerificationStamp { epoch: 0, generation: 0 };
 
-/// Issues and reads them.
+/// Issues and verifies the gateway's own tokens.
 pub struct OwnTokens {
     issuer: String,
     audience: String,
     signer: Ed25519KeyPair,
-    /// The header of each key's tokens as they begin with it, the current key's first.
+    /// The first part of each key's tokens, those of the current key first.
     headers: Vec<String>,
     keys: KeySet,
     document: String,
@@ -51,7 +50,7 @@ impl std::fmt::Debug for OwnTokens {
     }
 }
 
-/// What a token says.
+/// The content of a token.
 #[derive(Serialize, Deserialize)]
 struct OwnClaims {
     iss: String,
@@ -65,14 +64,14 @@ struct OwnClaims {
     exchanged_for: ExchangedSubject,
 }
 
-/// What it says of the token that it was exchanged for.
+/// The token that it was exchanged for.
 #[derive(Serialize, Deserialize)]
 struct ExchangedSubject {
     issuer: String,
     rule: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
-    /// In microseconds: revocations are compared with it.
+    /// In microseconds, because revocations are compared with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issued_at_micros: Option<i64>,
     seal: String,
@@ -106,27 +105,27 @@ impl OwnTokens {
         }
     }
 
-    /// Their `iss`.
+    /// The `iss` of the tokens.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Their `aud`.
+    /// The `aud` of the tokens.
     pub fn audience(&self) -> &str {
         &self.audience
     }
 
-    /// The keys, as a JWKS document.
+    /// The public keys as a JWKS document.
     pub fn jwks(&self) -> &str {
         &self.document
     }
 
-    /// Whether `token` begins as ours do, which name a key of ours. Nothing of it is proved yet.
+    /// Whether `token` has a header of ours, which names one of our keys. This proves nothing yet.
     pub fn is_meant(&self, token: &str) -> bool {
         self.headers.iter().any(|header| token.starts_with(header))
     }
 
-    /// A token for `caller`, who got in by `provenance`, and who it makes the caller.
+    /// A token for `caller`, who was authenticated by `provenance`; returned with the caller that it authenticates.
     pub fn issue(&self, caller: Caller, provenance: &Provenance, bond: Bond, now: Instant) -> (SecretString, Caller) {
         let (issued, expires) = (now.timestamp(), (now + LIFETIME).timestamp());
         let scopes: Vec<&str> = caller.scopes.iter().map(|scope| scope.as_str()).collect();
@@ -158,7 +157,7 @@ impl OwnTokens {
     }
 
     fn signed(&self, claims: &OwnClaims) -> SecretString {
-        // Texts and numbers: they always serialize.
+        // They are only strings and numbers, which can always be serialized.
         let claims = serde_json::to_vec(claims).expect("claims are JSON");
         let header = self.headers.first().map_or("", String::as_str);
         let message = format!("{header}{}", URL_SAFE_NO_PAD.encode(claims));
@@ -166,10 +165,10 @@ impl OwnTokens {
         SecretString::from(format!("{message}.{signature}"))
     }
 
-    /// Whose token of ours it is, acting for `wanted_team` if given: that is its one team.
+    /// The caller of one of our tokens, acting for `wanted_team` if given, which must be its only team.
     ///
     /// # Errors
-    /// It was not issued by us, is over, or is for another team.
+    /// It was not issued by us, has expired, or is for another team.
     pub fn verify(&self, token: &str, wanted_team: Option<&str>, now: Instant) -> Result<Arc<Caller>, TokenRefusal> {
         let print = print(token, None);
         let caller = if let Some((caller, _)) = self.remembered.find(&print, now) {
@@ -187,7 +186,7 @@ impl OwnTokens {
         }
     }
 
-    /// Whose a token of ours is that was refused: one that is over, or was to be for another team.
+    /// Identifies the sender of one of our tokens that was refused: because it has expired, or is for another team.
     pub fn recognize(&self, token: &str) -> Option<Recognized> {
         let claims = self.proved(token).ok()?;
         Some(Recognized { team: claims.team.parse().ok(), subject: claims.sub, credential: claims.jti })
@@ -197,7 +196,7 @@ impl OwnTokens {
         self.admit(self.proved(token)?, now)
     }
 
-    /// What a token says that we signed.
+    /// The content of a token that we signed.
     fn proved(&self, token: &str) -> Result<OwnClaims, TokenRefusal> {
         let token = ParsedToken::parse(token)?;
         let kid = token.kid.as_deref().ok_or(TokenRefusal::UnknownKey)?;
@@ -238,7 +237,7 @@ impl OwnTokens {
                 subject_issued_at: subject.issued_at_micros.and_then(DateTime::from_timestamp_micros),
                 seal: subject.seal,
             })),
-            // A word of a later version gives nothing here.
+            // A scope of a later version grants nothing here.
             scopes: claims.scope.split(' ').filter_map(Scope::from_word).collect(),
             expires_at: Some(expires_at),
             provenance: Some(Box::new(Provenance {
@@ -260,7 +259,7 @@ fn jwk(pair: &Ed25519KeyPair) -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid(pair), "x": x})
 }
 
-/// What the tokens of a key begin with, the dot behind it included.
+/// The first part of the tokens of a key, including the dot.
 fn header(pair: &Ed25519KeyPair) -> String {
     let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid(pair)}).to_string();
     URL_SAFE_NO_PAD.encode(header) + "."

@@ -1,4 +1,4 @@
-//! Signing keys for the tests of this module: fresh ones, since signatures and not bytes are compared.
+//! Signing keys for the tests of this module: new ones for each run, because tests do not compare their bytes.
 
 use std::sync::{Arc, OnceLock};
 
@@ -36,7 +36,7 @@ enum TestKeyPair {
 
 impl TestSigner {
     pub(super) fn rsa(kid: &'static str) -> Self {
-        // The slowest to make, so one for all tests.
+        // The slowest to generate, so all tests share one.
         static PAIR: OnceLock<Arc<RsaKeyPair>> = OnceLock::new();
         let pair = PAIR.get_or_init(|| Arc::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()));
         Self { kid, pair: TestKeyPair::Rsa(Arc::clone(pair)) }
@@ -81,12 +81,12 @@ impl TestSigner {
         jwk
     }
 
-    /// A header as an issuer would write it.
+    /// A header as an issuer writes it.
     pub(super) fn header(&self) -> Value {
         json!({"alg": self.algorithm(), "typ": "JWT", "kid": self.kid})
     }
 
-    /// A token over exactly these texts.
+    /// A token with exactly this header and these claims.
     pub(super) fn sign_raw(&self, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", b64(header.as_bytes()), b64(claims.as_bytes()));
         let signature = b64(&self.signature(message.as_bytes()));

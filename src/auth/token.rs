@@ -1,7 +1,7 @@
-//! The outer form of a token: three parts of base64url, a header and claims, each a JSON object.
+//! The format of a token: three parts in base64url, of which header and claims are JSON objects.
 //!
-//! Stricter than the standard library of the trade on purpose: a member that occurs twice, padding, or stray bits at
-//! the end of a part are refused, so that no two readers can see different tokens in the same bytes.
+//! Deliberately stricter than the common libraries: a duplicate member, padding, or stray bits at the end of a part are
+//! refused, so that no two parsers can see different tokens in the same bytes.
 
 use std::fmt;
 
@@ -15,15 +15,15 @@ use super::keys::MAX_KID_BYTES;
 use super::refusal::TokenRefusal;
 use crate::domain::identity::issuer::ALGORITHMS;
 
-/// The longest token, in bytes.
+/// The maximum length of a token in bytes.
 pub(super) const MAX_BYTES: usize = 8 * 1024;
-/// Headers that change how a token is to be read. We know none of them, and a token must not hope that we do.
+/// Header members that change how a token must be processed. None of them is supported, so they must not be ignored.
 const EXTENSIONS: [&str; 5] = ["crit", "b64", "zip", "enc", "cty"];
 
-/// A token that has been taken apart; nothing of it is proved yet.
+/// A parsed token; nothing in it is verified yet.
 #[derive(Debug)]
 pub(super) struct ParsedToken<'a> {
-    /// What the signature is over: the first two parts and the dot between them.
+    /// What is signed: the first two parts with the dot between them.
     pub(super) message: &'a str,
     /// The third part.
     pub(super) signature: &'a str,
@@ -35,7 +35,7 @@ pub(super) struct ParsedToken<'a> {
 }
 
 impl<'a> ParsedToken<'a> {
-    /// Takes a token apart and judges its header.
+    /// Parses a token and checks its header.
     pub(super) fn parse(text: &'a str) -> Result<Self, TokenRefusal> {
         if text.is_empty() {
             return Err(TokenRefusal::Missing);
@@ -45,14 +45,14 @@ impl<'a> ParsedToken<'a> {
         }
         let (message, signature) = text.rsplit_once('.').ok_or(TokenRefusal::Malformed)?;
         let (header, claims) = message.split_once('.').ok_or(TokenRefusal::Malformed)?;
-        // A fourth or fifth part (an encrypted token) leaves a dot in `claims`, which is no base64.
+        // A fourth or fifth part (an encrypted token) leaves a dot in `claims`, which is not base64.
         let (header, claims) = (decode(header)?, decode(claims)?);
         decode(signature)?;
         let (algorithm, kid) = judge_header(&object(&header)?)?;
         Ok(Self { message, signature, algorithm, kid, claims: object(&claims)? })
     }
 
-    /// The claims. Nothing but `iss`, to choose the keys, is to be read before the signature has been checked.
+    /// The claims. Only `iss` may be read before the signature has been verified, to choose the keys.
     pub(super) fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
@@ -85,7 +85,7 @@ fn judge_header(header: &Map<String, Value>) -> Result<(String, Option<String>),
 
 fn is_jwt(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
-    // RFC 7515, section 4.1.9: the prefix may be left out, and usually is.
+    // RFC 7515, section 4.1.9: the prefix may be omitted, and usually is.
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "at+jwt")
 }
 
@@ -93,7 +93,7 @@ fn object(json: &[u8]) -> Result<Map<String, Value>, TokenRefusal> {
     serde_json::from_slice::<UniqueMembers>(json).map(|members| members.0).map_err(|_| TokenRefusal::Malformed)
 }
 
-/// A JSON object in which no name occurs twice.
+/// A JSON object without duplicate names.
 struct UniqueMembers(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for UniqueMembers {

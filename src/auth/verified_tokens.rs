@@ -1,11 +1,11 @@
-//! Tokens that were verified lately: a token in use costs a hash, not a signature.
+//! Recently verified tokens: a token in use costs a hash instead of a signature check.
 //!
-//! What must stay true: only what was verified is remembered, as a hash and never the token; for [`AGE`] at most, not
-//! past its end, and not beyond the configuration of its issuer and the set of keys that verified it (the
-//! [`VerificationStamp`], which whoever asks compares); the number is bounded. What else may end a token (revocations,
-//! disabled teams) is looked at for each request, elsewhere.
+//! What must stay true: only verified tokens are remembered, and only their hashes; for at most [`AGE`], not past their
+//! expiry, and not beyond the configuration of their issuer and the set of keys that verified them (the
+//! [`VerificationStamp`], which the caller compares); the number is bounded. Whatever else may invalidate a token
+//! (revocations, disabled teams) is checked elsewhere for each request.
 //!
-//! Who calls it: [`super::verify`].
+//! Called by [`super::verify`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +18,13 @@ use crate::domain::identity::caller::Caller;
 
 /// How long a verified token is remembered.
 const AGE: Duration = Duration::seconds(60);
-/// The most that are remembered: some 8 MiB.
+/// The maximum number of remembered tokens: about 8 MiB.
 const MOST: usize = 16_384;
 
-/// A token and the team that was asked for with it.
+/// The hash of a token and the team requested with it.
 type TokenDigest = [u8; 32];
 
-/// What is remembered.
+/// The remembered tokens.
 #[derive(Debug, Default)]
 pub(super) struct VerifiedTokens(Mutex<HashMap<TokenDigest, Verified>>);
 
@@ -35,20 +35,20 @@ struct Verified {
     stamp: VerificationStamp,
 }
 
-/// What verified it.
+/// What verified a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct VerificationStamp {
-    /// Which configuration of which issuer.
+    /// Identifies the configuration of the issuer.
     pub(super) epoch: u64,
-    /// Which set of its keys.
+    /// Identifies the set of its keys.
     pub(super) generation: u64,
 }
 
-/// What is remembered of this token stands under this.
+/// The hash of this token and team.
 pub(super) fn print(token: &str, wanted_team: Option<&str>) -> TokenDigest {
     let mut hash = Context::new(&SHA256);
     hash.update(token.as_bytes());
-    // No token and no team holds a zero byte: no two pairs are the same bytes.
+    // Neither a token nor a team contains a zero byte, so different pairs never give the same bytes.
     if let Some(part) = wanted_team {
         hash.update(&[0]);
         hash.update(part.as_bytes());
@@ -59,7 +59,7 @@ pub(super) fn print(token: &str, wanted_team: Option<&str>) -> TokenDigest {
 }
 
 impl VerifiedTokens {
-    /// Whose it is, if it was verified lately, and with what.
+    /// The caller, if the token was verified recently, and what verified it.
     pub(super) fn find(&self, print: &TokenDigest, now: Instant) -> Option<(Arc<Caller>, VerificationStamp)> {
         let verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = verified.get(print).filter(|found| found.holds(now))?;
@@ -70,7 +70,7 @@ impl VerifiedTokens {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Remembers what was verified.
+    /// Remembers a verified token.
     pub(super) fn keep(&self, print: TokenDigest, caller: &Arc<Caller>, stamp: VerificationStamp, now: Instant) {
         let mut verified = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= MOST {

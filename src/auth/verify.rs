@@ -1,11 +1,11 @@
-//! From a bearer token to a [`Caller`], with the keys and rules of the issuer that it names.
+//! Turns a bearer token into a [`Caller`], with the keys and rules of the issuer that it names.
 //!
-//! The order is the point: form, header, then `iss`, which nothing has proved yet and which only chooses whose keys and
-//! rules are used; key, algorithm, signature, and only then what the token says: audience, times, subject, rules. A
-//! token learns nothing about the checks behind the one that it failed.
+//! The order matters: format, header, then `iss`, which is not proved yet and only selects the keys and rules; key,
+//! algorithm, signature, and only then the other claims: audience, times, subject, rules. A refused token learns
+//! nothing about the checks after the one that failed.
 //!
-//! Called by the doors for every request. It keeps no state besides the issuers with their keys and what it verified
-//! lately ([`super::verified_tokens`]); revocation is decided by `app`.
+//! Called by `app` for every request with a token. Its only state is the issuers with their keys, and the recently
+//! verified tokens ([`super::verified_tokens`]); `app` checks revocations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,7 +25,7 @@ use crate::domain::identity::caller::{Caller, Recognized};
 use crate::domain::identity::issuer::rules::CompiledRules;
 use crate::domain::identity::issuer::{DEFAULT, Issuer, KeysFrom, MAX_ISSUERS};
 
-/// Reads tokens of every issuer that is configured.
+/// Verifies tokens of all configured issuers.
 #[derive(Debug)]
 pub struct Verifier {
     issuers: RwLock<Arc<Issuers>>,
@@ -35,7 +35,7 @@ pub struct Verifier {
     epochs: AtomicU64,
 }
 
-/// Every issuer: first those of the settings, which stay as they are.
+/// All issuers: first those of the settings, which do not change.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Issuers {
     all: Vec<Arc<ConfiguredIssuer>>,
@@ -49,7 +49,7 @@ impl Issuers {
         self.all.push(one);
     }
 
-    /// The issuer that the token names itself. Nothing has proved that it is.
+    /// The issuer that the token names. This is not proved.
     pub(super) fn of(&self, token: &ParsedToken) -> Result<Arc<ConfiguredIssuer>, TokenRefusal> {
         let missing = || TokenRefusal::MissingClaim("iss", "it says whose token it is".to_owned());
         let found = match Claims(token.claims()).get("iss").ok_or_else(missing)? {
@@ -69,7 +69,7 @@ impl Issuers {
         found.is_some_and(|one| one.source.generation() == Some(stamp.generation))
     }
 
-    /// What stands in the way of another issuer beside those of the settings and these.
+    /// What prevents adding this issuer to those of the settings and these.
     fn check_new(&self, issuer: &Issuer) -> Vec<FieldError> {
         let mut wrong = Vec::new();
         let mut require = |good: bool, field: &str, code, detail: &str| {
@@ -97,14 +97,14 @@ impl Issuers {
 }
 
 impl Verifier {
-    /// A verifier of the tokens of one issuer, as the settings describe it.
+    /// A verifier for the tokens of one issuer, as described by the settings.
     pub fn new(settings: IssuerSettings, source: KeySource, clock: Arc<dyn Clock>) -> Self {
         let mut verifier = Self::empty(JwksSettings::default(), clock);
         verifier.settle(settings.configured(source));
         verifier
     }
 
-    /// A verifier that knows no issuer yet, and reaches those to come in this way.
+    /// A verifier without issuers; issuers added later are reached in this way.
     pub fn empty(reach: JwksSettings, clock: Arc<dyn Clock>) -> Self {
         let (issuers, epochs) = (RwLock::default(), AtomicU64::new(1));
         Self { issuers, reach, clock, remembered: VerifiedTokens::default(), epochs }
@@ -116,7 +116,7 @@ impl Verifier {
         self
     }
 
-    /// With issuers of the operator's file, which [`Self::replace`] leaves alone.
+    /// With the issuers of the operator's file, which [`Self::replace`] leaves unchanged.
     pub fn with_issuers(mut self, issuers: &[Issuer]) -> Result<Self, Vec<FieldError>> {
         let mut wrong = Vec::new();
         for (place, issuer) in issuers.iter().enumerate() {
@@ -140,31 +140,32 @@ impl Verifier {
         Arc::clone(&self.issuers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The issuers of the settings, as they are gone by.
+    /// The issuers of the settings, as they apply.
     pub fn of_settings(&self) -> Vec<Issuer> {
         self.settled().all.iter().map(|one| one.issuer.clone()).collect()
     }
 
-    /// The names of all issuers that tokens are judged by now.
+    /// The names of all current issuers.
     pub fn names(&self) -> Vec<String> {
         self.issuers().names.clone()
     }
 
-    /// The issuer of that name that tokens are judged by now.
+    /// The current issuer with that name.
     pub fn issuer(&self, name: &str) -> Option<Issuer> {
         self.issuers().all.iter().find(|one| one.issuer.name == name).map(|one| one.issuer.clone())
     }
 
-    /// What is wrong with an issuer that is to be taken beside those of the settings: its form, its keys (as far as
-    /// they are in it), its name or `issuer` that one of the settings has. What others have is the caller's to check.
+    /// What is wrong with an issuer that is to be added to those of the settings: its format, the keys that it
+    /// contains, a name or `issuer` that one of the settings has. The caller has to check for conflicts with other
+    /// issuers.
     pub fn check(&self, issuer: &Issuer) -> Result<(), Vec<FieldError>> {
         self.configure_other(issuer, &self.settled()).map(drop)
     }
 
-    /// Takes these issuers in the place of all that are not of the settings, and says which cannot be used, and why.
+    /// Replaces all issuers except those of the settings, and returns which of the new ones cannot be used, and why.
     ///
-    /// Keys of an issuer that is still there are kept; tokens of one that changed or is gone are forgotten, and all of
-    /// them where a name came or went, since no subject may begin with an issuer's name.
+    /// The keys of an issuer that stays are kept. Tokens of an issuer that was changed or removed are forgotten; if a
+    /// name was added or removed, all tokens are, because no subject may begin with an issuer's name.
     #[must_use = "an issuer that cannot be used is left out"]
     pub fn replace(&self, issuers: &[Issuer]) -> Vec<(String, Vec<FieldError>)> {
         let (before, mut after) = (self.issuers(), self.settled());
@@ -188,7 +189,7 @@ impl Verifier {
         wrong
     }
 
-    /// Those of the settings alone.
+    /// Only those of the settings.
     fn settled(&self) -> Issuers {
         let mut settled = Issuers::clone(&self.issuers());
         settled.all.truncate(settled.of_settings);
@@ -196,7 +197,7 @@ impl Verifier {
         settled
     }
 
-    /// One that is not the operator's own: it names no file of this machine.
+    /// An issuer that is not from the operator's file, so it must not name a file of this machine.
     fn configure_other(&self, issuer: &Issuer, beside: &Issuers) -> Result<ConfiguredIssuer, Vec<FieldError>> {
         if issuer.keys.from == KeysFrom::JwksFile {
             let told = "must not be jwks_file: a file is for issuers in the operator's settings";
@@ -224,7 +225,7 @@ impl Verifier {
         Ok(ConfiguredIssuer { issuer: issuer.clone(), rules, source: Arc::new(source), epoch })
     }
 
-    /// Who sent `token` (without `Bearer`), acting for `wanted_team` (the header `X-Team`) if given.
+    /// The caller who sent `token` (without `Bearer`), acting for `wanted_team` (the header `X-Team`) if given.
     pub async fn verify(&self, token: &str, wanted_team: Option<&str>) -> Result<Arc<Caller>, TokenRefusal> {
         let (print, issuers) = (print(token, wanted_team), self.issuers());
         if let Some((caller, stamp)) = self.remembered.find(&print, self.clock.now())
@@ -234,7 +235,7 @@ impl Verifier {
         }
         let token = ParsedToken::parse(token)?;
         let issuer = issuers.of(&token)?;
-        // Remembered under the generation of before: one that has come meanwhile may lack its key.
+        // Remembered with the generation from before the check: a newer set may not contain its key.
         let generation = issuer.source.generation();
         let unavailable = |_| TokenRefusal::KeysUnavailable(issuer.issuer.name.clone());
         let keys = issuer.source.keys_for(token.kid.as_deref()).await.map_err(unavailable)?;
@@ -246,15 +247,16 @@ impl Verifier {
         Ok(caller)
     }
 
-    /// Whether a token names a key that its issuer's set, which is there, does not have: a rotation, or a name made up.
+    /// Whether a token names a key that its issuer's set does not contain, although there is one: a rotation, or a
+    /// made-up id.
     pub fn lacks_key_of(&self, token: &str) -> bool {
         let Ok(token) = ParsedToken::parse(token) else { return false };
         let Ok(issuer) = self.issuers().of(&token) else { return false };
         token.kid.is_some_and(|kid| issuer.source.lacks(&kid))
     }
 
-    /// Whose a token is that was refused, if its issuer signed it for us: one that has expired, or names no team that
-    /// is wanted. Of any other nothing is believed.
+    /// Identifies the sender of a token that was refused, if its issuer signed it for us: because it has expired, or is
+    /// for no team or another one. Nothing in any other token is trusted.
     pub async fn recognize(&self, token: &str) -> Option<Recognized> {
         let (token, issuers) = (ParsedToken::parse(token).ok()?, self.issuers());
         let issuer = issuers.of(&token).ok()?;
@@ -262,19 +264,19 @@ impl Verifier {
         issuer.recognize(&token, &keys, &issuers.names)
     }
 
-    /// Fetches keys that are to be fetched and were not yet, or are old, of every issuer. Whether all are there.
+    /// Fetches missing or old keys of every issuer. Returns whether all are there.
     pub async fn prepare(&self) -> bool {
         let issuers = self.issuers();
         let fetched = join_all(issuers.all.iter().map(|one| one.source.keys_for(None))).await;
         fetched.iter().all(Result::is_ok)
     }
 
-    /// How it stands with the keys of every issuer, by its name.
+    /// The state of the keys of every issuer, by its name.
     pub fn key_states(&self) -> Vec<(String, KeyState)> {
         self.issuers().all.iter().map(|one| (one.issuer.name.clone(), one.source.state())).collect()
     }
 
-    /// Whether no token can be checked: keys were looked for, and no issuer has any.
+    /// Whether no token can be verified: fetches were tried, and no issuer has keys.
     pub fn lacks_keys(&self) -> bool {
         let states = self.key_states();
         !states.is_empty() && states.iter().all(|(_, state)| state.missing)
@@ -282,7 +284,7 @@ impl Verifier {
 }
 
 impl ConfiguredIssuer {
-    /// With the keys that were fetched already, if they are those of the same issuer, fetched in the same way.
+    /// Keeps keys that were fetched already, if they are of the same issuer and were fetched in the same way.
     fn keeping_keys(mut self, before: &Issuers) -> Self {
         let same = |one: &&Arc<Self>| {
             let (a, b) = (&one.issuer, &self.issuer);

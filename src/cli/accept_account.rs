@@ -1,5 +1,5 @@
-//! `accept-account`: an operator says which account of the cloud a cloud account stands for from now on. Until then the
-//! gateway sends nothing with a key of another one than before (`docs/vanishing.md`).
+//! `accept-account`: an operator confirms which account of the cloud a cloud account refers to from now on. Until then,
+//! the gateway sends nothing with a key of another account than before (`docs/vanishing.md`).
 
 use super::{CommandFailure, operator};
 use crate::config::Loaded;

@@ -1,5 +1,5 @@
-//! `accept-vanished`: an operator says that the image caches which the cloud no longer shows in an account's region are
-//! gone. While too many are missing at once the gateway calls none of them gone by itself (`docs/vanishing.md`).
+//! `accept-vanished`: an operator confirms that the image caches which the cloud no longer shows in a region of an
+//! account are gone. If too many are missing at once, the gateway does not assume so by itself (`docs/vanishing.md`).
 
 use super::{CommandFailure, operator};
 use crate::config::Loaded;

@@ -1,5 +1,5 @@
-//! `api-key`: makes an API key past every door, for the first administrator of a gateway whose identity provider knows
-//! none. With the database and the master key in hand one could do that anyway; this way it stands in the audit.
+//! `api-key`: creates an API key directly in the database, for the first administrator of a gateway whose identity
+//! provider has none. Whoever has the database and the master key could do that anyway; this way it is in the audit.
 
 use chrono::Duration;
 
@@ -57,7 +57,7 @@ async fn make(arguments: &ApiKeyArgs, config: &ServeConfig) -> Result<String, Co
     let origin = Origin { door: Door::Cli, request_id: gateway.base().new_request_id(), address: None };
     let made = gateway.identity().create_api_key(&caller, &Call::new(origin, now), new).await;
     gateway.close().await;
-    // It is shown as an answer would show it, and in no other way.
+    // The key is only available in its serialized form.
     let shown = serde_json::to_value(made?)?;
     Ok(shown["key"].as_str().unwrap_or_default().to_owned())
 }

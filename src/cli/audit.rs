@@ -1,7 +1,7 @@
-//! `audit`: verify the audit, print its newest checkpoint or its key, export it whole, drop old months.
+//! `audit`: verify the audit, print its newest checkpoint or its key, export it, drop old months.
 //!
-//! Nothing here needs a running gateway. `verify` exits with 0 if all is as it was sealed, 1 if something was altered,
-//! 2 for wrong use, 3 if it could not be verified.
+//! No running gateway is needed. `verify` exits with 0 if everything is as it was sealed, 1 if something was altered, 2
+//! for incorrect usage, 3 if it could not be verified.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use crate::store::{Stamp, Store};
 mod file;
 mod months;
 
-/// How long the sealer may take before an entry that is not sealed is a finding: twice what it promises.
+/// How long an entry may be unsealed before it is reported: twice the time within which the sealer should seal it.
 const MAX_WAIT: Duration = Duration::from_secs(4);
-/// The exit code where nothing can be said.
+/// The exit code if the audit could not be verified.
 const NOT_VERIFIED: u8 = 3;
 
 /// The subcommands of `audit`.
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &AuditCommand, config: &Config) -> Result<(), Comma
         AuditCommand::Checkpoint => runtime()?.block_on(async {
             let store = store(config, Stamp::none())?;
             startup::reached(&store).await?;
-            // Without a key, the newest is all that can be said.
+            // Without a key, the newest checkpoint of all is printed.
             let note = match &config.audit.key {
                 Some(_) => verification::newest_checkpoint(&store, &keys(config)?.verifiers()).await?,
                 None => store.audit_checkpoint(None).await?,
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &AuditCommand, config: &Config) -> Result<(), Comma
     }
 }
 
-/// The database: as the owner where that is known, else as the runtime role, which may read.
+/// The database: with the owner's role if it is configured, else with the runtime role, which may read.
 fn store(config: &Config, stamp: Stamp) -> Result<Store, CommandFailure> {
     let url = config.database.migrate_url.as_ref().or(config.database.url.as_ref());
     let url = url.ok_or_else(|| CommandFailure::Usage("ECG_DATABASE_URL must be set, or --file given".to_owned()))?;
@@ -123,7 +123,7 @@ fn run_verify(verify: &Verify, config: &Config) -> Result<(), CommandFailure> {
     }
 }
 
-/// A saved checkpoint; one that our keys did not sign says nothing.
+/// A saved checkpoint; it must be signed by one of our keys.
 fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, CommandFailure> {
     let note = std::fs::read_to_string(path)
         .map_err(|error| CommandFailure::Usage(format!("--checkpoint {}: {error}", path.display())))?;
@@ -133,7 +133,7 @@ fn saved(path: &std::path::Path, keys: &[NoteVerifier]) -> Result<Checkpoint, Co
     })
 }
 
-/// Looks again where entries were not sealed yet: those that still are not will not be.
+/// Checks again if entries were not sealed yet: those that are still unsealed will not be.
 async fn patiently(store: &Store, mut subject: VerificationSubject) -> anyhow::Result<VerificationReport> {
     let (report, waiting) = verification::verify(store, &subject).await?;
     if waiting.is_empty() {
@@ -146,7 +146,7 @@ async fn patiently(store: &Store, mut subject: VerificationSubject) -> anyhow::R
 
 fn print_report(report: &VerificationReport, json: bool) -> Result<(), CommandFailure> {
     let said = if json { serde_json::to_string_pretty(report)? + "\n" } else { sentences(report) };
-    // Whether it is clean is told by the exit code, too, whoever reads the rest.
+    // The exit code tells whether it is clean, even if nobody reads the output.
     let printed = console::answer(&said);
     if report.is_clean() { printed } else { Err(CommandFailure::Code(1)) }
 }

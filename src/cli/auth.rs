@@ -1,12 +1,13 @@
-//! `auth`: what a token would become and why not, and issuers of the usual providers to start from.
+//! `auth`: explains how a token would be treated and why, and prints issuers of common providers as templates.
 //!
 //! ```text
 //! eci-cache-gateway auth explain - < token
 //! eci-cache-gateway auth preset github-actions --param repository=my-org/app --param team=web >> issuers.toml
 //! ```
 //!
-//! `explain` ends with 0 for a token that would be accepted and may do something, 1 for one that would not or may do
-//! nothing, 3 where its issuer's keys cannot be had, so that nobody can tell; with 2 for wrong use or settings.
+//! `explain` exits with 0 for a token that would be accepted and has permissions, 1 for one that would be refused or
+//! has none, 2 for incorrect usage or invalid settings, 3 if its issuer's keys cannot be fetched, so that it cannot be
+//! verified.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,9 +25,9 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::identity::issuer::explanation::TokenExplanation;
 use crate::domain::identity::issuer::{Issuer, preset};
 
-/// The longest input that is read: a token is refused beyond 8 KiB.
+/// The longest input that is read in bytes: a token beyond 8 KiB is refused.
 const INPUT: u64 = 64 * 1024;
-/// The exit code where the issuer's keys cannot be had.
+/// The exit code if the issuer's keys cannot be fetched.
 const NO_KEYS: u8 = 3;
 
 /// The subcommands of `auth`.
@@ -98,7 +99,7 @@ fn explain(arguments: &Explain, loaded: Loaded) -> Result<(), CommandFailure> {
     }
 }
 
-/// The token, from where it is.
+/// The token, from the argument, standard input or the file.
 fn token(arguments: &Explain) -> Result<String, CommandFailure> {
     let unread = |error: std::io::Error| CommandFailure::Usage(format!("the token cannot be read: {error}"));
     match (&arguments.file, arguments.token.as_deref()) {
@@ -121,7 +122,7 @@ fn json<T: Serialize>(value: &T) -> anyhow::Result<String> {
     Ok(format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// For people.
+/// The explanation for people.
 fn sentences(told: &TokenExplanation) -> String {
     let mut text = match (&told.code, &told.detail) {
         (Some(code), Some(detail)) => format!("refused ({code}): {detail}\n"),
@@ -194,7 +195,7 @@ fn print_preset(arguments: &PresetArgs) -> Result<(), CommandFailure> {
     console::answer(&format!("# {}\n{text}", preset.title))
 }
 
-/// Every preset, with what it asks for.
+/// Every preset with its parameters.
 fn known() -> String {
     let mut text = String::new();
     for preset in preset::ALL {

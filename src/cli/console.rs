@@ -1,8 +1,7 @@
-//! What commands print, and how they end where nobody reads it: nothing else here writes to standard output, or to
-//! standard error past the logs.
+//! Output of commands: nothing else here writes to standard output, or to standard error past the logs.
 //!
-//! An answer belongs to whoever asked for it: where its reader has gone (`… | head -1`), the command ends quietly. A
-//! remark is for whoever looks: where nobody does, it is lost.
+//! Requested output needs a reader: if it has gone (`… | head -1`), the command ends quietly. Remarks do not: if nobody
+//! reads them, they are lost.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -11,24 +10,25 @@ use anyhow::Context as _;
 use super::CommandFailure;
 use crate::telemetry;
 
-/// The exit code of a command whose reader went away, as shells count (128 + SIGPIPE).
+/// The exit code of a command whose reader has gone, by the convention of shells (128 + SIGPIPE).
 const NOBODY_READS: u8 = 141;
 
-/// Prints an answer on standard output.
+/// Prints requested output on standard output.
 pub(super) fn answer(text: &str) -> Result<(), CommandFailure> {
     let mut output = Output::new();
     let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     written.context("printing the answer").map_err(|error| output.failure(error))
 }
 
-/// Remarks on standard error. Where the process logs, by the way of its log lines: they wait for no reader.
+/// Prints a remark on standard error. If the process logs, it goes through the log's queue, which never blocks on a
+/// reader.
 pub(super) fn remark(text: &str) {
     if !telemetry::say(text) {
         let _nobody_looks = writeln!(io::stderr(), "{text}");
     }
 }
 
-/// Standard output, which remembers whether its reader has gone.
+/// Standard output that remembers whether its reader has gone.
 pub(super) struct Output<W = io::Stdout> {
     to: W,
     closed: bool,
@@ -40,14 +40,14 @@ impl<W: Write> Output<W> {
         result
     }
 
-    /// Why the command ends that could not write all.
+    /// The failure of a command that could not write everything.
     pub(super) fn failure(&self, error: anyhow::Error) -> CommandFailure {
         if self.closed { CommandFailure::Code(NOBODY_READS) } else { CommandFailure::Failed(error) }
     }
 }
 
 impl Output {
-    /// Of this process.
+    /// The standard output of this process.
     pub(super) fn new() -> Self {
         Self { to: io::stdout(), closed: false }
     }

@@ -1,8 +1,8 @@
-//! `dev`: everything on this machine with one command, and what to do next in five lines.
+//! `dev`: starts everything on this machine with one command, and prints five next steps.
 //!
-//! What must stay true: a second start finds the first one's data; a kill leaves nothing behind that stops the next
-//! start; no setting of a real deployment is read, `DATABASE_URL` above all, but for two that are tried against `dev`
-//! (trusted proxies, the file of issuers); of the others that are set, it is said that they are not.
+//! What must stay true: a second start finds the data of the first; a kill leaves nothing behind that prevents the next
+//! start; settings of real deployments are ignored, above all `DATABASE_URL`, except two that can be tried out with
+//! `dev` (trusted proxies, the file of issuers); other settings that are present are reported as ignored.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &DevArgs, environment: &Environment, file: Option<&
     Ok(ended?)
 }
 
-/// Where it all is.
+/// The folder, addresses and keys of the running parts.
 struct DevSetup<'a> {
     folder: &'a Path,
     postgres: &'a Server,
@@ -110,7 +110,8 @@ async fn everything(arguments: &DevArgs, place: &DevSetup<'_>, followed: Config)
     let address = listener.local_addr()?;
     let stand_in = stand_in(arguments, folder, &keys).await?;
     let config = settings(address, &stand_in, postgres, &keys, followed)?;
-    // The stand-in is ours as the API is: what listens there takes orders from nobody but this machine's people.
+    // Like the API, the stand-in is a service of ours, to which no webhook is sent: its admin API is only for people on
+    // this machine.
     let ours = [address, stand_in.address()];
     let links = assembly::links(&config);
     let process = Process::new(assembly::gateway(&config, &ours)?, stop)?;
@@ -145,7 +146,7 @@ async fn stand_in(arguments: &DevArgs, folder: &Path, keys: &DevKeys) -> anyhow:
     Ok(StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os())))
 }
 
-/// What a real deployment would set, for this machine alone; all else is as usual.
+/// The settings that a real deployment would have to make, for this machine; the others have their defaults.
 fn settings(
     address: std::net::SocketAddr,
     stand_in: &StandIn,
@@ -189,21 +190,21 @@ fn settings(
             ..WebhookConfig::default()
         },
         limits: limits(),
-        // Often: who plays with the stand-in past the gateway sees it soon.
+        // Often, so that changes made directly in the stand-in are noticed soon.
         work: WorkConfig { reconcile_every: Duration::from_mins(1), ..WorkConfig::default() },
         policy: PolicyConfig { contact: Some("whoever started dev".into()), ..PolicyConfig::default() },
         retention: RetentionConfig::default(),
     })
 }
 
-/// One machine is one address, and its developer all teams: only what is not to be borne is turned away.
+/// The machine has one address, and its developer acts for all teams, so only real overload is refused.
 fn limits() -> LimitsConfig {
     LimitsConfig {
         team_per_second: 2_000,
         team_burst: 20_000,
         address_refused_per_second: 2_000,
         address_refused_burst: 20_000,
-        // Nobody stands before it who had to hear of its end.
+        // There is no load balancer that would have to notice the shutdown.
         grace: Duration::ZERO,
         ..LimitsConfig::default()
     }

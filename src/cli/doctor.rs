@@ -1,7 +1,7 @@
-//! `doctor`: what the gateway needs of its surroundings, no more than that, and whether it has it.
+//! `doctor`: the permissions that the gateway needs, and whether it has exactly those.
 //!
-//! Nothing here changes anything, at the cloud or in the database. Exit codes: 0 everything is there, as far as it can
-//! be known; 1 something is missing, is more than it should be, or could not be asked; 2 wrong use or wrong settings.
+//! Nothing is changed, in the cloud or in the database. Exit codes: 0 everything is in place as far as can be checked;
+//! 1 something is missing, is more than needed, or could not be checked; 2 incorrect usage or invalid settings.
 
 use super::CommandFailure;
 use super::wrong;

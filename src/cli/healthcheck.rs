@@ -1,4 +1,4 @@
-//! `healthcheck`: asks the gateway or the worker on this machine whether it lives, at `ECG_METRICS_LISTEN` where that
+//! `healthcheck`: asks the gateway or the worker on this machine whether it is running, at `ECG_METRICS_LISTEN` if that
 //! is set.
 
 use std::io::{Read as _, Write as _};
@@ -10,15 +10,15 @@ use anyhow::{Context as _, ensure};
 use super::CommandFailure;
 use crate::config::Config;
 
-/// A gateway that lives answers at once, unless its machine has too much to do.
+/// A running gateway answers at once, unless its machine is overloaded.
 const MAX_WAIT: Duration = Duration::from_secs(8);
 
 pub(super) fn run(config: &Config) -> Result<(), CommandFailure> {
-    // A worker has no other door; whoever serves the API has both, and is gone as soon as one of them is.
+    // A worker has no other listener. A process that serves the API has both, and exits as soon as one of them fails.
     Ok(ask(config.server.metrics_listen.unwrap_or(config.server.listen))?)
 }
 
-/// One request by hand: an HTTP client would be the largest part of this command.
+/// A hand-written request: an HTTP client would be the largest part of this command.
 fn ask(listen: SocketAddr) -> anyhow::Result<()> {
     let host = if listen.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { listen.ip() };
     let address = SocketAddr::new(host, listen.port());

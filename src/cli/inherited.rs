@@ -1,6 +1,5 @@
-//! A listener that whoever started the process hands over, as systemd's socket activation does it (`LISTEN_FDS`): it
-//! stays open while one process goes and the next one comes, so that whoever connects meanwhile waits and is refused by
-//! nobody.
+//! Socket activation: a listener passed in by the parent process, as by systemd (`LISTEN_FDS`). It stays open while one
+//! process is replaced by the next, so that clients who connect meanwhile wait instead of being refused.
 
 use std::net::SocketAddr;
 
@@ -10,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::process::listen;
 
-/// The first that was handed over, or one on `address` where none was.
+/// The first listener that was passed in, or a new one on `address` if there is none.
 pub(super) async fn or_listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let given = ListenFd::from_env().take_tcp_listener(0);
     match given.context("the inherited socket (LISTEN_FDS) is not a TCP listener")? {

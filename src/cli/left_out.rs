@@ -1,4 +1,4 @@
-//! The subcommands that a production build leaves out: whoever asks for one hears which build has it.
+//! Subcommands that production builds leave out: they report which build has them.
 
 use super::CommandFailure;
 
@@ -10,7 +10,7 @@ pub(super) struct LeftOutArgs {
 }
 pub(super) use self::{LeftOutArgs as DevArgs, LeftOutArgs as ReceiveArgs, LeftOutArgs as SimArgs};
 
-/// What is said in place of running that subcommand.
+/// The error message for that subcommand.
 pub(super) fn refusal(subcommand: &str) -> CommandFailure {
     CommandFailure::Usage(format!(
         "this build leaves `{subcommand}` out: it is for development and needs the cargo feature `dev`, which every build \

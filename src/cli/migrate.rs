@@ -1,5 +1,5 @@
-//! `migrate`: brings the database to the form that this binary needs, as its owner, and grants the runtime role what a
-//! gateway needs: of the audit, reading and adding.
+//! `migrate`: migrates the database to the schema of this version, as its owner, and grants the runtime role the
+//! privileges that it needs: on the audit, only SELECT and INSERT.
 
 use super::{CommandFailure, runtime, startup};
 use crate::app::upkeep::startup::may_migrate;

@@ -1,5 +1,5 @@
-//! Commands by which an operator decides what the gateway does not decide by itself: in the audit, they are the command
-//! line's. They need the settings of `serve`.
+//! Commands with which an operator makes decisions that the gateway does not make by itself. The audit records them as
+//! actions of the command line. They need the settings of `serve`.
 
 use super::{CommandFailure, console, runtime, startup, wrong};
 use crate::app::{Call, Error, Gateway};
@@ -7,7 +7,7 @@ use crate::assembly;
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::identity::caller::{Caller, CredentialKind, Door, Origin, Scope};
 
-/// Acts with one right of the platform, and prints what came of it.
+/// Acts with one scope of the platform, and prints the result.
 pub(super) fn run(
     loaded: Loaded,
     scope: Scope,

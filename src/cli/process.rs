@@ -1,4 +1,4 @@
-//! A running gateway process: the API, the workers, or both, until told to stop; then a clean end.
+//! A running gateway process: the API, the workers, or both, until told to stop; then an orderly end.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +18,14 @@ use crate::http::{self, DoorState, server};
 use crate::telemetry::Metrics;
 use crate::{shutdown, worker};
 
-/// How often the issuers' keys are asked for until they were there once: when they may be again, after a failure.
+/// How often the issuers' keys are fetched until they have all been fetched once: as often as a failed fetch may be
+/// repeated.
 const ISSUER_KEYS: Duration = Duration::from_secs(5);
-/// How often it is looked whether they are old.
+/// How often their age is checked.
 const FRESH_KEYS: Duration = Duration::from_secs(30);
-/// How often the clock is set by the database's.
+/// How often the clock is synchronized with the database's.
 const CLOCK: Duration = Duration::from_secs(3);
-/// How often that is tried, and looked for, until it was set once.
+/// How often that is tried, and checked, until it has succeeded once.
 const SOON: Duration = Duration::from_millis(100);
 
 /// What one process runs.
@@ -33,9 +34,9 @@ pub(super) struct Process {
     pub(super) gateway: Gateway,
     /// The metrics of this process.
     pub(super) metrics: Metrics,
-    /// When to stop.
+    /// Cancelled when the process is to stop.
     pub(super) stop: CancellationToken,
-    /// Why it stopped by itself, and what the operator was told of the database.
+    /// Why it stopped by itself, and what was logged about the database.
     state: ProcessState,
 }
 
@@ -46,12 +47,12 @@ struct ProcessState {
 }
 
 impl Process {
-    /// A process that runs until `stop`.
+    /// A process that runs until `stop` is cancelled.
     pub(super) fn new(gateway: Gateway, stop: CancellationToken) -> anyhow::Result<Self> {
         Ok(Self { gateway, metrics: Metrics::install().context("the metrics")?, stop, state: ProcessState::default() })
     }
 
-    /// Runs a part without which the process is of no use: where it dies, the process stops, and says why in the end.
+    /// Runs an essential part of the process: if it dies, the process stops and reports why at the end.
     async fn part(&self, name: &'static str, work: impl Future<Output = ()>) {
         if let Err(dead) = shutdown::essential(name, &self.stop, work).await {
             self.fail(dead.into());
@@ -59,12 +60,13 @@ impl Process {
     }
 
     fn fail(&self, error: anyhow::Error) {
-        // The first is the cause of what follows.
+        // The first failure is the cause of the others.
         self.state.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.stop.cancel();
     }
 
-    /// Serves the API on `listener`, and what is the operator's on one of its own if there is one, until told to stop.
+    /// Serves the API on `listener`, and the operator's pages on a listener of their own if there is one, until told to
+    /// stop.
     pub(super) async fn serve(
         &self,
         listener: TcpListener,
@@ -99,8 +101,8 @@ impl Process {
         Arc::new(move || metrics.render())
     }
 
-    /// Looks at the database, its role and the keys. Fails where only other settings can mend what is found; else,
-    /// until all is well, nobody is served and nothing is worked, and it is looked again ([`Self::upkeep`]).
+    /// Checks the database, its role and the keys. Fails if only other settings can fix what is found. Otherwise, until
+    /// everything is fine, no requests are served and no work is done, and the check is repeated ([`Self::upkeep`]).
     pub(super) async fn begin(&self) -> anyhow::Result<()> {
         self.gateway.upkeep().hold_back();
         self.look().await
@@ -134,8 +136,8 @@ impl Process {
         }
     }
 
-    /// Fetches the issuers' keys until they are there, so that whoever comes first need not wait for them; then keeps
-    /// them fresh, so that it is told where that fails before anybody comes with a token.
+    /// Fetches the issuers' keys until they are there, so that the first callers need not wait for them; then keeps
+    /// them fresh, so that failures are logged before anybody calls with a token.
     async fn fetch_issuer_keys(&self) {
         loop {
             let pause = if self.gateway.identity().prepare_tokens().await { FRESH_KEYS } else { ISSUER_KEYS };
@@ -145,20 +147,20 @@ impl Process {
         }
     }
 
-    /// Runs the workers until told to stop. `name` tells this process from others on the same database.
+    /// Runs the workers until told to stop. `name` identifies this process among those on the same database.
     pub(super) async fn work(&self, name: &str) {
         let _stopped = self.stop.run_until_cancelled(self.gateway.base().until_begun()).await;
-        // A request reads the clock when it comes; the workers must not begin by another one.
+        // Requests read the clock when they arrive; the workers must not start with an unsynchronized one.
         while !self.gateway.base().clock().is_set() && !self.stop.is_cancelled() {
             let _ran_out = tokio::time::timeout(SOON, self.stop.cancelled()).await;
         }
-        // The loops in one future: kept on the heap, off every caller's stack.
+        // Boxed, because the future with all loops is too large for every caller's stack.
         let working = Box::pin(worker::run(&self.gateway, name, worker::Intervals::default(), &self.stop));
         self.part("the workers", working).await;
     }
 
-    /// Runs `all`, which ends by itself once told to stop; what takes longer than [`shutdown::DRAIN`] from then on is
-    /// left. Fails where the process stopped by itself.
+    /// Runs `all`, which ends by itself once told to stop; whatever takes longer than [`shutdown::DRAIN`] from then on
+    /// is abandoned. Fails if the process stopped by itself.
     pub(super) async fn until_stopped(&self, all: impl Future<Output = ()>) -> anyhow::Result<()> {
         let too_long = async {
             self.stop.cancelled().await;
@@ -172,13 +174,13 @@ impl Process {
         self.state.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
-    /// Keeps the metrics small and the clock right until told to stop.
+    /// Maintains metrics and clock until told to stop.
     pub(super) async fn upkeep(&self) {
         let upkeep = self.metrics.clone().upkeep(self.stop.clone());
         let all = async {
             tokio::join!(upkeep, self.keep_time(), self.go_on_beginning(), self.fetch_issuer_keys());
         };
-        // On the heap: all its tasks together would weigh on every caller's future.
+        // Boxed, because the future with all its tasks would enlarge every caller's.
         Box::pin(self.part("the upkeep", all)).await;
     }
 
@@ -186,13 +188,13 @@ impl Process {
         let _stopped = self.stop.run_until_cancelled(self.gateway.base().until_begun()).await;
         while !self.stop.is_cancelled() {
             self.set_clock().await;
-            // Running out is the usual end of a rest.
+            // Usually the pause ends by the timeout.
             let pause = if self.gateway.base().clock().is_set() { CLOCK } else { SOON };
             let _ran_out = tokio::time::timeout(pause, self.stop.cancelled()).await;
         }
     }
 
-    /// Where the clock cannot be read, the operator is told why.
+    /// Synchronizes the clock, and logs why if that fails.
     async fn set_clock(&self) {
         let found = match self.gateway.base().supervised("clock", self.gateway.base().keep_time()).await {
             Ok(()) => Ok(()),
@@ -208,14 +210,14 @@ impl Process {
         }
     }
 
-    /// Lets the calls in hand end, then closes the database.
+    /// Lets the running calls end, then closes the database.
     pub(super) async fn end(&self) {
         self.gateway.base().drain().await;
         self.gateway.close().await;
     }
 }
 
-/// A listener on `address`, with a sentence for the person whose port is taken.
+/// A listener on `address`, with a helpful error if the port is in use.
 pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
@@ -225,7 +227,7 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The listener of the operator's pages, if there is to be one.
+/// The listener of the operator's pages, if it is configured.
 pub(super) async fn listen_for_operators(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
     match address {
         Some(address) => listen(address).await.map(Some),
@@ -233,7 +235,7 @@ pub(super) async fn listen_for_operators(address: Option<SocketAddr>) -> anyhow:
     }
 }
 
-/// This process's name among the workers: its host and process id.
+/// The name of this process among the workers: its host and process id.
 pub(super) fn worker_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}:{}", host.trim(), std::process::id())

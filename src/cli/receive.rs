@@ -1,13 +1,13 @@
-//! `receive`: takes webhooks on this machine, verifies them and prints them.
+//! `receive`: receives webhooks on this machine, verifies them and prints them.
 //!
 //! ```text
 //! curl -f --retry 5 --retry-all-errors … /v1/webhook-endpoints -d '{"url":"http://127.0.0.1:9099/"}' \
 //!   | eci-cache-gateway receive --port 9099
 //! ```
 //!
-//! The endpoint's secret comes in by standard input, so that it stands in no command line: either the
-//! gateway's answer as it is, or the secret (`whsec_…`) alone. It listens before that, and answers the challenge
-//! without which the gateway saves no endpoint; curl retries until both have started.
+//! The endpoint's secret is read from standard input, so that it is not part of a command line: either the gateway's
+//! response as it is, or only the secret (`whsec_…`). It listens before that, and answers the challenge without which
+//! the gateway does not save an endpoint; curl retries until both have started.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ use crate::shutdown;
 use crate::telemetry::{self, LineFormat};
 use crate::webhook::secret::SigningSecret;
 
-/// The longest standard input that is read.
+/// The longest standard input that is read in bytes.
 const INPUT: u64 = 64 * 1024;
 
 /// The options of `receive`.
@@ -39,19 +39,19 @@ pub(super) fn run(arguments: &ReceiveArgs) -> Result<(), CommandFailure> {
     runtime()?.block_on(receive(arguments.port))
 }
 
-/// What comes by standard input, up to its end. On a thread of its own: a runtime would wait for its end, too.
+/// Reads standard input to its end. On a thread, because a runtime would wait for its end when it shuts down.
 fn standard_input() -> oneshot::Receiver<std::io::Result<String>> {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut input = String::new();
         let read = std::io::stdin().take(INPUT).read_to_string(&mut input);
-        // Whoever was told to stop does not wait any more.
+        // A process that was told to stop no longer waits for it.
         let _stopped = sender.send(read.map(|_| input));
     });
     receiver
 }
 
-/// The secret in the gateway's answer, or the secret alone.
+/// The secret in the gateway's response, or the secret alone.
 fn secret_in(input: &str) -> Option<SigningSecret> {
     let answer: Option<Value> = serde_json::from_str(input).ok();
     let named = answer.as_ref().and_then(|answer| answer.get("secret")).and_then(Value::as_str);
@@ -77,7 +77,7 @@ async fn receive(port: u16) -> Result<(), CommandFailure> {
     let unread = Arc::new(Mutex::new(None));
     let (failed, ended) = (Arc::clone(&unread), stop.clone());
     let receiver = Receiver::start(listener, None, Arc::new(SystemClock), move |told| {
-        // Nobody reads what is received: no use to go on.
+        // Nobody reads the output, so there is no point in continuing.
         if let Err(failure) = console::answer(&(print(told) + "\n")) {
             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
             ended.cancel();
@@ -93,7 +93,7 @@ async fn receive(port: u16) -> Result<(), CommandFailure> {
     unread.map_or(Ok(()), Err)
 }
 
-/// For a person.
+/// A delivery for people.
 fn sentence(told: &Received) -> String {
     let kind = told.event_type.as_deref().unwrap_or("something");
     match told.verified {
@@ -103,7 +103,7 @@ fn sentence(told: &Received) -> String {
     }
 }
 
-/// For a machine.
+/// A delivery for programs.
 fn line(told: &Received) -> String {
     let body: Value = serde_json::from_str(&told.body).unwrap_or_else(|_| json!(told.body));
     json!({ "id": told.id, "verified": told.verified.is_ok(), "repeat": told.repeat, "at": told.at, "body": body })

@@ -1,7 +1,7 @@
-//! `rotate-keys`: seals everything encrypted anew under the current master key, while gateways run.
+//! `rotate-keys`: re-encrypts everything with the current master key while gateways are running.
 //!
-//! Exit code 0: nothing of another key is left. 1: something is, and which; or the database could not be used. It may
-//! be stopped and run again. Needs the runtime role only.
+//! Exit code 0: nothing is encrypted with another key any more. 1: something still is, which is printed; or the
+//! database could not be used. It may be interrupted and run again. It needs only the runtime role.
 
 use super::{CommandFailure, console, runtime, startup, wrong};
 use crate::app::upkeep::key_rotation::{self, Rotated, RotationContext};
@@ -53,7 +53,7 @@ fn report(rotated: &[Rotated], current: &str) -> String {
         lines.extend(place.stuck.iter().map(|(row, error)| format!("  {row} {error}")));
     }
     lines.push(if rotated.iter().all(Rotated::is_clean) {
-        // A keyed hash names no key, and cannot be made anew without the secret.
+        // A keyed hash does not name its key, and cannot be recomputed without the secret.
         format!(
             "Everything is encrypted with the key {current:?}. API keys are rehashed when they are used: a key that \
              has not been used since the rotation is recognized only while the other key is configured."

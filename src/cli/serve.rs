@@ -1,4 +1,4 @@
-//! `serve`: the API, with the workers beside it unless they run elsewhere.
+//! `serve`: the API, and the workers too unless they run in other processes.
 
 use super::process::{Process, listen_for_operators, worker_name};
 use super::{CommandFailure, inherited, runtime, wrong};

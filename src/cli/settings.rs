@@ -1,6 +1,6 @@
-//! `settings`: prints every setting, from the table that they are read by. Needs no settings itself.
+//! `settings`: prints every setting, from the table that they are parsed with. It needs no settings itself.
 //!
-//! `docs/settings.md` is what `--format markdown` prints; a test compares them.
+//! `docs/settings.md` is the output of `--format markdown`; a test compares them.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{CommandFailure, console};
 use crate::config::{Section, Setting, table};
 
-/// The width of a person's lines.
+/// The line width for people.
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
@@ -42,23 +42,23 @@ pub(super) fn run(arguments: &SettingsArgs) -> Result<(), CommandFailure> {
     console::answer(&text)
 }
 
-/// One setting, for a machine.
+/// One setting, for programs.
 #[derive(Serialize)]
 struct SettingRow<'a> {
     section: &'a str,
     key: &'a str,
     variable: String,
-    /// Of a secret: names a file with it.
+    /// For a secret: the variable that names a file with it.
     file_variable: Option<String>,
     kind: &'a str,
     unit: Option<&'a str>,
     minimum: Option<u64>,
     maximum: Option<u64>,
-    /// Stands behind "must be", of a list behind "each must be".
+    /// Completes "must be", and for a list "each must be".
     allowed: &'a str,
-    /// As it would be written.
+    /// In the form in which it would be written.
     default: Option<&'a str>,
-    /// What holds without it, where that is no value.
+    /// What applies without it, if that is not a value.
     otherwise: Option<&'a str>,
     required: bool,
     secret: bool,
@@ -106,7 +106,7 @@ fn markdown(table: &[Section]) -> String {
     text
 }
 
-/// What holds without it.
+/// What applies without it.
 fn default(setting: &Setting) -> String {
     match (setting.default.as_deref(), setting.otherwise) {
         (Some(value), _) => format!("`{value}`"),
@@ -116,7 +116,7 @@ fn default(setting: &Setting) -> String {
     }
 }
 
-/// What is allowed, with its unit, and whether it is secret.
+/// What is allowed, with its unit, and whether it is a secret.
 fn allowed(setting: &Setting) -> String {
     let each = if setting.kind == crate::config::SettingKind::List { "a list; each " } else { "" };
     let unit = setting.unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
@@ -124,7 +124,7 @@ fn allowed(setting: &Setting) -> String {
     format!("{each}{}{unit}{secret}", setting.allowed)
 }
 
-/// Pages of the documentation become links, counted from `docs/`.
+/// Turns pages of the documentation into links, relative to `docs/`.
 fn linked(text: &str) -> String {
     let mut linked = String::new();
     for (place, word) in text.split(' ').enumerate() {
@@ -155,7 +155,7 @@ fn sentences(table: &[Section]) -> String {
     text
 }
 
-/// What holds without it, as a sentence.
+/// What applies without it, as a sentence.
 fn without(setting: &Setting) -> String {
     match default(setting).replace('`', "").as_str() {
         "required" => "Required.".to_owned(),
@@ -164,13 +164,13 @@ fn without(setting: &Setting) -> String {
     }
 }
 
-/// With a capital letter.
+/// Capitalizes the first letter.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Lines of a person's width, each behind `margin`.
+/// Wraps the text, with `margin` before each line.
 fn wrapped(margin: &str, text: &str) -> String {
     let mut lines = vec![margin.to_owned()];
     for word in text.split_whitespace() {

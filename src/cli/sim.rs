@@ -1,4 +1,4 @@
-//! `sim`: the stand-in alone, for everyone who develops against ECI.
+//! `sim`: runs only the stand-in, for everybody who develops against ECI.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub(super) struct SimArgs {
     journal: Option<PathBuf>,
 }
 
-/// Each key opens an account of its own.
+/// Each key has an account of its own.
 fn further(text: &str) -> Result<StandInKey, String> {
     let pair = text.split_once(':').filter(|(id, secret)| !id.is_empty() && !secret.is_empty());
     let (id, secret) = pair.ok_or("must be the access key id, a colon and the secret")?;
@@ -65,7 +65,7 @@ async fn stand_in(arguments: &SimArgs) -> anyhow::Result<()> {
     let listener = listen(arguments.listen).await?;
     let stand_in = StandIn::start(listener, settings, Arc::new(SystemClock), Arc::new(Entropy::from_os()));
     let (id, secret) = (&arguments.access_key_id, arguments.access_key_secret.expose_secret());
-    // It serves whoever called it, also where nobody reads this.
+    // It keeps serving even if nobody reads this.
     let _nobody_reads = console::answer(&format!(
         "The stand-in speaks the cloud's API at {}\naccess key {id} with the secret {secret}\n",
         stand_in.url()

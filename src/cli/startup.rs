@@ -1,7 +1,7 @@
-//! Before a process serves or writes, and while its database cannot be used: the operator is told the cause, at once
-//! and every 10 s, and what only other settings can mend ends the process.
+//! Checks before a process serves or writes, and while its database cannot be used: the cause is logged at once and
+//! every 10 s, and a cause that only other settings can fix ends the process.
 //!
-//! Who calls it: the subcommands that use a database.
+//! Called by the subcommands that use a database.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::crypto::audit_keys::AuditKeys;
 use crate::crypto::seal::Sealer;
 use crate::store::Store;
 
-/// The exit code where the database refuses the gateway, whatever is tried: password, role, name, schema, pooler.
+/// The exit code if the database permanently refuses the gateway: password, role, name, schema, pooler.
 pub(super) const DATABASE_REFUSES: u8 = 4;
-/// The exit code where the audit key or the master key is not the one of this database.
+/// The exit code if the audit key or the master key is not the one of this database.
 pub(super) const WRONG_KEY: u8 = 5;
-/// How often a cause that lasts is told again.
+/// How often a persistent cause is logged again.
 const AGAIN: Duration = Duration::from_secs(10);
-/// Between the first two tries, and twice as long between each further two.
+/// The pause between the first two attempts; it doubles each time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two tries.
+/// The longest pause between two attempts.
 const LONGEST: Duration = Duration::from_secs(2);
-/// How long a command waits for a database that may come.
+/// How long a command waits for a database to become available.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// Tells of a database that cannot be used.
+/// Logs why the database cannot be used.
 #[derive(Debug, Default)]
 pub(super) struct DatabaseWatch(Option<(String, Instant)>);
 
 impl DatabaseWatch {
-    /// Tells why not: at once where the cause is new, else now and then.
+    /// Logs the cause: at once if it is new, otherwise every [`AGAIN`].
     pub(super) fn fails(&mut self, unfit: &StartupError) {
         let cause = unfit.to_string();
         let known = self.0.as_ref().is_some_and(|(last, told)| *last == cause && told.elapsed() < AGAIN);
@@ -51,7 +51,7 @@ impl DatabaseWatch {
         }
     }
 
-    /// It can be used.
+    /// The database can be used.
     pub(super) fn works(&mut self) {
         if self.0.take().is_some() {
             tracing::info!("the database is available again");
@@ -59,7 +59,7 @@ impl DatabaseWatch {
     }
 }
 
-/// Pauses that grow.
+/// Increasing pauses.
 #[derive(Debug)]
 pub(super) struct Pauses(Duration);
 
@@ -70,7 +70,7 @@ impl Default for Pauses {
 }
 
 impl Pauses {
-    /// The next one.
+    /// The next pause.
     pub(super) fn next(&mut self) -> Duration {
         let pause = self.0;
         self.0 = (pause * 2).min(LONGEST);
@@ -78,7 +78,7 @@ impl Pauses {
     }
 }
 
-/// What a command needs of its database, asked again for a while where that may pass.
+/// Checks what a command needs from its database, and repeats the check for a while if the cause may be temporary.
 pub(super) async fn patiently<W>(mut look: impl FnMut() -> W) -> Result<(), StartupError>
 where
     W: Future<Output = Result<(), StartupError>>,
@@ -94,24 +94,24 @@ where
     }
 }
 
-/// Whether what a command writes with these keys is good.
+/// Whether these keys belong to the database that a command writes to.
 pub(super) async fn keys_fit(store: &Store, audit: &AuditKeys) -> Result<(), StartupError> {
     startup::reach(store).await?;
     startup::check_keys(store, Some(audit), None).await
 }
 
-/// The same of a rotation.
+/// The same for a key rotation.
 pub(super) async fn may_rotate(store: &Store, audit: &AuditKeys, sealer: &Sealer) -> Result<(), StartupError> {
     startup::reach(store).await?;
     startup::check_rotation(store, audit, sealer).await
 }
 
-/// Ends a command whose database cannot be reached.
+/// Fails if the database cannot be reached.
 pub(super) async fn reached(store: &Store) -> Result<(), StartupError> {
     patiently(|| startup::reach(store)).await
 }
 
-/// The exit code of a process that may not begin.
+/// The exit code of a process that cannot start.
 pub(super) fn exit_code(unfit: &StartupError) -> u8 {
     match unfit {
         StartupError::Database { fault, .. } if fault.is_final() => DATABASE_REFUSES,
@@ -120,7 +120,7 @@ pub(super) fn exit_code(unfit: &StartupError) -> u8 {
     }
 }
 
-/// Everything that an error says, and nothing of it twice: many repeat their cause.
+/// The error with its causes, without repetitions: many errors repeat their cause.
 pub(super) fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {

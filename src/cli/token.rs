@@ -28,7 +28,7 @@ pub(super) struct TokenArgs {
     hours: i64,
 }
 
-/// Scopes that were written together.
+/// Scopes given in one argument.
 #[derive(Debug, Clone)]
 pub(super) struct Scopes(pub(super) Vec<Scope>);
 

@@ -1,4 +1,4 @@
-//! Whose tokens are accepted: what the settings of [`super::settings`] mean together.
+//! The settings for authentication: how those in [`super::settings`] belong together.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,51 +14,51 @@ use crate::auth::keys::{HmacSecrets, KeySet};
 use crate::domain::identity::issuer::{ALGORITHMS, Issuer, discovery_url};
 use crate::egress::Egress;
 
-/// What tokens can be checked with: one of them.
+/// The settings for verifying tokens, of which exactly one may be set.
 const KEYS: [&str; 4] = ["auth.jwks_url", "auth.jwks_file", "auth.hs256_secret", "auth.discovery"];
 
-/// `auth.*`: whose tokens are accepted.
+/// `auth.*`: the accepted tokens.
 #[derive(Debug)]
 pub struct AuthConfig {
-    /// The `iss` of a token.
+    /// The `iss` of tokens.
     pub issuer: Option<String>,
-    /// The `aud` of a token.
+    /// The `aud` of tokens.
     pub audience: Option<String>,
-    /// What its signature is checked with.
+    /// The keys that verify their signatures.
     pub keys: Option<AuthKeys>,
-    /// How keys are fetched, of every issuer.
+    /// How the keys of all issuers are fetched.
     pub reach: JwksSettings,
-    /// What it says where.
+    /// Which claims contain what.
     pub claims: ClaimsConfig,
-    /// `auth.issuers_file`: further issuers, each of good form.
+    /// `auth.issuers_file`: further issuers, each validated.
     pub issuers: Vec<Issuer>,
     /// `auth.own_issuer`: the `iss` of the tokens that the gateway itself issues.
     pub own_issuer: Option<String>,
 }
 
-/// Which claims mean what.
+/// Which claims contain what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimsConfig {
-    /// `auth.team_claim`: the claim with the team or teams; none: `team` and `teams`.
+    /// `auth.team_claim`: the claim with the team or teams; if `None`, `team` and `teams`.
     pub team: Option<String>,
     /// `auth.scope_claim`: the claim with the scopes.
     pub scope: String,
-    /// `auth.scope_prefix`: what stands before our scopes' names there; empty for `none`.
+    /// `auth.scope_prefix`: the prefix of our scopes in that claim; empty for `none`.
     pub scope_prefix: Option<String>,
-    /// `auth.max_lifetime_seconds`: the longest time from `iat` to `exp`.
+    /// `auth.max_lifetime_seconds`: the maximum time from `iat` to `exp`.
     pub max_lifetime: Duration,
-    /// `auth.leeway_seconds`: how far the issuer's clock may be from ours.
+    /// `auth.leeway_seconds`: the maximum difference between the issuer's clock and ours.
     pub leeway: Duration,
 }
 
-/// What tokens are checked with.
+/// The keys that verify signatures.
 #[derive(Debug)]
 pub enum AuthKeys {
-    /// `auth.jwks_url`: a JWK set to fetch; https, or http where that was allowed.
+    /// `auth.jwks_url`: a JWK set to fetch, over https, or over http where that is allowed.
     JwksUrl(Url),
-    /// `auth.discovery`: the JWK set that the issuer's own discovery document names.
+    /// `auth.discovery`: the JWK set named in the issuer's discovery document.
     Discovery,
-    /// `auth.jwks_file`: a JWK set, as it stands in the file.
+    /// `auth.jwks_file`: a JWK set, the content of the file.
     JwksFile(Vec<u8>),
     /// `auth.hs256_secret`: a shared secret of at least 32 bytes.
     Hs256(SecretString),
@@ -66,7 +66,7 @@ pub enum AuthKeys {
 
 impl From<&TokensConfig> for ClaimsConfig {
     fn from(written: &TokensConfig) -> Self {
-        // An empty variable counts as none in every setting, and must not give rights here.
+        // An empty variable counts as absent for every setting, and must not grant rights here.
         let prefix = |text: &String| if text == "none" { String::new() } else { text.clone() };
         Self {
             team: written.team_claim.clone(),
@@ -85,7 +85,7 @@ impl Default for ClaimsConfig {
 }
 
 impl AuthConfig {
-    /// What was written, if it goes together.
+    /// Checks that the settings belong together.
     pub(super) fn of(written: TokensConfig, r: &mut SettingsReader) -> Self {
         let claims = ClaimsConfig::from(&written);
         let reach = JwksSettings {
@@ -97,18 +97,18 @@ impl AuthConfig {
         Self { issuer, audience, keys, reach, claims, issuers: issuers.unwrap_or_default(), own_issuer }
     }
 
-    /// Whether it was written what tokens are checked with, and is wrong.
+    /// Whether the keys were set, but are invalid.
     pub(super) fn refuses_keys(r: &SettingsReader) -> bool {
         KEYS.iter().any(|key| r.refuses(key))
     }
 
-    /// Whether the settings describe an issuer of their own, beside those of the file.
+    /// Whether the settings describe an issuer, besides those in the file.
     pub(super) fn describes_one(&self, r: &SettingsReader) -> bool {
         let keys = self.keys.is_some() || Self::refuses_keys(r);
         r.has("auth.issuer") || r.has("auth.audience") || keys || !r.has("auth.issuers_file")
     }
 
-    /// What is odd about them: an issuer whose words mean nothing.
+    /// A warning about an issuer whose tokens grant no scopes.
     pub(super) fn note(&self) -> Option<String> {
         let foreign = matches!(self.keys, Some(AuthKeys::JwksUrl(_) | AuthKeys::Discovery));
         let told = "no token of ECG_AUTH_ISSUER has any scope: an identity provider's own words count only with a \
@@ -118,7 +118,7 @@ impl AuthConfig {
     }
 }
 
-/// Tokens are checked with one thing.
+/// Checks that the keys are set in one way only.
 fn only_one(r: &mut SettingsReader) -> bool {
     let set: Vec<&str> = KEYS.into_iter().filter(|key| r.has(key)).collect();
     let [one, others @ ..] = &set[..] else { return true };
@@ -129,7 +129,7 @@ fn only_one(r: &mut SettingsReader) -> bool {
     others.is_empty()
 }
 
-/// What tokens are checked with: judged by the same rule as whoever uses it.
+/// The keys, validated by the code that uses them.
 fn keys(written: &TokensConfig, reach: &JwksSettings, r: &mut SettingsReader) -> Option<AuthKeys> {
     if let Some(url) = &written.jwks_url {
         if !is_safe(url, &reach.http_hosts) {
@@ -158,7 +158,7 @@ fn is_discoverable(issuer: &str, http_hosts: &[String]) -> bool {
     discovery_url(issuer).is_some_and(|url| is_safe(&url, http_hosts))
 }
 
-/// The JWK set in a file.
+/// Reads the JWK set from a file.
 fn jwks(path: &Path) -> Result<Vec<u8>, String> {
     let place = path.display();
     let document = content(path).map_err(|told| format!("the file {place} {told}"))?;

@@ -1,8 +1,8 @@
-//! A row of the table together with what reads its value: what stands behind `=` in `settings/*.rs`.
+//! A row of the table together with its parser: what follows `=` in `settings/*.rs`.
 //!
-//! [`One`] is a value or none, [`WithDefault`] one with a default, [`ListSetting`] a list, [`OptionalList`] a list or
-//! none. A default is written as an operator would write it and read as that is read, so that it cannot be one that is
-//! refused.
+//! [`One`] is an optional value, [`WithDefault`] a value with a default, [`ListSetting`] a list, [`OptionalList`] an
+//! optional list. A default is written as an operator would write it and parsed in the same way, so that an invalid one
+//! is noticed.
 
 use std::fmt::Display;
 
@@ -10,13 +10,13 @@ use super::parse::One;
 use super::reader::SettingsReader;
 use super::setting::{Setting, SettingKind};
 
-/// A row that can be read.
+/// A setting that can be read.
 pub(super) trait SettingEntry {
-    /// What is read.
+    /// The type of its value.
     type Value;
-    /// What was written, or what holds where nothing was, or nothing that is allowed.
+    /// The value that was set, or the default if it is absent or invalid.
     fn read(&self, reader: &mut SettingsReader) -> Self::Value;
-    /// The row, for this purpose.
+    /// The row, with this purpose.
     fn row(self, purpose: &'static str) -> Setting;
 }
 
@@ -28,24 +28,24 @@ pub(super) fn row<V>(entry: impl SettingEntry<Value = V>, purpose: &'static str)
 /// A value with a default.
 pub(super) struct WithDefault<T>(One<T>);
 
-/// A list, which is empty where nothing is written.
+/// A list, empty by default.
 pub(super) struct ListSetting<T>(One<T>);
 
-/// A list, or none where nothing is written.
+/// A list that may be absent.
 pub(super) struct OptionalList<T> {
     items: One<T>,
-    /// Whether an empty one counts as none.
+    /// Whether an empty list counts as absent.
     never_empty: bool,
 }
 
 impl<T> One<T> {
-    /// With a default.
+    /// With this default.
     pub(super) fn or(mut self, default: impl Display) -> WithDefault<T> {
         self.setting.default = Some(default.to_string().into());
         WithDefault(self)
     }
 
-    /// A list of such.
+    /// A list of such values.
     pub(super) fn many(mut self) -> ListSetting<T> {
         self.setting.kind = SettingKind::List;
         ListSetting(self)
@@ -53,7 +53,7 @@ impl<T> One<T> {
 }
 
 impl<T> WithDefault<T> {
-    /// What holds without it is decided elsewhere, and told in these words.
+    /// The value that applies without it is determined elsewhere, and described by these words.
     pub(super) fn otherwise(mut self, told: &'static str) -> One<T> {
         self.0.setting.default = None;
         self.0.otherwise(told)
@@ -61,17 +61,17 @@ impl<T> WithDefault<T> {
 }
 
 impl<T> ListSetting<T> {
-    /// None where nothing is written, which means `told`.
+    /// `None` if nothing is set, which means `told`.
     pub(super) fn or_none(self, told: &'static str) -> OptionalList<T> {
         OptionalList { items: self.0.otherwise(told), never_empty: false }
     }
 
-    /// An empty one means `told`.
+    /// An empty list means `told`.
     pub(super) fn otherwise(self, told: &'static str) -> Self {
         Self(self.0.otherwise(told))
     }
 
-    /// The same; an empty list counts as none: it would refuse everything, and that is never meant.
+    /// Like `otherwise`, but an empty list counts as absent: it would refuse everything, which is never intended.
     pub(super) fn never_empty(self, told: &'static str) -> OptionalList<T> {
         OptionalList { never_empty: true, ..self.or_none(told) }
     }

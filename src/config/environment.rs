@@ -1,4 +1,4 @@
-//! The one place that reads the process's environment.
+//! The only place that reads the process's environment.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ mod dev;
 #[cfg(feature = "dev")]
 pub use dev::DevEnvironment;
 
-/// The environment, as it was when the process started, and how the program was called.
+/// The environment when the process started, and the name under which the program was started.
 #[derive(Clone)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
@@ -28,7 +28,7 @@ impl Environment {
         }
     }
 
-    /// An environment of a test's making.
+    /// An environment for tests.
     pub fn of(variables: &[(&str, &str)]) -> Self {
         let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
         Self {
@@ -38,7 +38,7 @@ impl Environment {
         }
     }
 
-    /// The same, with values that need not be text.
+    /// The same with values that need not be UTF-8.
     #[cfg(test)]
     pub(crate) fn of_bytes(variables: &[(&str, &[u8])]) -> Self {
         use std::os::unix::ffi::OsStrExt;
@@ -46,14 +46,14 @@ impl Environment {
         Self { variables: variables.iter().map(of).collect(), ..Self::of(&[]) }
     }
 
-    /// The variables for [`Loaded::of`](super::Loaded::of). What is not UTF-8 has U+FFFD in its place, and is refused
-    /// as a setting.
+    /// The variables for [`Loaded::of`](super::Loaded::of). Invalid UTF-8 is replaced by U+FFFD, and is then refused as
+    /// a setting.
     pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         let text = |text: &OsString| text.to_string_lossy().into_owned();
         self.variables.iter().map(move |(name, value)| (text(name), text(value)))
     }
 
-    /// `ECG_CONFIG`: the file of settings.
+    /// `ECG_CONFIG`: the file with settings.
     pub fn config_file(&self) -> Option<PathBuf> {
         self.path("ECG_CONFIG")
     }

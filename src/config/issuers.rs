@@ -10,10 +10,10 @@ use super::setting::SettingKind;
 use crate::domain::field::FieldError;
 use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
 
-/// The largest file of issuers, in bytes.
+/// The maximum size of a file of issuers in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;
 
-/// A file of issuers; each thing that is wrong in it has its place.
+/// A file of issuers; each error in it is reported with its position.
 pub(super) fn issuers(key: &'static str) -> One<Vec<Issuer>> {
     One::new(key, SettingKind::File, "the path of a file", |path| {
         let wrong = |(setting, message)| SettingError { setting, message };
@@ -21,7 +21,7 @@ pub(super) fn issuers(key: &'static str) -> One<Vec<Issuer>> {
     })
 }
 
-/// The issuers of a file, or what is wrong with it, each with where.
+/// The issuers in a file, or its errors with their positions.
 fn read_issuers(path: &Path) -> Result<Vec<Issuer>, Vec<(String, String)>> {
     let place = path.display().to_string();
     let wrong = |told: String| vec![(place.clone(), told)];

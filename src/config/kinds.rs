@@ -1,4 +1,4 @@
-//! The ways in which a value is written, whichever setting it is: numbers, switches, names, addresses, files.
+//! The types of settings: numbers, flags, names, addresses, files.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -18,12 +18,12 @@ use crate::domain::database::address::{self, DatabaseAddress};
 use crate::egress::{Authorities, Proxy};
 use crate::webhook::cidr::{self, Cidr};
 
-/// A text that `parse` takes.
+/// A text that `parse` accepts.
 pub(super) fn text<T>(key: &'static str, allowed: &'static str, parse: impl Fn(&str) -> Option<T> + 'static) -> One<T> {
     One::new(key, SettingKind::Text, allowed, move |text| parse(text).ok_or(ParseError::NotAllowed))
 }
 
-/// A text that is taken as it is written, if it is good.
+/// A text that is used as it is if it passes a check.
 pub(super) fn checked_text(
     key: &'static str,
     allowed: &'static str,
@@ -34,7 +34,7 @@ pub(super) fn checked_text(
 
 const WORD: &str = "a string without surrounding spaces or quotes";
 
-/// A text without spaces at its ends, and not in quotes.
+/// A text without surrounding spaces or quotes.
 pub(super) fn word(key: &'static str) -> One<String> {
     checked_text(key, WORD, |text| !text.is_empty() && text.trim() == text && !is_quoted(text))
 }
@@ -54,7 +54,7 @@ pub(super) fn choice<T: Copy + 'static>(
     text(key, allowed, |text| words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning))
 }
 
-/// What a type reads by itself.
+/// A text that the type itself parses.
 pub(super) fn parsed<T: FromStr>(key: &'static str, allowed: &'static str) -> One<T> {
     text(key, allowed, |text| text.parse().ok())
 }
@@ -77,7 +77,7 @@ pub(super) fn seconds(key: &'static str, range: RangeInclusive<u64>, default: u6
     counted(key, Some("seconds"), range, default, |number| Some(Duration::from_secs(number)))
 }
 
-/// The same, counted as the pure rules count.
+/// The same as a signed duration, which the domain uses.
 pub(super) fn signed_seconds(
     key: &'static str,
     range: RangeInclusive<u64>,
@@ -115,12 +115,12 @@ fn counted<T>(
     one.or(default)
 }
 
-/// A switch that is off unless it is set.
+/// A flag that is off by default.
 pub(super) fn flag(key: &'static str) -> WithDefault<bool> {
     One::new(key, SettingKind::Flag, "true or false", |text| text.parse().map_err(|_| ParseError::NotAllowed)).or(false)
 }
 
-/// An `http` or `https` address, of which `more` demands more.
+/// An `http` or `https` URL that also passes the check `more`.
 fn web(text: &str, more: impl Fn(&Url) -> bool) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
@@ -128,14 +128,14 @@ fn web(text: &str, more: impl Fn(&Url) -> bool) -> Option<Url> {
     (good && more(&url)).then_some(url)
 }
 
-/// The address of an API of the cloud's.
+/// The URL of an API of the cloud.
 pub(super) fn endpoint(key: &'static str) -> One<String> {
     checked_text(key, "an http or https address without a path; {region} may stand for the region", |text| {
         web(&text.replace("{region}", "cn-hangzhou"), |url| url.path() == "/").is_some()
     })
 }
 
-/// An address for links, without a slash at its end.
+/// A URL for links, without a trailing slash.
 pub(super) fn public_url(key: &'static str) -> One<String> {
     let allowed = "an http or https address such as https://gateway.example.com/eci, without user, query or fragment";
     text(key, allowed, |text| {
@@ -144,13 +144,13 @@ pub(super) fn public_url(key: &'static str) -> One<String> {
     })
 }
 
-/// A proxy's address, with its login.
+/// The URL of a proxy, with credentials.
 pub(super) fn proxy(key: &'static str) -> One<Proxy> {
     let allowed = "the http address of a proxy, such as http://user:password@proxy.example.com:3128";
     parsed(key, allowed).secret()
 }
 
-/// The address of a database.
+/// The URL of a database.
 pub(super) fn database(key: &'static str) -> One<DatabaseAddress> {
     let read = |text: &str| DatabaseAddress::parse(text).map_err(|error| ParseError::Because(error.to_string()));
     One::new(key, SettingKind::Text, address::EXAMPLE, read).secret()
@@ -161,18 +161,18 @@ pub(super) fn key(key: &'static str) -> One<Arc<MasterKey>> {
     text(key, master::ALLOWED, |text| MasterKey::parse(text).ok().map(Arc::new)).secret()
 }
 
-/// A network, such as `10.0.0.0/8`, or one address.
+/// A network such as `10.0.0.0/8`, or a single address.
 pub(super) fn networks(key: &'static str) -> One<Cidr> {
     parsed(key, cidr::ALLOWED)
 }
 
-/// A host by its name or its address.
+/// A host name or address.
 pub(super) fn host(key: &'static str) -> One<String> {
     let allowed = "a host name or address such as idp.svc.cluster.local, without a port or *";
     text(key, allowed, |text| Host::parse(text).ok().map(|host| host.to_string()))
 }
 
-/// The end of host names.
+/// A suffix of host names.
 pub(super) fn host_suffix(key: &'static str) -> One<String> {
     let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     text(key, "a host name such as svc.cluster.local, without a port or *", move |text| {
@@ -186,7 +186,7 @@ pub(super) fn path(key: &'static str) -> One<PathBuf> {
     file(key, |path| Ok(path.to_owned()))
 }
 
-/// A file that `read` takes; what is told of one that cannot be used stands behind its name.
+/// A file that `read` parses; errors are reported after its name.
 pub(super) fn file<T>(key: &'static str, read: impl Fn(&Path) -> Result<T, String> + 'static) -> One<T> {
     One::new(key, SettingKind::File, "the path of a file", move |text| {
         if text.is_empty() {
@@ -197,12 +197,12 @@ pub(super) fn file<T>(key: &'static str, read: impl Fn(&Path) -> Result<T, Strin
     })
 }
 
-/// What is in a file.
+/// The content of a file.
 pub(super) fn content(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))
 }
 
-/// A file of certificates in PEM, read and parsed where the settings are.
+/// A file of certificates in PEM, read and parsed together with the settings.
 pub(super) fn authorities(key: &'static str) -> One<Authorities> {
     file(key, |path| Authorities::read(content(path)?).map_err(|error| error.to_string()))
 }

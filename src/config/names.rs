@@ -1,17 +1,17 @@
-//! Which setting a written name means, and what a mistaken one was meant to be.
+//! Finds the setting that a name refers to, and the most similar one for a wrong name.
 
 use super::setting::{Section, all, find, variable_of};
 
-/// The settings of proxies, one for each client of ours.
+/// The settings for proxies, one for each of our clients.
 pub(super) const PROXIES: [&str; 3] = ["cloud.proxy", "auth.jwks_proxy", "webhook.proxy"];
 
-/// Whether other programs take a proxy from this variable, and we do not.
+/// Whether other programs read a proxy from this variable; we do not.
 pub(super) fn is_proxy_variable(name: &str) -> bool {
     ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Variables beginning with `ECG_` that are no settings: the file's own name, what docker-compose.yml reads, what `dev`
-/// reads, and what `dev` writes for its users.
+/// Variables that begin with `ECG_` but are not settings: the name of the settings file, those that docker-compose.yml
+/// or `dev` reads, and those that `dev` writes for its users.
 pub(super) const OTHER_VARIABLES: &[&str] = &[
     "ECG_CONFIG",
     "ECG_PORT",
@@ -27,12 +27,12 @@ pub(super) const OTHER_VARIABLES: &[&str] = &[
     "ECG_STANDIN_ACCESS_KEY_SECRET",
 ];
 
-/// What a written name means.
+/// What a name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The setting itself.
     Value(&'static str),
-    /// The file that holds the secret.
+    /// The file that contains the secret.
     FileOf(&'static str),
 }
 
@@ -49,12 +49,12 @@ pub(super) fn meaning_of_variable(table: &'static [Section], variable: &str) -> 
     named().map(|setting| Meaning::Value(setting.key)).or_else(|| Some(Meaning::FileOf(file()?.key)))
 }
 
-/// The key that is nearest to a mistaken one.
+/// The key that is most similar to a wrong one.
 pub(super) fn nearest_key(table: &'static [Section], mistaken: &str) -> &'static str {
     nearest(mistaken, all(table).map(|setting| setting.key)).unwrap_or_default()
 }
 
-/// The variable that is nearest to a mistaken one.
+/// The variable that is most similar to a wrong one.
 pub(super) fn nearest_variable(table: &'static [Section], mistaken: &str) -> String {
     nearest(mistaken, all(table).map(|setting| variable_of(setting.key))).unwrap_or_default()
 }

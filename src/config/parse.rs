@@ -1,4 +1,4 @@
-//! What reads one text: the row of the table that it is written under, and what is allowed there.
+//! The parser of a single text: the row of the table that it belongs to, and what is allowed.
 
 use std::borrow::Cow;
 
@@ -7,23 +7,23 @@ use super::setting::{Setting, SettingKind};
 
 /// Why a text is refused.
 pub(super) enum ParseError {
-    /// It is not what is allowed.
+    /// It is not allowed.
     NotAllowed,
-    /// For this reason, which does not repeat it.
+    /// For this reason, which does not contain the text.
     Because(String),
-    /// What it names is wrong in these places.
+    /// The file that it names has these errors.
     Within(Vec<SettingError>),
 }
 
-/// Whether a text stands in quotes, which whoever set it hardly meant to be part of it.
+/// Whether a text is in quotes, which are hardly meant to be part of it.
 pub(super) fn is_quoted(text: &str) -> bool {
     ['"', '\''].iter().any(|quote| text.len() > 1 && text.starts_with(*quote) && text.ends_with(*quote))
 }
 
-/// What reads one text.
+/// Parses one text.
 pub(super) type Parse<T> = Box<dyn Fn(&str) -> Result<T, ParseError>>;
 
-/// A value, or none.
+/// A setting with at most one value.
 pub(super) struct One<T> {
     pub(super) setting: Setting,
     pub(super) parse: Parse<T>,
@@ -51,25 +51,25 @@ impl<T> One<T> {
         Self { setting, parse: Box::new(parse) }
     }
 
-    /// It is never shown, and also read from a file of its own.
+    /// Marks it as a secret: it is never shown, and can also be read from a file of its own.
     pub(super) fn secret(mut self) -> Self {
         self.setting.secret = true;
         self
     }
 
-    /// `serve` and `worker` cannot do without it: it is what stands behind "must be set:".
+    /// Marks it as required for `serve` and `worker`; `what` follows "must be set:".
     pub(super) fn required(mut self, what: &'static str) -> Self {
         self.setting.required = Some(what);
         self
     }
 
-    /// What holds without it is decided elsewhere, and told in these words.
+    /// The value that applies without it is determined elsewhere, and described by these words.
     pub(super) fn otherwise(mut self, told: &'static str) -> Self {
         self.setting.otherwise = Some(told);
         self
     }
 
-    /// What its default means.
+    /// The parsed default.
     pub(super) fn default(&self) -> T {
         let read = self.setting.default.as_deref().and_then(|text| (self.parse)(text).ok());
         read.expect("a test reads every default of the table")

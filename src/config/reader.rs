@@ -1,11 +1,11 @@
-//! Turns what was written into typed values, and notes what is not allowed.
+//! Parses settings into typed values, and collects errors.
 
 use super::SettingError;
 use super::parse::{One, ParseError, is_quoted};
 use super::setting::{Setting, find, variable_of};
 use super::source::{Raw, WrittenSettings, WrittenValue};
 
-/// The longest part of a wrong value that is repeated in a message, in characters.
+/// How much of an invalid value a message repeats, in characters.
 const ECHO: usize = 80;
 
 /// Reads settings one after another.
@@ -14,7 +14,7 @@ pub(super) struct SettingsReader(WrittenSettings);
 
 impl std::fmt::Debug for SettingsReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // What was written may be secret.
+        // Values may be secrets.
         f.debug_tuple("SettingsReader").field(&self.0.written).finish()
     }
 }
@@ -24,55 +24,54 @@ impl SettingsReader {
         Self(source)
     }
 
-    /// One of nothing, for what holds where nothing is written.
+    /// A reader without any settings, which gives the defaults.
     pub(super) fn empty() -> Self {
         Self::default()
     }
 
-    /// What is wrong so far.
+    /// The errors so far.
     pub(super) fn errors(&self) -> &[SettingError] {
         &self.0.errors
     }
 
-    /// The same, at the end.
+    /// The errors, by value.
     pub(super) fn into_errors(self) -> Vec<SettingError> {
         self.0.errors
     }
 
-    /// What is odd.
+    /// The warnings.
     pub(super) fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.0.notes)
     }
 
-    /// Whether a setting was written, good or not.
+    /// Whether a setting was set, valid or not.
     pub(super) fn has(&self, key: &str) -> bool {
         self.0.written.contains(key)
     }
 
-    /// Whether one that has no value is missing: not where it was written and is wrong, or may stand in a file that
-    /// could not be read.
+    /// Whether a setting without a value is missing: not if it is invalid, or may be in a file that could not be read.
     pub(super) fn misses(&self, key: &str) -> bool {
         !self.has(key) && !self.0.unread
     }
 
-    /// Whether something is wrong with a setting.
+    /// Whether there is an error about a setting.
     pub(super) fn refuses(&self, key: &str) -> bool {
         let origin = self.origin(key);
         self.0.errors.iter().any(|error| error.setting == origin)
     }
 
-    /// The name under which a setting was written; its variable, where it was not.
+    /// The name under which a setting was set; its variable if it was not.
     pub(super) fn origin(&self, key: &str) -> String {
         self.0.values.get(key).map_or_else(|| variable_of(key), |raw| raw.origin.clone())
     }
 
-    /// Notes that a setting is wrong.
+    /// Records an error about a setting.
     pub(super) fn refuse(&mut self, key: &str, message: impl Into<String>) {
         let origin = self.origin(key);
         self.0.refuse(origin, message);
     }
 
-    /// The value of a setting that is one text. None where it is absent, or wrong, which is noted then.
+    /// The value of a setting that is one text; `None` if it is absent or invalid. An invalid one is recorded.
     pub(super) fn one<T>(&mut self, one: &One<T>) -> Option<T> {
         let Raw { origin, value } = self.0.values.get(one.setting.key)?.clone();
         let WrittenValue::Text(text) = value else {
@@ -91,7 +90,7 @@ impl SettingsReader {
         None
     }
 
-    /// The same of a list: each of its items is judged, and all that are wrong are noted.
+    /// The same for a list: each item is checked, and all errors are recorded.
     pub(super) fn many<T>(&mut self, item: &One<T>) -> Option<Vec<T>> {
         let Raw { origin, value } = self.0.values.get(item.setting.key)?.clone();
         let mut parsed = Vec::new();
@@ -106,7 +105,7 @@ impl SettingsReader {
         Some(parsed)
     }
 
-    /// Notes that a value is not what is allowed after all.
+    /// Records that a value is not allowed after all.
     pub(super) fn refuse_value(&mut self, key: &str) {
         let text = match self.0.values.get(key) {
             Some(Raw { value: WrittenValue::Text(text), .. }) => text.clone(),
@@ -119,7 +118,7 @@ impl SettingsReader {
 }
 
 fn must_be(setting: &Setting, text: &str) -> String {
-    // An address may carry a password where none belongs.
+    // An address may contain a password where none is expected.
     let hint = left_over(text);
     if setting.secret || text.contains("://") && text.contains('@') {
         format!("must be {}{hint}", setting.allowed)
@@ -128,8 +127,8 @@ fn must_be(setting: &Setting, text: &str) -> String {
     }
 }
 
-/// What the programs that read files of variables leave in a value: `docker run --env-file` takes no quotes off, and a
-/// file that was written on Windows has a carriage return at the end of each line.
+/// A hint about what programs leave in values from env files: `docker run --env-file` does not remove quotes, and a
+/// file written on Windows has a carriage return at the end of each line.
 fn left_over(text: &str) -> &'static str {
     if text.trim() != text {
         "; it begins or ends with a space or a line break"

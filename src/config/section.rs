@@ -1,8 +1,8 @@
-//! The form in which the table is written: one entry makes the field, its documentation, its reader, its default and
-//! its row in the reference.
+//! The macro for the table: one entry defines a setting's field, documentation, parser, default and row in the
+//! reference.
 
-/// The settings of one subject. Each entry is what it is for (it is also the reference), the field, its type,
-/// and how it is written: key, range and default.
+/// The settings of one subject. Each entry consists of its purpose (which is also the text in the reference), the
+/// field, its type, and how it is parsed: key, range and default.
 macro_rules! section {
     (
         $( #[$about:meta] )+
@@ -16,7 +16,7 @@ macro_rules! section {
         }
 
         impl $name {
-            /// What was written.
+            /// The values that were set.
             pub(in crate::config) fn read(reader: &mut crate::config::reader::SettingsReader) -> Self {
                 use crate::config::entry::SettingEntry as _;
                 Self { $( $field: ($entry).read(reader), )+ }
@@ -31,7 +31,7 @@ macro_rules! section {
         }
 
         impl $name {
-            /// What holds where nothing is written.
+            /// The defaults.
             pub fn usual() -> &'static Self {
                 static USUAL: std::sync::LazyLock<$name> =
                     std::sync::LazyLock::new(|| $name::read(&mut crate::config::reader::SettingsReader::empty()));

@@ -1,4 +1,4 @@
-//! What commands cannot do without.
+//! The settings that commands require.
 
 use std::sync::Arc;
 
@@ -15,120 +15,120 @@ use crate::domain::cloud_account::endpoint::Allowed;
 use crate::domain::database::address::DatabaseAddress;
 use crate::domain::identity::issuer::Issuer;
 
-/// The settings of `serve` and `worker`: nothing is missing.
+/// The settings of `serve` and `worker`, complete.
 #[derive(Debug)]
 pub struct ServeConfig {
-    /// The database, as the runtime role.
+    /// The database with the runtime role.
     pub database_url: DatabaseAddress,
-    /// How to reach the database, and with how many connections.
+    /// The pool of connections to the database.
     pub database: DatabaseConfig,
-    /// Where it listens.
+    /// The addresses to listen on, and the URLs under which clients reach the gateway.
     pub server: ServerConfig,
-    /// The cloud's side.
+    /// The cloud: credentials, endpoints, regions.
     pub cloud: ServeCloud,
-    /// How often the cloud is called, and what is assumed of it.
+    /// How often the cloud is called, and its assumed limits.
     pub pace: PaceConfig,
-    /// Who may call.
+    /// Authentication of callers.
     pub auth: ServeAuth,
-    /// The `iss` of the tokens that the gateway itself issues: where nothing is set, `public_url`, or else its name.
+    /// The `iss` of the tokens that the gateway itself issues; by default `public_url`, otherwise its name.
     pub own_issuer: String,
-    /// What encrypts at rest.
+    /// The keys for encryption at rest.
     pub keys: ServeKeys,
-    /// What seals the audit.
+    /// The keys that seal the audit.
     pub audit: ServeAudit,
-    /// Where webhooks may go.
+    /// The addresses that webhooks may be sent to.
     pub webhook: WebhookConfig,
-    /// What one request and one process may take.
+    /// The limits of requests and of the process.
     pub limits: LimitsConfig,
-    /// What the workers do when.
+    /// The intervals of the workers.
     pub work: WorkConfig,
-    /// What teams may do, where no policy says it.
+    /// What teams may do if no policy says so.
     pub policy: PolicyConfig,
-    /// What is kept for how long.
+    /// How long data is retained.
     pub retention: RetentionConfig,
 }
 
 /// The settings of `rotate-keys`.
 #[derive(Debug)]
 pub struct RotationConfig {
-    /// The database, as the runtime role.
+    /// The database with the runtime role.
     pub database_url: DatabaseAddress,
-    /// How to reach the database, and with how many connections.
+    /// The pool of connections to the database.
     pub database: DatabaseConfig,
-    /// What encrypts at rest: the key of now and the one before.
+    /// The keys for encryption at rest: the current and the previous one.
     pub keys: ServeKeys,
-    /// What stamps the audit entry.
+    /// The key that stamps the audit entry.
     pub audit: ServeAudit,
 }
 
-/// [`super::KeysConfig`] with its key.
+/// [`super::KeysConfig`] with the required key.
 #[derive(Debug, Clone)]
 pub struct ServeKeys {
-    /// The master key.
+    /// The current master key.
     pub master: Arc<MasterKey>,
     /// Its id.
     pub master_id: String,
-    /// The key before, and its id.
+    /// The id of the previous key, and the key.
     pub previous: Option<(String, Arc<MasterKey>)>,
 }
 
-/// [`super::CloudConfig`] with its credentials.
+/// [`super::CloudConfig`] with the required credentials.
 #[derive(Debug)]
 pub struct ServeCloud {
     /// The id of the access key.
     pub access_key_id: String,
-    /// Its secret.
+    /// The secret of the access key.
     pub access_key_secret: SecretString,
-    /// Where the calls of added accounts may go.
+    /// The allowed endpoints of added cloud accounts.
     pub account_endpoints: Allowed,
-    /// What needs no judgement of the others: endpoint, regions, deadlines.
+    /// The other settings: endpoint, regions, timeouts.
     pub settings: CloudConfig,
 }
 
-/// [`super::AuditConfig`] with its key.
+/// [`super::AuditConfig`] with the required key.
 #[derive(Debug)]
 pub struct ServeAudit {
-    /// Which log.
+    /// The name of the log.
     pub origin: String,
     /// The seed of the signing key.
     pub key: Arc<MasterKey>,
-    /// The one before.
+    /// The seed of the previous signing key.
     pub previous_key: Option<Arc<MasterKey>>,
 }
 
-/// [`super::AuthConfig`] with everything in it.
+/// [`super::AuthConfig`], complete.
 #[derive(Debug)]
 pub struct ServeAuth {
-    /// The issuer that the settings describe, if they do.
+    /// The issuer that the settings describe, if they describe one.
     pub default: Option<DefaultIssuer>,
-    /// Those of the operator's file.
+    /// The issuers in the operator's file.
     pub issuers: Vec<Issuer>,
-    /// How keys are fetched, of every issuer.
+    /// How the keys of all issuers are fetched.
     pub reach: JwksSettings,
 }
 
 /// The issuer that the settings describe.
 #[derive(Debug)]
 pub struct DefaultIssuer {
-    /// The `iss` of a token.
+    /// The `iss` of tokens.
     pub issuer: String,
-    /// The `aud` of a token.
+    /// The `aud` of tokens.
     pub audience: String,
-    /// What its signature is checked with.
+    /// The keys that verify their signatures.
     pub keys: AuthKeys,
-    /// What it says where.
+    /// Which claims contain what.
     pub claims: ClaimsConfig,
 }
 
 impl Loaded {
-    /// The settings of who may call, or everything that is wrong.
+    /// The settings for authentication, or all errors.
     pub fn for_auth(self) -> Result<ServeAuth, Vec<SettingError>> {
         let Self { config, mut reader, .. } = self;
         let auth = config.auth.needed(&mut reader);
         reader.finish(auth)
     }
 
-    /// The settings of `rotate-keys`, or everything that is wrong.
+    /// The settings of `rotate-keys`, or all errors.
     pub fn for_rotation(self) -> Result<RotationConfig, Vec<SettingError>> {
         let Self { config, mut reader, .. } = self;
         let url = reader.need("database_url", config.database.url.clone());
@@ -138,14 +138,14 @@ impl Loaded {
         reader.finish(found())
     }
 
-    /// The settings of `worker` and of whatever does its work, or everything that is wrong.
+    /// The settings of `worker` and of everything that does its work, or all errors.
     pub fn for_worker(self) -> Result<ServeConfig, Vec<SettingError>> {
         let Self { config, mut reader, .. } = self;
         let found = config.needed(&mut reader);
         reader.finish(found)
     }
 
-    /// The settings of `serve`, which listens for the API, too.
+    /// The settings of `serve`, which also listens for the API, or all errors.
     pub fn for_serve(mut self) -> Result<ServeConfig, Vec<SettingError>> {
         let ServerConfig { listen, metrics_listen, .. } = &self.config.server;
         if metrics_listen.is_some_and(|metrics| metrics.port() != 0 && metrics == *listen) {
@@ -200,7 +200,7 @@ impl KeysConfig {
         Some(ServeKeys { master, master_id: self.master_id, previous })
     }
 
-    /// Each key has an id of its own.
+    /// Checks that the keys have different ids.
     pub(super) fn check(&self, r: &mut SettingsReader) {
         let told = match (&self.master_previous_id, r.has("keys.master_previous")) {
             (Some(id), true) if *id == self.master_id => {
@@ -217,7 +217,7 @@ impl KeysConfig {
 }
 
 impl AuditConfig {
-    /// With its key.
+    /// Requires the key.
     fn needed(self, r: &mut SettingsReader) -> Option<ServeAudit> {
         let key = r.need("keys.audit", self.key)?;
         Some(ServeAudit { origin: self.origin, key, previous_key: self.previous_key })
@@ -225,7 +225,7 @@ impl AuditConfig {
 }
 
 impl AuthConfig {
-    /// The settings may leave the issuer out that they describe, if there are others in the file.
+    /// The settings need not describe an issuer if there are issuers in the file.
     fn needed(self, r: &mut SettingsReader) -> Option<ServeAuth> {
         let described = self.describes_one(r);
         let Self { issuer, audience, keys, reach, claims, issuers, .. } = self;
@@ -241,7 +241,7 @@ impl AuthConfig {
         Some(ServeAuth { default, issuers, reach })
     }
 
-    /// No issuer may have our own `iss`: whose token is it?
+    /// No issuer may have our own `iss`: it would be unclear who issued a token.
     fn check_own(&self, own: &str, r: &mut SettingsReader) {
         let mut others = self.issuer.iter().chain(self.issuers.iter().map(|one| &one.issuer));
         if others.any(|other| other == own) {

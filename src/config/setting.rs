@@ -1,59 +1,59 @@
-//! What is known of a setting besides its value: the row of the table that everything else is made from.
+//! The metadata of a setting: its row of the table, from which everything else is derived.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-/// The settings of one subject, in the order in which a person meets them.
+/// The settings of one subject, in the order of the reference.
 #[derive(Debug)]
 pub struct Section {
-    /// The heading under which the reference shows them.
+    /// The heading in the reference.
     pub title: &'static str,
-    /// In the order of the reference.
+    /// The settings, in the order of the reference.
     pub settings: Vec<Setting>,
 }
 
-/// What is known of a setting beside its value.
+/// Everything about a setting except its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// Its name in a file, such as `limits.body_bytes`.
+    /// Its key in a file, such as `limits.body_bytes`.
     pub key: &'static str,
-    /// How it is written.
+    /// The type of its value.
     pub kind: SettingKind,
-    /// What its number counts.
+    /// The unit of its number.
     pub unit: Option<&'static str>,
-    /// What its number may be.
+    /// The range of its number.
     pub range: Option<RangeInclusive<u64>>,
-    /// What is allowed, to stand behind "must be" (of a list: behind "each must be").
+    /// What is allowed; it follows "must be" (for a list: "each must be").
     pub allowed: Cow<'static, str>,
-    /// What holds where nothing is written: as it would be written.
+    /// Its default, as it would be written.
     pub default: Option<Cow<'static, str>>,
-    /// What holds where nothing is written, in words: where that is no value.
+    /// What applies by default, in words, if that is not a value.
     pub otherwise: Option<&'static str>,
-    /// Of one that `serve` and `worker` cannot do without: what it is, to stand behind "must be set:".
+    /// For one that `serve` and `worker` require: what it is; it follows "must be set:".
     pub required: Option<&'static str>,
-    /// Whether it is secret: never shown, and also read from a file of its own.
+    /// Whether it is a secret: never shown, and can also be read from a file of its own.
     pub secret: bool,
-    /// What it is for, in one line.
+    /// Its purpose, as one line of text.
     pub purpose: &'static str,
 }
 
-/// How a value is written.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettingKind {
-    /// Any text; what it may be is said by `allowed`.
+    /// Any text; `allowed` describes what is valid.
     Text,
     /// A whole number.
     Number,
     /// `true` or `false`.
     Flag,
-    /// Texts: an array in a file, between commas in the environment.
+    /// Texts: an array in a file, comma-separated in the environment.
     List,
     /// The path of a file, which is read at the start.
     File,
 }
 
 impl SettingKind {
-    /// Its word in the reference.
+    /// Its name in the reference.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -66,28 +66,28 @@ impl SettingKind {
 }
 
 impl Setting {
-    /// Its variable: of `limits.body_bytes` `ECG_LIMITS_BODY_BYTES`.
+    /// Its variable, such as `ECG_LIMITS_BODY_BYTES` for `limits.body_bytes`.
     pub fn variable(&self) -> String {
         variable_of(self.key)
     }
 
-    /// Of a secret: the variable that names a file with it.
+    /// For a secret: the variable that names a file with it.
     pub fn file_variable(&self) -> Option<String> {
         self.secret.then(|| format!("{}_FILE", self.variable()))
     }
 }
 
-/// Every setting of a table.
+/// All settings of a table.
 pub(super) fn all(table: &'static [Section]) -> impl Iterator<Item = &'static Setting> {
     table.iter().flat_map(|section| &section.settings)
 }
 
-/// The setting of that key.
+/// The setting with that key.
 pub(super) fn find(table: &'static [Section], key: &str) -> Option<&'static Setting> {
     all(table).find(|setting| setting.key == key)
 }
 
-/// The variable of a key.
+/// The variable for a key.
 pub(super) fn variable_of(key: &str) -> String {
     format!("ECG_{}", key.to_uppercase().replace('.', "_"))
 }

@@ -1,7 +1,7 @@
-//! Every setting, once: key, type, unit, default, range, and what it is for. The reader, its messages, `dev`'s and the
-//! tests' defaults, the `settings` command and `docs/settings.md` are made from this table.
+//! The only definition of every setting: key, type, unit, default, range and purpose. The parser, its messages, the
+//! defaults of `dev` and the tests, the `settings` command and `docs/settings.md` are derived from this table.
 //!
-//! A new setting is one entry in the part below that is its subject's, and its use (`docs/recipes.md`).
+//! To add a setting, add an entry to the part for its subject below, and use it (`docs/recipes.md`).
 
 mod auth;
 mod cloud;

@@ -1,4 +1,4 @@
-//! Lays the environment over the file: one text (or list) per setting, with the name under which it was written.
+//! Merges the environment over the file: one text (or list) for each setting, with the name under which it was set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,26 +8,26 @@ use super::SettingError;
 use super::names::{self, Meaning};
 use super::setting::{Section, variable_of};
 
-/// One value, not yet read.
+/// One value that is not parsed yet.
 #[derive(Clone)]
 pub(super) struct Raw {
-    /// The name under which it was written.
+    /// The name under which it was set.
     pub(super) origin: String,
-    /// What was written.
+    /// The value as it was set.
     pub(super) value: WrittenValue,
 }
 
-/// What was written.
+/// A value as it was set.
 #[derive(Clone)]
 pub(super) enum WrittenValue {
-    /// In the environment, or as a scalar in the file.
+    /// From the environment, or a scalar in the file.
     Text(String),
-    /// As an array in the file.
+    /// An array in the file.
     List(Vec<String>),
 }
 
 impl WrittenValue {
-    /// The items of a list; a text has them between commas.
+    /// The items of a list; a text is split at commas.
     pub(super) fn items(&self) -> Vec<String> {
         match self {
             Self::List(items) => items.clone(),
@@ -36,15 +36,15 @@ impl WrittenValue {
     }
 }
 
-/// All that was written, and what is wrong with it so far.
+/// All values that were set, and the errors so far.
 #[derive(Default)]
 pub(super) struct WrittenSettings {
-    /// The settings that there are.
+    /// The table of settings.
     pub(super) table: &'static [Section],
     pub(super) values: BTreeMap<&'static str, Raw>,
-    /// The settings of which something was written, good or not.
+    /// The settings that were set, valid or not.
     pub(super) written: BTreeSet<&'static str>,
-    /// Whether there is a file that could not be read: what was written is not known.
+    /// Whether there is a file that could not be read, so that it is unknown what was set.
     pub(super) unread: bool,
     pub(super) errors: Vec<SettingError>,
     pub(super) notes: Vec<String>,
@@ -56,7 +56,7 @@ const NO_VALUE: &str = "must be a string, a number, true or false, or an array o
 type Layer = BTreeMap<&'static str, Vec<(Meaning, Raw)>>;
 
 impl WrittenSettings {
-    /// Reads both layers; the environment's value of a setting replaces the file's.
+    /// Reads both; the environment takes precedence for each setting.
     pub(super) fn merge(
         table: &'static [Section],
         file: Option<&Path>,
@@ -81,7 +81,7 @@ impl WrittenSettings {
         source
     }
 
-    /// Says that what the environment says of proxies is not followed, and which settings do it.
+    /// Warns that the environment's proxy variables are ignored, and names the settings to use instead.
     fn note_proxies(&mut self, variables: &[String]) {
         let unset = names::PROXIES.iter().filter(|key| !self.values.contains_key(*key));
         let unset: Vec<String> = unset.map(|key| variable_of(key)).collect();
@@ -91,7 +91,7 @@ impl WrittenSettings {
         }
     }
 
-    /// Notes something wrong.
+    /// Records an error.
     pub(super) fn refuse(&mut self, setting: impl Into<String>, message: impl Into<String>) {
         self.errors.push(SettingError { setting: setting.into(), message: message.into() });
     }
@@ -113,7 +113,7 @@ impl WrittenSettings {
                 layer
             }
             Err(error) => {
-                // Its Display shows the line, which may hold a secret.
+                // The error's `Display` shows the line, which may contain a secret.
                 let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
                 self.refuse(format!("{place}, line {line}"), format!("is not valid TOML: {}", error.message()));
                 self.unread = true;
@@ -157,7 +157,7 @@ impl WrittenSettings {
         layer
     }
 
-    /// What to say of a variable that looks like a setting and is none.
+    /// The warning about a variable that looks like a setting but is not.
     fn mistaken(&self, name: &str) -> Option<String> {
         let capitals = name.to_ascii_uppercase();
         if capitals != name && names::meaning_of_variable(self.table, &capitals).is_some() {
@@ -170,7 +170,7 @@ impl WrittenSettings {
         Some(format!("the variable {name} is not a setting; the closest is {near}"))
     }
 
-    /// The value of a setting that was written directly or as the name of a file, not both.
+    /// The value of a setting, which may be given directly or as the name of a file, but not both.
     fn one_of(&mut self, forms: &[(Meaning, Raw)]) -> Option<Raw> {
         match forms {
             [(Meaning::Value(_), raw)] => Some(raw.clone()),
@@ -190,9 +190,9 @@ impl WrittenSettings {
         };
         match fs::read_to_string(path) {
             Ok(text) => {
-                // Editors and `echo` end a file with a line break that is no part of the secret.
+                // Editors and `echo` end a file with a line break, which is not part of the secret.
                 let text = text.trim_end_matches(['\r', '\n']);
-                // As a variable: a deployment names the file of a secret that there only sometimes is.
+                // Like an empty variable: a deployment may mount a secret that exists only sometimes.
                 (!text.is_empty())
                     .then(|| Raw { origin: raw.origin.clone(), value: WrittenValue::Text(text.to_owned()) })
             }

@@ -1,4 +1,4 @@
-//! What is refused, word for word.
+//! What is refused, with the exact messages.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn load(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     said(loaded(variables).config())
 }
 
-/// What is odd, whether or not anything is wrong.
+/// The warnings, whether or not there are errors.
 fn notes(variables: &[(&str, &str)]) -> Vec<String> {
     loaded(variables).notes().to_vec()
 }
@@ -32,7 +32,7 @@ fn said<T>(result: Result<T, Vec<SettingError>>) -> Result<T, Vec<String>> {
     result.map_err(|errors| errors.iter().map(ToString::to_string).collect())
 }
 
-/// A file below the system's folder for such, removed with the value.
+/// A file in the system's temporary directory, deleted when dropped.
 struct TempFile(PathBuf);
 
 impl TempFile {
@@ -48,7 +48,7 @@ impl TempFile {
         said(Loaded::of(Some(&self.0), Environment::of(variables).variables()).config())
     }
 
-    /// Messages with the file's name cut out.
+    /// The error messages without the name of the file.
     fn refusals(&self, variables: &[(&str, &str)]) -> Vec<String> {
         let place = self.0.display().to_string();
         self.load(variables).unwrap_err().iter().map(|text| text.replace(&place, "FILE")).collect()
@@ -61,7 +61,7 @@ impl Drop for TempFile {
     }
 }
 
-/// What a key is, in a form that can be compared.
+/// Something derived from a key that can be compared.
 fn seed(key: Option<Arc<MasterKey>>) -> [u8; 32] {
     *key.unwrap().token_seed().expose_secret()
 }

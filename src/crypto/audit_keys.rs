@@ -1,7 +1,7 @@
-//! The audit's keys: one signs checkpoints and stamps entries, one that it replaced may still be known.
+//! The audit's keys: the current one signs checkpoints and stamps entries, the previous one may still verify.
 //!
-//! Both come from one seed of 32 bytes: it is the Ed25519 seed of the note's signature, and the stamping key is derived
-//! from it with a label of its own. Every gateway on one database has the same.
+//! Both are derived from one seed of 32 bytes: it is the seed of the Ed25519 key that signs notes, and the stamping key
+//! is derived from it with its own label. All gateways of a database have the same.
 
 use aws_lc_rs::{constant_time, hmac};
 use secrecy::ExposeSecret as _;
@@ -10,10 +10,10 @@ use super::master::MasterKey;
 use super::note::{NoteSigner, NoteVerifier};
 
 const LABEL: &str = "eci-cache-gateway audit stamp v1";
-/// The length of a stamp, in bytes.
+/// The length of a stamp in bytes.
 pub const STAMP_BYTES: usize = 32;
 
-/// Signs and stamps with the current key, recognizes both.
+/// Signs and stamps with the current key, verifies with both.
 #[derive(Debug)]
 pub struct AuditKeys {
     signer: NoteSigner,
@@ -49,7 +49,7 @@ impl StampKey {
 }
 
 impl AuditKeys {
-    /// The keys of the log `origin`. None if that cannot be a name.
+    /// The keys of the log `origin`; `None` if that is not a valid name.
     pub fn new(origin: &str, current: &MasterKey, previous: Option<&MasterKey>) -> Option<Self> {
         let known = |seed| Some((NoteSigner::new(origin, seed)?.verifier().clone(), StampKey::new(seed)));
         let previous = previous.map(known);
@@ -65,7 +65,7 @@ impl AuditKeys {
         self.signer.verifier().name()
     }
 
-    /// What stamps entries.
+    /// The key that stamps entries.
     pub fn stamp(&self) -> &StampKey {
         &self.stamp
     }
@@ -80,7 +80,7 @@ impl AuditKeys {
         self.signer.sign(text)
     }
 
-    /// Everything that can verify its notes, the current key first.
+    /// The verifiers of its notes, that of the current key first.
     pub fn verifiers(&self) -> Vec<NoteVerifier> {
         let previous = self.previous.as_ref().map(|(verifier, _)| verifier.clone());
         std::iter::once(self.signer.verifier().clone()).chain(previous).collect()

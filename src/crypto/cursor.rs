@@ -1,8 +1,8 @@
-//! Encryption of what clients carry and need not read: places in lists, among them numbers that the database counts.
+//! Encrypts what clients carry but need not read: positions in lists, among them sequence numbers of the database.
 //!
-//! AES-256-GCM-SIV (RFC 8452) under a key of its own, the list as its context. The nonce is always the same: equal
-//! places in one list give equal cursors, as they did before they were encrypted, and nothing else can be told from two
-//! of them. This cipher is made to bear that; plain GCM is not.
+//! AES-256-GCM-SIV (RFC 8452) with a key of its own and the list as associated data. The nonce is always the same:
+//! equal positions in one list give equal cursors, as before they were encrypted, and two cursors reveal nothing else.
+//! This cipher is designed to withstand that; plain GCM is not.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl CursorCipher {
         Self(LessSafeKey::new(key))
     }
 
-    /// The cursor of a place in the list `label`.
+    /// The cursor of a position in the list `label`.
     pub(super) fn seal(&self, label: &str, place: &[u8]) -> Vec<u8> {
         let mut sealed = place.to_vec();
         let done = self.0.seal_in_place_append_tag(nonce(), Aad::from(label.as_bytes()), &mut sealed);
@@ -37,7 +37,7 @@ impl CursorCipher {
         sealed
     }
 
-    /// The place that a cursor of this list names.
+    /// The position in a cursor of this list.
     pub(super) fn open(&self, label: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         let mut text = sealed.to_vec();
         let plain = self.0.open_in_place(nonce(), Aad::from(label.as_bytes()), &mut text).ok()?;

@@ -1,11 +1,11 @@
-//! Keyed hashes: to tell whether two things are equal without keeping either, and to sign what a client carries.
+//! Keyed hashes: to compare values without storing them, and to sign what clients carry.
 //!
-//! A plain hash of a password can be searched for; one that needs a key cannot. Used for idempotency keys (is this the
-//! same body?), for parameters in the audit that must not stand there in clear, and for list cursors (which are
-//! encrypted, too). Labels keep the uses apart: equal bytes under different labels have unrelated fingerprints.
+//! A plain hash of a password can be brute-forced; a keyed one cannot without the key. Used for idempotency keys (is
+//! this the same body?), for parameters that must not be in the audit in plain text, and for list cursors (which are
+//! also encrypted). Labels separate the uses: equal bytes with different labels have unrelated fingerprints.
 //!
-//! While the former master key is configured, what it made is still known: a request that is repeated over a rotation
-//! is the same request, and a cursor goes on.
+//! While the former master key is configured, its fingerprints are recognized: a request that is repeated after a
+//! rotation is still the same request, and cursors still work.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use super::master::MasterKey;
 
 const LABEL: &str = "eci-cache-gateway fingerprint v1";
 
-/// The length of a signature, in bytes: 128 bits, which nobody guesses online.
+/// The length of a signature in bytes: 128 bits, which cannot be guessed online.
 pub const SIGNATURE_BYTES: usize = 16;
 
-/// Makes keyed hashes.
+/// Computes keyed hashes.
 pub struct Fingerprint {
     key: hmac::Key,
     former: Option<hmac::Key>,
@@ -39,7 +39,7 @@ impl Fingerprint {
         Self { key: derived(master), former: None, cursors: vec![CursorCipher::new(master)] }
     }
 
-    /// The same, and what the former master key made is known.
+    /// Also recognizes fingerprints of the former master key.
     pub fn with_former(self, former: Option<&MasterKey>) -> Self {
         let mut cursors = self.cursors;
         cursors.extend(former.map(CursorCipher::new));
@@ -51,33 +51,33 @@ impl Fingerprint {
         print(&self.key, label, bytes)
     }
 
-    /// The fingerprint that the former key gives, while there is one.
+    /// The fingerprint with the former key, if it is configured.
     pub fn of_former(&self, label: &str, bytes: &[u8]) -> Option<[u8; 32]> {
         self.former.as_ref().map(|key| print(key, label, bytes))
     }
 
-    /// Whether `print` is that of `bytes` for the use `label`; takes the same time wherever they differ.
+    /// Whether `print` is the fingerprint of `bytes` for the use `label`, in constant time.
     pub fn is(&self, label: &str, bytes: &[u8], print: &[u8]) -> bool {
         let made = |own: [u8; 32]| constant_time::verify_slices_are_equal(&own, print).is_ok();
         made(self.of(label, bytes)) || self.of_former(label, bytes).is_some_and(made)
     }
 
-    /// Encrypts a place in the list `label` for a client to carry.
+    /// Encrypts a position in the list `label` for a client.
     pub fn seal_place(&self, label: &str, place: &[u8]) -> Vec<u8> {
         self.cursors.first().map(|cipher| cipher.seal(label, place)).unwrap_or_default()
     }
 
-    /// The place that [`Self::seal_place`] encrypted for the same list, if it did.
+    /// The position that [`Self::seal_place`] encrypted for the same list.
     pub fn open_place(&self, label: &str, sealed: &[u8]) -> Option<Vec<u8>> {
         self.cursors.iter().find_map(|cipher| cipher.open(label, sealed))
     }
 
-    /// A signature to hand out together with `bytes`, for example with a cursor.
+    /// A signature that is sent together with `bytes`, for example with a cursor.
     pub fn sign(&self, label: &str, bytes: &[u8]) -> [u8; SIGNATURE_BYTES] {
         short(&self.of(label, bytes))
     }
 
-    /// Whether `signature` is ours for `label` and `bytes`; takes the same time wherever they differ.
+    /// Whether `signature` is ours for `label` and `bytes`, in constant time.
     pub fn verify(&self, label: &str, bytes: &[u8], signature: &[u8]) -> bool {
         let made = |print: [u8; 32]| constant_time::verify_slices_are_equal(&short(&print), signature).is_ok();
         made(self.of(label, bytes)) || self.of_former(label, bytes).is_some_and(made)
@@ -96,7 +96,7 @@ fn short(print: &[u8; 32]) -> [u8; SIGNATURE_BYTES] {
 
 fn print(key: &hmac::Key, label: &str, bytes: &[u8]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
-    // The length goes first, so that no label and bytes can pass for another label and bytes.
+    // The length comes first, so that different pairs of label and bytes never give the same input.
     context.update(&(label.len() as u64).to_be_bytes());
     context.update(label.as_bytes());
     context.update(bytes);

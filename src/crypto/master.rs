@@ -1,4 +1,4 @@
-//! A master key, as the operator writes it down: 32 bytes in base64 or hex.
+//! A master key as operators write it: 32 bytes in base64 or hex.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretBox};
 
-/// The length of a key, in bytes.
+/// The length of a key in bytes.
 pub const KEY_BYTES: usize = 32;
-/// What the key is derived for that signs the gateway's own tokens.
+/// The label for deriving the key that signs the gateway's own tokens.
 const TOKENS: &str = "eci-cache-gateway tokens ed25519 v1";
 
-/// 32 secret bytes, wiped when dropped.
+/// A key of 32 bytes, zeroed when dropped.
 pub struct MasterKey(SecretBox<[u8; KEY_BYTES]>);
 
-/// What [`MasterKey::parse`] takes.
+/// The formats that [`MasterKey::parse`] accepts.
 pub const ALLOWED: &str = "32 random bytes in base64 or as 64 hexadecimal digits (openssl rand -base64 32)";
 
-/// A text that is no key. Does not repeat it.
+/// The text is not a valid key. Does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {ALLOWED}")]
 pub struct BadKey;
 
 impl MasterKey {
-    /// A key of these bytes.
+    /// A key from these bytes.
     pub fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self(SecretBox::new(Box::new(bytes)))
     }
 
-    /// Reads hex or base64 (either alphabet, with or without padding). A key of 32 equal bytes is a placeholder that
-    /// somebody forgot to fill in, and refused.
+    /// Parses hex or base64 (either alphabet, with or without padding). A key of 32 equal bytes is refused, because it
+    /// is a forgotten placeholder.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
         let text = text.trim();
         let bytes = if text.len() == 2 * KEY_BYTES { hex(text) } else { base64(text) };
@@ -40,18 +40,18 @@ impl MasterKey {
         if bytes.iter().all(|byte| *byte == bytes[0]) { Err(BadKey) } else { Ok(Self::new(bytes)) }
     }
 
-    /// The signing key whose seed these bytes are.
+    /// The signing key with these bytes as its seed.
     pub(super) fn ed25519(&self) -> Ed25519KeyPair {
         Ed25519KeyPair::from_seed_unchecked(self.0.expose_secret()).expect("any 32 bytes are a seed")
     }
 
-    /// The seed of the Ed25519 key that signs the gateway's own tokens: every gateway with this master key has the
+    /// The seed of the Ed25519 key that signs the gateway's own tokens: all gateways with this master key have the
     /// same.
     pub fn token_seed(&self) -> SecretBox<[u8; KEY_BYTES]> {
         self.derive(TOKENS)
     }
 
-    /// The key for one purpose: HMAC-SHA256 of the purpose's label under the master key.
+    /// Derives the key for one purpose: HMAC-SHA256 of the purpose's label with the master key.
     pub(super) fn derive(&self, label: &str) -> SecretBox<[u8; KEY_BYTES]> {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.0.expose_secret()), label.as_bytes());
         SecretBox::init_with_mut(|key: &mut [u8; KEY_BYTES]| key.copy_from_slice(tag.as_ref()))

@@ -1,14 +1,14 @@
-//! The Merkle tree of RFC 6962: hashes, the growing edge, and which subtrees a proof is made of.
+//! The Merkle tree of RFC 6962: hashes, appending, and the subtrees that a proof consists of.
 //!
-//! A tree is kept as its complete subtrees: [`Subtree`] names the one of `2^level` leaves that ends with a leaf. Adding
-//! a leaf completes as many subtrees as its index ends with one-bits. Every hash of a proof is the fold of a few of
-//! them, so a proof reads O(log n) hashes.
+//! A tree is stored as its complete subtrees: [`Subtree`] is the one with `2^level` leaves that ends with a given leaf.
+//! Appending a leaf completes as many subtrees as its index has trailing one-bits. Every hash of a proof is computed
+//! from a few of them, so a proof reads O(log n) hashes.
 //!
-//! Who calls it: `app`, to seal, to prove and to verify. What it does not do: read or write.
+//! Called by `app` to seal, to prove and to verify. It neither reads nor writes the database.
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256.
+/// A SHA-256 hash.
 pub type Hash = [u8; 32];
 
 /// The hash of a leaf: SHA-256 of the byte 0 and its data.
@@ -16,7 +16,7 @@ pub fn leaf_hash(data: &[u8]) -> Hash {
     Sha256::new_with_prefix([0]).chain_update(data).finalize().into()
 }
 
-/// The hash of two halves: SHA-256 of the byte 1, the left and the right.
+/// The hash of a node: SHA-256 of the byte 1, the left and the right hash.
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::new_with_prefix([1]).chain_update(left).chain_update(right).finalize().into()
 }
@@ -24,13 +24,13 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 /// A complete subtree: `2^level` leaves, the last of which is `leaf`. Level 0 is the leaf itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subtree {
-    /// Its last leaf.
+    /// The index of its last leaf.
     pub leaf: i64,
-    /// How high it is.
+    /// Its height.
     pub level: i16,
 }
 
-/// The growing edge: the largest complete subtrees, from left to right.
+/// The right edge: the largest complete subtrees, from left to right.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Edge {
     size: i64,
@@ -38,7 +38,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The edge of a tree of `size` leaves, with the hashes of [`Edge::subtrees`]. None if they are not as many.
+    /// The edge of a tree of `size` leaves, with the hashes of [`Edge::subtrees`]; `None` if their number is wrong.
     pub fn of(size: i64, peaks: Vec<Hash>) -> Option<Self> {
         (Self::subtrees(size).len() == peaks.len()).then_some(Self { size, peaks })
     }
@@ -48,12 +48,12 @@ impl Edge {
         cover(0, size)
     }
 
-    /// How many leaves there are.
+    /// The number of leaves.
     pub fn size(&self) -> i64 {
         self.size
     }
 
-    /// Adds a leaf; returns the subtrees that it completes, from level 1 on.
+    /// Appends a leaf; returns the subtrees that it completes, from level 1 on.
     pub fn push(&mut self, leaf: Hash) -> Vec<(Subtree, Hash)> {
         let (index, mut hash, mut level) = (self.size, leaf, 0);
         let mut completed = Vec::new();
@@ -69,20 +69,20 @@ impl Edge {
         completed
     }
 
-    /// The root; of an empty tree, the hash of nothing.
+    /// The root hash; for an empty tree, the hash of the empty string.
     pub fn root(&self) -> Hash {
         fold(&self.peaks).unwrap_or_else(|| Sha256::digest([]).into())
     }
 }
 
-/// The hash of a range of leaves, from those of its complete subtrees in order. None for no hashes.
+/// The hash of a range of leaves, from those of its complete subtrees in order; `None` without hashes.
 pub fn fold(hashes: &[Hash]) -> Option<Hash> {
     let (last, others) = hashes.split_last()?;
     Some(others.iter().rev().fold(*last, |right, left| node_hash(left, &right)))
 }
 
-/// The complete subtrees of the leaves from `start` up to `end`, from left to right. The range is one that a proof asks
-/// for: `start` is a multiple of a power of two that is not smaller than the range.
+/// The complete subtrees of the leaves from `start` up to `end`, from left to right. `start` must be a multiple of a
+/// power of two that is not smaller than the range, as it is for proofs.
 fn cover(start: i64, end: i64) -> Vec<Subtree> {
     let (mut found, mut at) = (Vec::new(), start);
     for level in (0..63_i16).rev() {
@@ -100,7 +100,8 @@ fn split(size: i64) -> i64 {
     1 << (63 - (size - 1).leading_zeros())
 }
 
-/// What proves that leaf `index` is in the tree of `size` leaves: each hash as the subtrees to fold. None if it is not.
+/// The proof that leaf `index` is in the tree of `size` leaves: for each hash the subtrees from which it is computed.
+/// `None` if the leaf is not in the tree.
 pub fn inclusion(index: i64, size: i64) -> Option<Vec<Vec<Subtree>>> {
     if !(0..size).contains(&index) {
         return None;
@@ -120,8 +121,8 @@ pub fn inclusion(index: i64, size: i64) -> Option<Vec<Vec<Subtree>>> {
     Some(path)
 }
 
-/// What proves that the tree of `second` leaves begins with that of `first`, likewise. None unless `0 < first <=
-/// second`.
+/// The proof that the tree of `second` leaves begins with that of `first`, in the same form. `None` unless `0 < first
+/// <= second`.
 pub fn consistency(first: i64, second: i64) -> Option<Vec<Vec<Subtree>>> {
     if !(1..=second).contains(&first) {
         return None;
@@ -146,7 +147,7 @@ pub fn consistency(first: i64, second: i64) -> Option<Vec<Vec<Subtree>>> {
     Some(path)
 }
 
-/// Whether `path` proves that a leaf of this hash stands at `index` in the tree of this size and root (RFC 9162,
+/// Whether `path` proves that a leaf with this hash is at `index` in the tree with this size and root (RFC 9162,
 /// 2.1.3.2).
 pub fn includes(index: i64, size: i64, leaf: &Hash, path: &[Hash], root: &Hash) -> bool {
     if !(0..size).contains(&index) {
@@ -181,7 +182,7 @@ pub fn is_consistent(first: (i64, &Hash), second: (i64, &Hash), path: &[Hash]) -
     if m == n {
         return path.is_empty() && first_root == second_root;
     }
-    // A power of two is a subtree of its own, and not repeated in the path.
+    // A tree whose size is a power of two is one subtree, and is not repeated in the path.
     let own: &[Hash] = if m & (m - 1) == 0 { &[*first_root] } else { &[] };
     let mut steps = own.iter().chain(path);
     let Some(start) = steps.next() else { return false };

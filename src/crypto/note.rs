@@ -1,10 +1,10 @@
 //! Signed notes (C2SP signed-note) with Ed25519: text, an empty line, and a line for each signature.
 //!
-//! A signature's line is `— NAME BASE64`, where the base64 holds 4 bytes that name the key (the start of SHA-256 of
-//! name, line feed, the byte 1 and the public key) and the signature of the text. A verifier key is `NAME+HASH+BASE64`,
-//! where the base64 holds the byte 1 and the public key.
+//! The line of a signature is `— NAME BASE64`; the base64 contains 4 bytes that identify the key (the start of SHA-256
+//! of name, line feed, the byte 1 and the public key) and the signature of the text. A verifier key is
+//! `NAME+HASH+BASE64`; the base64 contains the byte 1 and the public key.
 //!
-//! Who calls it: `app` and `cli`. What it does not do: know what the text says (`domain::checkpoint` does).
+//! Called by `app` and `cli`. It does not interpret the text (`domain::checkpoint` does).
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,9 +17,9 @@ use sha2::{Digest as _, Sha256};
 use super::master::MasterKey;
 use crate::domain::audit::checkpoint::is_origin;
 
-/// The byte that says Ed25519.
+/// The byte for Ed25519.
 const ALGORITHM: u8 = 1;
-/// The most signatures of one note that are looked at.
+/// The maximum number of signatures of a note that are checked.
 const MOST_SIGNATURES: usize = 100;
 
 /// Signs notes.
@@ -35,19 +35,19 @@ impl fmt::Debug for NoteSigner {
 }
 
 impl NoteSigner {
-    /// A signer of this name, whose Ed25519 seed are the 32 bytes of `seed`. None if the name cannot be a key's.
+    /// A signer with this name and the Ed25519 seed `seed`; `None` if the name is invalid.
     pub fn new(name: &str, seed: &MasterKey) -> Option<Self> {
         let pair = seed.ed25519();
         let public = pair.public_key().as_ref().try_into().ok()?;
         Some(Self { verifier: NoteVerifier::new(name, public)?, pair })
     }
 
-    /// Who can verify what it signs.
+    /// The verifier of its notes.
     pub fn verifier(&self) -> &NoteVerifier {
         &self.verifier
     }
 
-    /// The note of `text`, which ends with a line feed.
+    /// Signs `text`, which must end with a line feed, and returns the note.
     pub fn sign(&self, text: &str) -> String {
         let signature = self.pair.sign(text.as_bytes());
         let signed = BASE64_STANDARD.encode([&self.verifier.hash[..], signature.as_ref()].concat());
@@ -55,7 +55,7 @@ impl NoteSigner {
     }
 }
 
-/// Verifies notes; may be handed to anyone.
+/// Verifies notes. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteVerifier {
     name: String,
@@ -63,7 +63,7 @@ pub struct NoteVerifier {
     public: [u8; 32],
 }
 
-/// A text that is no verifier key.
+/// The text is not a verifier key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a verifier key: NAME+HASH+BASE64, as `audit key` prints it")]
 pub struct BadVerifier;
@@ -76,19 +76,19 @@ impl NoteVerifier {
         is_origin(name).then(|| Self { name: name.to_owned(), hash, public })
     }
 
-    /// The key's name: the log's origin.
+    /// The key's name, which is the log's origin.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its name and its hash, as they stand in the text form before the key itself.
+    /// Its name and hash, as in the text format before the key itself.
     pub fn short(&self) -> String {
         format!("{}+{:08x}", self.name, u32::from_be_bytes(self.hash))
     }
 
-    /// The text of a note that this key signed. None if it did not, or if it is no note.
+    /// The text of a note that this key signed; `None` if it did not, or if it is not a note.
     pub fn open<'a>(&self, note: &'a str) -> Option<&'a str> {
-        // The last empty line: the text may have others.
+        // The last empty line, because the text may contain others.
         let end = note.rfind("\n\n")? + 1;
         let (text, signatures) = (&note[..end], &note[end + 1..]);
         if !signatures.ends_with('\n') {
@@ -114,7 +114,7 @@ impl NoteVerifier {
     }
 }
 
-/// Who a note says has signed it, each as [`NoteVerifier::short`] does: names and hashes, nothing verified.
+/// The signers that a note names, in the format of [`NoteVerifier::short`]; nothing is verified.
 pub fn signers(note: &str) -> Vec<String> {
     let lines = note.rsplit("\n\n").next().unwrap_or_default().lines().take(MOST_SIGNATURES);
     let signer = |line: &str| {
@@ -141,7 +141,7 @@ impl FromStr for NoteVerifier {
         let key = BASE64_STANDARD.decode(key).map_err(|_| BadVerifier)?;
         let [ALGORITHM, public @ ..] = &key[..] else { return Err(BadVerifier) };
         let read = Self::new(name, public.try_into().map_err(|_| BadVerifier)?).ok_or(BadVerifier)?;
-        // The hash in the text must be that of its name and key.
+        // The hash in the text must match the name and the key.
         if read.to_string() == text { Ok(read) } else { Err(BadVerifier) }
     }
 }
@@ -150,7 +150,7 @@ impl FromStr for NoteVerifier {
 mod tests {
     use super::*;
 
-    // The example of Go's golang.org/x/mod/sumdb/note.
+    // The example in Go's golang.org/x/mod/sumdb/note.
     const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     const SECRET: &str = "AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
     const TEXT: &str =

@@ -1,11 +1,11 @@
-//! Encryption at rest: AES-256-GCM under a named key, in an envelope that says which.
+//! Encryption at rest: AES-256-GCM with a named key, in an envelope that contains the key's id.
 //!
-//! An envelope is `1`, the length of the key's id, the id, 12 random bytes of nonce, then cipher text and tag. Version,
-//! id and the caller's context are authenticated with it: a webhook secret moved to another endpoint's row, or a
-//! password put where a webhook secret belongs, does not open.
+//! An envelope consists of the byte `1`, the length of the key's id, the id, a random nonce of 12 bytes, the ciphertext
+//! and the tag. Version, id and the caller's context are authenticated with it: a webhook secret that was moved to
+//! another endpoint's row, or a password in the place of a webhook secret, does not open.
 //!
 //! Old keys stay in the list until nothing needs them any more ([`Sealer::is_current`] tells a rotation what is left).
-//! Random nonces bound one key to about four billion envelopes, which no gateway will write.
+//! With random nonces, a key is good for about four billion envelopes, which no gateway will reach.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -23,10 +23,10 @@ const MAX_ID_BYTES: usize = 32;
 /// Why a list of keys cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
-    /// An id that is no id.
+    /// An id is invalid.
     #[error("key ids must be 1 to {MAX_ID_BYTES} characters of a-z, A-Z, 0-9, - and _")]
     BadId,
-    /// Two keys with one id.
+    /// Two keys have the same id.
     #[error("two keys have one id")]
     DuplicateId,
     /// The current key is not in the list.
@@ -34,16 +34,16 @@ pub enum KeyringError {
     NoCurrent,
 }
 
-/// Why an envelope does not open. Deliberately coarse.
+/// Why an envelope cannot be opened. Deliberately coarse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// It is no envelope of a version that we know.
+    /// It is not an envelope of a known version.
     #[error("is not an encrypted value")]
     Malformed,
-    /// It was sealed with a key that is not in the list (any more).
+    /// It was sealed with a key that is not, or no longer, in the list.
     #[error("was encrypted with a key that is not configured")]
     UnknownKey,
-    /// Key, context or bytes are not those that were sealed.
+    /// Key, context or bytes are not those with which it was sealed.
     #[error("was altered, or encrypted for a different purpose")]
     Forged,
 }
@@ -67,7 +67,7 @@ impl fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// A sealer with these keys (id and key); `current` is the id of the one that seals.
+    /// A sealer with these keys (id and key); `current` is the id of the key that seals.
     pub fn new<K: Borrow<MasterKey>>(
         keys: impl IntoIterator<Item = (String, K)>,
         current: &str,
@@ -97,7 +97,7 @@ impl Sealer {
         [&header(&self.current.id), nonce.as_slice(), &sealed].concat()
     }
 
-    /// Decrypts what [`Sealer::seal`] made for the same context.
+    /// Decrypts what [`Sealer::seal`] encrypted for the same context.
     pub fn open(&self, envelope: &[u8], context: &str) -> Result<SecretSlice<u8>, OpenError> {
         let (id, nonce, sealed) = split(envelope).ok_or(OpenError::Malformed)?;
         let key = self.find(id).ok_or(OpenError::UnknownKey)?;
@@ -105,17 +105,17 @@ impl Sealer {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let plain = key.key.open_in_place(nonce, aad(id, context), &mut text).map_err(|_| OpenError::Forged)?;
         let length = plain.len();
-        // Cut in place: the plain text lies at the front, and a copy would leave it behind in freed memory.
+        // Truncated in place: the plaintext is at the front, and a copy would leave it behind in freed memory.
         text.truncate(length);
         Ok(SecretSlice::from(text))
     }
 
-    /// Whether an envelope was sealed with the current key; those that were not are to be sealed anew.
+    /// Whether an envelope was sealed with the current key; otherwise it has to be re-encrypted.
     pub fn is_current(&self, envelope: &[u8]) -> bool {
         split(envelope).is_some_and(|(id, ..)| id == self.current.id)
     }
 
-    /// The id of the key that sealed an envelope, if it is one.
+    /// The id of the key that sealed an envelope; `None` if it is not an envelope.
     pub fn key_of(envelope: &[u8]) -> Option<&str> {
         split(envelope).map(|(id, ..)| id)
     }
@@ -125,7 +125,7 @@ impl Sealer {
         &self.current.id
     }
 
-    /// What every envelope of the current key begins with.
+    /// The beginning of every envelope of the current key.
     pub fn header(&self) -> Vec<u8> {
         header(&self.current.id)
     }
@@ -138,7 +138,7 @@ impl Sealer {
 /// What [`is_id`] allows.
 pub const IDS: &str = "1 to 32 letters, digits, - and _";
 
-/// Whether a key can have this id.
+/// Whether this is a valid id of a key.
 pub fn is_id(id: &str) -> bool {
     let letters = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     letters && (1..=MAX_ID_BYTES).contains(&id.len())
@@ -156,7 +156,7 @@ fn header(id: &str) -> Vec<u8> {
 }
 
 fn aad(id: &str, context: &str) -> Aad<Vec<u8>> {
-    // The header says how long the id is, so no id and context can pass for another id and context.
+    // The header contains the length of the id, so different pairs of id and context never give the same bytes.
     Aad::from([header(id).as_slice(), context.as_bytes()].concat())
 }
 

@@ -1,19 +1,19 @@
-//! The actions of the cloud that we call and serve. Each stands once, in the table, with all that is known of it beside
-//! what it asks and answers: the client, the rights, the stand-in and the RPC front read it.
+//! The cloud's actions that we call and serve. Each appears once, in the table, with everything known about it apart
+//! from its request and its response. The client, the RAM rights, the stand-in and the RPC front read the table.
 //!
-//! Sources: the published API metadata (ECI 2018-08-08, STS 2015-04-01), and for the rights the pages "RAM
-//! authorization" of each action. `CreateImageCache` has no further action that it depends on: what the builder does to
-//! the network is done under the service-linked role of ECI.
+//! Sources: the published API metadata (ECI 2018-08-08, STS 2015-04-01); for the rights, the "RAM authorization" page
+//! of each action. `CreateImageCache` depends on no other action: what the builder does to the network is done under
+//! ECI's service-linked role.
 
 use std::fmt;
 
 /// The only page size that was ever documented.
 pub(super) const PAGE: &str = "20";
 
-/// An id as the cloud makes them, and none of its: those begin with letters for their region.
+/// Formatted like the cloud's ids, but never one of them: those begin with letters for their region.
 const NO_IMAGE_CACHE: &str = "imc-00000000000000000000";
 
-/// Whose actions they are.
+/// The product that an action belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Product {
     /// Elastic Container Instance.
@@ -23,7 +23,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// The version of its API that we speak.
+    /// The version of its API that we use.
     pub const fn version(self) -> &'static str {
         match self {
             Self::Eci => "2018-08-08",
@@ -31,7 +31,7 @@ impl Product {
         }
     }
 
-    /// As rights name it: `eci` in `eci:CreateImageCache`.
+    /// Its name in rights: `eci` in `eci:CreateImageCache`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Eci => "eci",
@@ -40,59 +40,59 @@ impl Product {
     }
 }
 
-/// What a right is on.
+/// The resource that a right applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RamResource {
-    /// An image cache where one is named, else all of a region.
+    /// The image cache that the request names; all image caches of the region if it names none.
     ImageCaches,
-    /// Nothing in particular: the cloud takes `*` alone.
+    /// No particular resource: the cloud accepts only `*`.
     Everything,
-    /// The role that is assumed.
+    /// The role to assume.
     Role,
 }
 
 /// What an action does to image caches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: it only looks.
+    /// It only reads.
     Looks,
-    /// It makes, changes or removes one.
+    /// It creates, changes or deletes one.
     Changes,
 }
 
-/// What is known of an action: a row of the table.
+/// Everything known about an action: one row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// The cloud's name for it.
+    /// The cloud's name of the action.
     pub name: &'static str,
-    /// Whose it is.
+    /// The product it belongs to.
     pub product: Product,
-    /// What it does.
+    /// What it does to image caches.
     pub effect: Effect,
-    /// The parameters that it takes beside `RegionId` and the fields of an image cache; `N` is a position in a list.
+    /// The parameters that it takes besides `RegionId` and the fields of an image cache; `N` is a position in a list.
     pub takes: &'static [&'static str],
-    /// Whether parameters of other actions may stand beside them: nothing that they say can change what is done.
+    /// Whether parameters of other actions are accepted: none of them can change what is done.
     pub lenient: bool,
-    /// What makes a call of it, in some region, one of which nothing can come. That it is a dry run is said, too, for
-    /// whoever reads it.
+    /// The parameters that make a call of it harmless in any region. Where there is `DryRun`, it is for the reader; the
+    /// call would be harmless without it.
     pub probe: &'static [(&'static str, &'static str)],
-    /// What the right to it is on, and what the gateway needs that for; none: nobody needs one.
+    /// The resource of the right to it, and what the gateway needs the right for. `None` if no right is needed.
     pub right: Option<(RamResource, &'static str)>,
 }
 
 macro_rules! actions {
     ($( $(#[$doc:meta])* $action:ident = $name:literal { $($facts:tt)+ } )+) => {
-        /// An action, as the parameter `Action` (signature V1) or the header `x-acs-action` (V3) names it.
+        /// An action, named by the parameter `Action` (signature V1) or the header `x-acs-action` (V3).
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Action {
             $( $(#[$doc])* $action, )+
         }
 
         impl Action {
-            /// All of them.
+            /// All actions.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$action),+];
 
-            /// All that is known of it: its row of the table.
+            /// The action's row of the table.
             pub const fn facts(self) -> &'static Facts {
                 match self {
                     $( Self::$action => &Facts { name: $name, $($facts)+ }, )+
@@ -103,17 +103,17 @@ macro_rules! actions {
 }
 
 actions! {
-    /// Makes an image cache: its fields are those of a spec.
+    /// Creates an image cache, with the fields of a spec.
     Create = "CreateImageCache" {
         product: Product::Eci,
         effect: Effect::Changes,
         takes: &["ClientToken"],
         lenient: false,
-        // It names neither an image nor a cache.
+        // It has neither an image nor a name.
         probe: &[("DryRun", "true")],
         right: Some((RamResource::ImageCaches, "create image caches")),
     }
-    /// Lists image caches, a page at a time, or shows one.
+    /// Lists image caches page by page, or returns one.
     Describe = "DescribeImageCaches" {
         product: Product::Eci,
         effect: Effect::Looks,
@@ -132,7 +132,7 @@ actions! {
         probe: &[("Limit", PAGE)],
         right: Some((RamResource::ImageCaches, "follow image caches and compare the cloud with the record")),
     }
-    /// Changes what an image cache is made of: its fields are those of an update.
+    /// Changes what an image cache is built from, with the fields of an update.
     Update = "UpdateImageCache" {
         product: Product::Eci,
         effect: Effect::Changes,
@@ -141,7 +141,7 @@ actions! {
         probe: &[("ImageCacheId", NO_IMAGE_CACHE), ("DryRun", "true")],
         right: Some((RamResource::ImageCaches, "change image caches")),
     }
-    /// Removes an image cache.
+    /// Deletes an image cache.
     Delete = "DeleteImageCache" {
         product: Product::Eci,
         effect: Effect::Changes,
@@ -150,7 +150,7 @@ actions! {
         probe: &[("ImageCacheId", NO_IMAGE_CACHE), ("DryRun", "true")],
         right: Some((RamResource::ImageCaches, "delete image caches, and what a lost create left behind")),
     }
-    /// Shows an account's quotas and what of them is used.
+    /// Returns an account's quotas and their usage.
     Usage = "ListUsage" {
         product: Product::Eci,
         effect: Effect::Looks,
@@ -159,7 +159,7 @@ actions! {
         probe: &[],
         right: Some((RamResource::Everything, "show quotas and how much of them is used")),
     }
-    /// Gives the temporary credentials of a role. It is not probed: the session assumes it.
+    /// Returns temporary credentials of a role. It is not probed this way: the session assumes the role.
     AssumeRole = "AssumeRole" {
         product: Product::Sts,
         effect: Effect::Looks,
@@ -168,7 +168,7 @@ actions! {
         probe: &[],
         right: Some((RamResource::Role, "assume the role of the account")),
     }
-    /// Says whose the credentials are.
+    /// Returns the identity that the credentials belong to.
     GetCallerIdentity = "GetCallerIdentity" {
         product: Product::Sts,
         effect: Effect::Looks,
@@ -180,22 +180,22 @@ actions! {
 }
 
 impl Action {
-    /// The cloud's name for it.
+    /// The cloud's name of the action.
     pub const fn as_str(self) -> &'static str {
         self.facts().name
     }
 
-    /// The action of that name.
+    /// The action with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
     }
 
-    /// Whose it is.
+    /// The product it belongs to.
     pub const fn product(self) -> Product {
         self.facts().product
     }
 
-    /// Whether it only looks, and changes no image cache.
+    /// Whether it only reads and changes no image cache.
     pub const fn is_look(self) -> bool {
         matches!(self.facts().effect, Effect::Looks)
     }

@@ -1,11 +1,12 @@
-//! One method per action of the cloud; each makes exactly one HTTP request (and one more where the first was refused
-//! for its temporary credentials, which proves that it was not carried out).
+//! One method for each action of the cloud. Each makes exactly one HTTP request, and a second one only if the first was
+//! refused because of its temporary credentials, which proves that it was not carried out.
 //!
-//! What must stay true: everything travels in the form body of a POST, so no secret stands in a URL; every
-//! call has a fresh nonce, timestamp and signature; nothing is retried here; the answer is read up to a
-//! limit; a fault says `NotSent` only where no connection came about.
+//! What must stay true: everything is sent in the form body of a POST, so no URL contains a secret; every call has a
+//! new nonce and signature; nothing is retried here; the response is read up to a limit; an error is `NotSent` only if
+//! the cloud cannot have carried out the call: there was no connection, there were no valid credentials, or it was
+//! refused because of its timestamp.
 //!
-//! Who calls it: `app`. What it does not do: decide what an unknown outcome means.
+//! Called by `app`. It does not decide what an unknown outcome means.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,11 +38,12 @@ use owner::Ownership;
 use post::{OutgoingCall, Post};
 use session::Session;
 
-/// What stands for the region in [`ClientSettings::endpoint`].
+/// The placeholder for the region in [`ClientSettings::endpoint`].
 const REGION: &str = "{region}";
 
-/// What [`ClientSettings::keep_idle`] should be. Shorter than servers commonly keep one: a call that meets the other
-/// side's closing has an unknown outcome, and a create is then followed where it could have been answered.
+/// The recommended [`ClientSettings::keep_idle`]. It is shorter than the keep-alive timeout of most servers: if a call
+/// is sent while the server closes the connection, its outcome is unknown, and a create has to be tracked instead of
+/// being answered.
 pub const KEEP_IDLE: Duration = Duration::from_secs(4);
 
 /// How to reach the cloud.
@@ -49,57 +51,57 @@ pub const KEEP_IDLE: Duration = Duration::from_secs(4);
 pub struct ClientSettings {
     /// `https://eci.{region}.aliyuncs.com`, or a fixed URL such as `http://127.0.0.1:1234`.
     pub endpoint: String,
-    /// How to get out.
+    /// How outgoing connections are made.
     pub egress: Egress,
-    /// How long a connection may take to come about, TLS included.
+    /// The timeout for connecting, including TLS.
     pub connect_timeout: Duration,
-    /// How long a call may take in all.
+    /// The timeout for the whole call.
     pub timeout: Duration,
-    /// How long a connection is kept that nothing travels on; more than nothing.
+    /// How long an idle connection is kept; more than zero.
     pub keep_idle: Duration,
-    /// How long an answer may be, in bytes; a longer one counts as an unknown outcome.
+    /// The maximum length of a response in bytes; a longer one counts as an unknown outcome.
     pub max_answer_bytes: usize,
 }
 
 /// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The endpoint is not an `http` or `https` URL of a host alone.
+    /// The endpoint is not an `http` or `https` URL that consists of a host only.
     #[error(
         "the endpoint must be http:// or https:// and a host, without user, path or query; {{region}} stands for the region"
     )]
     Endpoint,
-    /// The HTTP client could not be set up (for example no CA certificates).
+    /// The HTTP client could not be set up, for example because there are no CA certificates.
     #[error("the HTTP client cannot be set up: {0}")]
     Transport(#[from] reqwest::Error),
 }
 
-/// The answer to a create.
+/// The response to a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
     /// `ImageCacheId`, imc-….
     pub eci_cache_id: String,
     /// `ContainerGroupId` of the instance that builds it.
     pub container_group_id: Option<String>,
-    /// The cloud's `RequestId`; empty where it gave none.
+    /// The cloud's `RequestId`; empty if it sent none.
     pub request_id: String,
 }
 
-/// The answer to an update or a delete.
+/// The response to an update or a delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
     /// The cloud's `RequestId`.
     pub request_id: String,
 }
 
-/// One page of caches. The last page is the one without `next_token`, however many caches it has.
+/// One page of caches. The last page is the one without `next_token`, however many caches it contains.
 #[derive(Debug, Clone)]
 pub struct SeenPage {
     /// At most 20 caches.
     pub caches: Vec<Observation>,
-    /// Where the next page begins.
+    /// The token of the next page.
     pub next_token: Option<String>,
-    /// The cloud's `RequestId`; empty where it gave none.
+    /// The cloud's `RequestId`; empty if it sent none.
     pub request_id: String,
 }
 
@@ -130,10 +132,10 @@ enum ClientSigner {
 }
 
 impl Client {
-    /// A client of the account whose keys these are.
+    /// A client of the account that these keys belong to.
     ///
     /// # Errors
-    /// If an endpoint is not one, or the HTTP client cannot be set up.
+    /// If an endpoint is invalid or the HTTP client cannot be set up.
     pub fn new(
         settings: ClientSettings,
         keys: impl Into<CredentialSource>,
@@ -154,17 +156,18 @@ impl Client {
         Self::of(settings, keys.into(), post)
     }
 
-    /// A client of another account, reached in the same way but for its address.
+    /// A client of another account, with the same settings except for the endpoint.
     ///
     /// # Errors
-    /// If an endpoint is not one.
+    /// If an endpoint is invalid.
     pub fn of_account(&self, endpoint: Option<String>, keys: CredentialSource) -> Result<Self, BuildError> {
         let mut settings = self.0.settings.clone();
         settings.endpoint = endpoint.unwrap_or(settings.endpoint);
         Self::of(settings, keys, self.0.post.clone())
     }
 
-    /// The access key id, and the role that the key assumes, if any: its ARN, and whether it takes an external id.
+    /// The access key id, and the role that the key assumes, if any: its ARN, and whether it is used with an external
+    /// id.
     pub fn identity(&self) -> (&str, Option<(&str, bool)>) {
         match &self.0.signer {
             ClientSigner::Own(own) => (&own.access_key_id, None),
@@ -172,7 +175,7 @@ impl Client {
         }
     }
 
-    /// Whether its role could not be assumed when that was last tried, so that nothing can be sent.
+    /// Whether nothing can be sent because the last attempt to assume the role failed.
     pub fn lacks_credentials(&self) -> bool {
         matches!(&self.0.signer, ClientSigner::Session(session) if session.is_without())
     }
@@ -206,7 +209,7 @@ impl Client {
         })
     }
 
-    /// `UpdateImageCache`: only what `changes` gives.
+    /// `UpdateImageCache`: sends only the given changes.
     pub async fn update(
         &self,
         region: &Region,
@@ -232,7 +235,7 @@ impl Client {
         self.call(call, params).await.map(done)
     }
 
-    /// `DescribeImageCaches`: one page of 20. An id that the cloud does not know gives an empty page.
+    /// `DescribeImageCaches`: one page of 20. For an id that the cloud does not know, the page is empty.
     pub async fn describe(&self, region: &Region, query: &DescribeQuery) -> Result<SeenPage, CallError> {
         let params = params::describe(region, query);
         let page: wire::DescribeImageCachesAnswer = self.look(Action::Describe, region, params).await?;
@@ -244,7 +247,7 @@ impl Client {
         })
     }
 
-    /// An action that only looks, of which nothing else has to be known.
+    /// Calls an action that only reads.
     pub(super) async fn look<T: DeserializeOwned>(
         &self,
         action: Action,
@@ -255,7 +258,8 @@ impl Client {
         self.call(call, params).await
     }
 
-    /// A call that is refused for its temporary credentials was not carried out: once, it is signed with fresh ones.
+    /// Makes the call. If it is refused because of its temporary credentials, it was not carried out, so it is signed
+    /// again with new ones, once.
     async fn call<T: DeserializeOwned>(&self, call: SignedCall<'_>, params: Params) -> Result<T, CallError> {
         let session = match &self.0.signer {
             ClientSigner::Own(own) => return self.ask(&call, &params, own).await,
@@ -279,7 +283,8 @@ impl Client {
         }
     }
 
-    /// Fetching credentials takes its time, and what is late is signed anew by whoever recorded the attempt.
+    /// Fetching credentials takes time. A call whose timestamp is too old is not sent; whoever recorded the attempt
+    /// signs it again.
     fn on_time(&self, call: &SignedCall<'_>) -> Result<(), CallError> {
         let late = is_stale(call.signed_at, self.0.post.clock.now());
         if late { Err(CallError::NotSent("its credentials took too long to arrive".into())) } else { Ok(()) }

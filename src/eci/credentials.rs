@@ -1,22 +1,22 @@
-//! What signs: a key of our own, or temporary credentials of a role that it assumes.
+//! What calls are signed with: an access key, or temporary credentials of a role that it assumes.
 //!
-//! What must stay true: no secret stands in `Debug`.
+//! What must stay true: `Debug` shows no secret.
 //!
-//! Who calls it: the client. What it does not do: sign, or fetch anything.
+//! Used by the client. It neither signs nor fetches anything.
 
 use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// A cloud account's key.
+/// An access key of a cloud account, or temporary credentials.
 #[derive(Clone)]
 pub struct Credentials {
-    /// `AccessKeyId`. Not secret by itself, yet never logged.
+    /// `AccessKeyId`. Not a secret, but never logged.
     pub access_key_id: String,
-    /// The secret that signs.
+    /// The secret used for signing.
     pub access_key_secret: SecretString,
-    /// `SecurityToken`, with STS credentials.
+    /// `SecurityToken`, only with STS credentials.
     pub security_token: Option<SecretString>,
 }
 
@@ -27,34 +27,34 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Everything in it that no message may repeat.
+    /// Every secret in it that no message may contain.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         let token = self.security_token.as_ref().map(secrecy::ExposeSecret::expose_secret);
         [Some(self.access_key_id.as_str()), Some(self.access_key_secret.expose_secret()), token].into_iter().flatten()
     }
 }
 
-/// A role that a key assumes, so that calls are signed with credentials that end by themselves.
+/// A role that a key assumes, so that calls are signed with credentials that expire.
 #[derive(Debug, Clone)]
 pub struct Role {
     /// `acs:ram::<account>:role/<name>`.
     pub arn: String,
-    /// How the session is called in the cloud's own logs: 2 to 64 characters.
+    /// The name of the session in the cloud's logs: 2 to 64 characters.
     pub session: String,
-    /// How long its credentials last: 900 s up to what the role allows, 43,200 s at most.
+    /// The lifetime of its credentials: from 900 s to what the role allows, 43,200 s at most.
     pub lasts: Duration,
-    /// What the role's owner demands of whoever assumes it, if anything.
+    /// The external id that the role's owner requires, if any.
     pub external_id: Option<SecretString>,
-    /// The address of STS, such as `https://sts.aliyuncs.com`.
+    /// The STS endpoint, such as `https://sts.aliyuncs.com`.
     pub endpoint: String,
 }
 
-/// What a client signs with.
+/// The source of a client's credentials.
 #[derive(Debug, Clone)]
 pub enum CredentialSource {
-    /// This key, as long as it is good.
+    /// This key itself.
     Own(Credentials),
-    /// Credentials of a role that this key assumes.
+    /// Credentials of the role, which this key assumes.
     Assumed(Credentials, Role),
 }
 

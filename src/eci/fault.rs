@@ -1,28 +1,29 @@
-//! Sorts an answer that is not a success, by its `Code` and never by the HTTP status.
+//! Classifies an unsuccessful response by its `Code`, never by the HTTP status.
 //!
-//! The rule that must stay true: `Refused` and `Throttled` are said only where nothing was done. Whatever
-//! is in doubt is `Unknown`, and the operation's rules find out what happened.
+//! What must stay true: `Refused` and `Throttled` are returned only if nothing was done. Anything doubtful is
+//! `Unknown`, and the rules for operations find out what happened.
 //!
-//! `Message` is redacted here, before anyone can log or keep it: the cloud echoes the string to sign, which
-//! holds the access key id, the STS token and registry passwords.
+//! `Message` is redacted here, before it can be logged or stored: the cloud echoes the string to sign, which contains
+//! the access key id, the STS token and registry passwords.
 //!
-//! Who calls it: the client. What it does not do: transport errors, which have no answer to read.
+//! Called by the client. It does not handle transport errors, which have no response.
 
 use serde_json::{Map, Value};
 
 use super::sign_v1::encode;
 use crate::domain::failure::{CallError, CloudError, MissingRight};
 
-/// The most characters of `Message` that are kept.
+/// The maximum stored length of `Message`, in characters.
 const MESSAGE: usize = 1_000;
-/// The most characters of `Code` and `RequestId` that are kept.
+/// The maximum stored length of `Code` and `RequestId`, in characters.
 const WORD: usize = 128;
-/// Where the cloud begins to echo what was signed: V1, then V3.
+/// Where the cloud begins to echo what was signed: first V1, then V3.
 const ECHOES: [&str; 2] = ["string to sign is:", "stringtosign is"];
-/// What stands in place of a secret. Not a word, so that blanking one secret cannot look like another.
+/// The replacement of a secret. It contains no letters, so that replacing one secret does not create a match for
+/// another.
 const BLANK: &str = "***";
 
-/// The fault that an answer means. `body` may be anything; `secrets` are blanked wherever they are echoed.
+/// The error that a response means. `body` may be anything; `secrets` are replaced wherever they are echoed.
 pub fn classify(http_status: u16, body: &[u8], secrets: &[&str]) -> CallError {
     let envelope: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
     match envelope.as_ref().and_then(|envelope| Some((envelope, error_code(envelope)?))) {
@@ -31,9 +32,9 @@ pub fn classify(http_status: u16, body: &[u8], secrets: &[&str]) -> CallError {
     }
 }
 
-/// The error's `Code`; none where the body is a success, or has no readable code.
+/// The error's `Code`; `None` if the body is a success or has no readable code.
 ///
-/// Some gateways put `Code: 200` or `OK` into a success.
+/// Some gateways put `Code: 200` or `OK` into a successful response.
 pub fn error_code(envelope: &Map<String, Value>) -> Option<&str> {
     let code = envelope.get("Code")?.as_str()?;
     let readable = code.starts_with(|first: char| first.is_ascii_alphabetic());
@@ -45,7 +46,8 @@ fn sort(error: CloudError) -> CallError {
     if code.starts_with("Throttling") || ["Degrade.Api", "Rejected.Throttling"].contains(&code) {
         CallError::Throttled(error)
     } else if code.starts_with("InvalidTimeStamp") {
-        // Refused for when it was signed, not for what it asks: our clock was off, or it was under way too long.
+        // Refused because of its timestamp, not its content: our clock was wrong, or the request took too long to
+        // arrive.
         CallError::NotSent(format!("{code}: {}", error.message))
     } else if is_doubtful(code) {
         CallError::Unknown(format!(
@@ -60,8 +62,8 @@ fn sort(error: CloudError) -> CallError {
 
 /// Codes that do not prove that nothing was done.
 ///
-/// `LastTokenProcessing`: an earlier attempt with the same token is under way. `SignatureNonceUsed`: this very
-/// request arrived before (something between us and the cloud sent it twice), and that one may have been done.
+/// `LastTokenProcessing`: an earlier attempt with the same token is in progress. `SignatureNonceUsed`: the same request
+/// has arrived before (something between us and the cloud sent it twice), and that one may have been carried out.
 fn is_doubtful(code: &str) -> bool {
     let begins = ["Internal", "UnknownError", "SystemError", "LastTokenProcessing", "SignatureNonceUsed"];
     let holds = ["serviceunavailable", "internalerror", "timeout"];
@@ -69,7 +71,7 @@ fn is_doubtful(code: &str) -> bool {
     begins.iter().any(|word| code.starts_with(word)) || holds.iter().any(|word| lower.contains(word))
 }
 
-/// Whether a call was refused for the temporary credentials that signed it, and for nothing that it asked.
+/// Whether a call was refused only because of the temporary credentials that signed it.
 pub fn is_of_token(error: &CloudError) -> bool {
     ["InvalidSecurityToken", "MissingSecurityToken", "InvalidAccessKeyId"]
         .iter()
@@ -88,7 +90,7 @@ fn read(envelope: &Map<String, Value>, code: &str, http_status: u16, secrets: &[
     }
 }
 
-/// An object, or a JSON text of one: SDKs name both.
+/// An object, or a string that contains one as JSON: SDKs know both.
 fn denied(envelope: &Map<String, Value>, word: impl Fn(&str) -> String) -> Option<MissingRight> {
     let detail = match envelope.get("AccessDeniedDetail")? {
         Value::Object(detail) => detail.clone(),
@@ -99,9 +101,9 @@ fn denied(envelope: &Map<String, Value>, word: impl Fn(&str) -> String) -> Optio
     Some(MissingRight { right: text("AuthAction"), kind: text("NoPermissionType"), policy: text("PolicyType") })
 }
 
-/// A message without the echoed string to sign and without any of `secrets`, cut to 1,000 characters.
+/// The message without the echoed string to sign and without any of `secrets`, cut to 1,000 characters.
 pub fn redact(message: &str, secrets: &[&str]) -> String {
-    // ASCII lower-casing keeps every byte offset.
+    // ASCII lowercasing preserves byte offsets.
     let lower = message.to_ascii_lowercase();
     let end = ECHOES.iter().filter_map(|echo| lower.find(echo).map(|at| at + echo.len())).min();
     cut(&blank(&message[..end.unwrap_or(message.len())], secrets), MESSAGE)
@@ -113,7 +115,7 @@ fn blank(text: &str, secrets: &[&str]) -> String {
         .filter(|secret| !secret.is_empty())
         .flat_map(|secret| [(*secret).to_owned(), encode(secret), encode(&encode(secret))])
         .collect();
-    // The longest first, so that a secret within another one does not leave the rest of it standing.
+    // Longest first, so that a secret that is part of another one does not leave the rest of it visible.
     spellings.sort_by(|left, right| right.len().cmp(&left.len()).then_with(|| left.cmp(right)));
     spellings.dedup();
     spellings.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), BLANK))

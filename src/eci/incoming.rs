@@ -1,13 +1,13 @@
-//! Understands a signed request of an SDK, under signature V1 or V3: what it asks, and whether it is signed.
+//! Parses a request that an SDK signed with signature V1 or V3, and verifies the signature.
 //!
-//! Pure, and safe to be handed anything. What must stay true: parameters are decoded and encoded again, never
-//! compared as they stand in the URL (SDKs differ); a key that comes twice is refused; under V3 the host,
-//! every `x-acs-*` header and, with a body, its type are signed; `Debug` shows no value that may be secret.
+//! Pure; accepts any input. What must stay true: parameters are decoded and encoded again, never compared as they
+//! appear in the URL (SDKs encode differently); a duplicate key is refused; under V3 the host, every `x-acs-*` header
+//! and, if there is a body, its type must be signed; `Debug` shows no value that may be secret.
 //!
-//! The order for a door: [`Incoming::read`], look the key up, [`Incoming::verify`], [`Incoming::check_time`],
-//! and only then spend the nonce, so that nobody can spend another's.
+//! The order for a caller: [`Incoming::read`], look the key up, [`Incoming::verify`], [`Incoming::check_time`], and
+//! only then store the nonce, so that nobody can use up somebody else's nonce.
 //!
-//! Who calls it: the stand-in and the RPC front. What it does not do: know keys, remember nonces, know actions.
+//! Called by the stand-in and the RPC front. It knows no keys and no actions, and stores no nonces.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,13 +26,13 @@ mod v3;
 pub use refusal::RequestRefusal;
 use time::instant;
 
-/// How far the time of signing may be off, either way.
+/// How much the time of signing may differ from ours, in either direction.
 pub const SKEW: Duration = Duration::minutes(15);
-/// The longest nonce, in bytes: whoever remembers nonces must not be made to remember novels.
+/// The maximum length of a nonce in bytes: it limits the memory of whoever stores nonces.
 const NONCE: usize = 256;
-/// What a body without a type is taken for.
+/// The assumed type of a body without a type.
 const FORM: &str = "application/x-www-form-urlencoded";
-/// What is no parameter of an action.
+/// Parameters of the request itself, not of the action.
 const SYSTEM: [&str; 12] = [
     "AccessKeyId",
     "Action",
@@ -50,22 +50,22 @@ const SYSTEM: [&str; 12] = [
 
 type FormPairs = Vec<(String, String)>;
 
-/// An HTTP request as it came.
+/// An HTTP request as received.
 #[derive(Clone, Copy)]
 pub struct RawRequest<'a> {
-    /// Such as `POST`.
+    /// The method, such as `POST`.
     pub method: &'a str,
-    /// The path as it came.
+    /// The path, not decoded.
     pub path: &'a str,
-    /// The query as it came, without the `?`.
+    /// The query, not decoded, without the `?`.
     pub query: &'a str,
-    /// Lower-case name, value; one that came twice stands here twice.
+    /// Names in lower case, and values. A header that was sent twice appears twice.
     pub headers: &'a [(String, String)],
     /// The whole body.
     pub body: &'a [u8],
 }
 
-/// Which signature.
+/// The version of the signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// HMAC-SHA1 over the parameters.
@@ -74,41 +74,41 @@ pub enum Scheme {
     V3,
 }
 
-/// In what the caller wants the answer.
+/// The format of the response that the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AnswerFormat {
-    /// Also where nothing is asked for: an SDK that says nothing reads JSON.
+    /// Also the default: an SDK that does not say reads JSON.
     #[default]
     Json,
     /// `Format=XML`.
     Xml,
 }
 
-/// A request that was understood, and not verified yet.
+/// A request that was parsed but not verified yet.
 #[derive(Clone)]
 pub struct Incoming {
-    /// Which signature.
+    /// The version of the signature.
     pub scheme: Scheme,
-    /// The action's name, whether it exists or not.
+    /// The name of the action, which may not exist.
     pub action: String,
-    /// The version of the API that is asked for.
+    /// The requested version of the API.
     pub version: String,
-    /// Whose key.
+    /// The access key id that the request claims.
     pub access_key_id: String,
-    /// At most 256 bytes.
+    /// The nonce, at most 256 bytes.
     pub nonce: String,
-    /// When it says that it was signed.
+    /// The time at which it claims to have been signed.
     pub signed_at: Instant,
-    /// In what to answer.
+    /// The format of the response.
     pub format: AnswerFormat,
     /// The STS token, if any.
     pub security_token: Option<SecretString>,
-    /// The action's own parameters, decoded, query and body together, in the order in which they came.
+    /// The action's own parameters, decoded: those of the query and the body, in the order in which they were sent.
     pub params: FormPairs,
     proof: Proof,
 }
 
-/// What verifying takes.
+/// What is needed to verify the signature.
 #[derive(Clone)]
 enum Proof {
     V1 { method: String, pairs: FormPairs, signature: String },
@@ -129,7 +129,7 @@ impl fmt::Debug for Incoming {
 }
 
 impl Incoming {
-    /// Understands a request.
+    /// Parses a request.
     pub fn read(request: &RawRequest<'_>) -> Result<Self, RequestRefusal> {
         if !["GET", "POST"].contains(&request.method) {
             return Err(RequestRefusal::UnsupportedMethod);
@@ -143,7 +143,7 @@ impl Incoming {
         }
     }
 
-    /// Whether `secret` signed it.
+    /// Checks that the request was signed with `secret`.
     pub fn verify(&self, secret: &SecretString) -> Result<(), RequestRefusal> {
         match &self.proof {
             Proof::V1 { method, pairs, signature } => {
@@ -161,14 +161,14 @@ impl Incoming {
         }
     }
 
-    /// Whether it was signed within 15 minutes of `now`.
+    /// Checks that it was signed within 15 minutes of `now`.
     pub fn check_time(&self, now: Instant) -> Result<(), RequestRefusal> {
         let off = now.signed_duration_since(self.signed_at).abs();
         if off > SKEW { Err(RequestRefusal::TimestampExpired { signed_at: self.signed_at, now }) } else { Ok(()) }
     }
 }
 
-/// In what the answer to a request is wanted that may not be understood otherwise.
+/// The format for the response to a request, even if the request cannot be parsed otherwise.
 pub fn format_of(request: &RawRequest<'_>) -> AnswerFormat {
     let pairs = decode(request.query.as_bytes()).into_iter().chain(form(request).unwrap_or_default());
     let given: FormPairs = pairs.filter(|(key, _)| key == "Format").collect();
@@ -176,7 +176,7 @@ pub fn format_of(request: &RawRequest<'_>) -> AnswerFormat {
 }
 
 impl<'a> RawRequest<'a> {
-    /// The header, which must not be there twice.
+    /// The value of the header, which must not be there twice.
     fn header(&self, name: &str) -> Result<Option<&'a str>, RequestRefusal> {
         let mut found = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let first = found.next();
@@ -217,7 +217,7 @@ fn read_v1(request: &RawRequest<'_>) -> Result<Incoming, RequestRefusal> {
     })
 }
 
-/// The body's parameters where it is a form; nothing where there is no body.
+/// The parameters of a form body; none if there is no body.
 fn form(request: &RawRequest<'_>) -> Result<FormPairs, RequestRefusal> {
     if request.body.is_empty() {
         return Ok(FormPairs::new());
@@ -247,7 +247,7 @@ fn business(pairs: &[(String, String)]) -> FormPairs {
     pairs.iter().filter(|(key, _)| !SYSTEM.contains(&key.as_str())).cloned().collect()
 }
 
-/// By `Format`; without it, under V3, by `Accept`.
+/// From `Format`; if it is absent, under V3 from `Accept`.
 fn format(request: &RawRequest<'_>, pairs: &[(String, String)]) -> Result<AnswerFormat, RequestRefusal> {
     let Some(format) = text(pairs, "Format") else {
         let header = |name| request.header(name).ok().flatten().unwrap_or_default();

@@ -1,9 +1,9 @@
-//! Our words as the wire's flat parameters: lists as `Image.1`, objects as `Tag.1.Key`.
+//! Encodes our types as the API's flat parameters: lists as `Image.1`, objects as `Tag.1.Key`.
 //!
-//! Only what was given is sent, so that the cloud's own defaults hold. The same input gives the same
-//! parameters in the same order every time: a repeated call with the same `ClientToken` must not differ.
+//! Only given values are sent, so that the cloud's own defaults apply. The same input always gives the same parameters
+//! in the same order: a repeated call with the same `ClientToken` must not differ.
 //!
-//! Who calls it: the client. What it does not do: add the system parameters or sign.
+//! Called by the client. It neither adds the system parameters nor signs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +28,7 @@ pub mod read;
 
 pub use probe::probe;
 
-/// Parameters on their way to the cloud. May hold registry passwords: `Debug` shows the keys alone.
+/// Parameters to be sent. They may contain registry passwords, so `Debug` shows only the keys.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Params(Vec<(String, String)>);
 
@@ -38,7 +38,7 @@ impl Params {
         &self.0
     }
 
-    /// The pairs themselves.
+    /// The pairs, by value.
     pub fn into_inner(self) -> Vec<(String, String)> {
         self.0
     }
@@ -55,7 +55,7 @@ impl Params {
 }
 
 impl Params {
-    /// `AssumeRole`, of STS.
+    /// `AssumeRole` of STS.
     pub fn assume_role(role: &Role) -> Self {
         let mut params = Self::default();
         params.put("RoleArn", &role.arn);
@@ -72,7 +72,7 @@ impl Params {
         }
     }
 
-    /// One parameter, its values joined by commas.
+    /// One parameter with comma-separated values.
     fn put_joined<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a String>) {
         let values: Vec<&str> = values.into_iter().map(String::as_str).collect();
         if !values.is_empty() {
@@ -87,7 +87,7 @@ impl fmt::Debug for Params {
     }
 }
 
-/// `CreateImageCache`. The operation's id becomes the tag by which a lost answer can be found.
+/// `CreateImageCache`. The operation's id is added as a tag, by which the image cache is found if the response is lost.
 pub fn create(spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &Attempt) -> Params {
     let mut params = Params::default();
     put_fields(&mut params, &spec.given(), attempt);
@@ -96,7 +96,7 @@ pub fn create(spec: &ImageCacheSpec, logins: &[RegistryCredential], attempt: &At
     params
 }
 
-/// `UpdateImageCache`, with only what is to be different.
+/// `UpdateImageCache`, with only what is to change.
 pub fn update(
     region: &Region,
     eci_cache_id: &str,
@@ -139,7 +139,7 @@ pub fn describe(region: &Region, query: &DescribeQuery) -> Params {
     params
 }
 
-/// Every field of the table that something was said of, under its name there.
+/// Adds the given fields under their names on the wire.
 fn put_fields(params: &mut Params, given: &[(&'static Field, FieldValue<'_>)], attempt: &Attempt) {
     for (field, given) in given {
         match given {
@@ -156,8 +156,8 @@ fn put_fields(params: &mut Params, given: &[(&'static Field, FieldValue<'_>)], a
     }
 }
 
-/// The team's tags, and ours where there is room for them: the cloud takes 20. The operation's comes first, then the
-/// bucket's, then those that say whose it is.
+/// The team's tags, then as many of ours as fit: the cloud accepts 20. The operation's tag comes first, then the
+/// bucket's, then those that name the owner.
 fn put_tags(params: &mut Params, tags: &BTreeMap<String, String>, attempt: &Attempt) {
     for (place, (key, value)) in (1..).zip(tags) {
         put_tag(params, place, key, value);

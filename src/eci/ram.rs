@@ -1,12 +1,12 @@
-//! RAM: the rights to the actions of the cloud, and policies as the cloud writes them.
+//! RAM: the rights to the cloud's actions, and policies in the cloud's format.
 //!
-//! What each action needs stands in its row ([`Action::facts`]): `doctor cloud` prints a policy of these rights and
-//! asks for each of them, and the stand-in refuses by them. The right to an action is the action's name behind its
-//! product's (`eci:CreateImageCache`).
+//! What each action needs is in its row ([`Action::facts`]): `doctor cloud` prints a policy with these rights and tests
+//! each of them, and the stand-in enforces them. The right to an action is named after its product and the action
+//! (`eci:CreateImageCache`).
 //!
-//! Source: the elements of policies in RAM's documentation.
+//! Source: the policy elements in RAM's documentation.
 //!
-//! What it does not do: conditions. A policy with one is refused by name, so that it is not taken for one without.
+//! Conditions are not supported. A policy that has one is rejected, so that the condition is not silently ignored.
 
 use std::sync::LazyLock;
 
@@ -16,17 +16,17 @@ use super::Action;
 pub use super::action::RamResource;
 use crate::domain::region::Region;
 
-/// The version that every policy has.
+/// The version of every policy.
 const VERSION: &str = "1";
-/// What stands for every account, region or resource.
+/// Stands for every account, region or resource.
 const ANY: &str = "*";
 
 /// The right to one action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right {
-    /// What it permits.
+    /// The action it permits.
     pub action: Action,
-    /// What the right is on.
+    /// The resource it applies to.
     pub on: RamResource,
     /// What the gateway needs it for.
     pub need: &'static str,
@@ -39,30 +39,30 @@ pub static RIGHTS: LazyLock<Vec<Right>> = LazyLock::new(|| {
 });
 
 impl Right {
-    /// The right to the action.
+    /// The right to the action, if it needs one.
     pub fn to(action: Action) -> Option<&'static Self> {
         RIGHTS.iter().find(|right| right.action == action)
     }
 
-    /// As policies name it: `eci:CreateImageCache`.
+    /// Its name in policies: `eci:CreateImageCache`.
     pub fn name(&self) -> String {
         format!("{}:{}", self.action.product().as_str(), self.action)
     }
 }
 
-/// The name of image caches: of one, or all (`*`), in a region of an account or all of them.
+/// The resource name of one image cache or all (`*`), in one region or all, of one account or all.
 pub fn image_caches(region: Option<&Region>, account: Option<&str>, id: Option<&str>) -> String {
     let region = region.map_or(ANY, Region::as_str);
     format!("acs:eci:{region}:{}:imagecache/{}", account.unwrap_or(ANY), id.unwrap_or(ANY))
 }
 
-/// The number of the account that a role is of: `acs:ram::1234567890123456:role/name`.
+/// The account id in a role's ARN: `acs:ram::1234567890123456:role/name`.
 pub fn account_of(role_arn: &str) -> Option<&str> {
     let (account, _) = role_arn.strip_prefix("acs:ram::")?.split_once(':')?;
     Some(account)
 }
 
-/// A policy, as RAM takes it.
+/// A policy in RAM's format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct RamPolicy {
@@ -84,7 +84,7 @@ enum RamEffect {
     Deny,
 }
 
-/// One word or a list of them.
+/// One string or a list of strings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Words {
@@ -92,19 +92,19 @@ enum Words {
     Many(Vec<String>),
 }
 
-/// What a policy says of an action on a resource.
+/// The result of evaluating a policy for an action on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
-    /// It may be.
+    /// A statement allows it, and none denies it.
     Allowed,
-    /// Nothing allows it.
+    /// No statement allows it.
     ImplicitDeny,
-    /// A statement denies it, whatever allows it.
+    /// A statement denies it, even if another one allows it.
     ExplicitDeny,
 }
 
 impl RamPolicy {
-    /// A policy that allows this: in each statement actions and resources.
+    /// A policy that allows these pairs of actions and resources, one statement each.
     pub fn allowing(statements: impl IntoIterator<Item = (Vec<String>, Vec<String>)>) -> Self {
         let allow = |(actions, resources)| Statement {
             effect: RamEffect::Allow,
@@ -114,7 +114,7 @@ impl RamPolicy {
         Self { version: VERSION.to_owned(), statement: statements.into_iter().map(allow).collect() }
     }
 
-    /// What it says of `action` (`eci:DeleteImageCache`) on `resource`.
+    /// Evaluates the policy for `action` (`eci:DeleteImageCache`) on `resource`.
     pub fn judge(&self, action: &str, resource: &str) -> Judgement {
         let says = |effect: RamEffect| {
             let about = |statement: &&Statement| statement.effect == effect && statement.is_about(action, resource);
@@ -127,14 +127,14 @@ impl RamPolicy {
         }
     }
 
-    /// Whether it has the one version that there is.
+    /// Whether it has the only existing version.
     pub fn has_good_version(&self) -> bool {
         self.version == VERSION
     }
 }
 
 impl Statement {
-    /// Actions have no case, resources have.
+    /// Actions are case-insensitive, resources are not.
     fn is_about(&self, action: &str, resource: &str) -> bool {
         let lower = action.to_ascii_lowercase();
         self.action.any(|pattern| fits(&pattern.to_ascii_lowercase(), &lower))
@@ -151,8 +151,8 @@ impl Words {
     }
 }
 
-/// Whether a pattern with `*` and `?` fits the whole text. Goes back to the last `*` alone, so it takes no longer than
-/// the product of both lengths.
+/// Whether a pattern with `*` and `?` matches the whole text. It backtracks only to the last `*`, so the time is at
+/// most proportional to the product of both lengths.
 fn fits(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut place) = (0, 0);

@@ -1,37 +1,37 @@
-//! What a call is made of besides the image cache: what a look is for, and what makes an attempt.
+//! What a call consists of besides the image cache: the filter of a read, and the attempt of a write.
 //!
-//! Who calls it: the client and [`super::params`], which turns it into parameters. What it does not do: travel.
+//! Used by the client and by [`super::params`], which encodes it. It sends nothing.
 
 use crate::domain::clock::Instant;
 use crate::domain::ids::OperationId;
 
-/// What to look for; the default is everything in the region.
+/// Which image caches to read; the default is all in the region.
 #[derive(Debug, Clone, Default)]
 pub struct DescribeQuery {
     /// Only the cache with this id.
     pub eci_cache_id: Option<String>,
-    /// Only caches that carry this operation's tag.
+    /// Only caches with this operation's tag.
     pub operation_tag: Option<OperationId>,
-    /// Only caches that carry this bucket's tag.
+    /// Only caches with this bucket's tag.
     pub bucket: Option<String>,
-    /// Only caches of this name.
+    /// Only caches with this name.
     pub name: Option<String>,
-    /// The page after the one that gave this token.
+    /// The `next_token` of the previous page.
     pub next_token: Option<String>,
 }
 
-/// What makes one attempt of an operation: the same token in each, another time of signing.
+/// One attempt of an operation: every attempt has the same token and its own timestamp.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// The operation; its id becomes the tag by which a lost answer can be found.
+    /// The operation. Its id is sent as a tag, by which the image cache is found if the response is lost.
     pub operation: OperationId,
     /// `ClientToken`: at most 64 ASCII characters.
     pub client_token: String,
-    /// The `Timestamp` that is signed. Whoever recorded the attempt decides it, so that a pause between
-    /// recording and signing cannot make the request acceptable for longer than was recorded.
+    /// The `Timestamp` that is signed. It comes from whoever recorded the attempt, so that a pause between recording
+    /// and signing cannot keep the request acceptable for longer than was recorded.
     pub signed_at: Instant,
-    /// The bucket whose tag the cache carries, where the team's tags leave room for it.
+    /// The bucket that the cache is tagged with if the team's tags leave room for it.
     pub bucket: Option<String>,
-    /// Tags of ours that say whose it is, for as many as find room.
+    /// Our tags that name the owner; as many as fit are sent.
     pub marks: Vec<(String, String)>,
 }

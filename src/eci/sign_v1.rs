@@ -1,10 +1,10 @@
-//! Signature version 1.0 of Alibaba's RPC APIs: HMAC-SHA1 over the sorted, strictly encoded parameters.
+//! Signature version 1.0 of Alibaba's RPC APIs: HMAC-SHA1 over the sorted, percent-encoded parameters.
 //!
-//! Works on decoded parameters on both sides: SDKs encode differently on the wire, so a verifier must
-//! decode and encode again, never look at the raw query. `Signature` itself is left out wherever it stands.
+//! It works on decoded parameters: SDKs encode differently, so a verifier must decode and encode again, and never use
+//! the raw query. `Signature` itself is always left out.
 //!
-//! Who calls it: the client to sign, the stand-in to verify. What it does not do: look for duplicate keys,
-//! check the timestamp or remember nonces; that is the verifier's part.
+//! The client calls it to sign, the stand-in and the RPC front to verify. It does not look for duplicate keys, check
+//! the timestamp or store nonces: that is up to the verifier.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,10 +12,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha1::Sha1;
 
-/// The parameter that carries the signature, and is therefore not signed.
+/// The parameter with the signature, which is therefore not signed.
 pub const SIGNATURE: &str = "Signature";
 
-/// Percent-encodes as RFC 3986 has it: only `A-Z a-z 0-9 - _ . ~` stay, hex digits are upper case.
+/// Percent-encodes as in RFC 3986: only `A-Z a-z 0-9 - _ . ~` stay, hex digits are upper case.
 pub fn encode(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len() + text.len() / 2);
@@ -31,7 +31,7 @@ pub fn encode(text: &str) -> String {
     encoded
 }
 
-/// The parameters as `key=value&…`, strictly encoded and sorted by the bytes of the decoded keys.
+/// The parameters as `key=value&…`, percent-encoded and sorted by the bytes of the decoded keys.
 pub fn canonical(params: &[(String, String)]) -> String {
     render(params, |_, value| encode(value))
 }
@@ -41,9 +41,9 @@ pub fn string_to_sign(method: &str, params: &[(String, String)]) -> String {
     wrap(method, &canonical(params))
 }
 
-/// The same string with the values of secret parameters left empty, fit to be told to the caller.
+/// The same string with empty values for secret parameters, so that it can be returned to the caller.
 ///
-/// The real string holds the STS token and registry passwords in clear. The access key id is no secret.
+/// The real string contains the STS token and registry passwords in plain text. The access key id is not a secret.
 pub fn blanked_string_to_sign(method: &str, params: &[(String, String)]) -> String {
     wrap(method, &render(params, |key, value| if is_secret(key) { String::new() } else { encode(value) }))
 }
@@ -51,7 +51,7 @@ pub fn blanked_string_to_sign(method: &str, params: &[(String, String)]) -> Stri
 /// Whether a parameter's value must never be shown.
 pub fn is_secret(key: &str) -> bool {
     let lower = key.to_ascii_lowercase();
-    // Also in a parameter that no action has: secrets end up in the wrong place.
+    // Also for parameters that no action has: a secret may be in the wrong place.
     let open = ["clienttoken", "nexttoken"].contains(&lower.as_str());
     !open && ["password", "passwd", "secret", "token"].iter().any(|word| lower.contains(word))
 }
@@ -61,7 +61,7 @@ pub fn signature(secret: &SecretString, string_to_sign: &str) -> String {
     STANDARD.encode(mac(secret, string_to_sign).finalize().into_bytes())
 }
 
-/// Whether `signature` belongs to that string; compared in constant time.
+/// Whether `signature` is that string's signature, in constant time.
 pub fn verify(secret: &SecretString, string_to_sign: &str, signature: &str) -> bool {
     STANDARD.decode(signature).is_ok_and(|bytes| mac(secret, string_to_sign).verify_slice(&bytes).is_ok())
 }
@@ -78,7 +78,7 @@ fn wrap(method: &str, canonical: &str) -> String {
 
 fn render(params: &[(String, String)], value_of: impl Fn(&str, &str) -> String) -> String {
     let mut sorted: Vec<_> = params.iter().filter(|(key, _)| key != SIGNATURE).collect();
-    // By key alone: Rust compares text by its bytes, which puts Image.10 between Image.1 and Image.2.
+    // Only by key: Rust compares strings by their bytes, which puts Image.10 between Image.1 and Image.2.
     sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
     let pairs: Vec<_> = sorted.iter().map(|(key, value)| format!("{}={}", encode(key), value_of(key, value))).collect();
     pairs.join("&")

@@ -1,10 +1,10 @@
-//! Signature version 3 of Alibaba's APIs, ACS3-HMAC-SHA256: over a canonical request with chosen headers.
+//! Signature version 3 of Alibaba's APIs, ACS3-HMAC-SHA256: over a canonical request with selected headers.
 //!
-//! Works on the decoded query on both sides, as [`super::sign_v1`] does, and on the exact bytes of the body.
-//! Which headers are signed is the client's choice.
+//! It works on the decoded query, as [`super::sign_v1`] does, and on the exact bytes of the body. The client chooses
+//! which headers are signed.
 //!
-//! Who calls it: [`super::incoming`] to verify, tests to sign. What it does not do: insist on headers that
-//! must be signed, check the time or remember nonces.
+//! [`super::incoming`] calls it to verify, tests to sign. It does not require headers to be signed, check the time or
+//! store nonces.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,25 +12,25 @@ use sha2::{Digest as _, Sha256};
 
 use super::sign_v1;
 
-/// The algorithm, as `Authorization` begins and as the string to sign begins.
+/// The algorithm, with which `Authorization` and the string to sign begin.
 pub const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
-/// What is signed.
+/// The parts that are signed.
 #[derive(Clone, Copy)]
 pub struct SignedParts<'a> {
-    /// The method, in upper case.
+    /// The method in upper case.
     pub method: &'a str,
     /// The path; `/` for RPC.
     pub path: &'a str,
     /// The decoded query, in any order.
     pub query: &'a [(String, String)],
-    /// The headers that are signed, in any order: lower-case name, value.
+    /// The signed headers in any order: name in lower case, value.
     pub headers: &'a [(String, String)],
     /// [`hashed_payload`] of the body.
     pub payload: &'a str,
 }
 
-/// The body's hash as `x-acs-content-sha256` has it: lower-case hex.
+/// The hash of the body for `x-acs-content-sha256`: lower-case hex.
 pub fn hashed_payload(body: &[u8]) -> String {
     hex(&Sha256::digest(body))
 }
@@ -40,27 +40,27 @@ pub fn signed_headers(headers: &[(String, String)]) -> String {
     sorted(headers).iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(";")
 }
 
-/// The canonical request. Holds every secret that stands in the query or in a signed header.
+/// The canonical request. Contains every secret in the query or in a signed header.
 pub fn canonical_request(signed: &SignedParts<'_>) -> String {
     render(signed, |_, _| false)
 }
 
-/// The same with the values of secret parameters and headers left empty, fit to be told to the caller.
+/// The same with empty values for secret parameters and headers, so that it can be returned to the caller.
 pub fn blanked_canonical_request(signed: &SignedParts<'_>) -> String {
     render(signed, |name, _| is_secret(name))
 }
 
-/// What is signed in the end.
+/// The string that is finally signed.
 pub fn string_to_sign(canonical_request: &str) -> String {
     format!("{ALGORITHM}\n{}", hashed_payload(canonical_request.as_bytes()))
 }
 
-/// The signature: lower-case hex. Unlike V1 the secret is the key as it stands.
+/// The signature in lower-case hex. Unlike in V1, the secret is used as the key without a suffix.
 pub fn signature(secret: &SecretString, string_to_sign: &str) -> String {
     hex(&mac(secret, string_to_sign).finalize().into_bytes())
 }
 
-/// Whether `signature` is the one of this string; compares in constant time.
+/// Whether `signature` is that string's signature, in constant time.
 pub fn verify(secret: &SecretString, string_to_sign: &str, signature: &str) -> bool {
     unhex(signature).is_some_and(|bytes| mac(secret, string_to_sign).verify_slice(&bytes).is_ok())
 }
@@ -80,7 +80,7 @@ fn render(signed: &SignedParts<'_>, blank: impl Fn(&str, &str) -> bool) -> Strin
     let value = |name: &str, value: &str| if blank(name, value) { String::new() } else { value.to_owned() };
     let query: Vec<_> = signed.query.iter().map(|(key, text)| (key.clone(), value(key, text))).collect();
     let headers = sorted(signed.headers).into_iter().fold(String::new(), |lines, (name, text)| {
-        // One line each; a value is trimmed as the SDKs trim it.
+        // One line each; values are trimmed as in the SDKs.
         lines + name + ":" + value(name, text).trim() + "\n"
     });
     let SignedParts { method, path, payload, .. } = signed;

@@ -1,23 +1,23 @@
-//! How long a caller waits for an answer, told from its `User-Agent`: what it does not change, it waits by default.
+//! How long a caller waits for a response, derived from its `User-Agent`: the default timeout of that SDK.
 //!
-//! Read from the SDKs' own sources: `httpx` under both Node.js generations waits 3 s; `aliyun-python-sdk-core`, Tea for
-//! Python, `alibaba-cloud-sdk-go` and the Java SDKs wait 10 s; the Terraform provider sets `client_read_timeout`, 30 s
-//! in early releases and 60 s since.
+//! Taken from the SDKs' own sources: `httpx` under both Node.js generations waits 3 s; `aliyun-python-sdk-core`, Tea
+//! for Python, `alibaba-cloud-sdk-go` and the Java SDKs wait 10 s; the Terraform provider sets `client_read_timeout`,
+//! 30 s in early releases and 60 s since.
 //!
-//! Who calls it: the RPC front. What it does not do: know what a user has set.
+//! Called by the RPC front. It cannot know a timeout that a user has set.
 
 use std::time::Duration;
 
-/// What is left for the way at least, however soon an answer is wanted.
+/// The least time reserved for the network, however short the timeout is.
 const LEAST_WAY: Duration = Duration::from_millis(500);
-/// What an SDK of the cloud says first.
+/// How the `User-Agent` of the cloud's SDKs begins.
 const SDK: &str = "alibabacloud";
-/// A word of the `User-Agent` in lower case, and how many seconds that SDK waits for an answer.
+/// A word of the `User-Agent` in lower case, and the timeout of that SDK in seconds.
 const LANGUAGES: [(&str, u64); 4] = [("node.js/", 3), ("python/", 10), ("golang/", 10), ("java/", 10)];
-/// The first minor release of the Terraform provider of which it is certain that it waits for 60 s.
+/// The first minor release of the Terraform provider that certainly waits 60 s.
 const PATIENT_PROVIDER: u32 = 200;
 
-/// The default read timeout of the SDK that calls itself so; none where it is not known.
+/// The default read timeout of the SDK with this `User-Agent`; `None` if it is not known.
 pub fn read_timeout(user_agent: &str) -> Option<Duration> {
     let lower = user_agent.to_ascii_lowercase();
     if lower.contains("terraform") {
@@ -28,12 +28,12 @@ pub fn read_timeout(user_agent: &str) -> Option<Duration> {
     Some(lower.as_str()).filter(|lower| lower.starts_with(SDK)).and_then(|_| known()).map(Duration::from_secs)
 }
 
-/// By when such a caller must have its answer: a sixth of its timeout is left for the way.
+/// The time within which such a caller must have its answer: a sixth of its timeout is reserved for the network.
 pub fn answer_within(user_agent: &str) -> Option<Duration> {
     read_timeout(user_agent).map(|timeout| timeout * 5 / 6)
 }
 
-/// What such a caller waits for beyond that: the way, and what must be done before it can be answered.
+/// The reserve beyond that: for the network, and for what must be done before the request can be answered.
 pub fn way(answer_within: Duration) -> Duration {
     (answer_within / 5).max(LEAST_WAY)
 }

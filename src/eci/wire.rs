@@ -1,10 +1,9 @@
-//! The answers about image caches, by Alibaba's names, read leniently.
+//! The responses about image caches under Alibaba's names, parsed leniently.
 //!
-//! Sources disagree on types, so a number may be a numeric text and the other way round, a null list is
-//! empty, and a field that we do not know is kept in `other`. Only what makes an answer useless when it is
-//! missing (an id, a status) is insisted on.
+//! Sources disagree on types, so a number may be a numeric string and vice versa, a null list is empty, and unknown
+//! fields are kept in `other`. Only what makes a response useless if it is missing (an id, a status) is required.
 //!
-//! Who calls it: the client. What it does not do: tell answers from errors, see [`super::fault`].
+//! Called by the client. It does not tell responses from errors; see [`super::fault`].
 
 use chrono::{DateTime, NaiveDateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Deserializer};
@@ -13,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::domain::clock::Instant;
 use crate::domain::image_cache::observation::{Observation, ProviderEvent};
 
-/// The answer of `CreateImageCache`.
+/// The response to `CreateImageCache`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateImageCacheAnswer {
@@ -25,39 +24,39 @@ pub struct CreateImageCacheAnswer {
     /// `ContainerGroupId` of the instance that builds it, eci-….
     #[serde(default, deserialize_with = "text")]
     pub container_group_id: Option<String>,
-    /// Everything else.
+    /// All other fields.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// The answer of `UpdateImageCache` and of `DeleteImageCache`.
+/// The response to `UpdateImageCache` and `DeleteImageCache`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DoneAnswer {
-    /// `RequestId`. Insisted on: it is all that tells this answer from any other JSON object.
+    /// `RequestId`. Required: nothing else distinguishes this response from any other JSON object.
     pub request_id: String,
-    /// Everything else.
+    /// All other fields.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// The answer of `DescribeImageCaches`: one page.
+/// The response to `DescribeImageCaches`: one page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeImageCachesAnswer {
     /// `RequestId`.
     #[serde(default, deserialize_with = "text")]
     pub request_id: Option<String>,
-    /// `ImageCaches`. Insisted on: a body without it is no page, and must not read as "nothing there".
+    /// `ImageCaches`. Required: a body without it is not a page, and must not be taken for an empty one.
     #[serde(deserialize_with = "list")]
     pub image_caches: Vec<Value>,
-    /// `NextToken`; none on the last page.
+    /// `NextToken`; absent on the last page.
     #[serde(default, deserialize_with = "text")]
     pub next_token: Option<String>,
-    /// `TotalCount`. Ambiguous, so nothing is decided by it.
+    /// `TotalCount`. Ambiguous, so nothing depends on it.
     #[serde(default, deserialize_with = "number")]
     pub total_count: Option<i64>,
-    /// Everything else.
+    /// All other fields.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -71,7 +70,7 @@ pub struct WireImageCache {
     /// `ImageCacheName`.
     #[serde(default, deserialize_with = "text")]
     pub image_cache_name: Option<String>,
-    /// `Status`: `Preparing`, `Creating`, `Ready`, `Failed`, `Updating`, `UpdateFailed`, or a word of tomorrow.
+    /// `Status`: `Preparing`, `Creating`, `Ready`, `Failed`, `Updating`, `UpdateFailed`, or a new one.
     pub status: String,
     /// `Progress`, such as `"100%"`.
     #[serde(default, deserialize_with = "text")]
@@ -85,7 +84,7 @@ pub struct WireImageCache {
     /// `CreationTime`.
     #[serde(default, deserialize_with = "text")]
     pub creation_time: Option<String>,
-    /// `ExpireDateTime`; absent or empty when it never expires.
+    /// `ExpireDateTime`; absent or empty if it never expires.
     #[serde(default, deserialize_with = "text")]
     pub expire_date_time: Option<String>,
     /// `ContainerGroupId`, eci-….
@@ -97,7 +96,7 @@ pub struct WireImageCache {
     /// `FlashSnapshotId`, s-…, while the local snapshot exists.
     #[serde(default, deserialize_with = "text")]
     pub flash_snapshot_id: Option<String>,
-    /// `LastMatchedTime`; absent until an instance has used it.
+    /// `LastMatchedTime`; absent until an instance has used the cache.
     #[serde(default, deserialize_with = "text")]
     pub last_matched_time: Option<String>,
     /// `ResourceGroupId`.
@@ -112,12 +111,12 @@ pub struct WireImageCache {
     /// `Events`, the newest 50.
     #[serde(default, deserialize_with = "list")]
     pub events: Vec<Event>,
-    /// Everything else.
+    /// All other fields.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A tag.
+/// A tag of an image cache.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Tag {
@@ -129,7 +128,7 @@ pub struct Tag {
     pub value: Option<String>,
 }
 
-/// An event of a cache.
+/// An event of an image cache.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Event {
@@ -157,7 +156,7 @@ pub struct Event {
 }
 
 impl Observation {
-    /// Reads one object of `ImageCaches`, and keeps it whole.
+    /// Parses one object of `ImageCaches`, and keeps all of it.
     pub(super) fn read(raw: Value) -> Result<Self, serde_json::Error> {
         let cache = WireImageCache::deserialize(&raw)?;
         Ok(Self { raw, ..cache.into() })
@@ -167,7 +166,8 @@ impl Observation {
 impl From<WireImageCache> for Observation {
     fn from(cache: WireImageCache) -> Self {
         let mut events: Vec<ProviderEvent> = cache.events.into_iter().map(ProviderEvent::from).collect();
-        // The cloud's order is not documented; ours is newest last. Stable, so equal times keep their order.
+        // The cloud's order is not documented; ours is newest last. The sort is stable, so equal times keep their
+        // order.
         events.sort_by_key(|event| event.last_at);
         Self {
             eci_cache_id: cache.image_cache_id,
@@ -209,13 +209,13 @@ impl From<Event> for ProviderEvent {
     }
 }
 
-/// `"42%"`, `"42"` or `"42.5%"` as a whole percentage within 0 to 100.
+/// `"42%"`, `"42"` or `"42.5%"` as a whole percentage from 0 to 100.
 fn percent(text: &str) -> Option<i32> {
     let whole = text.trim().trim_end_matches('%').trim().split('.').next()?;
     whole.parse::<i32>().ok().filter(|percent| (0..=100).contains(percent))
 }
 
-/// A time as the cloud writes it (`2019-08-13T08:50:00Z`; older answers leave out the seconds or the zone).
+/// A time in the cloud's format (`2019-08-13T08:50:00Z`; older responses omit the seconds or the zone).
 fn instant(text: &str) -> Option<Instant> {
     let parsed = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc)).ok();
     let lenient = || {
@@ -227,7 +227,7 @@ fn instant(text: &str) -> Option<Instant> {
     parsed.or_else(lenient).map(|time| time.trunc_subsecs(6))
 }
 
-/// A text, number or truth value as text; null and the empty text as none.
+/// A string, number or boolean as a string; `None` for null and the empty string.
 pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::String(text) if !text.is_empty() => Some(text),
@@ -237,7 +237,7 @@ pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
     })
 }
 
-/// A whole number or numeric text; anything else as none.
+/// A whole number or numeric string; `None` for anything else.
 fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     Ok(match Value::deserialize(from)? {
         Value::Number(number) => number.as_i64(),
@@ -246,7 +246,7 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     })
 }
 
-/// A list; null as empty.
+/// A list; empty for null.
 fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
     Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }

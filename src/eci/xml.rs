@@ -1,10 +1,10 @@
-//! An answer as XML, for callers that say `Format=XML`: the same fields, and a list as its element repeated.
+//! A response as XML, for callers that send `Format=XML`: the same fields, and a list as a repeated element.
 //!
-//! Who calls it: whoever answers SDKs. What it does not do: attributes, namespaces, reading.
+//! Called by the RPC front and the stand-in. It supports neither attributes nor namespaces, and does not parse.
 
 use serde_json::{Map, Value};
 
-/// The answer to a success of `action`, or an error where there is none, as a whole document.
+/// A successful response to `action`, or an error if there is no action, as a complete document.
 pub fn document(action: Option<&str>, fields: &Map<String, Value>) -> String {
     let root = action.map_or_else(|| "Error".to_owned(), |action| format!("{action}Response"));
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
@@ -13,7 +13,7 @@ pub fn document(action: Option<&str>, fields: &Map<String, Value>) -> String {
 }
 
 fn element(name: &str, value: &Value, to: &mut String) {
-    // `["a","b"]` under Images is <Images>a</Images><Images>b</Images>; an empty list is nothing at all.
+    // `["a","b"]` under Images is <Images>a</Images><Images>b</Images>; an empty list is omitted.
     if let Value::Array(items) = value {
         for item in items {
             element(name, item, to);
@@ -35,7 +35,7 @@ fn element(name: &str, value: &Value, to: &mut String) {
     to.extend(["</", &name, ">"]);
 }
 
-/// A name that XML allows; fields have one already, keys of open maps may not.
+/// A valid XML name. Fields always have one, keys of open maps may not.
 fn word(name: &str) -> String {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' };
     let name: String = name.chars().map(plain).collect();
@@ -50,7 +50,7 @@ fn escape(letter: char, to: &mut String) {
         '"' => to.push_str("&quot;"),
         '\r' => to.push_str("&#13;"),
         '\t' | '\n' => to.push(letter),
-        // XML 1.0 has no place for them, not even escaped.
+        // XML 1.0 does not allow them, not even escaped.
         '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => to.push('\u{fffd}'),
         _ => to.push(letter),
     }

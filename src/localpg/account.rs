@@ -1,4 +1,4 @@
-//! Which account runs PostgreSQL: our own, or, since it refuses uid 0, another one if we are root.
+//! The account that runs PostgreSQL: our own or, because PostgreSQL refuses uid 0, another one if we are root.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use super::error::{Context, StartError};
 
-/// The accounts that root drops to, in this order (`_postgres` is macOS' name).
+/// The accounts that root switches to, in this order (`_postgres` is macOS's name).
 const FALLBACKS: [&str; 3] = ["postgres", "_postgres", "nobody"];
 
 /// The account that PostgreSQL's programs run as.
@@ -17,12 +17,12 @@ const FALLBACKS: [&str; 3] = ["postgres", "_postgres", "nobody"];
 pub(super) struct SystemAccount {
     /// Its name, for messages.
     pub(super) name: String,
-    /// Its uid and gid if we have to change to it, none if it is our own.
+    /// Its uid and gid if we have to switch to it; `None` if it is our own.
     pub(super) switch: Option<(u32, u32)>,
 }
 
 impl SystemAccount {
-    /// Our own account, or for root the first of [`FALLBACKS`] that exists.
+    /// Our own account; for root, the first of [`FALLBACKS`] that exists.
     pub(super) fn choose() -> Result<Self, StartError> {
         let uid = current_uid().context(|| "reading our user id".to_owned())?;
         if uid != 0 {
@@ -37,12 +37,12 @@ impl SystemAccount {
         })
     }
 
-    /// A command that runs as this account with an environment of its own: `PGPORT`, `PGDATA` and the like of
-    /// the person at the terminal are about another server.
+    /// A command that runs as this account with a clean environment: `PGPORT`, `PGDATA` and the like in the user's
+    /// shell refer to another server.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("LC_ALL", "C").stdin(Stdio::null());
-        // The folder that we stand in may be closed to that account.
+        // The account may have no access to the current directory.
         command.current_dir("/");
         if let Some((uid, gid)) = self.switch {
             command.uid(uid).gid(gid);
@@ -50,14 +50,14 @@ impl SystemAccount {
         command
     }
 
-    /// Hands `path` to this account.
+    /// Makes this account the owner of `path`.
     pub(super) fn own(&self, path: &Path) -> Result<(), StartError> {
         let Some((uid, gid)) = self.switch else { return Ok(()) };
         std::os::unix::fs::chown(path, Some(uid), Some(gid))
             .context(|| format!("giving {} to the account {}", path.display(), self.name))
     }
 
-    /// Whether this account may pass through the folder `path` (or run the program `path`).
+    /// Whether this account may search the directory `path` (or execute the program `path`).
     pub(super) fn may_enter(&self, path: &Path) -> bool {
         let mut test = self.command("/bin/sh");
         test.args(["-c", "test -x \"$1\"", "sh"]).arg(path).stdout(Stdio::null()).stderr(Stdio::null());
@@ -74,7 +74,7 @@ pub fn current_uid() -> io::Result<u32> {
     String::from_utf8_lossy(&output.stdout).trim().parse().map_err(io::Error::other)
 }
 
-/// `id -un` rather than /etc/passwd, which does not list everybody (directory services, macOS).
+/// `id -un` rather than /etc/passwd, which is incomplete with directory services and on macOS.
 fn own(uid: u32) -> Result<SystemAccount, StartError> {
     let output = Command::new("id").arg("-un").output().context(|| "running id -un".to_owned())?;
     let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
@@ -95,7 +95,7 @@ fn entry(passwd: &str, name: &str) -> Option<SystemAccount> {
     (uid != 0).then(|| SystemAccount { name: name.to_owned(), switch: Some((uid, gid)) })
 }
 
-/// macOS writes nobody's uid as -2.
+/// macOS writes the uid of `nobody` as -2.
 fn number(text: &str) -> Option<u32> {
     text.parse().ok().or_else(|| text.parse::<i32>().ok().map(i32::cast_unsigned))
 }

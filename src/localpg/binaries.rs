@@ -1,4 +1,4 @@
-//! Finds PostgreSQL's programs on the machine: a folder with `postgres` (14 or later) and `initdb`.
+//! Finds PostgreSQL's programs on the machine: a directory with `postgres` (14 or later) and `initdb`.
 
 use std::env::split_paths;
 use std::ffi::OsStr;
@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The oldest major version that will do.
+/// The oldest supported major version.
 pub(super) const OLDEST: u32 = 14;
 
-/// Where packages put PostgreSQL; `*` is any folder, the newest (by its number) first.
+/// Where packages install PostgreSQL; `*` stands for any directory, the newest version first.
 const USUAL: [&str; 8] = [
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
@@ -21,10 +21,10 @@ const USUAL: [&str; 8] = [
     "/usr/local/pgsql/bin",
 ];
 
-/// A usable PostgreSQL.
+/// A usable PostgreSQL installation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binaries {
-    /// The folder of its programs.
+    /// The directory of its programs.
     pub(super) folder: PathBuf,
     /// Its major version.
     pub(super) major: u32,
@@ -36,7 +36,7 @@ impl Binaries {
         self.folder.join(name)
     }
 
-    /// The PostgreSQL of `folder`, or what is wrong with it.
+    /// The PostgreSQL in `folder`, or why it cannot be used.
     pub(super) fn at(folder: &Path) -> Result<Self, String> {
         if let Some(missing) = ["postgres", "initdb"].into_iter().find(|name| !folder.join(name).is_file()) {
             return Err(format!("{} has no {missing}", folder.display()));
@@ -51,7 +51,7 @@ impl Binaries {
     }
 }
 
-/// The machine's PostgreSQL, or what is wrong with each that was found.
+/// The machine's PostgreSQL, or why each one that was found cannot be used.
 pub(super) fn on_machine(search_path: &OsStr) -> Result<Binaries, Vec<String>> {
     let mut refused = Vec::new();
     for folder in candidates(search_path) {
@@ -63,7 +63,7 @@ pub(super) fn on_machine(search_path: &OsStr) -> Result<Binaries, Vec<String>> {
     Err(refused)
 }
 
-/// Folders to try: those of `PATH` first, then the usual ones, then what `pg_config` says.
+/// Directories to try: those in `PATH` first, then the usual ones, then the one that `pg_config` reports.
 fn candidates(path: &OsStr) -> Vec<PathBuf> {
     let on_path = on_path(path, "postgres");
     let mut folders: Vec<PathBuf> = on_path.iter().filter_map(|program| Some(program.parent()?.to_owned())).collect();
@@ -79,7 +79,7 @@ fn candidates(path: &OsStr) -> Vec<PathBuf> {
     seen
 }
 
-/// Links are followed: a lone link to `postgres` in /usr/local/bin leads to its folder.
+/// Symbolic links are followed: a single link to `postgres` in /usr/local/bin leads to its directory.
 fn on_path(path: &OsStr, program: &str) -> Vec<PathBuf> {
     let entries = split_paths(path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(program));
     entries.filter(|file| file.is_file()).filter_map(|file| fs::canonicalize(file).ok()).collect()
@@ -89,7 +89,7 @@ fn on_path_first(path: &OsStr, program: &str) -> Option<PathBuf> {
     on_path(path, program).into_iter().next()
 }
 
-/// Whether `PATH` has `program` (unresolved: npm finds its files beside its link).
+/// The path of `program` in `PATH` (links are not resolved: npm finds its files beside its link).
 pub(super) fn which(path: &OsStr, program: &str) -> Option<PathBuf> {
     split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_absolute() && file.is_file())
 }
@@ -100,7 +100,7 @@ fn bindir(pg_config: &Path) -> Option<PathBuf> {
     output.status.success().then(|| PathBuf::from(said))
 }
 
-/// The folders of a pattern with at most one `*`, highest version first.
+/// The directories that match a pattern with at most one `*`, highest version first.
 fn expand(pattern: &str) -> Vec<PathBuf> {
     let Some((before, after)) = pattern.split_once('*') else { return vec![PathBuf::from(pattern)] };
     let (parent, prefix) = before.rsplit_once('/').unwrap_or(("", before));
@@ -124,7 +124,7 @@ fn first_number(text: &str) -> Option<u32> {
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// What a person can do who has none; `npm`: why there is none from there.
+/// What a user without PostgreSQL can do; `npm`: why none was installed from npm.
 pub(super) fn ways_out(refused: &[String], npm: &str) -> String {
     let refused: Vec<String> = refused.iter().map(|why| format!("\n  passed over: {why}")).collect();
     let refused = refused.concat();

@@ -1,4 +1,4 @@
-//! Makes the data folder, once per major version.
+//! Creates the data directory, once per major version.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -9,9 +9,9 @@ use super::binaries::Binaries;
 use super::error::{Context, StartError};
 use super::folders::Folders;
 
-/// Runs `initdb` unless there are data already.
+/// Runs `initdb` unless there is a data directory already.
 ///
-/// Into a folder of its own, renamed at the end: data that were cut short are never taken for whole ones.
+/// It runs in a temporary directory, which is renamed at the end, so that an interrupted run never looks complete.
 pub(super) fn ensure(
     folders: &Folders,
     account: &SystemAccount,
@@ -36,7 +36,7 @@ pub(super) fn ensure(
     fs::rename(&fresh, &folders.data).context(doing)
 }
 
-/// Removes what earlier runs did not finish, and says so if another version's data stay behind unused.
+/// Removes what earlier runs did not finish, and reports unused data of another version.
 fn sweep(folders: &Folders, notify: impl Fn(&str)) {
     for entry in fs::read_dir(&folders.home).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

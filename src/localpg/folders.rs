@@ -1,4 +1,4 @@
-//! Where the private server keeps its things, and who may enter there.
+//! The directories of the private server, and their permissions.
 //!
 //! ```text
 //! <state folder>/lock                 held by the one process that uses it
@@ -20,13 +20,13 @@ use super::account::SystemAccount;
 use super::binaries::Binaries;
 use super::error::{Context, StartError};
 
-/// Root's state folder: the server's account cannot enter root's home.
+/// Root's state directory: the server's account has no access to root's home.
 const ROOTS: &str = "/var/lib/eci-cache-gateway";
 
-/// A socket's path must fit in 104 bytes (macOS), the longest name in it being `.s.PGSQL.5432`.
+/// A socket's path must fit into 104 bytes (macOS), and `.s.PGSQL.5432` is the longest name in the directory.
 const LONGEST: usize = 88;
 
-/// The folders and files of one server.
+/// The directories and files of one server.
 #[derive(Debug, Clone)]
 pub(super) struct Folders {
     pub(super) home: PathBuf,
@@ -35,10 +35,10 @@ pub(super) struct Folders {
     pub(super) log: PathBuf,
 }
 
-/// The state folder if none is asked for: `$XDG_STATE_HOME/eci-cache-gateway`, for root
-/// `/var/lib/eci-cache-gateway`, else `~/.local/state/eci-cache-gateway`. None without a home.
+/// The default state directory: `$XDG_STATE_HOME/eci-cache-gateway`; for root `/var/lib/eci-cache-gateway`; otherwise
+/// `~/.local/state/eci-cache-gateway`. `None` without a home directory.
 ///
-/// The values come from the environment by way of `config`; relative ones are passed over, as XDG rules.
+/// The values come from the environment through `config`; relative paths are ignored, as XDG requires.
 pub fn default_state_folder(xdg_state_home: Option<&Path>, home: Option<&Path>, uid: u32) -> Option<PathBuf> {
     let absolute = |path: &&Path| path.is_absolute();
     match (xdg_state_home.filter(absolute), uid, home.filter(absolute)) {
@@ -48,7 +48,7 @@ pub fn default_state_folder(xdg_state_home: Option<&Path>, home: Option<&Path>, 
     }
 }
 
-/// Makes the state folder. If PostgreSQL runs as another account, that may pass through, no more.
+/// Creates the state directory. If PostgreSQL runs as another account, that account only gets permission to search it.
 pub(super) fn make_state_folder(folder: &Path, account: &SystemAccount) -> Result<(), StartError> {
     let doing = || format!("making the state folder {}", folder.display());
     DirBuilder::new().recursive(true).mode(0o700).create(folder).context(doing)?;
@@ -59,7 +59,7 @@ pub(super) fn make_state_folder(folder: &Path, account: &SystemAccount) -> Resul
     Ok(())
 }
 
-/// A folder for programs that the account shall run: `folder`, or [`ROOTS`] if it may not enter there.
+/// A directory for programs that the account runs: `folder`, or [`ROOTS`] if it has no access there.
 pub(super) fn place_for(folder: &Path, account: &SystemAccount) -> Result<PathBuf, StartError> {
     make_state_folder(folder, account)?;
     if account.may_enter(folder) {
@@ -70,7 +70,7 @@ pub(super) fn place_for(folder: &Path, account: &SystemAccount) -> Result<PathBu
 }
 
 impl Folders {
-    /// Chooses the folders and makes those of the socket and the log; the data are `cluster`'s.
+    /// Chooses the directories and creates those of the socket and the log; `cluster` creates the data directory.
     pub(super) fn prepare(
         folder: &Path,
         account: &SystemAccount,
@@ -90,7 +90,7 @@ impl Folders {
         Ok(Self { data, socket, log: home.join("postgres.log"), home })
     }
 
-    /// PostgreSQL's own lock and state file.
+    /// PostgreSQL's lock and state file.
     pub(super) fn pid_file(&self) -> PathBuf {
         self.data.join("postmaster.pid")
     }
@@ -100,13 +100,13 @@ impl Folders {
         self.socket.join(".s.PGSQL.5432")
     }
 
-    /// Keeps what the server said until its last start: why it ended is told there.
+    /// Keeps the log of the previous run, which tells why it ended.
     pub(super) fn keep_log_of_before(&self) {
         // There may be none.
         let _none = fs::rename(&self.log, self.log.with_extension("log.before"));
     }
 
-    /// The end of what the server said, for an error message.
+    /// The end of the log, for an error message.
     pub(super) fn log_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&log);
@@ -115,13 +115,13 @@ impl Folders {
     }
 }
 
-/// Root's clone or data folder is often below a folder that only root may enter (its home, a `mktemp -d`).
-/// The data then live below [`ROOTS`], as long as the state folder has the mark that says so.
+/// Root's clone or data directory is often below a directory that only root may search (its home, a `mktemp -d`). The
+/// data are then below [`ROOTS`], as long as the state directory contains the marker for it.
 fn elsewhere(folder: &Path, account: &SystemAccount, notify: impl Fn(&str)) -> Result<PathBuf, StartError> {
     let home = Path::new(ROOTS).join(format!("for-{}", short_hash(folder)));
     let mark = folder.join("elsewhere");
     if !mark.exists() && home.exists() {
-        // The state folder of that name was removed and made anew: its data are nobody's.
+        // The state directory of that name was deleted and created again, so these data belong to nobody.
         fs::remove_dir_all(&home).context(|| format!("removing {}", home.display()))?;
     }
     make_state_folder(Path::new(ROOTS), account)?;
@@ -146,7 +146,7 @@ fn socket_folder(home: &Path) -> PathBuf {
     if inside.as_os_str().len() <= LONGEST { inside } else { PathBuf::from(format!("/tmp/ecg-{}", short_hash(home))) }
 }
 
-/// 0700 and the account's: in /tmp anybody could have made a folder of that name, or a link.
+/// Mode 0700 and owned by the account: in /tmp anybody could have created a directory or link with that name.
 fn make_private(folder: &Path, account: &SystemAccount) -> Result<(), StartError> {
     let doing = || format!("making the socket's folder {}", folder.display());
     if let Err(error) = DirBuilder::new().mode(0o700).create(folder)

@@ -1,8 +1,8 @@
-//! Runs `postgres` so that it ends when we end, however we end.
+//! Runs `postgres` so that it ends when this process ends, in whatever way.
 //!
-//! `postgres` is the child of a small shell whose standard input is our pipe. The pipe closes when we stop
-//! the server, and also when we are killed; the shell then sends SIGINT (a fast shutdown). Without that, a
-//! `kill -9` would leave a server behind; PDEATHSIG would need `unsafe`, and is Linux' alone.
+//! `postgres` is the child of a small shell whose standard input is a pipe from us. The pipe closes when we stop the
+//! server, and also when we are killed; the shell then sends SIGINT (a fast shutdown). Without it, a `kill -9` would
+//! leave a server running; PDEATHSIG would need `unsafe`, and exists only on Linux.
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
@@ -18,8 +18,8 @@ use super::folders::Folders;
 use super::leftovers::signal_postmaster;
 use super::{Durability, Options};
 
-/// `read` waits for the end of our pipe (it is a builtin: no further process). If the server ends first,
-/// the watcher goes too, so that it never signals a pid that is somebody else's by then.
+/// `read` waits for the end of the pipe (it is a builtin, so no further process is needed). If the server ends first,
+/// the watcher ends too, so that it never signals a pid that was reused.
 const SCRIPT: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- & server=$!
@@ -31,11 +31,11 @@ exit "$code"
 
 /// How long recovery after a kill may take.
 const START: Duration = Duration::from_mins(2);
-/// How long the processes of a killed server may need to notice that it is gone.
+/// How long the processes of a killed server may take to notice that it is gone.
 const LINGER: Duration = Duration::from_secs(15);
-/// How long a fast shutdown may take before an immediate one.
+/// How long a fast shutdown may take before an immediate one follows.
 const STOP: Duration = Duration::from_secs(20);
-/// How often we look.
+/// The polling interval.
 const TICK: Duration = Duration::from_millis(5);
 
 /// A running `postgres` and our end of the pipe.
@@ -46,7 +46,7 @@ pub(super) struct Guard {
     folders: Folders,
 }
 
-/// Starts `postgres` and waits until it answers.
+/// Starts `postgres` and waits until it accepts connections.
 pub(super) fn launch(
     folders: Folders,
     account: &SystemAccount,
@@ -57,7 +57,7 @@ pub(super) fn launch(
     let mut guard = spawn(folders, account, binaries, options)?;
     while !guard.wait_until_ready()? {
         let output = guard.folders.log_tail();
-        // Children of a killed server hold its shared memory until they notice.
+        // Children of a killed server hold its shared memory until they notice that it is gone.
         if !output.contains("still in use") || Instant::now() > deadline {
             return Err(StartError::Failed { program: "postgres".to_owned(), output });
         }
@@ -83,13 +83,13 @@ fn spawn(
         command.args(["-c", &setting]);
     }
     command.stdin(Stdio::piped()).stdout(log.try_clone().context(doing)?).stderr(log);
-    // A group of its own: Ctrl-C at the terminal must reach us, not the database first.
+    // A process group of its own: Ctrl-C on the terminal must reach us, not the database first.
     let mut child = command.process_group(0).spawn().context(doing)?;
     let pipe = child.stdin.take();
     Ok(Guard { child, pipe, folders })
 }
 
-/// The server's settings: by socket only, and for tests nothing that makes data last.
+/// The server's settings: only the socket; for tests, no durability.
 fn settings(options: &Options) -> Vec<String> {
     let mut settings = vec![
         "listen_addresses=".to_owned(),
@@ -106,7 +106,7 @@ fn settings(options: &Options) -> Vec<String> {
 }
 
 impl Guard {
-    /// Whether it became ready; false if it ended instead.
+    /// Waits until it is ready; false if it exited instead.
     fn wait_until_ready(&mut self) -> Result<bool, StartError> {
         let deadline = Instant::now() + START;
         while !self.is_ready() {
@@ -122,8 +122,8 @@ impl Guard {
         Ok(true)
     }
 
-    /// Line 8 of `postmaster.pid` is the server's own word (of a standby that answers, another one); the socket says
-    /// that it can be reached.
+    /// Line 8 of `postmaster.pid` is the server's own status (another word for a standby); the socket shows that it can
+    /// be reached.
     fn is_ready(&self) -> bool {
         let state = fs::read_to_string(self.folders.pid_file()).unwrap_or_default();
         let ready = state.lines().nth(7).is_some_and(|line| ["ready", "standby"].contains(&line.trim()));
@@ -145,7 +145,7 @@ impl Guard {
         Ok(true)
     }
 
-    /// Stops the server and waits until it is gone. A second call finds nothing to do.
+    /// Stops the server and waits until it has exited. A second call does nothing.
     pub(super) fn stop(&mut self) -> Result<(), StartError> {
         drop(self.pipe.take());
         if self.ends_within(STOP)? {
@@ -155,14 +155,14 @@ impl Guard {
         if self.ends_within(STOP)? { Ok(()) } else { Err(StartError::Refused("PostgreSQL does not stop".to_owned())) }
     }
 
-    /// An immediate stop.
+    /// An immediate shutdown.
     pub(super) fn crash(&mut self) -> Result<(), StartError> {
         signal_postmaster(&self.folders, "QUIT");
         self.ends_within(STOP)?;
         self.stop()
     }
 
-    /// The folder of the socket.
+    /// The directory of the socket.
     pub(super) fn socket_dir(&self) -> &std::path::Path {
         &self.folders.socket
     }
@@ -170,7 +170,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Whatever could not be stopped is a left-over of the next start, which has the means to report it.
+        // A server that could not be stopped is left to the next start, which can report it.
         drop(self.stop());
     }
 }

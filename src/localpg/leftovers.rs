@@ -1,8 +1,8 @@
-//! Whatever an earlier run left behind must not stop the next start.
+//! Cleans up after an earlier run, so that nothing it left behind prevents the next start.
 //!
-//! We hold the lock of the state folder, so a server that still runs there is nobody's any more. A plain
-//! start is also stopped by a `postmaster.pid` that is empty or names a reused pid or a zombie, and by the
-//! socket's files: PostgreSQL only asks whether that pid exists.
+//! We hold the lock of the state directory, so a server that still runs there has no owner. A plain start would also be
+//! prevented by a `postmaster.pid` that is empty or names a reused pid or a zombie, and by the socket's files:
+//! PostgreSQL only checks whether that pid exists.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -15,10 +15,10 @@ use std::{fs, thread};
 use super::error::{Context, StartError};
 use super::folders::Folders;
 
-/// How long a left-over may take to write its last pages before it is stopped at once.
+/// How long a leftover server may take for its last writes before it is stopped immediately.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
-/// Stops a server that still runs, and removes the files that a dead one left.
+/// Stops a server that is still running, and removes the files of a dead one.
 pub(super) fn clear(folders: &Folders, notify: impl Fn(&str)) -> Result<(), StartError> {
     if is_live(folders) {
         notify("stopping a PostgreSQL that an earlier run left behind");
@@ -47,7 +47,7 @@ pub(super) fn clear(folders: &Folders, notify: impl Fn(&str)) -> Result<(), Star
 pub(super) fn signal_postmaster(folders: &Folders, signal: &str) {
     if let Some(pid) = recorded_pid(folders).filter(|pid| is_postmaster(*pid, &folders.data)) {
         let mut kill = Command::new("/bin/sh");
-        // It may end by itself in this very moment: what counts is whether it is gone afterwards.
+        // It may exit by itself at this moment; the caller checks afterwards whether it has.
         drop(kill.args(["-c", "kill -s \"$1\" \"$2\"", "sh", signal, &pid.to_string()]).output());
     }
 }
@@ -72,7 +72,7 @@ fn recorded_pid(folders: &Folders) -> Option<u32> {
     fs::read_to_string(folders.pid_file()).ok()?.lines().next()?.trim().parse().ok()
 }
 
-/// Whether that process was started with `-D <data>`; a pid alone may long be somebody else's.
+/// Whether that process was started with `-D <data>`; the pid alone may have been reused.
 fn is_postmaster(pid: u32, data: &Path) -> bool {
     if Path::new("/proc/self").exists() {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The loop that takes connections, and how it ends.
+//! The accept loop and its shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,16 +14,17 @@ use super::address_limits::AddressLimits;
 use super::connection::{Ends, OpenConnection};
 use super::{ConnectionEvent, ConnectionLimits, Handler};
 
-/// How long a connection that was taken in the last moment may take to send something.
+/// How long a connection that was accepted at the last moment may take to send something.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
-/// How long to wait after a connection that could not be accepted: out of file handles, or a client that left at once.
+/// The pause after a connection that could not be accepted: no file descriptors left, or a client that disconnected at
+/// once.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
 type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
 
-/// Serves `handler` until `stop` is cancelled and `limits.grace` is over, then lets what is running end, for at most
-/// `limits.drain`. `tasks` are those of the requests themselves, which go on when their connection ends: they are
-/// waited for, too.
+/// Serves `handler` until `stop` is cancelled and `limits.grace` has passed, then waits at most `limits.drain` for what
+/// is running. `tasks` are the requests' own tasks, which continue after their connection ends; they are waited for
+/// too.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     handler: H,
@@ -55,11 +56,11 @@ struct Loop<H> {
     served: Served,
 }
 
-/// What is left of it once it takes no more.
+/// The rest of a server that no longer accepts connections.
 struct Served {
     limits: ConnectionLimits,
     connections: TaskTracker,
-    /// When every connection is cut off, whatever is under way.
+    /// Cancelled when all connections are dropped, whatever is running.
     cut: CancellationToken,
 }
 
@@ -87,8 +88,8 @@ impl<H: Handler> Loop<H> {
         }
     }
 
-    /// Takes those that wait in the queue: who is connected already would be reset with the listener. Whether there
-    /// were any.
+    /// Accepts the connections in the backlog: they would be reset when the listener closes. Returns whether there were
+    /// any.
     fn take_queued(&self, last: &CancellationToken) -> bool {
         let mut late = false;
         while let Some(accepted) = self.accept().now_or_never().flatten() {
@@ -125,10 +126,10 @@ impl<H: Handler> Loop<H> {
         self.served.connections.spawn(open.run(stream));
     }
 
-    /// Tells a client that its address has too many connections, as far as that can be done at once.
+    /// Tells a client that its address has too many connections, if that is possible without waiting.
     fn refuse(&self, stream: &TcpStream) {
         self.handler.happened(ConnectionEvent::Refused);
-        // It fits into the empty buffer of a new connection, or the client has left.
+        // It fits into the empty buffer of a new connection, or the client has disconnected.
         let _ = stream.try_write(&self.handler.refusal());
     }
 

@@ -1,4 +1,4 @@
-//! How many connections each address has open, so that none has them all.
+//! How many connections each address has open, so that no address has all of them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::limits::address_block;
 
-/// Connections by address. As many entries as there are connections, at most.
+/// The number of connections by address. It has at most as many entries as there are connections.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AddressLimits(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// One connection that is counted until this is dropped.
+/// One connection, which is counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     address_limits: AddressLimits,
@@ -18,7 +18,7 @@ pub(super) struct Counted {
 }
 
 impl AddressLimits {
-    /// Counts one more of `address`; none where that would be more than `most`.
+    /// Counts one more of `address`; `None` if there would be more than `most`.
     pub(super) fn count(&self, address: IpAddr, most: usize) -> Option<Counted> {
         let address = address_block(address);
         let mut open = self.open();
@@ -31,13 +31,13 @@ impl AddressLimits {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        // Nothing panics while it is held.
+        // Nothing panics while the lock is held.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Counted {
-    /// How many its address has open.
+    /// The number of open connections of its address.
     pub(super) fn count(&self) -> usize {
         self.address_limits.open().get(&self.address).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Bodies, read as a whole.
+//! Reads whole bodies.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use tokio::time::timeout;
 
 use super::BoxError;
 
-/// Why there is no body.
+/// Why a body could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
     /// It is larger than allowed.
     TooLarge,
     /// It took longer than allowed.
     TooSlow,
-    /// The connection broke off within it, or it is no HTTP.
+    /// The connection was closed within it, or it is not valid HTTP.
     BrokenOff,
 }
 
-/// A whole body of at most `most` bytes, within `deadline`.
+/// Reads a whole body of at most `most` bytes within `deadline`.
 pub async fn read<B: Body<Error: Into<BoxError>>>(
     body: B,
     most: usize,

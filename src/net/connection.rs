@@ -18,13 +18,13 @@ use super::idle::{AnswerBody, Deadlines, Idle, Underway};
 use super::write_deadline::WriteDeadline;
 use super::{Connection, ConnectionEvent, ConnectionLimits, Handler};
 
-/// How connections end, one after the other.
+/// The steps of a shutdown, in order.
 pub(super) struct Ends {
-    /// From now on answers close their connection.
+    /// From now on, responses close their connection.
     pub(super) stop: CancellationToken,
-    /// It is closed, once nothing is under way.
+    /// Connections are closed once nothing is running on them.
     pub(super) closing: CancellationToken,
-    /// It is cut off.
+    /// Connections are dropped.
     pub(super) cut: CancellationToken,
 }
 
@@ -43,7 +43,7 @@ impl<H: Handler> OpenConnection<H> {
     pub(super) async fn run(self, stream: TcpStream) {
         self.handler.happened(ConnectionEvent::Opened);
         let connection = self.handler.connect(self.peer);
-        // Whether it was cut off or not: it is over.
+        // Whether it was dropped or not, it has ended.
         let _cut = self.ends.cut.run_until_cancelled(self.talk(stream, &connection)).await;
         self.handler.happened(ConnectionEvent::Closed);
     }
@@ -59,7 +59,7 @@ impl<H: Handler> OpenConnection<H> {
         let io = TokioIo::new(Idle::new(stream, deadlines, underway.clone(), || self.is_short()));
         let service = service_fn(|request| self.answer(connection, &underway, request));
         let mut talking = std::pin::pin!(self.builder().serve_connection(io, service));
-        // First whatever has come: it is answered.
+        // Data that has arrived comes first: it is answered.
         let ended = tokio::select! {
             biased;
             ended = talking.as_mut() => ended,
@@ -73,7 +73,7 @@ impl<H: Handler> OpenConnection<H> {
         }
     }
 
-    /// Answers one request; while the process stops, the answer announces that the connection ends with it.
+    /// Answers one request; during shutdown, the response announces that the connection closes.
     async fn answer<C: Connection>(
         &self,
         connection: &C,
@@ -98,7 +98,7 @@ impl<H: Handler> OpenConnection<H> {
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
-            // [`Idle`] has deadlines of both kinds.
+            // [`Idle`] enforces both timeouts.
             .header_read_timeout(None)
             .max_headers(self.limits.headers)
             .max_header_size(self.limits.head_bytes)

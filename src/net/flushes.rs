@@ -1,4 +1,5 @@
-//! A stream that tells when all that hyper had was written: hyper flushes the stream only once its own buffer is empty.
+//! A stream that reports when hyper has written all its output: hyper flushes the stream only once its own buffer is
+//! empty.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,14 +7,14 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The stream, which calls `flushed` then.
+/// A stream that calls `flushed` then.
 pub struct Flushes<S, F> {
     stream: S,
     flushed: F,
 }
 
 impl<S, F: Fn()> Flushes<S, F> {
-    /// Tells `flushed` of `stream`.
+    /// Wraps `stream`, calling `flushed` at each flush.
     pub fn new(stream: S, flushed: F) -> Self {
         Self { stream, flushed }
     }

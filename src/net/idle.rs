@@ -1,8 +1,10 @@
-//! A stream that gives up on a peer that sends no request, or half a head, for too long. hyper has one deadline for
-//! both; but a connection may be kept idle for longer than a head may take, so that a proxy closes it before we do.
+//! A stream that gives up on a peer that sends no request, or an incomplete head, for too long. hyper has one timeout
+//! for both; but an idle connection may be kept for longer than a head may take, so that a proxy closes it before we
+//! do.
 //!
-//! What must stay true: a new connection and a head that has begun have the head's deadline; a kept one has its own,
-//! but once connections run short only the head's, so that whoever makes one request on each cannot hold them all.
+//! What must stay true: a new connection and an incomplete head have the head's timeout; an idle connection has its
+//! own, but when connections run short only the head's, so that a client that makes one request on each connection
+//! cannot hold all of them.
 
 use std::io;
 use std::pin::Pin;
@@ -15,24 +17,24 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How long a peer may take.
+/// The timeouts of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
     /// For the head of a request.
     pub(super) head: Duration,
-    /// To begin the next one.
+    /// For the beginning of the next request.
     pub(super) idle: Duration,
 }
 
-/// The requests of one connection.
+/// Counts the requests of one connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Underway(Arc<RequestCounts>);
 
 #[derive(Debug, Default)]
 struct RequestCounts {
-    /// Read, and their answers not all written.
+    /// Requests that were read, and whose responses have not been written completely.
     underway: AtomicUsize,
-    /// All that were ever read.
+    /// All requests that were ever read.
     read: AtomicUsize,
 }
 
@@ -63,7 +65,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// The body of an answer, which is under way until it is dropped.
+/// The body of a response, which is unfinished until it is dropped.
 pub(super) struct AnswerBody<B> {
     pub(super) body: B,
     pub(super) _request: OpenRequest,
@@ -86,21 +88,21 @@ impl<B: Body + Unpin> Body for AnswerBody<B> {
     }
 }
 
-/// The stream. `short` tells whether connections run short.
+/// Enforces the timeouts on a stream. `short` tells whether connections run short.
 pub(super) struct Idle<S, F> {
     stream: S,
     deadlines: Deadlines,
     underway: Underway,
     short: F,
     waiting: Option<RequestWait>,
-    /// How many requests had been read when that was looked at.
+    /// How many requests had been read when this was last checked.
     read: usize,
 }
 
-/// For a request.
+/// The wait for a request.
 struct RequestWait {
     since: Instant,
-    /// Whether none of it has come on a connection that was used before.
+    /// Whether the connection was used before and nothing of the next request has arrived.
     kept: bool,
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -111,9 +113,9 @@ impl<S, F: Fn() -> bool> Idle<S, F> {
         Self { stream, deadlines, underway, short, waiting, read: 0 }
     }
 
-    /// Judges a read of so many bytes; none: there were none.
+    /// Called after a read of that many bytes; `None` if nothing was read.
     fn judge(&mut self, cx: &mut Context<'_>, read: Option<usize>) -> Poll<io::Result<()>> {
-        // It may have been answered already, without a look in between.
+        // It may have been answered already since the last check.
         let so_far = self.underway.read();
         if so_far != self.read {
             (self.read, self.waiting) = (so_far, None);
@@ -134,7 +136,7 @@ impl<S, F: Fn() -> bool> Idle<S, F> {
 }
 
 impl RequestWait {
-    /// Fails once it has taken too long.
+    /// Fails once the timeout has passed.
     fn poll_over(
         &mut self,
         cx: &mut Context<'_>,
@@ -147,7 +149,7 @@ impl RequestWait {
             if past >= limit {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no request arrived in time")));
             }
-            // A kept one looks now and then whether connections run short.
+            // An idle connection regularly checks whether connections run short.
             let next = Instant::now() + limit.saturating_sub(past).min(deadlines.head);
             let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next)));
             if alarm.as_mut().poll(cx).is_pending() {

@@ -1,4 +1,4 @@
-//! A stream that gives up on a peer that takes nothing, or next to nothing: hyper has deadlines for reading, but none
+//! A stream that gives up on a peer that reads nothing, or next to nothing: hyper has timeouts for reading, but none
 //! for writing.
 
 use std::io;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// What a peer must take within the deadline, where there is as much: 2 kB a second by default.
+/// What a peer must read within the timeout if there is as much: 2 kB/s by default.
 const LEAST: usize = 16 * 1024;
 
-/// Fails a write when the peer, while there is more for it, takes less than [`LEAST`] within `max_wait`, and calls
-/// `given_up` then.
+/// Fails a write if the peer reads less than [`LEAST`] within `max_wait` although there is more for it, and calls
+/// `given_up`.
 pub(super) struct WriteDeadline<S, F> {
     stream: S,
     max_wait: Duration,
@@ -21,7 +21,7 @@ pub(super) struct WriteDeadline<S, F> {
     slow: Option<Slow>,
 }
 
-/// Since something could not be written at once.
+/// The time since something could not be written at once.
 struct Slow {
     alarm: Pin<Box<Sleep>>,
     taken: usize,
@@ -32,7 +32,7 @@ impl<S, F: Fn()> WriteDeadline<S, F> {
         Self { stream, max_wait, given_up, slow: None }
     }
 
-    /// Judges the writing of `wanted` bytes.
+    /// Checks a write of `wanted` bytes.
     fn watch(
         &mut self,
         cx: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl<S, F: Fn()> WriteDeadline<S, F> {
             slow.taken = 0;
             slow.alarm.as_mut().reset(end);
         }
-        // The timer goes by whole milliseconds, the deadline does not.
+        // The timer has a resolution of 1 ms, the timeout does not.
         let over = Instant::now() >= slow.alarm.deadline();
         if slow.alarm.as_mut().poll(cx).is_pending() && !over {
             return result;

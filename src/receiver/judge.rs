@@ -1,4 +1,4 @@
-//! Decides about one delivery: is it signed, did it come before, and is it a challenge?
+//! Checks one delivery: is its signature valid, is it a repeat, is it a challenge?
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::PoisonError;
@@ -10,7 +10,7 @@ use super::{Received, ReceiverState};
 use crate::webhook::secret::SigningSecret;
 use crate::webhook::sign::{self, ID_HEADER};
 
-/// The type of a challenge's body.
+/// The `type` in the body of a challenge.
 const CHALLENGE: &str = "webhook_endpoint.challenge";
 /// How many ids are remembered.
 const REMEMBERED: usize = 10_000;
@@ -23,7 +23,7 @@ pub(super) struct SeenIds {
 }
 
 impl SeenIds {
-    /// Remembers an id; true if it was known.
+    /// Remembers an id; returns true if it was known.
     fn is_repeat(&mut self, id: &str) -> bool {
         if !self.known.insert(id.to_owned()) {
             return true;
@@ -38,13 +38,13 @@ impl SeenIds {
     }
 }
 
-/// What a challenge wants back; nothing, where the body is none.
+/// What to answer a challenge; `None` if the body is not a challenge.
 pub(super) fn challenge(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     (body["type"] == CHALLENGE).then(|| body["data"]["challenge"].as_str().map(str::to_owned)).flatten()
 }
 
-/// What this request delivers.
+/// The delivery in this request.
 pub(super) fn judge(shared: &ReceiverState, secret: &SigningSecret, headers: &HeaderMap, body: &[u8]) -> Received {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let at = shared.clock.now();

@@ -1,5 +1,4 @@
-//! What is particular to its listener ([`net`]), and requests: takes a body within its limits, has it judged, and
-//! answers.
+//! The receiver's listener ([`net`]) and requests: reads a body within its limits, has it checked, and answers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,7 +19,7 @@ use super::{MAX_BODY, ReceiverState, judge};
 use crate::net::body::{self, BodyError};
 use crate::net::{self, ConnectionLimits};
 
-/// How long headers, a body, and each part of an answer may take.
+/// The timeout for headers, for a body, and for each part of a response.
 const DEADLINE: Duration = Duration::from_secs(10);
 const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 256,
@@ -34,7 +33,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     drain: Duration::ZERO,
 };
 
-/// Receives until told to stop; then every connection is closed.
+/// Receives until told to stop; then closes every connection.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<ReceiverState>, stop: CancellationToken) {
     net::serve(listener, ReceiverListener(shared), LIMITS, TaskTracker::new(), stop).await;
 }
@@ -89,7 +88,7 @@ fn echo(challenge: &str) -> Response<Full<Bytes>> {
     json(StatusCode::OK, &json!({ "challenge": challenge }))
 }
 
-/// A whole body of at most [`MAX_BODY`], or the answer to a sender of anything else.
+/// A whole body of at most [`MAX_BODY`], or the response to anything else.
 async fn read(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
     let (status, error) = match body::read(body, MAX_BODY, DEADLINE).await {
         Ok(body) => return Ok(body),
@@ -98,7 +97,7 @@ async fn read(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
         Err(BodyError::TooSlow) => (StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive"),
     };
     let mut response = refusal(status, error);
-    // What is left of the body would be taken for the next request.
+    // The rest of the body would be taken for the next request.
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     Err(response)
 }

@@ -1,8 +1,8 @@
-//! The back door of tests: faults to come, time, limits, and what really happened. Unsigned, for this machine's people
-//! and tests alone: webhooks of a gateway here, and pages in a browser here, come from this machine, too, and are
-//! refused by what their requests carry ([`foreign`]).
+//! The admin API for tests: faults, time, limits, and what actually happened. It is unsigned, and only for people and
+//! tests on this machine. Webhooks of a local gateway and web pages in a local browser come from this machine too, and
+//! are refused because of their headers ([`foreign`]).
 //!
-//! Its answers are not the cloud's: plain JSON, and `{"error": …}` where something is wrong.
+//! Its responses are not the cloud's: plain JSON, and `{"error": …}` for errors.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use super::state::CloudState;
 use super::transport::{self, PeerAddress, UnreadBody};
 use super::{StandInState, answer, rights, seed, state_file};
 
-/// What there is.
+/// The available endpoints.
 const DOORS: &str = "GET calls, POST or DELETE faults, POST or DELETE lies, POST outages, GET or POST clock, \
                      GET or POST settings, GET or POST policies, \
                      POST caches, POST use, POST forget-tokens, POST end-sessions, POST reset, all below /_admin/";
 
-/// Why something cannot be done, in words.
+/// An error message.
 type Wrong = String;
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ struct Use {
     image_cache_id: String,
 }
 
-/// Everything under `/_admin/`.
+/// Handles everything under `/_admin/`.
 pub(super) async fn door(
     extract::State(shared): extract::State<Arc<StandInState>>,
     request: Request,
@@ -62,7 +62,7 @@ pub(super) async fn door(
         Err(UnreadBody::Refused(refusal)) => Err(refusal.message.into_owned()),
         Err(UnreadBody::BrokenOff) => Err("the body cannot be read".to_owned()),
     };
-    // Before the answer, as every change.
+    // Before the response, like every change.
     state_file::keep(&shared).await;
     match done {
         Ok(answer) => answer::json(StatusCode::OK, &answer),
@@ -70,9 +70,9 @@ pub(super) async fn door(
     }
 }
 
-/// Why a request is not one of a person's or a test's, if it is not. Every webhook has its `webhook-…` headers, and no
-/// endpoint may set or leave them out; every page's request has an origin or says where it was fetched from; a name
-/// that was bent to this machine stands in `Host`.
+/// Why a request does not come from a person or a test; `None` if it does. Every webhook has `webhook-…` headers, which
+/// no endpoint can set or leave out; every request of a web page has an `Origin`, `Referer` or `Sec-Fetch-Site` header;
+/// with DNS rebinding, `Host` is a foreign name.
 fn foreign(headers: &HeaderMap) -> Option<&'static str> {
     if headers.keys().any(|name| name.as_str().starts_with("webhook-")) {
         return Some("this is not for webhooks");

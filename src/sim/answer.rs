@@ -1,8 +1,8 @@
-//! Writes every answer of the stand-in: always an envelope, because HTML or an empty body crashes some SDKs.
+//! Writes the stand-in's responses. There is always an envelope, because HTML or an empty body crashes some SDKs.
 //!
-//! A success has `RequestId` and no `Code`; an error has the five texts `RequestId`, `HostId`, `Code`,
-//! `Message` and `Recommend`. None of them is ever a number: a numeric `RequestId` crashes the Go SDK.
-//! JSON, or XML for a caller that says `Format=XML`.
+//! A success has `RequestId` and no `Code`; an error has the five strings `RequestId`, `HostId`, `Code`, `Message` and
+//! `Recommend`. None of them is ever a number: a numeric `RequestId` crashes the Go SDK. The format is JSON, or XML for
+//! a caller that sends `Format=XML`.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ use crate::eci::params::known;
 use crate::eci::params::read::ParameterError;
 use crate::eci::xml;
 
-/// What an action returns: the fields of its success without `RequestId`, or a refusal.
+/// The result of an action: the fields of a success without `RequestId`, or a refusal.
 pub(super) type ActionResult = Result<Map<String, Value>, ActionRefusal>;
 
 /// An error of the cloud.
@@ -25,17 +25,17 @@ pub(super) struct ActionRefusal {
     pub(super) http: u16,
     pub(super) code: Cow<'static, str>,
     pub(super) message: Cow<'static, str>,
-    /// `AccessDeniedDetail`, where a right is missing.
+    /// `AccessDeniedDetail` if a right is missing.
     detail: Option<Box<Value>>,
 }
 
-/// How an answer is written, which the request decides.
+/// How to write the response, depending on the request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AnswerStyle {
-    /// What `HostId` repeats.
+    /// The value of `HostId`.
     pub(super) host: String,
     pub(super) format: AnswerFormat,
-    /// The action, which names the root of an XML answer.
+    /// The action, which determines the root element of an XML response.
     pub(super) action: &'static str,
 }
 
@@ -44,17 +44,17 @@ impl ActionRefusal {
         Self { http, code: code.into(), message: message.into(), detail: None }
     }
 
-    /// The same, with what is said of a right that is missing.
+    /// Adds the details of a missing right.
     pub(super) fn with_detail(self, detail: Value) -> Self {
         Self { detail: Some(Box::new(detail)), ..self }
     }
 
-    /// A page's token that is not ours.
+    /// A `NextToken` that is not ours.
     pub(super) fn next_token() -> Self {
         ParameterError::invalid("NextToken", "it must come from an earlier answer").into()
     }
 
-    /// The end of a request that was good, where it only asked whether it is.
+    /// Ends a valid request that is only a dry run.
     pub(super) fn unless_dry(params: &[(String, String)]) -> Result<(), Self> {
         if known::dry_run(params)? {
             return Err(Self::new(400, "DryRunOperation", "Request validation has been passed with DryRun flag set."));
@@ -62,7 +62,7 @@ impl ActionRefusal {
         Ok(())
     }
 
-    /// An id that an update or a delete does not find.
+    /// An update or a delete with an unknown id.
     pub(super) fn not_found(id: &str) -> Self {
         let id: String = id.chars().take(100).collect();
         Self::new(404, "InvalidParameter.NotFound", format!("The specified ImageCacheId {id} does not exist."))
@@ -81,12 +81,12 @@ impl From<incoming::RequestRefusal> for ActionRefusal {
     }
 }
 
-/// A `RequestId`: an upper-case UUID.
+/// A new `RequestId`: an upper-case UUID.
 pub(super) fn request_id(entropy: &Entropy) -> String {
     uuid::Builder::from_random_bytes(entropy.bytes()).into_uuid().hyphenated().to_string().to_uppercase()
 }
 
-/// The answer to a call.
+/// Writes the response to a call.
 pub(super) fn write(outcome: ActionResult, manner: &AnswerStyle, entropy: &Entropy) -> Response<Body> {
     let request_id = request_id(entropy);
     match outcome {
@@ -126,12 +126,12 @@ fn envelope(
     }
 }
 
-/// Any JSON, for the admin door too.
+/// A response with any JSON, also for the admin API.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response<Body> {
     raw(status, "application/json;charset=utf-8", body.to_string())
 }
 
-/// Any text of that type.
+/// A response with any text of that type.
 pub(super) fn raw(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;

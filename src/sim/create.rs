@@ -13,7 +13,7 @@ use crate::domain::clock::Instant;
 use crate::domain::image_cache::spec::{DEFAULT_SIZE_GIB, ImageCacheSpec, RegistryCredential};
 use crate::eci::params::read::read_create;
 
-/// Checks the parameters and begins a cache.
+/// Checks the parameters and starts building a cache.
 pub(super) fn run(state: &mut CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (new, _) = read_create(params)?;
     limits::check(&new.spec, &new.registry_credentials)?;
@@ -26,7 +26,7 @@ pub(super) fn run(state: &mut CloudState, params: &[(String, String)], ground: &
     Ok(answer.map(|(key, value)| (key.to_owned(), Value::String(value))).into_iter().collect())
 }
 
-/// Begins a cache; its id, and that of the instance that builds it.
+/// Starts building a cache. Returns its id and that of the instance that builds it.
 pub(super) fn begin(
     state: &mut CloudState,
     spec: ImageCacheSpec,
@@ -51,12 +51,12 @@ pub(super) fn begin(
     (id, container_group_id)
 }
 
-/// When a cache with this retention, asked for now, expires.
+/// When a cache created now with this retention expires.
 pub(super) fn expires_at(days: Option<i32>, now: Instant) -> Option<Instant> {
     days.map(|days| now + Duration::days(days.into()))
 }
 
-/// The build of what `spec` says. A login counts for the request that brought it, and no longer.
+/// The build for `spec`. Registry logins are used only for the request that contains them.
 pub(super) fn order(spec: &ImageCacheSpec, logins: &[RegistryCredential], ground: &ActionContext<'_>) -> Order {
     let logins: Vec<_> = logins.iter().map(Login::from).collect();
     let region = spec.region.as_str();

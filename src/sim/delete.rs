@@ -1,4 +1,4 @@
-//! `DeleteImageCache`: in any state, and at once. There is no `Deleting`: a deleted cache is no longer listed.
+//! `DeleteImageCache`: in any state, and immediate. There is no state `Deleting`: a deleted cache is no longer listed.
 
 use serde_json::Map;
 
@@ -7,7 +7,7 @@ use super::ground::ActionContext;
 use super::state::CloudState;
 use crate::eci::params::read::read_delete;
 
-/// What would be answered; nothing is taken away.
+/// Returns the response without deleting anything.
 pub(super) fn pretend(state: &CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (id, region, _) = read_delete(params)?;
     ActionRefusal::unless_dry(params)?;
@@ -15,7 +15,7 @@ pub(super) fn pretend(state: &CloudState, params: &[(String, String)], ground: &
     found.map(|_| Map::new()).ok_or_else(|| ActionRefusal::not_found(&id))
 }
 
-/// Takes the cache away.
+/// Deletes the cache.
 pub(super) fn run(state: &mut CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (id, region, _) = read_delete(params)?;
     ActionRefusal::unless_dry(params)?;

@@ -1,7 +1,7 @@
-//! `DescribeImageCaches`: filters, and pages of 20, newest first; with `MatchImage` best first.
+//! `DescribeImageCaches`: filters, and pages of 20, newest first; with `MatchImage`, best first.
 //!
-//! Newest first, a page's token names the last place it showed, so caches that come or go between two pages
-//! neither hide nor repeat another one. Best first, it is how many were shown.
+//! If newest first, a page's token is the position of the last cache on it, so caches created or deleted between two
+//! pages neither hide nor repeat another one. If best first, it is the number of caches returned so far.
 
 use chrono::Duration;
 use serde_json::{Map, Value, json};
@@ -19,14 +19,14 @@ use crate::domain::image_cache::spec::values::Word;
 use crate::domain::image_ref::{ImageRef, ImageRefError};
 use crate::eci::params::read::{ParameterError, read_describe};
 
-/// A region with more caches than this is not counted anew for each page; `TotalCount` may then count what has just
-/// gone.
+/// A region with more caches than this is not counted for each page; `TotalCount` may then include caches that were
+/// just deleted.
 const COUNTED: usize = 1_000;
-/// What a page's token begins with: by place, and by count.
+/// The prefixes of a page's token: by position, and by count.
 const PLACE: &str = "p1-";
 const COUNT: &str = "m1-";
 
-/// One page of the caches that fit.
+/// One page of the matching caches.
 pub(super) fn run(state: &CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let filter = read_describe(params)?;
     for (place, image) in (1..).zip(&filter.match_images) {
@@ -74,7 +74,7 @@ pub(super) fn run(state: &CloudState, params: &[(String, String)], ground: &Acti
     Ok(answer)
 }
 
-/// A page of a list that is too long to be gone through for each of its pages: `found` has one more where it goes on.
+/// A page of a list that is too long to be scanned for each page: `found` has one more cache if there is another page.
 fn long_page(found: &[(u64, &CloudCache)], limit: usize, held: usize, now: Instant) -> Map<String, Value> {
     let page = &found[..limit.min(found.len())];
     let mut answer = Map::new();
@@ -91,7 +91,7 @@ fn number(token: &str, prefix: &str) -> Result<u64, ActionRefusal> {
     hex.ok_or_else(ActionRefusal::next_token)
 }
 
-/// Whether every filter that was given fits.
+/// Whether the cache matches every given filter.
 fn fits(filter: &DescribeFilter, cache: &CloudCache, now: Instant) -> bool {
     let is = |wanted: &Option<String>, found: Option<&str>| wanted.is_none() || wanted.as_deref() == found;
     let carries = |(key, value): &(String, Option<String>)| {
@@ -105,7 +105,7 @@ fn fits(filter: &DescribeFilter, cache: &CloudCache, now: Instant) -> bool {
         && filter.tags.iter().all(carries)
 }
 
-/// Whether `wanted` names `image`: the whole reference, the repository, or the bare name.
+/// Whether `wanted` matches `image`: as the whole reference, the repository, or the bare name.
 fn names(wanted: &str, image: &str) -> bool {
     let Ok(read) = image.parse::<ImageRef>() else { return wanted == image };
     let repository = read.repository();
@@ -113,7 +113,7 @@ fn names(wanted: &str, image: &str) -> bool {
     [image, repository, bare].contains(&wanted)
 }
 
-/// A cache as an answer shows it. What does not exist yet is left out.
+/// A cache as a response contains it. What does not exist yet is left out.
 fn show(cache: &CloudCache, now: Instant) -> Value {
     let (look, spec) = (cache.build.look_at(now), &cache.spec);
     let mut shown = json!({

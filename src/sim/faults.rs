@@ -1,6 +1,7 @@
-//! Faults that a test asks for: each meets the next verified call of its action, in the order of asking.
+//! Faults requested by tests: each affects the next verified call of its action, in the order in which they were
+//! requested.
 //!
-//! The point is `apply`: with it the action is carried out and the caller still does not hear of it.
+//! With `apply`, the action is carried out although the caller does not get its response.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -11,12 +12,12 @@ use super::answer::ActionRefusal;
 use super::limits;
 use crate::eci::Action;
 
-/// The most faults that wait at a time.
+/// The maximum number of unused faults.
 const WAITING: usize = 1_000;
-/// The longest latency: an hour.
+/// The longest latency in milliseconds: an hour.
 const LATENCY: u64 = 3_600_000;
 
-/// What a caller meets in place of an answer.
+/// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum FaultKind {
@@ -24,47 +25,47 @@ pub(super) enum FaultKind {
     Error,
     /// `Throttling.User`.
     Throttle,
-    /// The status `http` with `body` as it stands.
+    /// The status `http` with `body` verbatim.
     Status,
-    /// Status 200 and no envelope, by `variant`.
+    /// Status 200 without an envelope, by `variant`.
     Garbage,
-    /// No answer, ever.
+    /// Never answers.
     #[serde(alias = "timeout")]
     Hang,
-    /// The connection is closed without an answer.
+    /// Closes the connection without a response.
     Reset,
-    /// The action is carried out, and its answer breaks off after `at` bytes of its body.
+    /// Carries out the action, and closes the connection after `at` bytes of the response body.
     ResetAt,
-    /// The action is carried out, and answered after `ms`.
+    /// Carries out the action, and answers after `ms`.
     Latency,
-    /// The action is carried out, and its answer has `id` for the id; another one that looks good where absent.
+    /// Carries out the action, and answers with `id` as the image cache id; with a plausible but wrong one if absent.
     WrongId,
-    /// The action is carried out, and what its answer shows has the status `id`: a word of tomorrow.
+    /// Carries out the action, and answers with `id` as the status, which may be an unknown one.
     Word,
-    /// The action is carried out, and its answer leaves the cache `id` out; the first one where absent.
+    /// Carries out the action, and leaves the cache `id` out of the response; the first one if absent.
     LeftOut,
-    /// A delete is answered as if it were carried out, and is not.
+    /// Answers a delete as if it were carried out, but does not carry it out.
     Pretend,
 }
 
-/// What stands in place of an envelope.
+/// The body instead of an envelope.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Variant {
-    /// A page of HTML.
+    /// An HTML page.
     #[default]
     Html,
-    /// Nothing.
+    /// An empty body.
     Empty,
     /// The first half of an envelope.
     Truncated,
 }
 
-/// One fault, as the admin door takes it.
+/// A fault in the format of the admin API.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct InjectedFault {
-    /// Any action where absent.
+    /// The action; any if absent.
     #[serde(default)]
     action: Option<String>,
     pub(super) kind: FaultKind,
@@ -84,20 +85,20 @@ pub(super) struct InjectedFault {
     pub(super) ms: u64,
     #[serde(default)]
     pub(super) id: Option<String>,
-    /// Whether the action is carried out before the fault hits.
+    /// Whether the action is carried out before the fault takes effect.
     #[serde(default)]
     apply: bool,
     #[serde(default = "once")]
     times: u32,
 }
 
-/// Whether the fault has a status that its kind can answer with.
+/// Whether the fault has a status that its kind can respond with.
 fn is_possible(fault: &InjectedFault) -> bool {
     let least = if fault.kind == FaultKind::Status { 200 } else { 400 };
     (least..=599).contains(&fault.http)
 }
 
-/// One fault or several.
+/// One fault or a list.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum FaultRequest {
@@ -105,12 +106,12 @@ pub(super) enum FaultRequest {
     Many(Vec<InjectedFault>),
 }
 
-/// The faults that wait.
+/// The unused faults.
 #[derive(Debug, Default)]
 pub(super) struct Faults(VecDeque<InjectedFault>);
 
 impl Faults {
-    /// Adds what was asked for, or says what is wrong with it.
+    /// Adds the requested faults, or returns why they are invalid.
     pub(super) fn add(&mut self, asked: FaultRequest) -> Result<(), &'static str> {
         let asked = match asked {
             FaultRequest::One(fault) => vec![*fault],
@@ -138,7 +139,7 @@ impl Faults {
         Ok(())
     }
 
-    /// Takes the fault that this call meets, if any.
+    /// Takes the fault for this call, if there is one.
     pub(super) fn take(&mut self, action: Action) -> Option<InjectedFault> {
         let meant = |fault: &InjectedFault| fault.action.as_deref().is_none_or(|name| name == action.as_str());
         let place = self.0.iter().position(meant)?;
@@ -150,7 +151,7 @@ impl Faults {
         self.0.remove(place)
     }
 
-    /// How many faults wait.
+    /// The number of unused faults.
     pub(super) fn waiting(&self) -> usize {
         self.0.len()
     }
@@ -168,7 +169,7 @@ impl InjectedFault {
                 .contains(&self.kind)
     }
 
-    /// The error that this fault answers.
+    /// The error that this fault responds with.
     pub(super) fn refusal(&self) -> ActionRefusal {
         if self.kind == FaultKind::Throttle {
             return limits::throttled();

@@ -1,11 +1,11 @@
-//! What an action stands on: when it is, whose call it is, and where its image caches are.
+//! The context of an action: the time, the caller, and the caller's regions.
 
 use super::Signatory;
 use crate::domain::clock::Instant;
 use crate::domain::entropy::Entropy;
 use crate::domain::region::Region;
 
-/// What an action may use of the world: the instant of the call, randomness, and the speed of builds.
+/// The context of an action: the time of the call, randomness, and the speed of builds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ActionContext<'a> {
     pub(super) now: Instant,
@@ -15,7 +15,7 @@ pub(super) struct ActionContext<'a> {
 }
 
 impl ActionContext<'_> {
-    /// A region of the account that calls.
+    /// A region of the caller's account.
     pub(super) fn at<'a>(&'a self, region: &'a Region) -> RegionAccount<'a> {
         RegionAccount { account: self.signatory.account, region }
     }

@@ -1,19 +1,19 @@
-//! STS: who calls (`GetCallerIdentity`), and the numbers of the accounts.
+//! STS: `GetCallerIdentity`, and the numbers of the accounts.
 //!
-//! It needs no right, and a session of a role is its role, not the key behind it: in the role's account, too.
+//! It needs no right. For a session of a role, it returns the role and the role's account, not the key that assumed it.
 
 use serde_json::{Map, Value, json};
 
 use super::{Signatory, StandInSettings};
 use crate::eci::ram;
 
-/// The id of every RAM user.
+/// The user id of every RAM user.
 const USER_ID: &str = "200000000000000000";
 
-/// The id of every role.
+/// The role id of every role.
 pub(super) const ROLE_ID: &str = "300000000000000000";
 
-/// What `GetCallerIdentity` answers to whoever signed.
+/// The response of `GetCallerIdentity` for this caller.
 pub(super) fn caller_identity(settings: &StandInSettings, signatory: Signatory<'_>) -> Map<String, Value> {
     let account = number_of(settings, signatory);
     let answer = match signatory.session {
@@ -35,12 +35,12 @@ pub(super) fn caller_identity(settings: &StandInSettings, signatory: Signatory<'
     answer.as_object().cloned().unwrap_or_default()
 }
 
-/// What a session of a role is called: `acs:ram::1:assumed-role/name/session`.
+/// The ARN of a session of a role: `acs:ram::1:assumed-role/name/session`.
 pub(super) fn assumed(role: &str, session: &str) -> String {
     format!("{}/{session}", role.replacen(":role/", ":assumed-role/", 1))
 }
 
-/// The number of the account that a call is in: of a session, that of its role.
+/// The account number of a call; for a session, that of its role.
 pub(super) fn number_of(settings: &StandInSettings, signatory: Signatory<'_>) -> String {
     if let Some(account) = signatory.session.and_then(|(role, _)| ram::account_of(role)) {
         return account.to_owned();
@@ -49,13 +49,13 @@ pub(super) fn number_of(settings: &StandInSettings, signatory: Signatory<'_>) ->
     (place.unwrap_or_default() + 1).to_string()
 }
 
-/// The account that a role is in, if there is one of its number.
+/// The account that a role belongs to, if there is one with that number.
 pub(super) fn account_of_role<'a>(settings: &'a StandInSettings, role: &str) -> Option<&'a str> {
     let place = ram::account_of(role)?.parse::<usize>().ok()?.checked_sub(1)?;
     accounts(settings).get(place).copied()
 }
 
-/// The accounts in the order of their numbers, which begin at 1. The first one has no name.
+/// The accounts in the order of their numbers, which start at 1. The first one has no name.
 fn accounts(settings: &StandInSettings) -> Vec<&str> {
     let mut all = vec![""];
     for key in &settings.further {

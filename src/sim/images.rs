@@ -1,27 +1,27 @@
-//! Which images cannot be cached, and what the cloud's event says about it.
+//! Which images cannot be cached, and the message of the cloud's event.
 
 use secrecy::ExposeSecret as _;
 
 use crate::domain::image_cache::spec::RegistryCredential;
 use crate::domain::image_ref::ImageRef;
 
-/// The size of an image named `huge`.
+/// The size of an image whose repository contains `huge`.
 const HUGE_GIB: i64 = 100;
 
 /// Why a build fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BuildFailure {
-    /// The place of the image that fails; those before it are pulled.
+    /// The index of the image that fails; those before it are pulled.
     pub(super) place: usize,
     /// The event's `Reason`.
     pub(super) reason: &'static str,
     /// The event's `Message`.
     pub(super) message: String,
-    /// Whether it fails late, while unpacking, not at the first request to the registry.
+    /// Whether it fails late, while unpacking, rather than at the first request to the registry.
     pub(super) late: bool,
 }
 
-/// A login that came with the request. The password itself is not kept.
+/// A registry login of the request. The password itself is not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Login {
     pub(super) server: String,
@@ -34,7 +34,7 @@ impl From<&RegistryCredential> for Login {
     }
 }
 
-/// The first image that fails, if any does. They fill the cache one after the other.
+/// The first image that fails, if any. Images are added to the cache one after another.
 pub(super) fn failure(images: &[String], logins: &[Login], size_gib: i64) -> Option<BuildFailure> {
     let mut filled = 0_i64;
     images.iter().enumerate().find_map(|(place, image)| {
@@ -47,7 +47,7 @@ pub(super) fn failure(images: &[String], logins: &[Login], size_gib: i64) -> Opt
 
 fn why(image: &str, logins: &[Login], filled: i64, size_gib: i64) -> Option<(&'static str, String, bool)> {
     let Ok(read) = image.parse::<ImageRef>() else {
-        // Not asked for, since a create refuses it: taken over from an older state.
+        // Only in state from an older version: a create refuses it.
         return Some((
             "Failed",
             format!("couldn't parse image reference \"{image}\": invalid reference format"),
@@ -88,7 +88,8 @@ fn why(image: &str, logins: &[Login], filled: i64, size_gib: i64) -> Option<(&'s
     None
 }
 
-/// How large an image is: what its tag says (`50gib`), 100 GiB where it is named `huge`, else next to nothing.
+/// The size of an image in GiB: from its tag (`50gib`), 100 if its repository contains `huge`, otherwise next to
+/// nothing.
 fn gib(image: &str) -> i64 {
     let Ok(image) = image.parse::<ImageRef>() else { return 0 };
     let said = image.tag().and_then(|tag| tag.strip_suffix("gib")).and_then(|size| size.parse::<u32>().ok());

@@ -1,4 +1,4 @@
-//! What a caller meets when its call meets a fault.
+//! Applies a fault to a call.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::faults::{FaultKind, InjectedFault, Variant};
 use super::state::new_id;
 use super::transport::reset;
 
-/// The response in place of the answer to a call that went as `outcome` says.
+/// The response instead of the one for `outcome`.
 pub(super) async fn inject(
     shared: &StandInState,
     fault: &InjectedFault,
@@ -59,7 +59,7 @@ fn with_id(
     fields
 }
 
-/// A list that shows other words than there are, or does not show a cache that there is.
+/// A list with a wrong status, or without one of its caches.
 fn altered(mut fields: serde_json::Map<String, Value>, fault: &InjectedFault) -> serde_json::Map<String, Value> {
     let Some(Value::Array(caches)) = fields.get_mut("ImageCaches") else { return fields };
     if fault.kind == FaultKind::LeftOut {
@@ -87,13 +87,13 @@ async fn garbage(variant: Variant, whole: Response<Body>) -> Response<Body> {
     }
 }
 
-/// The head and the first `at` bytes of the body, which was announced whole; then the connection breaks.
+/// Sends the head, which announces the whole body, and the first `at` bytes of the body; then closes the connection.
 async fn break_off(whole: Response<Body>, at: usize) -> Response<Body> {
     let (head, body) = whole.into_parts();
     let text = bytes_of(body).await;
     let first = text.slice(..at.min(text.len().saturating_sub(1)));
     let broken = stream::once(async {
-        // Not at once: hyper writes out what it has when the body has nothing for it.
+        // Not at once: hyper flushes what it has when the body is pending.
         tokio::task::yield_now().await;
         Err(io::Error::from(io::ErrorKind::ConnectionReset))
     });
@@ -104,6 +104,6 @@ async fn break_off(whole: Response<Body>, at: usize) -> Response<Body> {
 }
 
 async fn bytes_of(body: Body) -> Bytes {
-    // An answer of ours is in memory already.
+    // Our own responses are in memory already.
     body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default()
 }

@@ -1,10 +1,10 @@
-//! The journal: one line of JSON for each create, update and delete that was carried out, on the disk before its
-//! answer leaves. For tests that compare, afterwards, what a caller was told with what really happened.
+//! The journal: one line of JSON for each create, update and delete that was carried out, on disk before its response
+//! is sent. Tests compare it afterwards with the responses.
 //!
-//! What must stay true: a line stands for one act, never for a repeat that a `ClientToken` answered; a journal that
-//! cannot be written stops the stand-in, because a record with gaps is worse than none.
+//! What must stay true: each line is a change, never a repeat that was answered from a `ClientToken`; a journal that
+//! cannot be written stops the stand-in, because an incomplete journal is worse than none.
 //!
-//! Who calls it: `server`. What it does not do: read it back; that is the tests' affair.
+//! Called by `server`. It does not read the journal; tests do.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -16,17 +16,17 @@ use super::state::CloudState;
 use crate::domain::clock::Instant;
 use crate::eci::Action;
 
-/// Where acts are written.
+/// The open journal.
 #[derive(Debug)]
 pub(super) struct Journal(File);
 
 impl Journal {
-    /// Opens the file, or makes it; what is in it stays.
+    /// Opens the file for appending; creates it if necessary.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(OpenOptions::new().create(true).append(true).open(path)?))
     }
 
-    /// Writes one act.
+    /// Writes one change.
     pub(super) fn note(
         &self,
         action: Action,

@@ -1,7 +1,8 @@
-//! Lies that a test asks for: for a while the cloud does not show a share of the image caches, though it has them.
+//! Hidden image caches, requested by tests: for a while the cloud does not return some of its image caches.
 //!
-//! What must stay true: which ones are hidden depends on their ids and on the share alone, so that two looks agree and
-//! a larger share hides what a smaller one does; only looks lie: creates, updates and deletes find what is there.
+//! What must stay true: which ones are hidden depends only on their ids and on the percentage, so repeated reads agree,
+//! and a larger percentage hides everything that a smaller one hides; only reads are affected: creates, updates and
+//! deletes find everything.
 
 use chrono::Duration;
 use serde::Deserialize;
@@ -9,20 +10,20 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::clock::Instant;
 
-/// The longest lie with an end: a day.
+/// The longest duration in seconds: a day.
 const LONGEST: i64 = 86_400;
 
-/// What the admin door asks for.
+/// A request of the admin API.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LieRequest {
-    /// How many in a hundred are hidden.
+    /// The percentage of hidden caches.
     hide_percent: i64,
-    /// For how long, by the stand-in's time; until told otherwise where absent.
+    /// For how many seconds of the stand-in's time; until it is ended, if absent.
     for_seconds: Option<i64>,
 }
 
-/// The lie that is told, if one is.
+/// The current lie, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct CurrentLie(Option<Lie>);
 
@@ -33,7 +34,7 @@ struct Lie {
 }
 
 impl CurrentLie {
-    /// Takes the place of what was told before, or says what is wrong.
+    /// Replaces the current one, or returns why the request is invalid.
     pub(super) fn tell(&mut self, asked: &LieRequest, now: Instant) -> Result<(), &'static str> {
         let LieRequest { hide_percent, for_seconds } = *asked;
         if !(1..=100).contains(&hide_percent) {
@@ -46,7 +47,7 @@ impl CurrentLie {
         Ok(())
     }
 
-    /// Nothing but the truth from now on.
+    /// Ends it.
     pub(super) fn end(&mut self) {
         self.0 = None;
     }
@@ -66,7 +67,7 @@ impl CurrentLie {
     }
 }
 
-/// Where an id stands among a hundred.
+/// An id's position from 0 to 99.
 fn place(id: &str) -> i64 {
     let hash = Sha256::digest(id.as_bytes());
     i64::from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])) % 100

@@ -1,4 +1,4 @@
-//! The limits of parameters, and of the account: quota, and calls in a minute.
+//! The limits of parameters, and of the account: quota and rate limit.
 
 use std::collections::VecDeque;
 
@@ -11,22 +11,22 @@ use crate::domain::entropy::Entropy;
 use crate::domain::image_cache::spec::{GATEWAY_TAGS, ImageCacheSpec, NewImageCache, RegistryCredential};
 use crate::eci::params::read::ParameterError;
 
-/// How long a build of one image takes by itself, in stand-in seconds.
+/// How long a build of one image takes by default, in stand-in seconds.
 pub(super) const ONE_IMAGE_SECONDS: f64 = 10.0;
 
-/// What the account may do, which the admin door can change.
+/// The limits of the account, which the admin API can change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct CloudLimits {
-    /// Image caches per region.
+    /// The maximum number of image caches per region.
     pub(super) quota: usize,
-    /// `CreateImageCache` calls in any 60 seconds.
+    /// The maximum number of `CreateImageCache` calls in any 60 seconds.
     pub(super) creates_per_minute: usize,
-    /// How long a new cache is missing from lists; a look by its id shows it at once.
+    /// How long a new cache is missing from lists; it is returned by its id at once.
     pub(super) list_lag_seconds: u32,
-    /// How long half of the builds take, in stand-in seconds; each takes its own time around it. 0: as [`super`] says.
+    /// The median build time in stand-in seconds; 0 means the fixed times described in [`super`].
     pub(super) build_median_seconds: f64,
-    /// How far they are spread: the standard deviation of the logarithm.
+    /// The standard deviation of the logarithm of the build time.
     pub(super) build_spread: f64,
 }
 
@@ -37,12 +37,12 @@ impl Default for CloudLimits {
 }
 
 impl CloudLimits {
-    /// By how much the next build is faster than a build of one image is by itself.
+    /// How many times faster than the default the next build is.
     pub(super) fn haste(&self, entropy: &Entropy) -> f64 {
         if self.build_median_seconds <= 0.0 {
             return 1.0;
         }
-        // Box and Muller: two even numbers make a normal one.
+        // The Box-Muller transform: two uniform numbers give a normal one.
         let even = || (f64::from(u32::from_le_bytes(entropy.bytes())) + 1.0) / (f64::from(u32::MAX) + 2.0);
         let normal = (-2.0 * even().ln()).sqrt() * (std::f64::consts::TAU * even()).cos();
         let seconds = self.build_median_seconds * (self.build_spread * normal).exp();
@@ -50,14 +50,14 @@ impl CloudLimits {
     }
 }
 
-/// The creates of the last minute.
+/// The times of the creates in the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Pace(VecDeque<Instant>);
 
 impl Pace {
     /// Counts a create, or refuses it; a refused one does not count.
     pub(super) fn step(&mut self, limits: &CloudLimits, now: Instant) -> Result<(), ActionRefusal> {
-        // Either way: a clock that was put back must not throttle for longer.
+        // In both directions: if the clock was set back, calls must not be throttled for longer.
         self.0.retain(|at| (now - *at).abs() < Duration::minutes(1));
         if self.0.len() >= limits.creates_per_minute {
             return Err(throttled());
@@ -67,20 +67,20 @@ impl Pace {
     }
 }
 
-/// What too many calls get.
+/// The refusal of too many calls.
 pub(super) fn throttled() -> ActionRefusal {
     ActionRefusal::new(400, "Throttling.User", "Request was denied due to user flow control.")
 }
 
-/// What a full account gets.
+/// The refusal of a create at the quota.
 pub(super) fn quota_exceeded(quota: usize) -> ActionRefusal {
     ActionRefusal::new(403, "QuotaExceeded", format!("The quota of image caches in the region is exceeded: {quota}."))
 }
 
-/// Checks every limit of what a cache shall be.
+/// Checks all limits of a cache's specification.
 pub(super) fn check(spec: &ImageCacheSpec, logins: &[RegistryCredential]) -> Result<(), ActionRefusal> {
     let mut spec = spec.clone();
-    // A team may not use them, the gateway itself does.
+    // Teams must not use them, but the gateway does.
     spec.tags.retain(|key, _| !key.starts_with(GATEWAY_TAGS));
     let checked = NewImageCache { cloud_account: None, spec, registry_credentials: logins.to_vec() }.check();
     match checked.err().and_then(|errors| errors.into_iter().next()) {

@@ -1,13 +1,13 @@
-//! What a cache looks like at an instant: a build is planned once, as instants, and then only looked up.
+//! The state of a cache at a given time: a build is planned once, as a list of times, which is then only read.
 //!
-//! Pure: no clock, no timers. Seconds below are stand-in seconds, which the speed turns into real ones.
+//! Pure: no clock, no timers. Seconds below are stand-in seconds; dividing them by the speed gives real ones.
 //!
-//! * First build: `Preparing` 3, `Creating` 7 and 1 more per further image (half of it with layer reuse), then
-//!   `Ready`, or `Failed` on the way.
-//! * Flash: `Ready` after 4 with the local snapshot, while `Progress` tells of the standard snapshot; when
-//!   that is done it takes the local one's place.
-//! * Update: for 1 second a look still shows the state before, then `Updating`, then `Ready` with a new
-//!   snapshot, or `UpdateFailed` with the old one.
+//! * First build: `Preparing` 3 s, `Creating` 7 s and 1 s more for each further image (half of that with layer reuse),
+//!   then `Ready`, or `Failed` before that.
+//! * Flash: `Ready` after 4 s with the local snapshot, while `Progress` refers to the standard snapshot, which replaces
+//!   the local one when it is done.
+//! * Update: for 1 s, reads still return the previous state, then `Updating`, then `Ready` with a new snapshot, or
+//!   `UpdateFailed` with the old one.
 
 use std::borrow::Cow;
 
@@ -17,22 +17,22 @@ use serde::{Deserialize, Serialize};
 use super::images::BuildFailure;
 use crate::domain::clock::Instant;
 
-/// How long `Preparing` takes.
+/// The duration of `Preparing`.
 const PREPARING: f64 = 3.0;
-/// How long one image takes.
+/// The duration of pulling the first image.
 const FIRST_IMAGE: f64 = 7.0;
-/// How long each further image takes.
+/// The duration of pulling each further image.
 const FURTHER_IMAGE: f64 = 1.0;
 /// When a flash cache is usable.
 const FLASH: f64 = 4.0;
-/// How long looks lag behind an update.
+/// How long reads lag behind an update.
 const LAG: f64 = 1.0;
-/// When the check of the resources is done.
+/// When the resources have been checked.
 const CHECK: f64 = 0.5;
 /// How long a registry takes to refuse.
 const REFUSAL: f64 = 2.0;
 
-/// `Status`.
+/// `Status` of an image cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum BuildStatus {
     Preparing,
@@ -44,7 +44,7 @@ pub(super) enum BuildStatus {
 }
 
 impl BuildStatus {
-    /// The cloud's word.
+    /// The cloud's name of the status.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Preparing => "Preparing",
@@ -57,7 +57,7 @@ impl BuildStatus {
     }
 }
 
-/// How a cache looks at an instant.
+/// The visible state of a cache at a given time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Look {
     pub(super) status: BuildStatus,
@@ -66,7 +66,7 @@ pub(super) struct Look {
     pub(super) flash_snapshot_id: Option<String>,
 }
 
-/// Something that happens during a build.
+/// An event of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct BuildEvent {
     pub(super) at: Instant,
@@ -76,7 +76,7 @@ pub(super) struct BuildEvent {
     pub(super) message: String,
 }
 
-/// What shall be built, and when.
+/// What to build, and when.
 #[derive(Debug, Clone)]
 pub(super) struct Order {
     pub(super) begun_at: Instant,
@@ -93,21 +93,21 @@ pub(super) struct Order {
 /// A planned build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct PlannedBuild {
-    /// When which look begins, in order; the first begins with the build. `Look::progress` below 0 means that
-    /// it is to be reckoned.
+    /// The states with the times at which they begin, in order; the first begins with the build. `Look::progress` below
+    /// 0 means that it is computed.
     steps: Vec<(Instant, Look)>,
     happenings: Vec<BuildEvent>,
-    /// From when to when the images are pulled, were nothing to fail.
+    /// When the images would be pulled, from and to, if nothing failed.
     pull: (Instant, Instant),
-    /// Until when looks show the state before.
+    /// Until when reads return the previous state.
     lag_until: Instant,
 }
 
-/// Stands in a step whose progress grows.
+/// The progress of a state whose progress is computed.
 const GROWING: i64 = -1;
 
 impl PlannedBuild {
-    /// The build of a new cache.
+    /// Plans the build of a new cache.
     pub(super) fn first(order: &Order) -> Self {
         let blank = Look { status: BuildStatus::Preparing, progress: 0, snapshot_id: None, flash_snapshot_id: None };
         let creating = Look { status: BuildStatus::Creating, progress: GROWING, ..blank.clone() };
@@ -115,7 +115,7 @@ impl PlannedBuild {
         order.plan(begin, PREPARING, BuildStatus::Failed)
     }
 
-    /// The build of an update; `prior` is how the cache looks as it begins.
+    /// Plans the build of an update; `prior` is the cache's state when it begins.
     pub(super) fn again(order: &Order, prior: &Look) -> Self {
         let updating = Look { status: BuildStatus::Updating, progress: GROWING, ..prior.clone() };
         let begin = vec![(order.at(0.0), prior.clone()), (order.at(LAG), updating)];
@@ -123,7 +123,7 @@ impl PlannedBuild {
         Self { lag_until: order.at(LAG), ..plan }
     }
 
-    /// What a look shows.
+    /// The state that reads return.
     pub(super) fn look_at(&self, now: Instant) -> Look {
         let (since, step) = self.steps.iter().rfind(|(from, _)| *from <= now).unwrap_or(&self.steps[0]);
         let grown =
@@ -132,22 +132,22 @@ impl PlannedBuild {
         Look { progress, ..step.clone() }
     }
 
-    /// What is the case, which looks may not show yet.
+    /// The actual state, which reads may not return yet.
     pub(super) fn truth(&self, now: Instant) -> Look {
         self.look_at(now.max(self.lag_until))
     }
 
-    /// What has happened so far, oldest first.
+    /// The events so far, oldest first.
     pub(super) fn happenings(&self, now: Instant) -> impl Iterator<Item = &BuildEvent> {
         self.happenings.iter().filter(move |happening| happening.at <= now)
     }
 
-    /// When the cache becomes `Failed`, if it ever does.
+    /// When the cache becomes `Failed`, if it does.
     pub(super) fn fails_at(&self) -> Option<Instant> {
         self.steps.iter().find(|(_, look)| look.status == BuildStatus::Failed).map(|(at, _)| *at)
     }
 
-    /// When it is done, if it does not fail. The first step of an update's build still shows the one before.
+    /// When it is done, if it does not fail. The first state of an update's build is still the previous one.
     pub(super) fn ready_at(&self) -> Option<Instant> {
         self.steps.iter().skip(1).find(|(_, look)| look.status == BuildStatus::Ready).map(|(at, _)| *at)
     }
@@ -156,13 +156,13 @@ impl PlannedBuild {
         let (from, to) = self.pull;
         let whole = (to - from).num_microseconds().unwrap_or(i64::MAX).max(1);
         let done = (now - from).num_microseconds().unwrap_or(0).clamp(0, whole);
-        // 100 is said by the step that sets the snapshot.
+        // The state that sets the snapshot also sets 100.
         (done.saturating_mul(100) / whole).min(99)
     }
 }
 
 impl Order {
-    /// The rest of a build whose pulling begins at second `from`.
+    /// Plans the rest of a build whose pulling begins at second `from`.
     fn plan(&self, mut steps: Vec<(Instant, Look)>, from: f64, failed: BuildStatus) -> PlannedBuild {
         let whole = self.pulling();
         let last = steps.last().map(|(_, look)| look.clone()).expect("a build begins with a step");
@@ -178,7 +178,7 @@ impl Order {
         PlannedBuild { steps, happenings, pull: (self.at(from), self.at(from + whole)), lag_until: self.at(0.0) }
     }
 
-    /// The steps of a build that succeeds.
+    /// The states of a successful build.
     fn finish(&self, from: f64, last: &Look) -> Vec<(Instant, Look)> {
         let ready = Look { status: BuildStatus::Ready, ..last.clone() };
         let flash =
@@ -189,7 +189,7 @@ impl Order {
         if self.flash { vec![(self.at(FLASH), flash), done] } else { vec![done] }
     }
 
-    /// Events of the images before the failing one, spread over the pulling, and of the failure itself.
+    /// The events of the images before the failing one, spread over the pulling, and of the failure itself.
     fn happenings(&self, from: f64, end: f64) -> Vec<BuildEvent> {
         let pulled = self.failure.as_ref().map_or(self.images.len(), |failure| failure.place);
         let mut all = vec![(from.min(CHECK), false, "Started", "Successfully check image cache resource.".to_owned())];
@@ -208,20 +208,20 @@ impl Order {
         (0_i64..).zip(all).map(named).collect()
     }
 
-    /// `<cache name>.<hex unix nanoseconds>`. Instants are whole microseconds, so `place` keeps names apart.
+    /// `<cache name>.<hex unix nanoseconds>`. Times are whole microseconds, so `place` makes names unique.
     fn name(&self, at: Instant, place: i64) -> String {
         let nanoseconds = at.timestamp_nanos_opt().unwrap_or(0).saturating_add(place);
         format!("{}.{nanoseconds:x}", self.cache_name)
     }
 
-    /// How long pulling and the snapshot take.
+    /// The duration of pulling and of the snapshot.
     fn pulling(&self) -> f64 {
         let further = count(self.images.len().saturating_sub(1));
         let whole = FIRST_IMAGE + FURTHER_IMAGE * further;
         if self.reuse { whole / 2.0 } else { whole }
     }
 
-    /// The instant of that stand-in second.
+    /// The time of that stand-in second.
     fn at(&self, second: f64) -> Instant {
         let real = std::time::Duration::try_from_secs_f64(second / self.speed).unwrap_or_default();
         let microseconds = i64::try_from(real.as_micros()).unwrap_or(i64::MAX);
@@ -229,7 +229,7 @@ impl Order {
     }
 }
 
-/// A count of images, of which there are 20 at most.
+/// The number of images, at most 20.
 fn count(images: usize) -> f64 {
     f64::from(u8::try_from(images).unwrap_or(u8::MAX))
 }

@@ -1,8 +1,8 @@
-//! `MatchImage`: the caches of a region that serve a set of images best, in the documented order: they fit
-//! (a cache that is not `Ready` serves nobody), best match degree, closest size, newest.
+//! `MatchImage`: the caches of a region that match a set of images best, in the documented order: they fit (only
+//! `Ready` caches match), highest match degree, closest size, newest.
 //!
-//! No size is asked for, so the closest one is the smallest that is there. An exact match counts twice one of
-//! the repository alone; a cache that matches no image at all is no candidate.
+//! No size is requested, so the closest one is the smallest. An exact match counts twice as much as a match of only the
+//! repository; a cache that matches no image is not a candidate.
 
 use std::cmp::Reverse;
 
@@ -29,7 +29,7 @@ pub(super) fn best<'a>(
     found.into_iter().map(|(_, place, cache)| (place, cache)).collect()
 }
 
-/// An exact match counts twice: it is one of the repository, too.
+/// An exact match counts twice, because it is also a match of the repository.
 fn weight(degree: Degree) -> usize {
     degree.exact + degree.repository
 }
@@ -40,7 +40,7 @@ fn is_candidate(degree: Degree, filter: &DescribeFilter) -> bool {
     degree.repository > 0 && degree.exact >= least && (!filter.image_full_match || degree.exact == all)
 }
 
-/// A text that is no reference, in a cache of an older state, matches nothing.
+/// A text that is not a reference, in state from an older version, matches nothing.
 fn references(images: &[String]) -> Vec<ImageRef> {
     images.iter().filter_map(|image| image.parse().ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! The nonces of verified requests: each is good for one.
+//! The nonces of verified requests: each may be used once.
 
 use std::collections::HashMap;
 
@@ -6,15 +6,15 @@ use chrono::Duration;
 
 use crate::domain::clock::Instant;
 
-/// How long a nonce is remembered: longer than any timestamp that was accepted with it stays acceptable.
+/// How long a nonce is remembered: longer than any accepted timestamp stays acceptable.
 const NONCE: Duration = Duration::minutes(31);
 
-/// The nonces of verified requests, and when each was seen.
+/// The nonces of verified requests, and when each was used.
 #[derive(Debug, Default)]
 pub(super) struct Nonces(HashMap<String, Instant>);
 
 impl Nonces {
-    /// Spends a nonce; false if it was spent before.
+    /// Stores a nonce; false if it was used before.
     pub(super) fn spend(&mut self, nonce: &str, now: Instant) -> bool {
         let fresh = self.0.get(nonce).is_none_or(|seen| now - *seen >= NONCE);
         if fresh {
@@ -23,7 +23,7 @@ impl Nonces {
         fresh
     }
 
-    /// Forgets what is too old.
+    /// Forgets old nonces.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.0.retain(|_, seen| now - *seen < NONCE);
     }

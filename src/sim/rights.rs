@@ -1,7 +1,9 @@
-//! RAM: whoever was given a policy may do what it allows and nothing else; whoever was not may do everything.
+//! RAM: an access key or role with a policy may do what the policy allows and nothing else; one without may do
+//! everything.
 //!
-//! A policy belongs to an access key, or to a role by its name (`acs:ram::…`): what a session of the role calls is
-//! judged by the role's, and the assuming by the key's. Which right an action needs and on what is `eci::ram`'s to say.
+//! A policy belongs to an access key, or to a role by its name (`acs:ram::…`): calls of a role's session are checked
+//! against the role's policy, `AssumeRole` against the key's. `eci::ram` knows which right an action needs on which
+//! resource.
 
 use std::collections::BTreeMap;
 
@@ -15,24 +17,24 @@ use crate::domain::region::Region;
 use crate::eci::Action;
 use crate::eci::ram::{self, Judgement, RamPolicy, RamResource, Right};
 
-/// What stands for the diagnosis that the cloud encodes for its own tools.
+/// A placeholder for the diagnosis that the cloud encodes for its own tools.
 const DIAGNOSIS: &str = "c3RhbmQtaW4=";
 
-/// Policies by whom they are of.
+/// Policies by access key id or role.
 pub(super) type PoliciesByHolder = BTreeMap<String, RamPolicy>;
 
-/// A policy, as the admin door takes it; none takes it away.
+/// A policy in the format of the admin API; `None` removes it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyGrant {
-    /// An access key id, or the name of a role.
+    /// An access key id or the name of a role.
     to: String,
     #[serde(default)]
     policy: Option<RamPolicy>,
 }
 
 impl PolicyGrant {
-    /// Puts it among the others, or says what is wrong with it.
+    /// Stores it, or returns why it is invalid.
     pub(super) fn put(self, policies: &mut PoliciesByHolder) -> Result<(), &'static str> {
         let Some(policy) = self.policy else {
             policies.remove(&self.to);
@@ -46,7 +48,7 @@ impl PolicyGrant {
     }
 }
 
-/// Whether a verified call may be.
+/// Checks whether the caller may make a verified call.
 pub(super) fn check(
     policies: &PoliciesByHolder,
     settings: &StandInSettings,
@@ -74,7 +76,7 @@ pub(super) fn check(
     Err(ActionRefusal::new(403, code, message).with_detail(detail))
 }
 
-/// In which words each product refuses.
+/// The code and message with which each product refuses.
 fn words(action: Action) -> (&'static str, &'static str) {
     if action == Action::AssumeRole {
         return (roles::NOT_AUTHORIZED.0, roles::NOT_AUTHORIZED.1);
@@ -82,7 +84,7 @@ fn words(action: Action) -> (&'static str, &'static str) {
     ("Forbidden.RAM", "User not authorized to operate the specified resource, or this API doesn't support RAM.")
 }
 
-/// What the call is about, as policies name it.
+/// The resource of the call, in the format of policies.
 fn resource(right: &Right, account: &str, params: &[(String, String)]) -> String {
     let given = |name: &str| {
         let found = params.iter().find(|(key, value)| key == name && !value.is_empty());
@@ -98,7 +100,7 @@ fn resource(right: &Right, account: &str, params: &[(String, String)]) -> String
     }
 }
 
-/// The policies, for whoever asks the admin door.
+/// The policies, for the admin API.
 pub(super) fn as_json(policies: &PoliciesByHolder) -> Value {
     json!(policies)
 }

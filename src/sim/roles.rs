@@ -1,9 +1,10 @@
-//! STS: roles that a key assumes, and the temporary credentials that this gives.
+//! STS: `AssumeRole`, and the temporary credentials that it returns.
 //!
-//! Nothing is remembered of a session: its secret and the seal of its token follow from the key's secret, so that it
-//! outlives a restart, and every stand-in with the same key takes it.
+//! Sessions are not stored: their secret and the signature of their token are derived from the key's secret, so they
+//! survive a restart, and every stand-in with the same key accepts them.
 //!
-//! What must stay true: credentials sign nothing without their token, with another's, or after their end.
+//! What must stay true: temporary credentials are not accepted without their token, with another token, or after they
+//! have expired.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,28 +22,28 @@ use crate::domain::cloud_account::{is_role_arn, is_role_session};
 use crate::eci::incoming::Incoming;
 use crate::eci::sign_v1;
 
-/// The code and the words in which it refuses.
+/// The code and message of a refusal.
 pub(super) const NOT_AUTHORIZED: (&str, &str) =
     ("NoPermission", "You are not authorized to do this action. You should be authorized by RAM.");
 
-/// What a token says.
+/// The content of a token.
 #[derive(Serialize, Deserialize)]
 struct SessionToken {
     access_key_id: String,
     role: String,
     round: u64,
     ends_at: DateTime<Utc>,
-    /// In which account the role is, and which key assumed it.
+    /// The account that the role is in.
     #[serde(default)]
     account: String,
     #[serde(default)]
     by: String,
-    /// How the session is called.
+    /// The name of the session.
     #[serde(default)]
     session: String,
 }
 
-/// Carries out `AssumeRole`. `now` is the clock that signatures go by.
+/// Carries out `AssumeRole`. `now` is the time that signatures are checked against.
 pub(super) fn assume(
     door: &SignatureDoor<'_>,
     params: &[(String, String)],
@@ -91,7 +92,7 @@ pub(super) fn assume(
     Ok(answer.as_object().cloned().unwrap_or_default())
 }
 
-/// The secret of the temporary key that signed, if its token is good, and whose it is.
+/// The secret of the temporary key that signed, if its token is valid, and the caller.
 pub(super) fn secret(
     door: &SignatureDoor<'_>,
     incoming: &Incoming,

@@ -1,4 +1,4 @@
-//! Caches in bulk, for whoever measures: put there as if they had been created at another time, and taken away.
+//! Creates and removes caches in bulk, for benchmarks: as if they had been created at another time.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::state::CloudState;
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::region::Region;
 
-/// What there shall be, and what no longer.
+/// The caches to create and to remove.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Bulk {
@@ -30,10 +30,10 @@ struct SeedCache {
     name: String,
     #[serde(default)]
     tags: BTreeMap<String, String>,
-    /// How long ago it was created.
+    /// The age of the cache.
     #[serde(default)]
     age_seconds: f64,
-    /// How long its build takes.
+    /// The duration of its build.
     build_seconds: f64,
 }
 
@@ -44,7 +44,7 @@ struct Remove {
     image_cache_id: String,
 }
 
-/// The ids of what was put, in its order.
+/// Returns the ids of the created caches, in order.
 pub(super) fn run(state: &mut CloudState, bulk: Bulk, ground: &ActionContext<'_>) -> Result<Value, String> {
     for gone in bulk.remove {
         state.remove(ground.at(&gone.region), &gone.image_cache_id, ground.now);

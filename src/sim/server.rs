@@ -1,8 +1,7 @@
-//! What is particular to its listener ([`net`]), requests, and the envelope around everything that can go wrong with
-//! them.
+//! The stand-in's listener ([`net`]) and requests, and the envelope around all errors.
 //!
-//! What must stay true: whatever arrives, the answer is the JSON envelope (only bytes that are no HTTP at all
-//! get hyper's own empty 400), and one bad request harms no other.
+//! What must stay true: whatever is sent, the response is the JSON envelope (only for bytes that are not HTTP at all
+//! does hyper send its own empty 400), and a bad request never affects another.
 
 use std::any::Any;
 use std::io;
@@ -33,7 +32,7 @@ use crate::eci::Action;
 use crate::eci::incoming::{self, Incoming};
 use crate::net::{self, ConnectionLimits};
 
-/// What a connection may hold open.
+/// The limits of connections.
 const LIMITS: ConnectionLimits = ConnectionLimits {
     connections: 1_024,
     connections_per_address: usize::MAX,
@@ -46,7 +45,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     drain: Duration::ZERO,
 };
 
-/// Serves until told to stop; then every connection is closed.
+/// Serves until told to stop; then closes every connection.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<StandInState>) {
     let stop = shared.stop.clone();
     net::serve(listener, StandInListener(router(&shared)), LIMITS, TaskTracker::new(), stop).await;
@@ -110,7 +109,7 @@ async fn rpc(State(shared): State<Arc<StandInState>>, request: Request) -> Respo
         Err(UnreadBody::Refused(refusal)) => (Err(refusal), None),
         Err(UnreadBody::BrokenOff) => return reset(),
     };
-    // Before the answer: what a caller has heard of is there after a restart.
+    // Before the response: what a caller was told survives a restart.
     state_file::keep(&shared).await;
     match fault {
         Some(fault) => inject::inject(&shared, &fault, outcome, &manner).await,
@@ -119,12 +118,12 @@ async fn rpc(State(shared): State<Arc<StandInState>>, request: Request) -> Respo
 }
 
 impl StandInState {
-    /// The memory, for one step. A panic elsewhere leaves a state that is whole enough for a stand-in.
+    /// Locks the state for one step. After a panic elsewhere, the state is consistent enough for a stand-in.
     pub(super) fn state(&self) -> MutexGuard<'_, Memory> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Understands a request and decides what comes of it.
+    /// Parses a request and carries it out.
     fn arrive(
         &self,
         parts: &request::Parts,
@@ -147,7 +146,7 @@ impl StandInState {
         }
     }
 
-    /// Verifies a call, carries it out, and says which fault its caller meets.
+    /// Verifies a call, carries it out, and returns the fault that affects its caller.
     fn decide(&self, incoming: &Incoming, manner: &mut AnswerStyle) -> (ActionResult, Option<InjectedFault>) {
         let mut guard = self.state();
         let state = &mut *guard;

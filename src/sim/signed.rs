@@ -1,21 +1,21 @@
-//! Whose a call is, once it is verified, and by what it is verified.
+//! The caller of a verified request, and what it is verified with.
 
 use super::{Signatory, StandInSettings};
 
-/// What lets in: the settings, and how often all sessions were ended.
+/// What requests are verified with: the settings, and how often all sessions were ended.
 pub(super) struct SignatureDoor<'a> {
     pub(super) settings: &'a StandInSettings,
     pub(super) round: u64,
 }
 
-/// Whose a verified call is, as [`Signatory`] borrows it.
+/// The caller of a verified request; [`Signatory`] borrows it.
 #[derive(Debug)]
 pub(super) struct VerifiedCall {
     pub(super) account: String,
     pub(super) access_key_id: String,
-    /// The role of the session that signed, if it was one.
+    /// The role, if a session signed.
     pub(super) role: Option<String>,
-    /// How that session is called.
+    /// The name of that session.
     pub(super) session: String,
 }
 

@@ -1,7 +1,6 @@
-//! Everything the stand-in remembers, in memory; `keeping` writes it to a file where one is wanted.
+//! The stand-in's state, in memory; `state_file` writes it to a file if there is one.
 //!
-//! A cache that has expired, or failed a day ago, is gone for every reader at once; it is thrown out a
-//! little later.
+//! A cache that has expired, or that failed a day ago, is invisible at once; it is removed from memory a little later.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,29 +25,29 @@ use crate::domain::region::Region;
 
 /// How long a failed cache is kept.
 const FAILED_KEPT: Duration = Duration::days(1);
-/// How many events are kept.
+/// How many events of a cache are kept.
 const EVENTS: usize = 50;
 /// How many ids each list of the ledger keeps.
 const LEDGER: usize = 100_000;
-/// How often gone caches are thrown out.
+/// How often invisible caches are removed.
 const SWEEP: Duration = Duration::minutes(1);
 
 /// One image cache.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct CloudCache {
     pub(super) id: String,
-    /// Whose; empty for the first account, which alone was there once.
+    /// The account; empty for the first one, which once was the only one.
     #[serde(default)]
     pub(super) account: String,
-    /// Everything that was asked for, the default size filled in.
+    /// The specification with the default size filled in.
     pub(super) spec: ImageCacheSpec,
     pub(super) created_at: Instant,
     pub(super) expires_at: Option<Instant>,
-    /// When an instance last used it, as the admin door says.
+    /// When an instance last used it, as set by the admin API.
     pub(super) last_matched_at: Option<Instant>,
     pub(super) container_group_id: String,
     pub(super) build: PlannedBuild,
-    /// What happened in earlier builds.
+    /// The events of earlier builds.
     pub(super) past: Vec<BuildEvent>,
 }
 
@@ -70,39 +69,39 @@ impl CloudCache {
     }
 }
 
-/// What really happened, for tests to compare with what they asked for.
+/// What actually happened, for tests to compare with their requests.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct CallLedger {
-    /// Verified calls per action, also those that were refused or met a fault.
+    /// Verified calls by action, including those that were refused or affected by a fault.
     pub(super) calls: BTreeMap<String, u64>,
-    /// The same by access key.
+    /// Verified calls by access key and action.
     #[serde(default)]
     pub(super) calls_by: BTreeMap<String, BTreeMap<String, u64>>,
-    /// The id of every cache that was created, oldest first.
+    /// The ids of all caches that were created, oldest first.
     pub(super) created: Vec<String>,
-    /// The same by access key.
+    /// The ids of created caches by access key.
     #[serde(default)]
     pub(super) created_by: BTreeMap<String, Vec<String>>,
-    /// The id of every update that was begun.
+    /// The ids of all caches whose update was started.
     pub(super) updated: Vec<String>,
-    /// The id of every cache that was deleted.
+    /// The ids of all caches that were deleted.
     pub(super) deleted: Vec<String>,
-    /// The id of every cache that the quota drove out.
+    /// The ids of all caches that were evicted because of the quota.
     #[serde(default)]
     pub(super) evicted: Vec<String>,
 }
 
-/// The whole state. What is skipped means nothing after a restart.
+/// The whole state. Skipped fields have no meaning after a restart.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct CloudState {
-    /// By the order of creation, which is also the order of pages.
+    /// In the order of creation, which is also the order of pages.
     caches: BTreeMap<u64, CloudCache>,
     #[serde(skip)]
     by_id: HashMap<String, u64>,
-    /// Where the caches of each region of an account are.
+    /// The positions of the caches by account and region.
     #[serde(skip)]
     by_region: HashMap<(String, Region), BTreeSet<u64>>,
-    /// Where caches with this tag and value are, or were: whoever looks checks again.
+    /// The positions of caches that have, or had, this tag and value; the reader has to check.
     #[serde(skip)]
     by_tag: HashMap<(String, String), BTreeSet<u64>>,
     next: u64,
@@ -117,7 +116,7 @@ pub(super) struct CloudState {
     pub(super) faults: Faults,
     #[serde(skip)]
     pub(super) lies: CurrentLie,
-    /// The regions that are out.
+    /// The regions with an outage.
     #[serde(skip)]
     pub(super) outages: BTreeSet<String>,
     #[serde(default)]
@@ -127,7 +126,7 @@ pub(super) struct CloudState {
     #[serde(default)]
     pub(super) watch: SimWatch,
     pub(super) ledger: CallLedger,
-    /// What access keys and roles may do, where somebody said it.
+    /// The policies of access keys and roles that have one.
     #[serde(default)]
     pub(super) policies: PoliciesByHolder,
     /// How often all sessions of roles were ended.
@@ -136,7 +135,7 @@ pub(super) struct CloudState {
 }
 
 impl CloudState {
-    /// The same state with its index, which no file has.
+    /// Builds the indexes, which are not stored.
     pub(super) fn indexed(mut self) -> Self {
         let places: Vec<u64> = self.caches.keys().copied().collect();
         for place in places {
@@ -145,7 +144,7 @@ impl CloudState {
         self
     }
 
-    /// Puts a cache into the indexes, with the tags that it has now.
+    /// Adds a cache to the indexes, with its current tags.
     fn index(&mut self, place: u64) {
         let Some(cache) = self.caches.get(&place) else { return };
         self.by_id.insert(cache.id.clone(), place);
@@ -155,7 +154,7 @@ impl CloudState {
         }
     }
 
-    /// Takes a cache away, and out of the indexes.
+    /// Removes a cache, also from the indexes.
     fn drop_at(&mut self, place: u64) {
         let Some(cache) = self.caches.remove(&place) else { return };
         self.by_id.remove(&cache.id);
@@ -172,27 +171,27 @@ impl CloudState {
         }
     }
 
-    /// Says that there is something to write.
+    /// Marks the state as changed since it was last written.
     pub(super) fn mark_changed(&mut self) {
         self.changed = true;
     }
 
-    /// Whether there is something to write, for a writer that now does.
+    /// Whether the state has changed; resets the mark, for a caller that writes the state now.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }
 
-    /// Every cache there is.
+    /// All visible caches.
     pub(super) fn all(&self, now: Instant) -> impl Iterator<Item = &CloudCache> {
         self.caches.values().filter(move |cache| !cache.is_gone(now))
     }
 
-    /// The caches of a region with their place, newest first.
+    /// The caches of a region with their positions, newest first.
     pub(super) fn listed(&self, spot: RegionAccount<'_>, now: Instant) -> impl Iterator<Item = (u64, &CloudCache)> {
         self.listed_before(spot, u64::MAX, now)
     }
 
-    /// Those of them whose place is before `place`.
+    /// Those whose position is before `place`.
     pub(super) fn listed_before(
         &self,
         spot: RegionAccount<'_>,
@@ -203,12 +202,12 @@ impl CloudState {
         self.at(places, spot, now)
     }
 
-    /// How many caches the region holds; those that have just gone are among them.
+    /// The number of caches in the region, including those that have just expired.
     pub(super) fn held(&self, spot: RegionAccount<'_>) -> usize {
         self.by_region.get(&spot.key()).map_or(0, BTreeSet::len)
     }
 
-    /// Those of them that may carry this tag and value.
+    /// Those that may have this tag and value.
     pub(super) fn tagged(
         &self,
         spot: RegionAccount<'_>,
@@ -234,14 +233,14 @@ impl CloudState {
         self.caches.get_mut(place).filter(|cache| cache.is_at(spot) && !cache.is_gone(now))
     }
 
-    /// The cache with this id and its place, for a look.
+    /// The cache with this id and its position, for reading.
     pub(super) fn look_up(&self, spot: RegionAccount<'_>, id: &str, now: Instant) -> Option<(u64, &CloudCache)> {
         let place = *self.by_id.get(id)?;
         let cache = self.caches.get(&place).filter(|cache| cache.is_at(spot) && !cache.is_gone(now))?;
         Some((place, cache))
     }
 
-    /// Says that an instance used the cache; false if there is none.
+    /// Records that an instance used the cache; false if it does not exist.
     pub(super) fn note_use(&mut self, id: &str, now: Instant) -> bool {
         let cache = self.by_id.get(id).and_then(|place| self.caches.get_mut(place));
         let Some(cache) = cache.filter(|cache| !cache.is_gone(now)) else { return false };
@@ -250,8 +249,8 @@ impl CloudState {
         true
     }
 
-    /// Makes room for one more cache in the region: at the quota the least recently used one with the strategy
-    /// `LRU` goes, one that was never used counting from its creation; where there is none, it is refused.
+    /// Makes room for one more cache in the region: at the quota, the least recently used one with the strategy `LRU`
+    /// is evicted (for one that was never used, its creation counts); if there is none, the create is refused.
     pub(super) fn make_room(&mut self, spot: RegionAccount<'_>, now: Instant) -> Result<(), ActionRefusal> {
         let few = |state: &Self| state.held(spot) < state.limits.quota;
         while !few(self) && self.listed(spot, now).count() >= self.limits.quota {
@@ -268,7 +267,7 @@ impl CloudState {
         Ok(())
     }
 
-    /// Adds a cache, which that key made.
+    /// Adds a cache that was created with that key.
     pub(super) fn add(&mut self, cache: CloudCache, access_key_id: &str) {
         note(&mut self.ledger.created, &cache.id);
         note(self.ledger.created_by.entry(access_key_id.to_owned()).or_default(), &cache.id);
@@ -284,12 +283,12 @@ impl CloudState {
         cache.spec.tags.get(key).map(String::as_str)
     }
 
-    /// When the present build of the cache with this id is done, if it ever is.
+    /// When the current build of the cache with this id is done, if it ever is.
     pub(super) fn ready_at(&self, id: &str) -> Option<Instant> {
         self.by_id.get(id).and_then(|place| self.caches.get(place))?.build.ready_at()
     }
 
-    /// Notes that an update has begun.
+    /// Records that an update has started.
     pub(super) fn note_update(&mut self, id: &str) {
         note(&mut self.ledger.updated, id);
         if let Some(place) = self.by_id.get(id).copied() {
@@ -298,7 +297,7 @@ impl CloudState {
         self.changed = true;
     }
 
-    /// Takes a cache away; false if there is none.
+    /// Deletes a cache; false if it does not exist.
     pub(super) fn remove(&mut self, spot: RegionAccount<'_>, id: &str, now: Instant) -> bool {
         let Some((place, _)) = self.look_up(spot, id, now) else { return false };
         self.drop_at(place);
@@ -307,9 +306,9 @@ impl CloudState {
         true
     }
 
-    /// Throws out, now and then, what is gone or can no longer matter.
+    /// Regularly removes what is invisible or no longer matters.
     pub(super) fn sweep(&mut self, now: Instant, clock: Instant) {
-        // A clock that was put back must not stop the sweeping.
+        // If the clock was set back, sweeping must not stop.
         if self.swept_at.is_some_and(|swept| (now - swept).abs() < SWEEP) {
             return;
         }
@@ -330,7 +329,8 @@ fn note(ids: &mut Vec<String>, id: &str) {
     }
 }
 
-/// An id as the cloud makes them: `imc-`, `eci-` or `s-` and 20 of `0-9a-z`, the first three by the region.
+/// An id in the cloud's format: `imc-`, `eci-` or `s-` and 20 of `0-9a-z`, of which the region determines the first
+/// three.
 pub(super) fn new_id(prefix: &str, region: &str, entropy: &Entropy) -> String {
     const LETTERS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let stem = match region {

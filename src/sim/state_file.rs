@@ -1,8 +1,8 @@
 //! The state file: read at the start, written after each change.
 //!
-//! What must stay true: a change is in the file before its answer leaves; the file is whole at any instant (written
-//! beside, then renamed); an older state never replaces a newer one, whatever the order of the writers. Changes that
-//! come together share a write. A write that fails is logged and costs no more than that: the stand-in serves on.
+//! What must stay true: a change is in the file before its response is sent; the file is complete at any time (it is
+//! written beside the old one, then renamed); an older state never replaces a newer one, whatever the order of the
+//! writers. Concurrent changes share a write. A failed write is only logged, and the stand-in keeps serving.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -18,11 +18,11 @@ use crate::domain::clock::Instant;
 #[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
-    /// Held from taking the state to the rename.
+    /// Locked from copying the state to the rename.
     writing: Mutex<()>,
 }
 
-/// What the file holds, and who writes it from now on. Without a file both are empty.
+/// The file, and the state in it. Without a path, there is no file and the state is empty.
 pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<StateFile>, CloudState) {
     let Some(path) = path else { return (None, CloudState::default()) };
     let keeper = Some(StateFile { path: path.to_owned(), writing: Mutex::default() });
@@ -40,7 +40,7 @@ pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<StateFile>, Clo
             (keeper, CloudState::default())
         }
         Err(rename) => {
-            // Somebody's data: better to keep nothing than to write over them.
+            // The file may contain somebody's data: better not to save anything than to overwrite it.
             let (error, rename) = (&error as &dyn std::error::Error, rename.to_string());
             tracing::warn!(%file, error, rename, "the stand-in's state cannot be read or moved aside: keeping nothing");
             (None, CloudState::default())
@@ -48,13 +48,13 @@ pub(super) fn open(path: Option<&Path>, now: Instant) -> (Option<StateFile>, Clo
     }
 }
 
-/// Writes the state if it has changed and there is a file for it; returns when it is written.
+/// Writes the state if it has changed and there is a file; returns once it is written.
 pub(super) async fn keep(shared: &Arc<StandInState>) {
     if shared.keeper.is_none() {
         return;
     }
     let shared = Arc::clone(shared);
-    // Begun in the same step as the change: a caller that hangs up cannot stop it.
+    // Spawned in the same step as the change, so that a caller that disconnects cannot prevent it.
     let writing = tokio::task::spawn_blocking(move || {
         let Some(keeper) = &shared.keeper else { return };
         if let Err(error) = keeper.write(&shared) {
@@ -62,7 +62,7 @@ pub(super) async fn keep(shared: &Arc<StandInState>) {
                 the stand-in's state");
         }
     });
-    // A writer that panicked, or a runtime that ends, has lost a write: the next change brings it.
+    // If the writer panicked or the runtime ended, this write is lost; the next change writes the state.
     let _ended = writing.await;
 }
 
@@ -92,7 +92,7 @@ fn read(path: &Path) -> io::Result<CloudState> {
     Ok(serde_json::from_slice::<CloudState>(&text)?.indexed())
 }
 
-/// A name in the same folder, so that a rename is one step.
+/// A name in the same directory, so that the rename is atomic.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);

@@ -1,8 +1,8 @@
-//! `ClientToken`: the same token with the same parameters gives the same answer and does nothing again;
-//! with other parameters it is refused.
+//! `ClientToken`: the same token with the same parameters gets the same response, and nothing is done again; with other
+//! parameters it is refused.
 //!
-//! Only successes are remembered, for an hour (the cloud's own time is undocumented). Parameters are kept as
-//! a keyed hash: they hold passwords, which must not be guessed from a state file either.
+//! Only successes are remembered, for an hour (the cloud's own time is undocumented). Parameters are stored as a keyed
+//! hash: they contain passwords, which must not be guessable from a state file either.
 
 use std::collections::HashMap;
 
@@ -26,11 +26,11 @@ struct RememberedAnswer {
     at: Instant,
 }
 
-/// The tokens of successful calls, by `<action> <token>` of each account.
+/// The tokens of successful calls by account, action and token.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tokens(HashMap<String, RememberedAnswer>);
 
-/// A call's token, checked and ready to be remembered.
+/// A call's token, validated.
 #[derive(Debug)]
 pub(super) struct CheckedToken {
     key: String,
@@ -38,7 +38,8 @@ pub(super) struct CheckedToken {
 }
 
 impl Tokens {
-    /// The call's token, if it has one. A look has none: it must show the present. `secret` keys the hash.
+    /// The call's token, if it has one. Reads have none: they must return the current state. `secret` is the key of the
+    /// hash.
     pub(super) fn read(
         action: Action,
         account: &str,
@@ -50,13 +51,13 @@ impl Tokens {
         if token.len() > 64 || !token.is_ascii() {
             return Err(ParameterError::invalid("ClientToken", "it must be at most 64 ASCII characters").into());
         }
-        // The first account's are as they were when there was no other.
+        // The first account has no prefix, as when it was the only one.
         let of = if account.is_empty() { String::new() } else { format!("{account}/") };
         let key = format!("{of}{} {token}", action.as_str());
         Ok(Some(CheckedToken { key, fingerprint: fingerprint(params, secret) }))
     }
 
-    /// The answer that was given to this token before.
+    /// The response to the earlier call with this token.
     pub(super) fn recall(&self, token: &CheckedToken, now: Instant) -> Option<ActionResult> {
         let known = self.0.get(&token.key).filter(|known| now - known.at < REMEMBERED)?;
         if known.fingerprint == token.fingerprint {
@@ -66,7 +67,7 @@ impl Tokens {
         Some(Err(ActionRefusal::new(400, "IdempotentParameterMismatch", message)))
     }
 
-    /// Remembers what a success answered.
+    /// Remembers the response of a success.
     pub(super) fn keep(&mut self, token: CheckedToken, answer: &Map<String, Value>, now: Instant) {
         let CheckedToken { key, fingerprint } = token;
         self.0.insert(key, RememberedAnswer { fingerprint, answer: answer.clone(), at: now });
@@ -76,7 +77,7 @@ impl Tokens {
         self.0.clear();
     }
 
-    /// Forgets what is too old.
+    /// Forgets old tokens.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.0.retain(|_, known| now - known.at < REMEMBERED);
     }

@@ -1,5 +1,4 @@
-//! Requests as they come over a connection, before anything is understood of them: who sent them, their bodies, and the
-//! ways in which a connection ends without an answer.
+//! Requests before they are parsed: the peer, the body, and closing a connection without a response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,13 +13,13 @@ use super::StandInState;
 use super::answer::{self, ActionRefusal, AnswerStyle};
 use crate::eci::incoming;
 
-/// The most bytes of a body that are read as one.
+/// The maximum size of a body in bytes.
 const BODY: usize = 1 << 20;
-/// The most bytes of a body that are taken and thrown away, so that its sender still hears the answer.
+/// How many bytes of a larger body are read and discarded, so that its sender can still read the response.
 const DRAINED: usize = 16 << 20;
-/// How long headers, and a body, may take.
+/// The timeout for reading the headers, and for reading the body.
 pub(super) const READ: Duration = Duration::from_secs(10);
-/// Who is at the other end.
+/// The address of the client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PeerAddress(pub(super) SocketAddr);
 
@@ -28,13 +27,13 @@ pub(super) struct PeerAddress(pub(super) SocketAddr);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reset;
 
-/// What a path that is not there gets.
+/// The response for unknown paths.
 pub(super) async fn not_found(State(shared): State<Arc<StandInState>>, request: Request) -> Response<Body> {
     let manner = manner(request.headers(), request.uri().query());
     answer::write(Err(incoming::RequestRefusal::UnknownApi.into()), &manner, &shared.entropy)
 }
 
-/// How to answer a request of which nothing more is known.
+/// How to answer a request that has not been parsed.
 pub(super) fn manner(headers: &HeaderMap, query: Option<&str>) -> AnswerStyle {
     let headers_given = flat(headers);
     let request = incoming::RawRequest {
@@ -47,22 +46,21 @@ pub(super) fn manner(headers: &HeaderMap, query: Option<&str>) -> AnswerStyle {
     AnswerStyle { host: host(headers), format: incoming::format_of(&request), action: "" }
 }
 
-/// The headers as texts.
+/// The headers as strings.
 pub(super) fn flat(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
-/// Why there is no body.
+/// Why a body could not be read.
 pub(super) enum UnreadBody {
-    /// It is too large, or came too slowly.
+    /// It is too large, or was sent too slowly.
     Refused(ActionRefusal),
-    /// The connection broke off within it, or it is no HTTP: an answer would be taken for a judgement of what was
-    /// asked.
+    /// The connection was closed within it, or it is not HTTP: a response would be taken for the result of the request.
     BrokenOff,
 }
 
-/// A whole body of at most 1 MiB.
+/// Reads a whole body of at most 1 MiB.
 pub(super) async fn read(body: Body) -> Result<Vec<u8>, UnreadBody> {
     let late =
         |_| UnreadBody::Refused(ActionRefusal::new(408, "RequestTimeout", "The request took too long to arrive."));
@@ -84,13 +82,13 @@ async fn collect(mut body: Body) -> Result<Vec<u8>, UnreadBody> {
     if seen <= BODY { Ok(kept) } else { Err(large()) }
 }
 
-/// The host that the caller asked for, as `HostId` repeats it.
+/// The requested host, which `HostId` repeats.
 fn host(headers: &HeaderMap) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     host.chars().take(255).collect()
 }
 
-/// What closes the connection without an answer.
+/// Closes the connection without a response.
 pub(super) fn reset() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::BAD_GATEWAY;

@@ -1,8 +1,8 @@
-//! `UpdateImageCache`: only from `Ready` or `UpdateFailed`. What is not given stays as it is; what an update
-//! does not take (zone, annotations, plain-HTTP and insecure registries, OS, roles) is ignored.
+//! `UpdateImageCache`: only from `Ready` or `UpdateFailed`. What is not given stays unchanged; what an update does not
+//! support (zone, annotations, plain-HTTP and insecure registries, OS, roles) is ignored.
 //!
-//! Name, tags, images and the like are as they shall be from the first look on, although the status lags:
-//! a new tag proves that the update was accepted, not that its build is done.
+//! Name, tags, images and the like are updated at once, although the status lags: a new tag proves that the update was
+//! accepted, not that its build is done.
 
 use serde_json::Map;
 
@@ -14,7 +14,7 @@ use super::machine::{BuildStatus, PlannedBuild};
 use super::state::CloudState;
 use crate::eci::params::read::read_update;
 
-/// Checks the parameters and the state, and begins a new build.
+/// Checks the parameters and the state, and starts a new build.
 pub(super) fn run(state: &mut CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let (id, region, changes, _) = read_update(params)?;
     let now = ground.now;

@@ -1,4 +1,4 @@
-//! `ListUsage`: an open map of numbers, one of them fractional, as the cloud's own example has it.
+//! `ListUsage`: an open map of numbers, one of them fractional, as in the cloud's own example.
 
 use serde_json::{Map, Value, json};
 
@@ -7,10 +7,10 @@ use super::ground::ActionContext;
 use super::state::CloudState;
 use crate::eci::usage;
 
-/// What caches that the cloud made by itself are called.
+/// The name prefix of caches that the cloud created automatically.
 const AUTOMATIC: &str = "auto-create-for-";
 
-/// The quota and the use of a region; of the whole account where none is named.
+/// The quota and usage of a region; of the whole account if no region is given.
 pub(super) fn run(state: &CloudState, params: &[(String, String)], ground: &ActionContext<'_>) -> ActionResult {
     let region = usage::read(params)?;
     let own = state.all(ground.now).filter(|cache| cache.account == ground.signatory.account);

@@ -1,6 +1,6 @@
-//! Decides whether a request may call at all: key, signature, timestamp, nonce, version, action.
+//! Authenticates a request: key, signature, timestamp, nonce, version, action.
 //!
-//! The nonce is spent only after the signature held, so that nobody can spend another's.
+//! The nonce is stored only after the signature has been verified, so that nobody can use up somebody else's nonce.
 
 use super::answer::ActionRefusal;
 use super::nonces::Nonces;
@@ -10,8 +10,8 @@ use crate::domain::clock::Instant;
 use crate::eci::incoming::{self, Incoming};
 use crate::eci::{Action, Product};
 
-/// The action that a request asks for, and whose it is, once it is verified. `clock` is the clock itself: the watch
-/// that the admin door turns has no say in signatures.
+/// The action and the caller of a request, once verified. `clock` is the real clock: the admin API's clock does not
+/// affect signatures.
 pub(super) fn verify(
     incoming: &Incoming,
     door: &SignatureDoor<'_>,

@@ -1,31 +1,31 @@
-//! The stand-in's own view of time: the clock, stepped and scaled by the admin door.
+//! The stand-in's time: the clock, shifted and scaled by the admin API.
 //!
-//! Builds, retention, the pace of calls and the memory of `ClientToken`s go by it. Signatures and nonces go by
-//! the clock itself, or no caller could sign for a stand-in that is an hour ahead.
+//! Builds, retention, rate limits and `ClientToken`s use it. Signatures and nonces use the real clock; otherwise no
+//! caller could sign for a stand-in that is an hour ahead.
 
 use chrono::{DateTime, Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Instant;
 
-/// The furthest that one step goes: a hundred years.
+/// The largest step in seconds: a hundred years.
 const STEP: i64 = 3_155_760_000;
-/// The fastest pace.
+/// The highest speed.
 const FASTEST: f64 = 1_000_000.0;
 
-/// What the admin door asks of the watch.
+/// A request of the admin API.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClockChange {
-    /// Puts it forward, or back.
+    /// Moves it forward, or back if negative.
     #[serde(default)]
     step_seconds: Option<i64>,
-    /// How many of its seconds pass in one of the clock's; 0 holds it.
+    /// How many of its seconds pass in one real second; 0 stops it.
     #[serde(default)]
     speed: Option<f64>,
 }
 
-/// The view: it showed `shown` when the clock showed `set_at`, and has run at `speed` since. None until turned.
+/// It showed `shown` when the clock showed `set_at`, and has run at `speed` since. `None` if it was never changed.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct SimWatch(Option<ClockSetting>);
 
@@ -37,14 +37,14 @@ struct ClockSetting {
 }
 
 impl SimWatch {
-    /// What it shows when the clock shows `clock`.
+    /// Its time when the clock shows `clock`.
     pub(super) fn at(&self, clock: Instant) -> Instant {
         let Some(ClockSetting { set_at, shown, speed }) = self.0 else { return clock };
         let passed = (clock - set_at).num_microseconds().unwrap_or(i64::MAX);
         bounded(shown, scaled(passed, speed))
     }
 
-    /// Turns it, or says what cannot be.
+    /// Changes it, or returns why the request is invalid.
     pub(super) fn turn(&mut self, turn: &ClockChange, clock: Instant) -> Result<(), &'static str> {
         let step = turn.step_seconds.unwrap_or(0);
         if !(-STEP..=STEP).contains(&step) {
@@ -65,7 +65,7 @@ fn scaled(microseconds: i64, speed: f64) -> Duration {
     Duration::microseconds((microseconds as f64 * speed) as i64)
 }
 
-/// Within the years that the wire can write.
+/// Limited to the years that can be written on the wire.
 fn bounded(from: Instant, by: Duration) -> Instant {
     let (first, last) = (DateTime::UNIX_EPOCH, DateTime::from_timestamp(221_845_392_000, 0).unwrap_or(from));
     let end = if by < Duration::zero() { first } else { last };

@@ -1,7 +1,7 @@
-//! Every family of metrics: its name, what it tells, and which process has it. The one home of that; `docs/compose.md`
-//! shows it, and a test compares all three.
+//! All metrics: name, meaning, and which processes have it. This is the only source; `docs/compose.md` repeats it, and
+//! a test compares them.
 
-/// How a family is measured.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MetricKind {
     Counter,
@@ -11,13 +11,13 @@ pub(super) enum MetricKind {
 
 use MetricKind::{Counter, Gauge, Histogram};
 
-/// One row of the table.
+/// One metric.
 pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) kind: MetricKind,
-    /// The names of its labels. One without any is there from the start.
+    /// The names of its labels. A metric without labels exists from the start.
     pub(super) labels: &'static [&'static str],
-    /// `gateway`: whoever serves the API. `worker`: whoever runs the workers. `each process`: both.
+    /// `gateway`: processes that serve the API. `worker`: processes that run the workers. `each process`: both.
     pub(super) process: &'static str,
     pub(super) help: &'static str,
 }
@@ -32,7 +32,7 @@ const fn family(
     Family { name, kind, labels, process, help }
 }
 
-/// All of them, by name.
+/// All metrics, by name.
 pub(super) const FAMILIES: &[Family] = &[
     family(
         "ecg_audit_checkpoints_passed_over",
@@ -278,7 +278,7 @@ pub(super) const FAMILIES: &[Family] = &[
     family("ecg_webhook_attempts_total", Counter, &["outcome"], "worker", "Attempts to deliver a webhook."),
 ];
 
-/// Tells the recorder of every family, and begins those that have no labels at nothing.
+/// Describes every metric to the recorder, and initializes those without labels with 0.
 pub(super) fn register() {
     for family in FAMILIES {
         let (name, help) = (family.name, format!("{} ({})", family.help, family.process));
@@ -297,7 +297,7 @@ fn begin(family: &Family) {
     match family.kind {
         Counter => metrics::counter!(family.name).absolute(0),
         Gauge => metrics::gauge!(family.name).increment(0.0),
-        // Registered; it has no value until the first one.
+        // Registered; it has no value before the first measurement.
         Histogram => drop(metrics::histogram!(family.name)),
     }
 }

@@ -1,11 +1,11 @@
-//! A log line as a JSON object: the event's fields at its top level, an error's causes as an array.
+//! Log lines as JSON objects: the event's fields at the top level, an error's causes as an array.
 //!
 //! ```json
 //! {"timestamp":"…","level":"WARN","message":"a pass failed","error":"internal error","causes":["…","…"],
 //!  "target":"…","span":{"request_id":"…","name":"request"}}
 //! ```
 //!
-//! tracing-subscriber's own JSON form prints an error without its causes.
+//! tracing-subscriber's own JSON format prints an error without its causes.
 
 use std::error::Error;
 use std::fmt;
@@ -18,10 +18,10 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The most causes that are printed.
+/// The maximum number of causes that are printed.
 const CAUSES: usize = 32;
 
-/// One object per line; the fields of the line at its top level.
+/// Formats each event as one line with a JSON object, its fields at the top level.
 pub(super) struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -37,7 +37,7 @@ where
         line.insert("level".into(), event.metadata().level().as_str().into());
         event.record(&mut FieldVisitor(&mut line));
         line.insert("target".into(), event.metadata().target().into());
-        // The current span carries the request id; the list of all spans would repeat it.
+        // The current span has the request id; a list of all spans would repeat it.
         if let Some(span) = context.lookup_current() {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().and_then(|text| serde_json::from_str(text).ok());
@@ -49,7 +49,7 @@ where
     }
 }
 
-/// Takes in the fields of one event.
+/// Collects the fields of one event.
 struct FieldVisitor<'a>(&'a mut Map<String, Value>);
 
 impl FieldVisitor<'_> {
@@ -93,7 +93,7 @@ impl Visit for FieldVisitor<'_> {
     }
 }
 
-/// What caused an error, and what caused that, and so on. What only repeats a part of what wraps it is left out.
+/// The causes of an error, outermost first. A cause whose message is contained in the one that wraps it is left out.
 fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     let (mut said, mut next) = (error.to_string(), error.source());
     let mut causes: Vec<String> = Vec::new();

@@ -1,8 +1,8 @@
-//! Where log lines go: a queue of bounded length, and one thread that writes what is in it.
+//! Writes log lines: a bounded queue, and a thread that writes its content.
 //!
-//! What must stay true: whoever logs neither waits nor fails. A line for which there is no room (whoever reads the logs
-//! has stopped reading), and one that cannot be written (they went away), is dropped and counted:
-//! `ecg_log_lines_dropped_total`.
+//! What must stay true: logging never blocks and never fails. A line is dropped and counted
+//! (`ecg_log_lines_dropped_total`) if there is no room for it, because the reader of the logs is stuck, or if it cannot
+//! be written, because the reader has gone.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -11,18 +11,18 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that wait for the thread. Some seconds of a busy gateway, and a few MB at most.
+/// The maximum number of queued lines: a few seconds of a busy gateway, and at most a few MB.
 const QUEUE: usize = 8192;
-/// Written at once where there is as much.
+/// Lines are written together up to this many bytes.
 const CHUNK: usize = 64 * 1024;
-/// Between two tries where the other side set our descriptor to non-blocking and reads too slowly.
+/// The pause between two attempts if the other side has made our descriptor non-blocking and reads too slowly.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
-/// How long [`LogLines::flush`] waits.
+/// How long [`LogLines::flush`] waits at most.
 const FLUSH: Duration = Duration::from_secs(1);
 
 enum WriterMessage {
     Line(Vec<u8>),
-    /// Dropped once everything before it was written.
+    /// Dropped once everything before it has been written.
     Flush(SyncSender<()>),
 }
 
@@ -31,7 +31,7 @@ enum WriterMessage {
 pub(super) struct LogLines(SyncSender<WriterMessage>);
 
 impl LogLines {
-    /// Starts the thread, which writes to `to` for as long as the process lives.
+    /// Starts the thread, which writes to `to` as long as the process runs.
     pub(super) fn start(to: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
         thread::Builder::new().name("logs".into()).spawn(move || run(&receiver, to))?;
@@ -41,7 +41,7 @@ impl LogLines {
     /// Waits until everything logged so far was written or dropped, for a second at most.
     pub(super) fn flush(&self) {
         let (written, wait) = sync_channel(1);
-        // A full queue is one that nobody reads: nothing to wait for.
+        // A full queue means that nobody reads the logs, so there is nothing to wait for.
         if self.0.try_send(WriterMessage::Flush(written)).is_ok() {
             let _ended = wait.recv_timeout(FLUSH);
         }
@@ -95,7 +95,7 @@ fn run(queue: &Receiver<WriterMessage>, mut to: impl Write) {
     }
 }
 
-/// As `Write::write_all`, but a descriptor that would block is waited for: nobody waits for this thread.
+/// Like `Write::write_all`, but waits for a descriptor that would block: nobody waits for this thread.
 fn write_all(to: &mut impl Write, mut text: &[u8]) -> io::Result<()> {
     while !text.is_empty() {
         match to.write(text) {
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails as told, in order, then keeps what is written.
+    /// Fails with the given errors in order, then stores what is written.
     #[derive(Clone)]
     struct Failing(Arc<Mutex<(Vec<ErrorKind>, Vec<u8>)>>);
 
@@ -168,7 +168,7 @@ mod tests {
         let (reader, to) = std::io::pipe().unwrap();
         let mut lines = LogLines::start(to).unwrap();
         let line = vec![b'x'; 1024];
-        // Ten times what the pipe and the queue hold; it would never end if anybody waited.
+        // Ten times what the pipe and the queue hold; it would never end if anybody had to wait.
         for _ in 0..10 * QUEUE {
             lines.write_all(&line).unwrap();
         }

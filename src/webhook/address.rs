@@ -1,15 +1,16 @@
-//! The address guard: where a webhook may go. Pure; asked when an endpoint is saved and again for every connection.
+//! The address guard: where a webhook may be sent. Pure; called when an endpoint is saved and again for every
+//! connection.
 //!
-//! In this order:
-//! 1. *Never*, whatever any list says: the clouds' metadata services ([`super::metadata`]), by address and by name;
+//! The rules, in this order:
+//! 1. *Never*, whatever is configured: the clouds' metadata services ([`super::metadata`]), by address and by name;
 //!    addresses that mean "this host" (0.0.0.0/8, `::`); our own services ([`super::own_services`]). Loopback has a
-//!    switch of its own.
-//! 2. The operator's list of networks and host suffixes opens; the list of ports, if there is one, always binds.
-//! 3. Private and special ranges are closed, and IPv6 outside `2000::/3`.
-//! 4. Public addresses only if the operator enables them.
+//!    setting of its own.
+//! 2. The operator's networks and host suffixes are allowed; the list of ports, if there is one, always applies.
+//! 3. Private and special ranges are refused, and so is IPv6 outside `2000::/3`.
+//! 4. Public addresses are allowed only if the operator enables them.
 //!
-//! An IPv6 address that carries an IPv4 address (mapped, compatible, 6to4, NAT64) is judged by the one inside: that is
-//! where the packet ends up.
+//! An IPv6 address that contains an IPv4 address (mapped, compatible, 6to4, NAT64) is judged by the IPv4 address,
+//! because that is where the packet is delivered.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -22,34 +23,35 @@ use super::metadata;
 pub struct AddressPolicy {
     /// Whether `http` URLs are accepted besides `https`.
     pub allow_http: bool,
-    /// Whether loopback addresses are open: for development and tests. No list opens them.
+    /// Whether loopback addresses are allowed: for development and tests. No list allows them.
     pub allow_loopback: bool,
-    /// Networks that are open, private ones too.
+    /// Networks that are allowed, even if they are private.
     pub allow_cidrs: Vec<Cidr>,
-    /// Hosts that are open together with all below them (`svc.cluster.local`), wherever they lead except rule 1.
+    /// Hosts that are allowed together with all their subdomains (`svc.cluster.local`), whatever they resolve to,
+    /// except for rule 1.
     pub allow_host_suffixes: Vec<String>,
-    /// If given, no other port is open, anywhere.
+    /// If given, no other port is allowed anywhere.
     pub allow_ports: Option<Vec<u16>>,
-    /// Whether addresses of the public internet are open.
+    /// Whether addresses of the public internet are allowed.
     pub allow_public: bool,
-    /// Further addresses that are closed for ever; one on `0.0.0.0` closes its port on loopback. The gateway's own
-    /// services are [`super::own_services`]'s.
+    /// Further addresses that are never allowed; `0.0.0.0` with a port stands for that port on loopback. The gateway's
+    /// own services are handled by [`super::own_services`].
     pub never: Vec<SocketAddr>,
 }
 
-/// Why an address is closed. For operators: the delivery log shows one coarse word for all of them.
+/// Why an address is refused. For operators: the delivery log shows one coarse code for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClosedReason {
     /// Rule 1.
     #[error("this address is never allowed for webhooks")]
     Never,
-    /// Rule 1, of what is ours.
+    /// Rule 1, for our own services.
     #[error(
         "this is one of the gateway's own services, which are not allowed for webhooks (if a service shares its \
          address with a receiver, the operator can allow the receiver's host by name)"
     )]
     Own,
-    /// Loopback, without its switch.
+    /// Loopback, which is not enabled.
     #[error("loopback addresses are not allowed for webhooks")]
     Loopback,
     /// Not in the list of ports.
@@ -64,7 +66,7 @@ pub enum ClosedReason {
 }
 
 impl AddressPolicy {
-    /// Whether a request to `host`, which leads to `address`, may be made.
+    /// Whether a request to `host` may be sent to `address`, to which it resolves.
     pub fn judge(&self, host: &str, address: SocketAddr) -> Result<(), ClosedReason> {
         let (ip, port) = (inner(address.ip()), address.port());
         let metadata = metadata::is_named(host) || possible(address.ip()).any(metadata::is_at);
@@ -94,10 +96,10 @@ impl AddressPolicy {
         })
     }
 
-    /// Whether the operator opens this host by name.
+    /// Whether the operator allows this host by name.
     pub(super) fn names(&self, host: &str) -> bool {
         let bare = host.trim_start_matches('[').trim_end_matches([']', '.']).to_ascii_lowercase();
-        // A suffix is about names: "0.0.1" must not open 127.0.0.1's neighbours.
+        // Suffixes apply only to names: "0.0.1" must not allow 127.0.0.1.
         bare.parse::<IpAddr>().is_err() && self.allow_host_suffixes.iter().any(|suffix| is_below(&bare, suffix))
     }
 }
@@ -105,7 +107,7 @@ impl AddressPolicy {
 fn is_below(host: &str, suffix: &str) -> bool {
     let suffix = suffix.trim_matches('.').to_ascii_lowercase();
     let rest = host.strip_suffix(suffix.as_str());
-    // At a dot only: "evil-example.com" is not below "example.com". An empty suffix names nothing.
+    // Only at a dot: "evil-example.com" is not below "example.com". An empty suffix matches nothing.
     !suffix.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
@@ -117,7 +119,7 @@ fn is_never(ip: IpAddr) -> bool {
     here || metadata::is_at(ip)
 }
 
-/// Whether an address is private or special: not one of the public internet.
+/// Whether an address is private or special, that is, not on the public internet.
 pub(super) fn is_special(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => is_special_v4(v4),
@@ -125,7 +127,7 @@ pub(super) fn is_special(ip: IpAddr) -> bool {
     }
 }
 
-/// The IANA registry of special-purpose IPv4 addresses, as far as nobody receives webhooks there.
+/// The IANA registry of special-purpose IPv4 addresses, as far as no receiver can be there.
 fn is_special_v4(ip: Ipv4Addr) -> bool {
     matches!(
         ip.octets(),
@@ -142,7 +144,7 @@ fn is_special_v4(ip: Ipv4Addr) -> bool {
     )
 }
 
-/// Everything outside `2000::/3`, and inside it protocol assignments with Teredo (`2001::/23`) and documentation.
+/// Everything outside `2000::/3`; inside it, protocol assignments including Teredo (`2001::/23`) and documentation.
 fn is_special_v6(ip: Ipv6Addr) -> bool {
     let [first, second, ..] = ip.segments();
     first & 0xe000 != 0x2000
@@ -158,7 +160,7 @@ mod tests {
         policy.judge(host, SocketAddr::new(ip.parse().unwrap(), 443))
     }
 
-    /// As open as a policy can be.
+    /// The most permissive policy.
     fn wide() -> AddressPolicy {
         AddressPolicy {
             allow_http: true,

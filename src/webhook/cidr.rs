@@ -1,4 +1,4 @@
-//! A range of addresses, as operators write it: `10.0.0.0/8`, `fd00::/8`, or one address.
+//! A network as operators write it: `10.0.0.0/8`, `fd00::/8`, or a single address.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,31 +7,31 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-/// A network: an address and how many of its leading bits count.
+/// A network: an address and the length of its prefix in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cidr(IpNet);
 
-/// What is taken for a range.
+/// The accepted formats.
 pub const ALLOWED: &str = "an address, or a network such as 10.0.0.0/8 without bits set behind its prefix";
 
-/// A text that is no range.
+/// The text is not a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {ALLOWED}")]
 pub struct BadCidr;
 
 impl Cidr {
-    /// Whether `address` lies in it. Addresses of the other family never do.
+    /// Whether it contains `address`. It never contains addresses of the other family.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
 
-    /// Whether the two have an address in common: then one lies in the other.
+    /// Whether the two overlap; then one contains the other.
     pub fn meets(&self, other: &Self) -> bool {
         self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
-    /// The network of so many bits that an address lies in: the address alone where it has fewer bits.
+    /// The network of an address with this prefix length; only the address itself if it has fewer bits.
     pub fn around(address: IpAddr, bits: u8) -> Self {
         Self(IpNet::new(address, bits).unwrap_or(IpNet::from(address)).trunc())
     }
@@ -42,7 +42,7 @@ impl FromStr for Cidr {
 
     fn from_str(text: &str) -> Result<Self, BadCidr> {
         let range = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| BadCidr)?;
-        // 10.1.0.0/8 is a slip of the pen: was 10.1.0.0/16 meant, or 10.0.0.0/8?
+        // 10.1.0.0/8 is ambiguous: it may mean 10.1.0.0/16 or 10.0.0.0/8.
         if range == range.trunc() { Ok(Self(range)) } else { Err(BadCidr) }
     }
 }

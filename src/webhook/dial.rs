@@ -1,12 +1,12 @@
-//! Opens connections, and only to where the guard lets them go: a name's open addresses, TCP, TLS where the URL says
-//! so.
+//! Opens connections, only to addresses that the guard allows: a name's allowed addresses, TCP, and TLS for `https`
+//! URLs.
 //!
-//! What must stay true: a name is resolved anew for each connection, and what is not open is not among its addresses. A
-//! literal address never reaches the resolver: whoever calls has judged it ([`super::url::parse`]). Certificates are
-//! verified, against the system's authorities and those of the operator. Nothing of the environment; through a proxy
-//! only where the operator sets one, and then to the same addresses ([`super::tunnel`]).
+//! What must stay true: a name is resolved again for each connection, and only allowed addresses are returned. A
+//! literal address is never resolved: the caller has checked it ([`super::url::parse`]). Certificates are verified
+//! against the system's CAs and the operator's. The environment is ignored; a proxy is used only if the operator
+//! configures one, and then for the same addresses ([`super::tunnel`]).
 //!
-//! Who calls it: [`super::sender`]. What it does not do: set a deadline, keep connections ([`super::pool`] does).
+//! Called by [`super::sender`]. It sets no timeouts and does not keep connections ([`super::pool`] does).
 
 use std::error::Error;
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ use super::resolver::Guarded;
 use super::tunnel::{TunnelRoute, Tunnels};
 use crate::egress::Egress;
 
-/// A connection, with TLS or without.
+/// A connection with or without TLS.
 pub(super) type DialedStream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Opens connections under one policy.
@@ -44,15 +44,15 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// A dialer that goes out in this way.
+    /// A dialer that makes outgoing connections in this way.
     pub(super) fn new(guarded: Guarded, egress: &Egress) -> Result<Self, SetupError> {
         let tls = Arc::new(tls(egress.extra_ca_pem.as_deref())?);
         let tunnels = egress.proxy.as_ref().map(Tunnels::through).transpose()?;
         Ok(Self { guarded, tls, tunnels })
     }
 
-    /// Connects to the host of `uri`, whose port is `port`: to one of its open addresses, whichever answers first; and
-    /// within these networks, where they are given. With the address that a tunnel leads to, where there is one.
+    /// Connects to the host of `uri` on `port`, at whichever of its allowed addresses answers first; only within the
+    /// given networks, if any. Returns the destination of the tunnel too, if there is one.
     pub(super) async fn dial(
         &self,
         uri: Uri,
@@ -75,7 +75,7 @@ impl Dialer {
     }
 }
 
-/// Through a tunnel, with TLS where the URL says so.
+/// Connects through a tunnel, with TLS for `https` URLs.
 fn over(
     way: TunnelRoute,
     tls: &Arc<ClientConfig>,
@@ -90,7 +90,7 @@ fn tls(extra_ca_pem: Option<&[u8]>) -> Result<ClientConfig, SetupError> {
     let verifier = Verifier::new_with_extra_roots(extra, Arc::clone(&provider)).map_err(|_| SetupError::NoClient)?;
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(|_| SetupError::NoClient)?.dangerous();
-    // "Dangerous" is to bring a verifier of one's own; this one is the system's.
+    // Using a custom verifier is called "dangerous"; this one is the system's.
     let mut config = config.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

@@ -1,29 +1,29 @@
-//! Blanks what is secret of an endpoint where the receiver's answer repeats it: the values of its own headers, which
-//! are write-only, and what stands behind the host in its URL. What is kept of an answer is shown to whoever may read
+//! Masks an endpoint's secrets where the receiver's response repeats them: the values of its own headers, which are
+//! write-only, and everything after the host in its URL. The stored response is visible to everybody who may read
 //! deliveries.
 //!
-//! Who calls it: [`super::sender`]. What it does not do: find what the receiver disguised.
+//! Called by [`super::sender`]. It does not recognize secrets that the receiver has encoded.
 
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
 use super::sender::is_free;
 
-/// What stands in place of a value.
+/// The replacement of a value.
 const BLANK: &[u8] = b"***";
-/// A shorter value is no secret, and may be any word.
+/// The minimum length of a secret header value; shorter ones may be ordinary words.
 const SHORTEST: usize = 4;
-/// The same of a value in a URL's query; of a part of its path.
+/// The minimum length of a secret value in a URL's query, or of a secret part of its path.
 const SHORTEST_OF_QUERY: usize = 8;
 const SHORTEST_OF_PATH: usize = 12;
 
-/// The answer without the values of the headers that are the endpoint's own, and without its URL; as they stand, or as
-/// JSON has them.
+/// The response without the values of the endpoint's own headers and without its URL, as they are or escaped as in
+/// JSON.
 pub(super) fn blank(mut answer: Vec<u8>, headers: &[(String, String)], url: &Url) -> Vec<u8> {
     let own = headers.iter().filter(|(name, value)| is_free(name) && value.len() >= SHORTEST);
     let own = own.map(|(_, value)| value.clone()).chain(parts(url));
     let mut values: Vec<String> = own.flat_map(|value| [json(&value), value]).collect();
-    // The longest first, so that a value within another one does not leave the rest of it standing.
+    // Longest first, so that a value that is part of another one does not leave the rest of it visible.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     for value in values {
         answer = without(&answer, value.as_bytes());

@@ -1,4 +1,4 @@
-//! The asymmetric key of an endpoint (scheme `v1a`): receivers verify with the public half and can sign nothing.
+//! The asymmetric key of an endpoint (scheme `v1a`): receivers verify with the public key, and cannot sign.
 
 use std::fmt;
 
@@ -13,14 +13,14 @@ use crate::domain::entropy::Entropy;
 const SECRET_PREFIX: &str = "whsk_";
 const PUBLIC_PREFIX: &str = "whpk_";
 
-/// A key pair that messages are signed with.
+/// A key pair that signs messages.
 pub struct Ed25519Key {
     seed: SecretSlice<u8>,
     pair: Ed25519KeyPair,
 }
 
 impl Ed25519Key {
-    /// A fresh key pair.
+    /// Generates a key pair.
     pub fn generate(entropy: &Entropy) -> Self {
         Self::of(&entropy.bytes::<32>()).expect("any 32 bytes are a seed")
     }
@@ -30,7 +30,7 @@ impl Ed25519Key {
         Some(Self { seed: SecretSlice::from(seed.to_vec()), pair })
     }
 
-    /// Reads the text form: `whsk_` and the base64 of the seed, or of seed and public key.
+    /// Parses the text form: `whsk_` and the base64 of the seed, or of seed and public key.
     pub fn parse(text: &str) -> Result<Self, BadSecret> {
         let bytes = text.strip_prefix(SECRET_PREFIX).and_then(|text| STANDARD.decode(text).ok()).ok_or(BadSecret)?;
         let seed = bytes.get(..32).filter(|_| [32, 64].contains(&bytes.len())).ok_or(BadSecret)?;
@@ -39,13 +39,13 @@ impl Ed25519Key {
             .ok_or(BadSecret)
     }
 
-    /// The text form, to be sealed.
+    /// The text form, to be encrypted.
     pub fn text(&self) -> SecretString {
         let bytes = [self.seed.expose_secret(), self.pair.public_key().as_ref()].concat();
         SecretString::from(format!("{SECRET_PREFIX}{}", STANDARD.encode(bytes)))
     }
 
-    /// What receivers verify with: `whpk_` and the base64 of the public key.
+    /// The public key for receivers: `whpk_` and its base64.
     pub fn public_text(&self) -> String {
         format!("{PUBLIC_PREFIX}{}", STANDARD.encode(self.pair.public_key()))
     }
@@ -61,7 +61,7 @@ impl fmt::Debug for Ed25519Key {
     }
 }
 
-/// Whether `signature` (base64) of `message` was made with the key behind a `whpk_…`.
+/// Whether `signature` (base64) of `message` was made with the private key of a `whpk_…`.
 pub fn is_signed_by(public: &str, message: &[u8], signature: &str) -> bool {
     let decode = |text: &str| STANDARD.decode(text).ok();
     let (Some(key), Some(tag)) = (public.strip_prefix(PUBLIC_PREFIX).and_then(decode), decode(signature)) else {

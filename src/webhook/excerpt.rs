@@ -1,17 +1,17 @@
-//! What is shown and kept of a receiver's answer: a short, printable beginning. Enough to know one's own receiver by,
-//! too little to read somebody else's service with.
+//! The part of a receiver's response that is shown and stored: a short, printable beginning. It is enough to recognize
+//! one's own receiver, and too little to read another service.
 //!
-//! Who calls it: `app`, for tests and for the record of attempts.
+//! Called by `app` for tests and for the record of attempts.
 
-/// How much, in bytes.
+/// The maximum length of the excerpt in bytes.
 pub const MAX_SHOWN: usize = 256;
-/// What stands for what cannot be printed.
+/// The replacement of unprintable characters.
 const DOT: char = '.';
 
-/// The beginning of an answer as text.
+/// The beginning of a response as text.
 pub fn excerpt(answer: &[u8]) -> String {
     let mut text = String::with_capacity(MAX_SHOWN);
-    // A letter that the cut goes through is not shown as broken.
+    // A character that is cut in two must not look invalid.
     let front = &answer[..answer.len().min(MAX_SHOWN * 4)];
     for letter in String::from_utf8_lossy(front).chars().map(printed) {
         if text.len() + letter.len_utf8() > MAX_SHOWN {
@@ -30,7 +30,7 @@ fn printed(letter: char) -> char {
     }
 }
 
-/// Marks that turn the direction of text, or have no width: what is behind them reads otherwise than it is.
+/// Characters that change the direction of text or have no width: they make text look different from what it is.
 fn is_hidden(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }

@@ -1,35 +1,34 @@
-//! Why an attempt failed, in a sentence for whoever owns the endpoint: what came back, and what to change.
+//! Why an attempt failed, as a sentence for the owner of the endpoint: what was received, and what to change.
 //!
-//! Pure. The delivery log keeps coarse words ([`super::sender::Attempted::error`]), so that it does not become a port
-//! scanner; what is said here follows from the word and the status, and from the host of a redirect, never its path or
-//! query.
+//! Pure. The delivery log has coarse codes ([`super::sender::Attempted::error`]), so that it cannot be used as a port
+//! scanner; the sentences use only the code, the status, and the host of a redirect, never its path or query.
 
 use ::url::{Position, Url};
 use http::StatusCode;
 use http::header::{HeaderMap, LOCATION};
 
-/// Where a redirect leads, as far as that is told: the host with its port, and whether it is the one that was asked.
+/// The target of a redirect, as far as it is shown: the host with its port, and whether it is the requested one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
     /// `https://hooks.example.com`: no path, no query.
     pub origin: String,
-    /// Whether only the scheme, the path or the query is another.
+    /// Whether only the scheme, the path or the query differs.
     pub same_host: bool,
 }
 
 impl Redirect {
-    /// Where an answer of that status leads from `asked`, if it is a redirect that says so.
+    /// The target of a response with that status to a request to `asked`, if it is a redirect with a target.
     pub(super) fn of(asked: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let location = headers.get(LOCATION).filter(|_| status.is_redirection())?;
         let mut target = asked.join(location.to_str().ok()?).ok().filter(Url::has_host)?;
-        // A URL with a host has a place for both.
+        // A URL with a host can have both.
         let _cleared = target.set_username("").and_then(|()| target.set_password(None));
         let origin = target[..Position::BeforePath].to_owned();
         Some(Self { origin, same_host: target.host() == asked.host() })
     }
 }
 
-/// A sentence about a failed attempt: its coarse word, the answer's status if there was one, where a redirect leads.
+/// A sentence about a failed attempt: its code, the response's status if there was one, the target of a redirect.
 pub fn explain(error: &str, status: Option<u16>, redirect: Option<&Redirect>) -> String {
     match error {
         "redirect" => redirected(status, redirect),
@@ -73,7 +72,7 @@ pub fn explain(error: &str, status: Option<u16>, redirect: Option<&Redirect>) ->
     }
 }
 
-/// What an answer of the challenge was, that was not the challenge.
+/// What was wrong with the response to a challenge.
 pub fn no_echo(status: Option<u16>, answer: &[u8]) -> String {
     let status = status.unwrap_or_default();
     let text = String::from_utf8_lossy(answer);

@@ -1,19 +1,19 @@
-//! What went wrong before there was an answer, and the coarse word for it.
+//! Errors before there is a response, and their coarse codes.
 //!
-//! Who calls it: [`super::sender`].
+//! Called by [`super::sender`].
 
 use std::error::Error;
 
 use super::outcome::{DeliveryOutcome, NOT_VERIFIED};
 use super::resolver::ResolveError;
 
-/// What went wrong before there was an answer.
+/// An error before there was a response.
 pub(super) enum SendError {
     Connecting(Box<dyn Error + Send + Sync>),
     Talking(hyper::Error),
 }
 
-/// The outcome, and the word for it.
+/// The outcome, and the code of the error.
 pub(super) fn classify(fault: &SendError) -> (DeliveryOutcome, &'static str) {
     let (error, otherwise): (&(dyn Error + 'static), _) = match fault {
         SendError::Connecting(error) => (&**error, "unreachable"),
@@ -28,7 +28,8 @@ pub(super) fn classify(fault: &SendError) -> (DeliveryOutcome, &'static str) {
     (DeliveryOutcome::Failed, if cause::<rustls::Error>(error).is_some() { "tls" } else { otherwise })
 }
 
-/// The error of type `E` somewhere behind `error`; I/O errors hide theirs inside instead of naming it as their source.
+/// The error of type `E` somewhere in the chain of `error`; I/O errors wrap theirs instead of returning it as their
+/// source.
 fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     if let Some(found) = error.downcast_ref::<E>() {
         return Some(found);

@@ -1,10 +1,10 @@
 //! One HTTP/1.1 connection to a receiver, driven by the attempt that uses it.
 //!
-//! There is no task beside the attempt: whoever waits for an answer reads and writes the connection meanwhile, so that
-//! nobody has to wake anybody else. While it lies in the pool nobody drives it; whether the receiver has hung up is
-//! seen when it is taken out.
+//! No task is spawned: the attempt that waits for a response reads and writes the connection meanwhile, so no other
+//! task has to be woken. A pooled connection is not driven; whether the receiver has closed it is noticed when it is
+//! taken out.
 //!
-//! Who calls it: [`super::sender`]; [`super::pool`] keeps it. What it does not do: deadlines, retries.
+//! Called by [`super::sender`]; [`super::pool`] keeps it. It has no timeouts and does not retry.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -21,23 +21,23 @@ use hyper_util::client::legacy::connect::{Connection as _, HttpInfo};
 
 use super::dial::DialedStream;
 
-/// A message as it goes over the wire.
+/// A message as it is sent.
 pub(super) type WebhookRequest = Request<Full<Bytes>>;
 
-/// Boxed: it is large, and whoever uses it passes it on.
+/// Boxed, because it is large and is moved often.
 type ConnectionTask = Option<Box<Connection<DialedStream, Full<Bytes>>>>;
 
-/// A connection, and the way to send over it.
+/// A connection, and the handle for sending on it.
 pub(super) struct Link {
     requests: SendRequest<Full<Bytes>>,
-    /// None once it has ended.
+    /// `None` once it has ended.
     connection: ConnectionTask,
-    /// Who is at the other end.
+    /// The address of the receiver.
     pub(super) remote: Option<IpAddr>,
 }
 
 impl Link {
-    /// A connection over a stream; through a tunnel it ends at `beyond`.
+    /// An HTTP connection over a stream; through a tunnel, it ends at `beyond`.
     pub(super) async fn over(stream: DialedStream, beyond: Option<IpAddr>) -> Result<Self, hyper::Error> {
         let mut extras = http::Extensions::new();
         stream.connected().get_extras(&mut extras);
@@ -46,15 +46,15 @@ impl Link {
         Ok(Self { requests, connection: Some(Box::new(connection)), remote })
     }
 
-    /// Whether the next message can go: the last one is over to its last byte, and the receiver has not hung up, as far
-    /// as can be known without asking it.
+    /// Whether the next message can be sent: the last exchange is complete, and the receiver has not closed the
+    /// connection, as far as is known without sending anything.
     pub(super) async fn is_ready(&mut self) -> bool {
         driving(&mut self.connection, std::future::ready(())).await;
         self.connection.is_some() && self.requests.is_ready()
     }
 
-    /// Sends a message and waits for the headers of the answer; interim ones (1xx) are passed over. An error with the
-    /// message in it: not one byte of it was written.
+    /// Sends a message and waits for the headers of the response; interim ones (1xx) are skipped. If the error contains
+    /// the message, not a single byte of it was written.
     pub(super) async fn exchange(
         &mut self,
         message: WebhookRequest,
@@ -63,7 +63,7 @@ impl Link {
         driving(&mut self.connection, answer).await
     }
 
-    /// Reads an answer's body until there is enough, or no more. Whether it was read to its end.
+    /// Reads a response's body until there is enough or it ends. Returns whether it was read to its end.
     pub(super) async fn read(&mut self, body: &mut Incoming, kept: &mut Vec<u8>, most: usize) -> bool {
         while !body.is_end_stream() {
             if kept.len() >= most {
@@ -82,8 +82,8 @@ impl Link {
     }
 }
 
-/// Reads and writes what can be read and written now. A connection that has ended is let go of, which tells whoever
-/// waits for something of it.
+/// Reads and writes as much as possible without waiting. A connection that has ended is dropped, which wakes whoever
+/// waits for it.
 fn drive(connection: &mut ConnectionTask, cx: &mut Context<'_>) {
     if let Some(running) = connection
         && Pin::new(running).poll(cx).is_ready()
@@ -92,7 +92,7 @@ fn drive(connection: &mut ConnectionTask, cx: &mut Context<'_>) {
     }
 }
 
-/// Waits for something that the connection brings.
+/// Waits for `work`, driving the connection meanwhile.
 async fn driving<F: Future>(connection: &mut ConnectionTask, work: F) -> F::Output {
     let mut work = pin!(work);
     poll_fn(|cx| {

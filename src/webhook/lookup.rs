@@ -1,13 +1,13 @@
-//! Names to addresses, as whoever resolves them says: nothing is judged here ([`super::resolver`] does).
+//! Resolves names to addresses; they are not checked here ([`super::resolver`] does that).
 
 use std::io;
 use std::net::SocketAddr;
 
 use futures_util::future::BoxFuture;
 
-/// Finds the addresses of a name. Tests put names of their own behind it.
+/// Finds the addresses of a name. Tests replace it.
 pub trait Lookup: Send + Sync {
-    /// Every address of `host`, each with `port`.
+    /// All addresses of `host`, each with `port`.
     fn lookup(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>;
 }
 

@@ -1,30 +1,30 @@
-//! The metadata services of the clouds: the one list of addresses and names that no setting opens. Whoever reaches one
-//! from a machine of that cloud gets the machine's credentials.
+//! The clouds' metadata services: the only list of addresses and names that no setting allows. A request to one of them
+//! from a machine of that cloud returns the machine's credentials.
 //!
-//! Who calls it: [`super::address`], which refuses them in every spelling, and `cli`, which tells an operator whose
-//! settings would open one. What it does not do: ranges that are merely private.
+//! Called by [`super::address`], which refuses them in every spelling, and by `assembly`, which warns operators whose
+//! settings would allow one. Ranges that are merely private are not listed.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use super::cidr::Cidr;
 
-/// One service, or a network that is nothing but such services.
+/// One service, or a network that contains only such services.
 #[derive(Debug, Clone, Copy)]
 pub struct Metadata {
-    /// Where it answers.
+    /// Its address or network.
     pub network: Cidr,
-    /// Whose it is, for people.
+    /// Its name, for people.
     pub whose: &'static str,
 }
 
-/// Each with its source: the vendor's own page or program that names the address.
+/// Each with its source: the vendor's page or program that contains the address.
 const LIST: [(&str, &str); 13] = [
     // AWS: IMDS .169.254, DNS .169.253, time .169.123, ECS tasks .170.2, EKS pod identity .170.23 ("Use the Instance
     // Metadata Service", "Task metadata endpoint", "EKS Pod Identity" in AWS's documentation). The same .169.254 at
     // Azure, Google Cloud, Oracle Cloud, DigitalOcean, Hetzner, IBM VPC, Huawei Cloud, Exoscale, Vultr, Brightbox and
-    // OpenStack; Tencent .0.23 and .10.10, Scaleway .42.42 (their pages on instance metadata). All of it is link-local
-    // (RFC 3927): no receiver is reached there through a router.
+    // OpenStack; Tencent .0.23 and .10.10, Scaleway .42.42 (their pages on instance metadata). The whole range is
+    // link-local (RFC 3927): no receiver there can be reached through a router.
     (
         "169.254.0.0/16",
         "the metadata services of AWS, Azure, Google Cloud, Oracle, Tencent and others (169.254.169.254)",
@@ -40,7 +40,7 @@ const LIST: [(&str, &str); 13] = [
     ("192.0.0.192", "Oracle Cloud Classic's metadata service"),
     // oci-python-sdk, instance_principals_security_token_signer.py.
     ("fd00:c1::a9fe:a9fe", "Oracle Cloud's metadata service (IPv6)"),
-    // Google Cloud, "About VM metadata": instances with IPv6 alone.
+    // Google Cloud, "About VM metadata": instances with IPv6 only.
     ("fd20:ce::254", "Google Cloud's metadata service (IPv6)"),
     // cloud-init, DataSourceScaleway.
     ("fd00:42::42", "Scaleway's metadata service (IPv6)"),
@@ -54,7 +54,7 @@ const LIST: [(&str, &str); 13] = [
     ("fe80::/10", "the metadata services of OpenStack and Linode (IPv6, fe80::a9fe:a9fe)"),
 ];
 
-/// The names that lead there. Resolvers of one cloud may send them anywhere in another.
+/// The names of such services. In another cloud, its resolver may return any address for them.
 pub const NAMES: [&str; 10] = [
     "metadata.google.internal",
     "metadata.goog",
@@ -73,17 +73,17 @@ static ALL: LazyLock<Vec<Metadata>> = LazyLock::new(|| {
     LIST.into_iter().filter_map(read).collect()
 });
 
-/// All of them.
+/// All services.
 pub fn all() -> &'static [Metadata] {
     &ALL
 }
 
-/// Whether a metadata service answers at this very address.
+/// Whether this is the address of a metadata service.
 pub(super) fn is_at(ip: IpAddr) -> bool {
     ALL.iter().any(|service| service.network.contains(ip))
 }
 
-/// Whether this is the name of one, or of something in it.
+/// Whether this is the name of a metadata service, or a subdomain of it.
 pub(super) fn is_named(host: &str) -> bool {
     let host = host.trim_end_matches('.');
     NAMES.iter().any(|name| {
@@ -92,13 +92,13 @@ pub(super) fn is_named(host: &str) -> bool {
     })
 }
 
-/// The services that a network which somebody opens would open, were they not closed for ever.
+/// The services in a network that an operator allows, which are refused nevertheless.
 pub fn opened_by(network: &Cidr) -> impl Iterator<Item = &'static Metadata> {
     let network = *network;
     ALL.iter().filter(move |service| network.meets(&service.network))
 }
 
-/// The names that a host suffix which somebody opens would open.
+/// The names below a host suffix that an operator allows.
 pub fn named_by(suffix: &str) -> impl Iterator<Item = &'static str> {
     let suffix = suffix.trim_matches('.').to_ascii_lowercase();
     NAMES.into_iter().filter(move |name| {

@@ -1,33 +1,33 @@
-//! The networks in which an endpoint echoed its challenge. A name may move within them as it likes; where it leads
-//! elsewhere, somebody else may be at home, and is asked again.
+//! The networks in which an endpoint answered its challenge. A name may change its address within them; if it resolves
+//! to another network, somebody else may own it, and it is challenged again.
 //!
-//! A network is 24 bits of an IPv4 address, 48 of an IPv6 address: what one site usually has. The addresses of a load
-//! balancer or a content network lie in several, so an endpoint may have several.
+//! A network is 24 bits of an IPv4 address or 48 bits of an IPv6 address: the usual size of one site. The addresses of
+//! a load balancer or a CDN are in several, so an endpoint may have several.
 
 use std::net::IpAddr;
 
 use super::cidr::Cidr;
 use super::embedded::inner;
 
-/// The most networks of one endpoint; the oldest goes.
+/// The maximum number of networks of one endpoint; the oldest is removed.
 pub const MOST: usize = 64;
 
-/// Networks.
+/// The networks of one endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<Cidr>);
 
 impl Networks {
-    /// Those that are written so. What cannot be read is left out: then it is asked again.
+    /// Parses networks. Invalid ones are left out; the endpoint is then challenged again.
     pub fn read<'a>(texts: impl IntoIterator<Item = &'a String>) -> Self {
         Self(texts.into_iter().filter_map(|text| text.parse().ok()).collect())
     }
 
-    /// As they are written.
+    /// The networks as texts.
     pub fn texts(&self) -> Vec<String> {
         self.0.iter().map(ToString::to_string).collect()
     }
 
-    /// With the network of `ip`, as the newest.
+    /// Adds the network of `ip` as the newest.
     #[must_use]
     pub fn with(mut self, ip: IpAddr) -> Self {
         let network = around(ip);
@@ -38,7 +38,7 @@ impl Networks {
         self
     }
 
-    /// Whether an address lies in one of them.
+    /// Whether an address is in one of them.
     pub fn hold(&self, ip: IpAddr) -> bool {
         let ip = inner(ip);
         self.0.iter().any(|network| network.contains(ip))

@@ -1,17 +1,17 @@
-//! What an attempt to deliver comes to.
+//! The outcome of a delivery attempt.
 
-/// The word for a name that leads to another network than those in which it was verified: nothing was sent.
+/// The code for a name that resolves to a network in which it was not verified; nothing was sent.
 pub const NOT_VERIFIED: &str = "not_verified";
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     /// Answered with 2xx.
     Delivered,
-    /// Anything else; worth another attempt.
+    /// Anything else; may be retried.
     Failed,
-    /// Answered with 410: the receiver wants nothing more.
+    /// Answered with 410: the receiver wants no further messages.
     Gone,
-    /// The guard closed the way; nothing was sent.
+    /// The guard refused the address; nothing was sent.
     Refused,
 }

@@ -1,10 +1,10 @@
 //! The gateway's own services: its listeners, database, proxies, the issuers of its tokens, the cloud. A webhook to one
-//! of them would come from inside, from an address that they trust.
+//! of them would come from an internal address, which they trust.
 //!
-//! What must stay true: they are told by the address that is connected to, however it is written and whichever name
-//! leads there. Names are resolved as the receivers' are, and the answers kept for a while.
+//! What must stay true: they are recognized by the address that is connected to, however it is written and whichever
+//! name resolves to it. Names are resolved like those of receivers, and the results are cached for a while.
 //!
-//! Who calls it: [`super::resolver`], for each connection. Who names the services: `cli`.
+//! [`super::resolver`] calls it for each connection. `assembly` lists the services.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,27 +19,27 @@ use super::embedded::inner;
 use super::lookup::Lookup;
 use crate::domain::clock::Uptime;
 
-/// How long an answer counts before it is asked again.
+/// How long a result is used before the name is resolved again.
 const FRESH: Duration = Duration::from_secs(30);
-/// How long an address counts after it was last among the answers: names with many addresses show some at a time.
+/// How long an address counts after it was last returned: names with many addresses return a few at a time.
 const KEPT: Duration = Duration::from_mins(10);
-/// How long an answer is waited for.
+/// The longest wait for a result.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
-/// One service of the gateway's own.
+/// One of the gateway's own services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnService {
-    /// Its host: a name, or an address; `0.0.0.0` and `::` stand for every address of this machine.
+    /// Its host: a name or an address; `0.0.0.0` and `::` stand for every address of this machine.
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Whether others may live at the same address and port: what speaks HTTP may stand behind one ingress or content
-    /// network with receivers. Its name is closed then; its address is closed, too, unless it is public, where anybody
-    /// reaches it without us, or the operator opens the receiver's host by name.
+    /// Whether receivers may have the same address and port: an HTTP service may be behind the same ingress or CDN.
+    /// Then its name is refused; its address is refused too, unless it is public, where everybody can reach it without
+    /// us, or the operator allows the receiver's host by name.
     pub shared: bool,
 }
 
-/// All of them.
+/// All of the gateway's own services.
 pub(super) struct Own {
     services: Vec<OwnService>,
     lookup: Arc<dyn Lookup>,
@@ -63,7 +63,7 @@ impl Own {
         Self { services, lookup, found: Mutex::default() }
     }
 
-    /// Whether a request to `host`, which leads to `address`, would reach one of them.
+    /// Whether a request to `host`, which resolves to `address`, would reach one of them.
     pub(super) async fn judge(
         &self,
         policy: &AddressPolicy,
@@ -96,7 +96,7 @@ impl Own {
         let now = Uptime::now();
         let is_fresh = |found: &ResolvedAddresses| found.asked.is_some_and(|asked| now.since(asked) < FRESH);
         if !self.found().get(name).is_some_and(is_fresh) {
-            // Where it cannot be resolved, what was known counts on: the receiver is judged all the same.
+            // If it cannot be resolved, the known addresses still count: the receiver is checked nevertheless.
             let answer = timeout(MAX_WAIT, self.lookup.lookup(name.to_owned(), port)).await;
             let addresses = answer.ok().and_then(Result::ok).unwrap_or_default();
             let mut all = self.found();
@@ -109,17 +109,17 @@ impl Own {
     }
 
     fn found(&self) -> MutexGuard<'_, HashMap<String, ResolvedAddresses>> {
-        // Nothing panics while it is held.
+        // Nothing panics while the lock is held.
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether two hosts have one name.
+/// Whether two hosts have the same name.
 fn is_same(host: &str, own: &str) -> bool {
     host.trim_end_matches('.').eq_ignore_ascii_case(own.trim_end_matches('.'))
 }
 
-/// Whether a host is named so for itself: an address, or `localhost`, is what many services of one machine have.
+/// Whether a host has a name of its own: an address or `localhost` is shared by many services of a machine.
 fn is_name(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches([']', '.']);
     bare.parse::<IpAddr>().is_err() && !bare.eq_ignore_ascii_case("localhost")

@@ -1,11 +1,11 @@
-//! Connections between two messages: kept for a while, by scheme, host and port.
+//! Idle connections, kept for a while by scheme, host and port.
 //!
-//! What must stay true: a connection lies here only after the answer before it was read to its end, and goes out
-//! only to the origin that it was opened for. What an endpoint has of its own (headers, signature) travels with each
-//! message, so endpoints of one origin share. A task closes what has lain too long, and ends when nothing is left.
+//! What must stay true: a connection is pooled only after its last response was read completely, and is used only for
+//! the origin for which it was opened. What belongs to an endpoint (headers, signature) is part of each message, so
+//! endpoints with the same origin share connections. A task closes connections that were idle for too long, and ends
+//! when none are left.
 //!
-//! Who calls it: [`super::sender`]. What it does not do: open connections, bound how many are in use (the deliverer
-//! does).
+//! Called by [`super::sender`]. It neither opens connections nor limits how many are in use (the deliverer does).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,26 +19,26 @@ use crate::domain::clock::Uptime;
 
 #[derive(Default)]
 struct PoolState {
-    /// By origin (`https://hooks.example.com:8443`), those that came last at the end.
+    /// By origin (`https://hooks.example.com:8443`), the most recent ones last.
     idle: HashMap<String, Vec<(Uptime, Link)>>,
     swept: bool,
 }
 
-/// The connections that nobody uses just now.
+/// The connections that are not in use.
 pub(super) struct LinkPool {
     state: Mutex<PoolState>,
-    /// How long one is kept for the next message.
+    /// How long an idle connection is kept.
     idle: Duration,
 }
 
 impl LinkPool {
-    /// An empty pool, that keeps each connection so long.
+    /// An empty pool that keeps idle connections for this long.
     pub(super) fn new(idle: Duration) -> Self {
         Self { state: Mutex::default(), idle }
     }
 
-    /// The connection to this origin that was used last; one that ends within these networks, where they are given. The
-    /// receiver may have hung up meanwhile.
+    /// The most recently used connection to this origin; only one within the given networks, if any. The receiver may
+    /// have closed it meanwhile.
     pub(super) fn take(&self, origin: &str, within: Option<&Networks>) -> Option<Link> {
         let mut state = self.state();
         let links = state.idle.get_mut(origin)?;
@@ -61,7 +61,7 @@ impl LinkPool {
         }
     }
 
-    /// Closes what has lain too long. After how long to look again, if anything is left.
+    /// Closes connections that were idle for too long. Returns when to check again, if any are left.
     fn close_old(&self) -> Option<Duration> {
         let (mut state, now) = (self.state(), Uptime::now());
         let mut old = Vec::new();
@@ -78,14 +78,14 @@ impl LinkPool {
             .min()
             .map(|at| at.since(now));
         state.swept = next.is_some();
-        // Closing takes system calls: not while others wait.
+        // Closing takes system calls, so not while others wait.
         drop(state);
         drop(old);
         next
     }
 
     fn state(&self) -> MutexGuard<'_, PoolState> {
-        // Nothing panics while it is held, and every connection stands for itself.
+        // Nothing panics while the lock is held, and connections are independent of each other.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
-//! Names to addresses, with the guard in between: who connects only ever learns addresses that are open.
+//! Resolves names through the guard, so that only allowed addresses are connected to.
 //!
-//! This is what stops a name that resolved to an open address when the endpoint was saved and to a closed one now:
-//! [`super::dial`] asks again for every connection.
+//! This prevents DNS rebinding, where a name resolves to an allowed address when the endpoint is saved, and to another
+//! one later: [`super::dial`] resolves it again for every connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use super::lookup::Lookup;
 use super::network::Networks;
 use super::own_services::Own;
 
-/// Why a name leads nowhere.
+/// Why a name cannot be connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// It has no address, or none could be found out.
+    /// It has no address, or could not be resolved.
     #[error("the name has no address")]
     Unresolvable,
-    /// It has addresses, and all of them are closed; the reason for the first.
+    /// All of its addresses are refused; this is the reason for the first one.
     #[error("{0}")]
     Closed(ClosedReason),
-    /// It has open addresses, and none in a network in which it echoed its challenge.
+    /// It has allowed addresses, but none in a network in which it answered its challenge.
     #[error("the name resolves to a different network than those in which it was verified")]
     Elsewhere,
 }
 
-/// A resolver that passes on open addresses only.
+/// A resolver that returns only allowed addresses.
 #[derive(Clone)]
 pub(super) struct Guarded {
     pub(super) policy: Arc<AddressPolicy>,
@@ -34,13 +34,13 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Whether `address`, to which `host` leads, is open.
+    /// Whether `address`, to which `host` resolves, is allowed.
     pub(super) async fn judge(&self, host: &str, address: SocketAddr) -> Result<(), ClosedReason> {
         self.policy.judge(host, address)?;
         self.own.judge(&self.policy, host, address).await
     }
 
-    /// The open addresses of `host`: at least one. Only those within some networks, where these are given.
+    /// The allowed addresses of `host`, at least one. Only those within the given networks, if any.
     pub(super) async fn open_addresses(
         &self,
         host: &str,

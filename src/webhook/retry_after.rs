@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use crate::domain::clock::Instant;
 
-/// However long a receiver asks us to wait, we do not wait longer.
+/// The longest wait, whatever a receiver asks for.
 pub const LONGEST: Duration = Duration::from_hours(24);
 
-/// How long the header asks us to wait from `now`, at most [`LONGEST`]. A date that has passed means not at all;
-/// what cannot be read means nothing.
+/// How long to wait from `now`, at most [`LONGEST`]. Zero for a date in the past; `None` if the value is invalid.
 pub fn parse(text: &str, now: Instant) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than a u64 holds is a long time, too.
+        // A number that does not fit a u64 is a long time too.
         return Some(text.parse().map_or(LONGEST, Duration::from_secs).min(LONGEST));
     }
     let date = Instant::from(httpdate::parse_http_date(text).ok()?);
@@ -36,7 +35,7 @@ mod tests {
             ("99999999999999999999999999", Some(86_400)),
             ("Wed, 21 Oct 2015 07:28:00 GMT", Some(10)),
             ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
-            // The two obsolete forms of RFC 9110, section 5.6.7.
+            // The two obsolete date formats of RFC 9110, section 5.6.7.
             ("Wednesday, 21-Oct-15 07:28:00 GMT", Some(10)),
             ("Wed Oct 21 07:28:00 2015", Some(10)),
             ("Fri, 21 Oct 2115 07:28:00 GMT", None),

@@ -8,32 +8,32 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use crate::domain::entropy::Entropy;
 
-/// What the text form begins with.
+/// The prefix of the text form.
 pub const PREFIX: &str = "whsec_";
 const LENGTHS: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// The bytes that messages are signed with.
+/// The key that signs messages.
 #[derive(Clone)]
 pub struct SigningSecret(SecretSlice<u8>);
 
-/// A text that is no signing secret. Does not repeat it.
+/// The text is not a signing secret. Does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be `whsec_` and the base64 (standard alphabet, with its padding) of 24 to 64 bytes")]
 pub struct BadSecret;
 
 impl SigningSecret {
-    /// A fresh secret of 32 bytes.
+    /// Generates a secret of 32 bytes.
     pub fn generate(entropy: &Entropy) -> Self {
         Self(SecretSlice::from(entropy.bytes::<32>().to_vec()))
     }
 
-    /// Reads the text form. As in the reference libraries, the prefix may be missing.
+    /// Parses the text form. As in the reference libraries, the prefix may be missing.
     pub fn parse(text: &str) -> Result<Self, BadSecret> {
         let bytes = STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).map_err(|_| BadSecret)?;
         if LENGTHS.contains(&bytes.len()) { Ok(Self(SecretSlice::from(bytes))) } else { Err(BadSecret) }
     }
 
-    /// The text form, to be shown once and sealed.
+    /// The text form, to be shown once and encrypted.
     pub fn text(&self) -> SecretString {
         SecretString::from(format!("{PREFIX}{}", STANDARD.encode(self.bytes())))
     }

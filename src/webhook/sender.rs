@@ -1,11 +1,11 @@
-//! One attempt to deliver one message: at most so long, at most so much, and only where the guard lets it.
+//! One attempt to deliver one message: limited in time and size, and only to addresses that the guard allows.
 //!
-//! The deadline is around everything: name, connection, TLS, sending, headers and body. A 2xx counts the moment its
-//! headers are there, whatever the body does then. Redirects are not followed, proxies of the environment not used (the
-//! operator may set one), bodies not decompressed, requests not repeated. The outcome is told in coarse words:
-//! endpoints belong to callers, and the delivery log must not become a port scanner.
+//! The timeout covers everything: resolving, connecting, TLS, sending, headers and body. A 2xx counts once its headers
+//! have arrived, whatever happens to the body. Redirects are not followed, proxies in the environment are ignored (the
+//! operator may configure one), bodies are not decompressed, requests are not repeated. The outcome is a coarse code:
+//! endpoints belong to callers, and the delivery log must not be usable as a port scanner.
 //!
-//! Called by `app` for deliveries and test messages. Signing comes before, deciding about retries after.
+//! Called by `app` for deliveries and test messages. Messages are signed before, and retries are decided afterwards.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -40,23 +40,23 @@ use crate::domain::clock::Clock;
 use crate::domain::webhooks::endpoint::url::origin as origin_of;
 use crate::egress::Egress;
 
-/// How much of an answer is read, in bytes. Nothing behind it is.
+/// How much of a response is read, in bytes.
 pub const MAX_EXCERPT_BYTES: usize = 16 * 1024;
-/// How long a connection is kept for the next message, where nobody says it.
+/// How long an idle connection is kept by default.
 pub const KEEP_IDLE: Duration = Duration::from_secs(30);
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How to send.
+/// The settings of a sender.
 #[derive(Clone)]
 pub struct SenderSettings {
     /// The header `User-Agent`.
     pub user_agent: String,
-    /// How to get out.
+    /// How outgoing connections are made.
     pub egress: Egress,
-    /// Who resolves names.
+    /// The resolver.
     pub lookup: Arc<dyn Lookup>,
-    /// The gateway's own services, which are no receivers.
+    /// The gateway's own services, to which nothing is sent.
     pub own: Vec<OwnService>,
-    /// How long a connection is kept for the next message.
+    /// How long an idle connection is kept.
     pub keep_idle: Duration,
 }
 
@@ -72,57 +72,56 @@ impl Default for SenderSettings {
     }
 }
 
-/// Why an endpoint's URL cannot be saved.
+/// Why an endpoint's URL is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JudgeError {
-    /// The URL itself.
+    /// Because of the URL itself.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// What its name leads to.
+    /// Because of what its host name resolves to.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
 }
 
-/// A message, ready to go.
+/// A message to be sent.
 #[derive(Clone)]
 pub struct Outgoing {
-    /// The endpoint's URL. It is judged again.
+    /// The endpoint's URL. It is checked again.
     pub url: String,
-    /// Every header besides `User-Agent`, `Host` and `Content-Length`; signatures among them.
+    /// Every header besides `User-Agent`, `Host` and `Content-Length`, including the signatures.
     pub headers: Vec<(String, String)>,
-    /// The body, byte for byte as it was signed.
+    /// The body, exactly as it was signed.
     pub body: String,
-    /// The deadline, from now.
+    /// The timeout of the attempt.
     pub timeout: Duration,
 }
 
-/// URL, headers and body may hold secrets.
+/// URL, headers and body may contain secrets.
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing").field("to", &origin_of(&self.url)).finish_non_exhaustive()
     }
 }
 
-/// One attempt, finished.
+/// A finished attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
-    /// What it came to.
+    /// The outcome of the attempt.
     pub outcome: DeliveryOutcome,
-    /// The status, if the answer got that far.
+    /// The status, if there was a response.
     pub http_status: Option<u16>,
-    /// From the call to the end of reading.
+    /// The time from the call to the end of reading.
     pub duration: Duration,
-    /// Who answered.
+    /// The address that answered.
     pub remote: Option<IpAddr>,
-    /// The beginning of the answer's body, raw; at most [`MAX_EXCERPT_BYTES`].
+    /// The beginning of the response's body, unmodified; at most [`MAX_EXCERPT_BYTES`].
     pub response_excerpt: Vec<u8>,
-    /// Where a redirect leads: for the owner of the endpoint, it is never followed.
+    /// The target of a redirect, for the owner of the endpoint; it is never followed.
     pub redirect: Option<Redirect>,
-    /// How long the receiver asks us to wait, at most 24 h; never with 2xx.
+    /// How long the receiver asks us to wait, at most 24 h; `None` with 2xx.
     pub retry_after: Option<Duration>,
-    /// A coarse word for what went wrong: `address_refused`, `unresolvable`, `unreachable`, `tls`, `timeout`,
-    /// `broken_connection`, `invalid_request`, `redirect`, `gone`, `status`,
-    /// [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED).
+    /// A coarse error code: `address_refused`, `unresolvable`, `unreachable`, `tls`, `timeout`, `broken_connection`,
+    /// `invalid_request`, `redirect`, `gone`, `status`, [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED).
     pub error: Option<&'static str>,
 }
 
@@ -141,7 +140,7 @@ impl Attempted {
     }
 }
 
-/// Sends messages; cheap to clone, its connections are shared.
+/// Sends messages; cheap to clone, clones share connections.
 #[derive(Clone)]
 pub struct Sender {
     dialer: Dialer,
@@ -157,7 +156,7 @@ impl fmt::Debug for Sender {
 }
 
 impl Sender {
-    /// A sender under this policy. The clock is for `Retry-After` dates only.
+    /// A sender with this policy. The clock is only for `Retry-After` dates.
     pub fn new(policy: AddressPolicy, settings: SenderSettings, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let own = Arc::new(Own::new(settings.own, Arc::clone(&settings.lookup)));
         let guarded = Guarded { policy: Arc::new(policy), lookup: settings.lookup, own };
@@ -166,7 +165,8 @@ impl Sender {
         Ok(Self { dialer, pool: Arc::new(LinkPool::new(settings.keep_idle)), user_agent, clock })
     }
 
-    /// Whether an endpoint with this URL may be saved: reads it, resolves its name within 5 s, connects to nothing.
+    /// Whether an endpoint with this URL may be saved: parses it and resolves its host name within 5 s, without
+    /// connecting.
     pub async fn judge(&self, url: &str) -> Result<(), JudgeError> {
         let guarded = &self.dialer.guarded;
         let url = url::parse(url, &guarded.policy)?;
@@ -186,13 +186,13 @@ impl Sender {
         self.dialer.guarded.judge(url.host_str().unwrap_or_default(), address).await
     }
 
-    /// Makes one attempt. Never fails otherwise than by saying so in what it returns.
+    /// Makes one attempt. Errors are part of the returned value.
     pub async fn send(&self, outgoing: Outgoing) -> Attempted {
         self.send_within(outgoing, None).await
     }
 
-    /// The same, but a name that leads nowhere within these networks gets nothing:
-    /// [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED). A literal address cannot move.
+    /// The same, but if the host name resolves to no address within these networks, nothing is sent:
+    /// [`NOT_VERIFIED`](super::outcome::NOT_VERIFIED). A literal address cannot change.
     pub async fn send_within(&self, outgoing: Outgoing, within: Option<&Networks>) -> Attempted {
         let started = Instant::now();
         let deadline = started + outgoing.timeout;
@@ -201,7 +201,7 @@ impl Sender {
     }
 
     async fn attempt(&self, outgoing: Outgoing, within: Option<&Networks>, deadline: Instant) -> Attempted {
-        // Literal addresses are judged in here: nobody asks a resolver about them.
+        // Literal addresses are checked here, because they are not resolved.
         let parsed = url::parse(&outgoing.url, &self.dialer.guarded.policy).ok();
         let Some(url) = parsed else { return Attempted::unanswered(DeliveryOutcome::Refused, "address_refused") };
         if timeout_at(deadline, self.judge_literal(&url)).await.is_ok_and(|judged| judged.is_err()) {
@@ -225,7 +225,7 @@ impl Sender {
         }
     }
 
-    /// The request; its length is written by whoever writes it.
+    /// The request; hyper adds its length.
     fn message(&self, url: &Url, headers: &[(String, String)], body: String) -> Option<WebhookRequest> {
         let mut message = Request::new(Full::new(Bytes::from(body)));
         *message.method_mut() = Method::POST;
@@ -238,7 +238,7 @@ impl Sender {
         Some(message)
     }
 
-    /// Sends a message over a connection of before, or a new one, and waits for the headers of the answer.
+    /// Sends a message over an idle or new connection, and waits for the headers of the response.
     async fn exchange(
         &self,
         url: &Url,
@@ -251,15 +251,15 @@ impl Sender {
             }
             match link.exchange(message).await {
                 Ok(response) => return Ok((link, response)),
-                // The receiver had hung up, and not one byte was written: only then it goes another way. What may have
-                // been received is never repeated here.
+                // The receiver had closed the connection, and not a single byte was written: only then is the message
+                // sent on a new one. What may have been received is never repeated here.
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => message = unsent,
                     None => return Err(SendError::Talking(error.into_error())),
                 },
             }
         }
-        // Boxed, so that the usual attempt does not carry the room for it along.
+        // Boxed, so that the usual attempt's future is not enlarged by it.
         let mut link = Box::pin(self.connect(url, within)).await?;
         let answered = link.exchange(message).await;
         answered.map(|response| (link, response)).map_err(|error| SendError::Talking(error.into_error()))
@@ -279,7 +279,7 @@ impl Sender {
         let (http_status, remote) = (Some(response.status().as_u16()), link.remote);
         let redirect = Redirect::of(url, response.status(), response.headers());
         let (mut body, mut kept) = (response.into_body(), Vec::new());
-        // A body that breaks off is as good as one that ends; but its connection is not used again.
+        // A body that breaks off is as good as a complete one, but its connection is not used again.
         let whole = body.is_end_stream()
             || timeout_at(deadline, link.read(&mut body, &mut kept, MAX_EXCERPT_BYTES)).await.unwrap_or(false);
         if whole && link.is_ready().await {
@@ -298,7 +298,7 @@ impl Sender {
     }
 }
 
-/// Scheme, host and port: what a connection is opened for.
+/// Scheme, host and port, for which a connection is opened.
 fn origin(url: &Url) -> &str {
     &url[..Position::BeforePath]
 }

@@ -1,9 +1,9 @@
-//! Signatures as Standard Webhooks 1.0.0 has them, over `id.timestamp.body`, in base64: HMAC-SHA256 (scheme `v1`), and
-//! ed25519 beside it (`v1a`) where an endpoint asks for it.
+//! Signatures by Standard Webhooks 1.0.0 over `id.timestamp.body`, in base64: HMAC-SHA256 (scheme `v1`), and also
+//! ed25519 (`v1a`) if an endpoint asks for it.
 //!
-//! During a rotation every live key signs, and a receiver needs to know only one of them. The timestamp is the
-//! attempt's, so signing comes last, just before sending. [`verify`] is what receivers do; ours are the tests and
-//! `receiver`.
+//! During a rotation every valid key signs, and a receiver needs to know only one of them. The timestamp is that of the
+//! attempt, so signing comes last, just before sending. [`verify`] is what receivers do; here, tests and `receiver`
+//! call it.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -13,18 +13,18 @@ use super::ed25519::{self, Ed25519Key};
 use super::secret::SigningSecret;
 use crate::domain::clock::Instant;
 
-/// Names the message; the same on every attempt.
+/// The id of the message; the same for every attempt.
 pub const ID_HEADER: &str = "webhook-id";
 /// When this attempt was made, in Unix seconds.
 pub const TIMESTAMP_HEADER: &str = "webhook-timestamp";
-/// `v1,<base64>` or `v1a,<base64>`, one per live key, separated by single spaces.
+/// `v1,<base64>` or `v1a,<base64>` for each valid key, separated by single spaces.
 pub const SIGNATURE_HEADER: &str = "webhook-signature";
 
 const SCHEME: &str = "v1,";
 const ASYMMETRIC_SCHEME: &str = "v1a,";
 const TOLERANCE_SECONDS: u64 = 300;
 
-/// What can sign a message: one scheme, one signature.
+/// Signs a message with one scheme.
 pub trait MessageSigner {
     /// The scheme, a comma, and the signature in base64.
     fn sign(&self, message: &[u8]) -> String;
@@ -36,7 +36,7 @@ impl MessageSigner for SigningSecret {
     }
 }
 
-/// One live key of an endpoint.
+/// A valid key of an endpoint.
 #[derive(Debug)]
 pub enum SigningKey {
     /// Scheme `v1`.
@@ -46,7 +46,7 @@ pub enum SigningKey {
 }
 
 impl SigningKey {
-    /// Reads the text form of either.
+    /// Parses the text form of either.
     pub fn parse(text: &str) -> Result<Self, super::secret::BadSecret> {
         let other = || SigningSecret::parse(text).map(Self::Hmac);
         Ed25519Key::parse(text).map(|key| Self::Ed25519(Box::new(key))).or_else(|_| other())
@@ -62,7 +62,7 @@ impl MessageSigner for SigningKey {
     }
 }
 
-/// The three headers of one attempt, signed with every live key.
+/// The three headers of one attempt, signed with every valid key.
 pub fn headers(keys: &[impl MessageSigner], id: &str, now: Instant, body: &str) -> [(&'static str, String); 3] {
     let timestamp = now.timestamp().to_string();
     let message = message(id, &timestamp, body.as_bytes());
@@ -70,21 +70,21 @@ pub fn headers(keys: &[impl MessageSigner], id: &str, now: Instant, body: &str) 
     [(ID_HEADER, id.to_owned()), (TIMESTAMP_HEADER, timestamp), (SIGNATURE_HEADER, signatures.join(" "))]
 }
 
-/// Why a received message is not to be trusted.
+/// Why a received message cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// One of the three headers is absent.
     #[error("a signature header is missing")]
     MissingHeader,
-    /// The timestamp is no number, or more than 5 minutes from now.
+    /// The timestamp is not a number, or differs by more than 5 minutes from now.
     #[error("the timestamp is too far from now")]
     Timestamp,
-    /// No signature of a known scheme is the secret's.
+    /// No signature of a known scheme was made with the secret.
     #[error("no signature matches")]
     Signature,
 }
 
-/// Whether a message with these headers (found by `header`) was signed with `secret`, less than 5 minutes from `now`.
+/// Checks that a message with these headers (returned by `header`) was signed with `secret`, within 5 minutes of `now`.
 pub fn verify<'a>(
     secret: &SigningSecret,
     header: impl Fn(&str) -> Option<&'a str>,
@@ -153,7 +153,7 @@ mod tests {
     use crate::domain::entropy::Entropy;
     use crate::domain::property::holds;
 
-    /// Vectors that the reference libraries of three languages agree on.
+    /// Test vectors on which the reference libraries of three languages agree.
     const VECTORS: &str = include_str!("../../tests/vectors/webhooks.json");
 
     #[derive(Deserialize)]

@@ -1,10 +1,10 @@
-//! The way to a receiver through a proxy of the operator's.
+//! Connections to receivers through the operator's proxy.
 //!
-//! A proxy that is told a name resolves it itself, behind the guard's back. So the name is resolved and judged here as
-//! ever, and the proxy is told the address (CONNECT): it gets to know neither name nor message, and connects nowhere
-//! else. The proxy's own address is the operator's, and not judged.
+//! If a proxy gets a name, it resolves the name itself, which bypasses the guard. So the name is resolved and checked
+//! here as usual, and the proxy gets the address (CONNECT): it sees neither the name nor the message, and connects
+//! nowhere else. The proxy's own address is set by the operator and not checked.
 //!
-//! Who calls it: [`super::dial`].
+//! Called by [`super::dial`].
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -45,20 +45,20 @@ impl Tunnels {
         Ok(Self(tunnel.with_auth(login)))
     }
 
-    /// The way to what lies at `port` of a host, for whoever connects there.
+    /// The connector for tunnels to `port` of a host.
     pub(super) fn to(&self, guarded: Guarded, port: u16, within: Option<Networks>) -> TunnelRoute {
         TunnelRoute { tunnel: self.0.clone(), guarded, port, within, reached: Arc::default() }
     }
 }
 
-/// Connects to a host at the first of its open addresses that the proxy reaches.
+/// Connects to the first allowed address of a host that the proxy can reach.
 #[derive(Clone)]
 pub(super) struct TunnelRoute {
     tunnel: Tunnel<HttpConnector>,
     guarded: Guarded,
     port: u16,
     within: Option<Networks>,
-    /// Where the tunnel leads, once there is one.
+    /// The destination of the tunnel, once there is one.
     reached: Arc<OnceLock<IpAddr>>,
 }
 
@@ -78,13 +78,13 @@ impl Service<Uri> for TunnelRoute {
 }
 
 impl TunnelRoute {
-    /// Where the tunnel leads; empty until there is one.
+    /// The destination of the tunnel; empty until there is one.
     pub(super) fn reached(&self) -> Arc<OnceLock<IpAddr>> {
         Arc::clone(&self.reached)
     }
 
     async fn open(self, host: &str) -> Result<TokioIo<TcpStream>, BoxedError> {
-        // A literal address was judged when the URL was read.
+        // A literal address was checked when the URL was parsed.
         let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
         let addresses = match literal {
             Ok(ip) => vec![SocketAddr::new(ip, self.port)],

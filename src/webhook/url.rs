@@ -1,8 +1,8 @@
-//! An endpoint's URL, read so that it has one meaning only.
+//! Parses an endpoint's URL so that it is unambiguous.
 //!
-//! URL parsers forgive a lot, each something else, and what one forgives is what another walks into. So: what
-//! the standard would silently repair (blanks, backslashes, missing slashes) is refused here; what it normalises
-//! (decimal, octal and hexadecimal addresses, percent signs, full-width digits) is judged in its normal form.
+//! URL parsers are lenient in different ways, and the differences can be exploited. So what the URL standard would
+//! silently repair (spaces, backslashes, missing slashes) is refused here, and what it normalizes (decimal, octal and
+//! hexadecimal addresses, percent-encoding, full-width digits) is checked in its normal form.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,33 +10,33 @@ use ::url::{Host, Url};
 
 use super::address::{AddressPolicy, ClosedReason};
 
-/// The longest URL, in bytes.
+/// The maximum length of a URL in bytes.
 pub const MAX_BYTES: usize = 2048;
 
-/// Why a URL cannot be an endpoint's. Safe to show to whoever gave it.
+/// Why a URL is refused. Can be shown to whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Longer than [`MAX_BYTES`].
     #[error("must be at most {MAX_BYTES} bytes long")]
     TooLong,
-    /// It cannot be read, or only by repairing it.
+    /// It cannot be parsed, or only by repairing it.
     #[error("must be an absolute URL such as https://hooks.example.com/caches")]
     Malformed,
-    /// Neither `https` nor, where allowed, `http`.
+    /// Neither `https` nor, if allowed, `http`.
     #[error("must begin with https://")]
     Scheme,
-    /// A user name or password.
+    /// It contains a user name or password.
     #[error("must not contain a user name or password")]
     UserInfo,
-    /// Something behind `#`, which is never sent.
+    /// It contains a fragment, which is never sent.
     #[error("must not contain a fragment")]
     Fragment,
-    /// Its address is not open.
+    /// Its address is not allowed.
     #[error("{0}")]
     Address(#[from] ClosedReason),
 }
 
-/// Reads an endpoint's URL. A literal address is judged at once; a name only when it has been resolved.
+/// Parses an endpoint's URL. A literal address is checked at once, a name only once it is resolved.
 pub fn parse(text: &str, policy: &AddressPolicy) -> Result<Url, UrlError> {
     if text.len() > MAX_BYTES {
         return Err(UrlError::TooLong);
@@ -53,7 +53,7 @@ pub fn parse(text: &str, policy: &AddressPolicy) -> Result<Url, UrlError> {
     if url.fragment().is_some() {
         return Err(UrlError::Fragment);
     }
-    // Port 0 cannot be connected to; a host that is only dots names nothing.
+    // Port 0 cannot be connected to; a host consisting only of dots is not a name.
     if url.port() == Some(0) || url.host_str().is_none_or(|host| host.trim_matches('.').is_empty()) {
         return Err(UrlError::Malformed);
     }
@@ -61,13 +61,13 @@ pub fn parse(text: &str, policy: &AddressPolicy) -> Result<Url, UrlError> {
     Ok(url)
 }
 
-/// Judges the address of a URL whose host is one; names pass.
+/// Checks the address of a URL whose host is an address; names pass.
 pub(super) fn judge_literal(url: &Url, policy: &AddressPolicy) -> Result<(), ClosedReason> {
     let Some(address) = literal(url) else { return Ok(()) };
     policy.judge(url.host_str().unwrap_or_default(), address)
 }
 
-/// Host and address of a URL whose host is one.
+/// Host and address of a URL whose host is an address.
 pub(super) fn literal(url: &Url) -> Option<SocketAddr> {
     let ip = match url.host()? {
         Host::Ipv4(ip) => IpAddr::V4(ip),
@@ -82,7 +82,7 @@ pub(super) fn port(url: &Url) -> u16 {
     url.port_or_known_default().unwrap_or(0)
 }
 
-/// What stands between `//` and the path; the standard would also take `https:host` and `https:////host`.
+/// The part between `//` and the path. The standard would also accept `https:host` and `https:////host`.
 fn authority<'a>(text: &'a str, policy: &AddressPolicy) -> Result<&'a str, UrlError> {
     let (scheme, rest) = text.split_once(':').ok_or(UrlError::Malformed)?;
     match scheme.to_ascii_lowercase().as_str() {

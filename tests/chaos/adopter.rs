@@ -1,7 +1,7 @@
-//! Acts at the cloud behind the gateway's back, and those who adopt what was found: a part of it stays a finding.
+//! Creates image caches directly in the cloud, and adopts some of them; the others remain findings.
 //!
-//! What must stay true: nobody deletes what was adopted; whoever was answered that it has an owner was the one who
-//! adopted it, for nobody else knows of it.
+//! What must stay true: nobody deletes what was adopted; whoever is told that a cache already has an owner has adopted
+//! it earlier, because nobody else knows of it.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use crate::client::{Clients, Wish};
 use crate::retry_limit::RetryLimit;
 use crate::settings;
 
-/// Between two of them.
+/// The pause between two of them.
 const PAUSE: Duration = Duration::from_secs(4);
-/// How long a build takes that somebody began at the cloud itself.
+/// The duration in seconds of a build that was started directly in the cloud.
 const BUILD: i64 = 2;
 
 impl Clients {
-    /// Puts image caches into the cloud and adopts some of them, until told to stop.
+    /// Creates image caches in the cloud and adopts some of them, until told to stop.
     pub(crate) async fn adopt_some(&self, seed: u64, team: &str) -> anyhow::Result<()> {
         let mut dice = StdRng::seed_from_u64(seed);
         while !self.stop.load(Ordering::Relaxed) {
@@ -44,7 +44,7 @@ impl Clients {
         Ok(())
     }
 
-    /// The cloud's id of a new image cache.
+    /// Creates an image cache in the cloud and returns the cloud's id.
     async fn put(&self, number: u64, region: &str) -> anyhow::Result<String> {
         let ready_at = SystemClock.now() + TimeDelta::seconds(BUILD);
         let put = json!({"region": region, "name": format!("found-{number}"), "build_seconds": BUILD});
@@ -55,7 +55,7 @@ impl Clients {
         Ok(id)
     }
 
-    /// Asks until it is ours.
+    /// Repeats the request until the cache is adopted.
     async fn adopt(&self, team: &str, id: &str, region: &str) -> anyhow::Result<()> {
         let wish = Wish {
             method: Method::POST,

@@ -1,6 +1,6 @@
-//! Callers without a `ClientToken`, through the cloud's own API, and without a key, through REST: each asks once and
-//! waits as long as it likes, often not long enough. Nobody asks again: what was not told is nobody's, unless somebody
-//! else joins it meanwhile.
+//! Callers without a `ClientToken`, through the cloud's own API, and without a key, through REST. Each sends one
+//! request and waits for a random time, often not long enough. Nobody retries: a cache that nobody was told of belongs
+//! to nobody, unless somebody else joins it meanwhile.
 
 use std::time::{Duration, Instant};
 
@@ -16,16 +16,16 @@ use crate::check::evidence::{ASKED, ClientFact};
 use crate::client::{Clients, Wish};
 use crate::settings;
 
-/// Between two creates.
+/// The pause between two creates.
 const PAUSE: Duration = Duration::from_millis(700);
-/// The longest that a caller waits, in milliseconds.
+/// The longest wait of a caller in milliseconds.
 const LONGEST: u64 = 6_000;
 
-/// How many in a hundred ask through REST, and how many are joined.
+/// The proportion of requests through REST, and of those that are joined.
 const BY_REST: f64 = 0.25;
 const JOINED: f64 = 0.4;
 
-/// A key of the gateway.
+/// An access key of the gateway.
 pub(crate) struct GatewayKey {
     team: &'static str,
     id: String,
@@ -33,7 +33,7 @@ pub(crate) struct GatewayKey {
 }
 
 impl Clients {
-    /// A key of `team`.
+    /// Creates an access key for `team`.
     pub(crate) async fn key(&self, team: &'static str) -> anyhow::Result<GatewayKey> {
         let wish = Wish {
             method: reqwest::Method::POST,
@@ -47,7 +47,7 @@ impl Clients {
         Ok(GatewayKey { team, id: text("id")?, secret: text("access_key_secret")?.into() })
     }
 
-    /// Asks for creates until told to stop.
+    /// Sends creates until told to stop.
     pub(crate) async fn ask_without_tokens(&self, seed: u64, key: GatewayKey) -> anyhow::Result<()> {
         let mut dice = StdRng::seed_from_u64(seed);
         while !self.stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -60,7 +60,7 @@ impl Clients {
         Ok(())
     }
 
-    /// One who asks and leaves, and perhaps one who joins.
+    /// One caller who may disconnect, and perhaps another one who joins.
     async fn asked_once(&self, dice: &mut StdRng, key: &GatewayKey) -> anyhow::Result<()> {
         let wait = Duration::from_millis(if dice.random_bool(0.5) { 0 } else { dice.random_range(0..LONGEST) });
         let (by_rest, joined) = (dice.random_bool(BY_REST), dice.random_bool(JOINED));
@@ -81,7 +81,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Without a key: whoever is told of it has it.
+    /// Without a key: whoever is told of the cache owns it.
     async fn create_by_rest(&self, key: &GatewayKey, number: u64, content: &Value) -> anyhow::Result<()> {
         let mut body = content.clone();
         body["name"] = json!(format!("{ASKED}{number}"));
@@ -94,7 +94,7 @@ impl Clients {
         Ok(())
     }
 
-    /// The id, if it was told.
+    /// The id, if the caller was told it.
     async fn create_once(&self, key: &GatewayKey, number: u64) -> Option<String> {
         let (name, image) = (format!("{ASKED}{number}"), format!("nginx:0.{number}"));
         let now = SystemClock.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -1,11 +1,11 @@
-//! The judge: compares what clients were told, what the stand-in did and what the receiver heard with what the
-//! database says, after everything has come to rest.
+//! The judge: compares what clients were told, what the stand-in did and what the receiver received with the database,
+//! after everything has come to rest.
 //!
-//! What must stay true: pure code over the [`Evidence`]; every rule stands in [`RULES`] and is tried with a broken
-//! ledger in `tests/it/chaos`. A rule that finds nothing because nothing happened is no proof: the caller prints how
-//! much evidence there was.
+//! What must stay true: pure code over the [`Evidence`]; every rule is in [`RULES`], and `tests/it/chaos` tests each
+//! with a broken ledger. A rule that finds nothing because nothing happened proves nothing: the caller prints how much
+//! evidence there was.
 //!
-//! Who calls it: `tests/chaos/main.rs`, and its trials in `tests/it`.
+//! Called by `tests/chaos/main.rs`, and by its tests in `tests/it`.
 
 mod audit;
 pub(crate) mod evidence;
@@ -18,7 +18,7 @@ mod promises;
 pub(crate) use evidence::Evidence;
 pub(crate) use lost_writes::forget;
 
-/// Something that must not be.
+/// Something that must not happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
     pub(crate) rule: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct Violation {
 
 type Rule = fn(&Evidence) -> Vec<String>;
 
-/// Every rule, with its name.
+/// All rules by name.
 pub(crate) const RULES: [(&str, Rule); 22] = [
     ("every wish is answered", promises::given_up),
     ("no acknowledged create is lost", promises::lost_creates),
@@ -54,7 +54,7 @@ pub(crate) const RULES: [(&str, Rule); 22] = [
     ("recovery within the limit", lives::recovery),
 ];
 
-/// Everything that is wrong.
+/// Returns all violations.
 pub(crate) fn judge(evidence: &Evidence) -> Vec<Violation> {
     let found =
         |(rule, judge): (&'static str, Rule)| judge(evidence).into_iter().map(move |detail| Violation { rule, detail });

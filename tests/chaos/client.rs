@@ -1,7 +1,6 @@
-//! Clients: each tells one story after the other, and asks again until it is answered, as a client must.
+//! Clients: each runs one scenario after another, and repeats requests until they are answered, as real clients must.
 //!
-//! What must stay true: what is asked for is noted before the first try, and what is heard before anything follows
-//! from it.
+//! What must stay true: a request is recorded before its first attempt, and a response before it is used.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,35 +19,35 @@ use crate::retry_limit::{RetryLimit, UncertainTime};
 use crate::settings;
 use crate::testbed::Testbed;
 
-/// How long an end is waited for before it is asked for again.
+/// How long to wait for an end before the request is repeated.
 const AGAIN: Duration = Duration::from_secs(25);
-/// Between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The teams.
+/// The teams of the clients.
 pub(crate) const TEAMS: [&str; 2] = ["red", "blue"];
 
 /// What all clients share.
 pub(crate) struct Clients {
-    /// Where the gateways are, and the database behind them.
+    /// The gateways and their database.
     pub(crate) testbed: Arc<Testbed>,
-    /// Where facts go.
+    /// Where facts are recorded.
     pub(crate) ledger: Arc<Ledger>,
-    /// Whether to begin no further story.
+    /// Whether to start no further scenario.
     pub(crate) stop: AtomicBool,
-    /// Numbers stories.
+    /// The number of scenarios.
     pub(crate) count: AtomicU64,
-    /// Each story reads it; who needs that none runs writes it.
+    /// Locked for reading by each scenario, and for writing by whoever needs that none runs.
     pub(crate) turn: RwLock<()>,
-    /// Whether the cloud lies.
+    /// When the cloud returned wrong data.
     pub(crate) doubt: UncertainTime,
 }
 
-/// An answer below 500.
+/// A response with a status below 500.
 pub(crate) struct Heard {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// The body, if it was JSON.
+    /// The body if it was JSON.
     pub(crate) json: Value,
 }
 
@@ -58,7 +57,7 @@ impl Heard {
     }
 }
 
-/// One wish, as it is sent each time.
+/// A request that is sent repeatedly.
 pub(crate) struct Wish {
     pub(crate) method: Method,
     pub(crate) path: String,
@@ -74,7 +73,7 @@ impl Wish {
 }
 
 impl Clients {
-    /// Tells stories until told to stop.
+    /// Runs scenarios until told to stop.
     pub(crate) async fn run(&self, seed: u64, team: &str) -> anyhow::Result<()> {
         let mut dice = StdRng::seed_from_u64(seed);
         while !self.stop.load(Ordering::Relaxed) {
@@ -103,7 +102,8 @@ impl Clients {
         if delete { self.delete(team, &id).await } else { Ok(()) }
     }
 
-    /// The id of the cache, once the create was acknowledged; asked again a second time, to hear the same.
+    /// The id of the cache once the create is acknowledged. The create is then repeated, and must give the same
+    /// response.
     pub(crate) async fn create(&self, team: &str, key: &str, body: Value) -> anyhow::Result<Option<String>> {
         let wish = Wish {
             method: Method::POST,
@@ -127,9 +127,9 @@ impl Clients {
         Ok(None)
     }
 
-    /// Asks again to remove what is still there long after it was to be removed, as an owner does who looks through the
-    /// list: the cloud may have said that it did what it did not. (By itself the gateway asks again after five
-    /// minutes.)
+    /// Repeats deletes of caches that still exist long after they should be gone, as an owner would who looks through
+    /// the list: the cloud may have acknowledged a delete without carrying it out. (The gateway itself repeats it after
+    /// five minutes.)
     pub(crate) async fn ask_again(&self) -> anyhow::Result<()> {
         for team in TEAMS {
             let list = Wish::read("/v1/image-caches?status=deleting&limit=100".into());
@@ -142,7 +142,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Whether the new build was seen ready.
+    /// Returns whether the new build became ready.
     async fn update(&self, team: &str, id: &str, number: u64) -> anyhow::Result<bool> {
         let changes = json!({"images": [format!("nginx:2.{number}")]});
         let wish = Wish { method: Method::PATCH, body: Some(changes), action: "update", ..of(id) };
@@ -151,7 +151,7 @@ impl Clients {
         self.until(team, id, done).await
     }
 
-    /// Asks again where nothing comes of it: the cloud may have said that it did what it did not.
+    /// Repeats the delete if it has no effect: the cloud may have acknowledged it without carrying it out.
     async fn delete(&self, team: &str, id: &str) -> anyhow::Result<()> {
         let mut limit = RetryLimit::new();
         while limit.lasts(&self.doubt) {
@@ -170,7 +170,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Asks until it is acknowledged, or the cache shows that it has happened: a change has no key.
+    /// Repeats the request until it is acknowledged or the cache shows its effect: changes have no key.
     async fn insist(&self, team: &str, id: &str, wish: Wish, done: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
         let mut limit = RetryLimit::new();
         while limit.lasts(&self.doubt) {
@@ -184,7 +184,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Looks until the cache is as it shall be; `false` if it never was.
+    /// Polls until the cache is as expected; `false` if it never was.
     async fn until(&self, team: &str, id: &str, done: impl Fn(&Value) -> bool) -> anyhow::Result<bool> {
         let mut limit = RetryLimit::new();
         while limit.lasts(&self.doubt) {
@@ -197,7 +197,7 @@ impl Clients {
         Ok(false)
     }
 
-    /// One try, at `door` or any; none: no answer, or one that says "later".
+    /// One attempt, at `door` or any gateway; `None` without a response, or if the response asks to retry later.
     pub(crate) async fn ask(&self, team: &str, wish: &Wish, door: Option<SocketAddr>) -> anyhow::Result<Option<Heard>> {
         let doors = self.testbed.doors();
         let turn = usize::try_from(self.count.fetch_add(1, Ordering::Relaxed))? % doors.len();

@@ -1,7 +1,7 @@
-//! Postgres with a clock that goes by a file: its programs, wrapped.
+//! Postgres with a clock that a file controls: its programs are wrapped.
 //!
-//! What must stay true: only the server's wall clock is another one; its monotonic clock and the times of its files are
-//! the machine's. The wrappers are where the server's account may enter, whatever account that is, and go with the run.
+//! What must stay true: only the server's wall clock differs; its monotonic clock and the times of its files are the
+//! machine's. The wrappers are in a directory that any server account can access, and are deleted at the end.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,17 +13,17 @@ use sqlx::{Connection as _, PgConnection};
 use crate::server::options_for;
 use crate::settings;
 
-/// How servers are started.
+/// How to start servers.
 #[derive(Debug)]
 pub(crate) struct Clocked {
-    /// Where Postgres' own programs are.
+    /// The directory of the original programs.
     pub(crate) programs: PathBuf,
-    /// Where the wrappers and the file of the clock are; none without libfaketime.
+    /// The directory of the wrappers and the clock's file; `None` without libfaketime.
     wrapped: Option<PathBuf>,
 }
 
 impl Clocked {
-    /// Finds Postgres, by starting it once on `folder`, and wraps it.
+    /// Finds Postgres, by starting it once in `folder`, and wraps it.
     pub(crate) async fn prepare(folder: &Path, library: Option<&Path>) -> anyhow::Result<Self> {
         let options = options_for(folder, Durability::Durable);
         let start = move || Server::start(&options, |line| eprintln!("{line}"));
@@ -45,7 +45,7 @@ impl Clocked {
         Options { pg_bin, ..usual }
     }
 
-    /// Puts the clock of every server so many seconds off the machine's.
+    /// Sets how many seconds the clocks of all servers differ from the machine's.
     pub(crate) fn set(&self, seconds: i64) -> anyhow::Result<()> {
         self.wrapped.as_ref().map_or(Ok(()), |folder| settings::set_clock(&folder.join(CLOCK), seconds))
     }
@@ -53,12 +53,12 @@ impl Clocked {
 
 impl Drop for Clocked {
     fn drop(&mut self) {
-        // Of use to nobody; where it stays, the next run makes it anew.
+        // Nobody needs it; if it remains, the next run recreates it.
         drop(self.wrapped.as_ref().map(std::fs::remove_dir_all));
     }
 }
 
-/// The file of the clock.
+/// The name of the clock's file.
 const CLOCK: &str = "clock";
 
 fn wrap(programs: &Path, library: &Path) -> anyhow::Result<PathBuf> {

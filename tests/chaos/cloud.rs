@@ -1,4 +1,4 @@
-//! The cloud as it is in the end, read past every proxy and gateway.
+//! The final state of the cloud, read directly from the stand-in.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use eci_cache_gateway::egress::Egress;
 
 use crate::settings::{ACCESS_KEY, ACCESS_SECRET};
 
-/// Where the stories take place.
+/// The regions that the scenarios use.
 const REGIONS: [&str; 2] = ["cn-hangzhou", "cn-beijing"];
 
-/// A client of the cloud's own API at `endpoint`, of the stand-in or of a gateway.
+/// A client of the cloud's own API at `endpoint`, which is the stand-in or a gateway.
 pub(crate) fn client(endpoint: String, credentials: Credentials) -> anyhow::Result<Client> {
     let limit = Duration::from_secs(15);
     let settings = eci::ClientSettings {
@@ -29,7 +29,7 @@ pub(crate) fn client(endpoint: String, credentials: Credentials) -> anyhow::Resu
     Ok(Client::new(settings, CredentialSource::Own(credentials), Arc::new(SystemClock), Arc::new(Entropy::from_os()))?)
 }
 
-/// The ids of everything that the stand-in has.
+/// The ids of all image caches in the stand-in.
 pub(crate) async fn held(standin: &str) -> anyhow::Result<BTreeSet<String>> {
     let credentials = Credentials {
         access_key_id: ACCESS_KEY.into(),

@@ -1,4 +1,4 @@
-//! The database's side of the evidence, read as its owner once everything has come to rest.
+//! The evidence from the database, read as its owner once everything has come to rest.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use uuid::Uuid;
 use crate::check::Evidence;
 use crate::check::evidence::{AuditFact, CacheRow, EventFact, OperationFact, TransitionFact};
 
-/// Connects, past every proxy.
+/// Connects directly, without a proxy.
 pub(crate) async fn connect(url: &str) -> anyhow::Result<PgPool> {
     let options: PgConnectOptions = url.parse()?;
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(30));
     Ok(pool.connect_with(options).await?)
 }
 
-/// What is not at rest, in words; empty if everything is. Where everything was `healed`, each region was compared with
-/// the cloud since then.
+/// Descriptions of what is not at rest; empty if everything is. If `healed` is given, each region must have been
+/// compared with the cloud since then.
 pub(crate) async fn unrest(pool: &PgPool, healed: Option<DateTime<Utc>>) -> anyhow::Result<Vec<String>> {
     let rows = sqlx::query(
         "SELECT 'operations ' || state AS what, count(*) FROM operations WHERE state = 'running' GROUP BY 1
@@ -37,7 +37,7 @@ pub(crate) async fn unrest(pool: &PgPool, healed: Option<DateTime<Utc>>) -> anyh
     Ok(rows.iter().map(|row| format!("{} {}", row.get::<i64, _>(1), row.get::<String, _>(0))).collect())
 }
 
-/// Adds what the database says.
+/// Adds the evidence from the database.
 pub(crate) async fn gather(pool: &PgPool, evidence: &mut Evidence) -> anyhow::Result<()> {
     let sql = "SELECT id, name, status, generation, eci_cache_id,
                    EXISTS (SELECT FROM owed_answers w WHERE w.image_cache = c.id AND w.state = 'unsent')

@@ -1,7 +1,7 @@
-//! One failover after the other, and how long each door needed: `--failovers N`.
+//! Repeated failovers, and how long each API needed to recover: `--failovers N`.
 //!
-//! What must stay true: a door counts as working again with the first request that was sent after the standby took over
-//! and went through. The clients' stories go on meanwhile, and the ledgers are judged at the end as always.
+//! What must stay true: an API counts as recovered with the first successful request that was sent after the standby
+//! took over. The clients' scenarios continue meanwhile, and the ledgers are judged at the end as always.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,14 +19,14 @@ use crate::check::evidence::{HookFact, RecoveryTime};
 use crate::client::{Clients, TEAMS, Wish};
 use crate::{cloud, ledger};
 
-/// Between two failovers, for the stories to go on.
+/// The pause between two failovers, in which the scenarios continue.
 const CALM: Duration = Duration::from_secs(3);
-/// A door that does not work by then is broken.
+/// An API that does not work after this time is broken.
 const LIMIT: Duration = Duration::from_mins(1);
-/// Between two tries at one door.
+/// The pause between two attempts at one API.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Who knocks at the doors.
+/// Measures the recoveries.
 pub(crate) struct Failovers {
     clients: Arc<Clients>,
     rpc: Client,
@@ -36,7 +36,7 @@ pub(crate) struct Failovers {
 }
 
 impl Failovers {
-    /// `hooks`: the receiver's ledger.
+    /// `hooks` is the receiver's ledger.
     pub(crate) async fn new(clients: Arc<Clients>, hooks: PathBuf) -> anyhow::Result<Self> {
         let wish = Wish {
             method: Method::POST,
@@ -53,12 +53,12 @@ impl Failovers {
         Ok(Self { clients, rpc, region: "cn-hangzhou".parse()?, hooks, took: BTreeMap::new() })
     }
 
-    /// That many, one after the other; how long each took until every door worked.
+    /// Runs this many failovers one after another; returns how long each took until every API worked.
     pub(crate) async fn run(&mut self, count: u64) -> anyhow::Result<Vec<RecoveryTime>> {
         let mut recoveries = Vec::new();
         for number in 1..=count {
             sleep(CALM).await;
-            // The standby only reads for none, one or two seconds.
+            // The standby is read-only for zero, one or two seconds.
             let took_over = self.clients.testbed.fail_over(Duration::from_secs(number % 3)).await?;
             let took = timeout(LIMIT, self.knock(took_over, number)).await.ok().transpose()?;
             println!("failover {number}: every door after {took:.2?}");
@@ -67,7 +67,7 @@ impl Failovers {
         Ok(recoveries)
     }
 
-    /// Knocks at every door until it works; how long the last one needed.
+    /// Tries every API until it works; returns how long the last one needed.
     async fn knock(&mut self, since: Instant, number: u64) -> anyhow::Result<Duration> {
         let (this, name) = (&*self, format!("failover-{number}"));
         let all = tokio::try_join!(
@@ -105,7 +105,7 @@ impl Failovers {
         Ok(self.rpc.describe(&self.region, &DescribeQuery::default()).await.is_ok())
     }
 
-    /// Whether the create of that key was told of.
+    /// Whether the receiver was notified of the create with that key.
     async fn told(&self, key: &str) -> anyhow::Result<bool> {
         let heard = self.clients.ask(TEAMS[0], &create(key), None).await?;
         let id = heard.and_then(|heard| heard.json["id"].as_str().map(str::to_owned));
@@ -113,7 +113,7 @@ impl Failovers {
         Ok(id.is_some_and(|id| hooks.iter().any(|hook| hook.image_cache == id)))
     }
 
-    /// How long each door needed.
+    /// Prints how long each API needed.
     pub(crate) fn print(&self) {
         println!("\n{:<40} {:>7} {:>7} {:>7}", "from the takeover until it works, s", "p50", "p99", "longest");
         for (door, took) in &self.took {

@@ -1,7 +1,7 @@
-//! One gateway process, and the proxies around it.
+//! One gateway process with its proxies.
 //!
-//! What must stay true: it comes back on the same port, so that a restart looks like one; its wall clock goes by a
-//! file, where there is libfaketime.
+//! What must stay true: it restarts on the same port, as in production; a file controls its wall clock if there is
+//! libfaketime.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -16,26 +16,26 @@ use crate::process::{Program, RunningProgram};
 use crate::proxy::{FaultProxy, ProxyTarget};
 use crate::settings;
 
-/// One gateway process, and how it is reached.
+/// A gateway process and how to reach it.
 #[derive(Debug)]
 pub(crate) struct GatewayProcess {
     program: Program,
     running: Turn<Option<RunningProgram>>,
-    /// Where its API listens; the worker has none.
+    /// The address of its API; the worker has none.
     listens: Option<SocketAddr>,
     clock: PathBuf,
-    /// Whether a fault holds it away from its callers.
+    /// Whether a fault makes it unreachable for its callers.
     pub(crate) away: AtomicBool,
-    /// Before its API.
+    /// In front of its API.
     pub(crate) door: FaultProxy,
-    /// Before the cloud, for this gateway alone.
+    /// In front of the cloud, only for this gateway.
     pub(crate) cloud: FaultProxy,
-    /// Before Postgres, for this gateway alone.
+    /// In front of Postgres, only for this gateway.
     pub(crate) database: FaultProxy,
 }
 
 impl GatewayProcess {
-    /// Starts it, between these proxies.
+    /// Starts it between these proxies.
     pub(crate) async fn start(
         who: Who,
         folder: &Path,
@@ -74,7 +74,7 @@ impl GatewayProcess {
         Ok(gateway)
     }
 
-    /// kill -9, and a start after `pause`; returns once it answers.
+    /// kill -9, and a restart after `pause`; returns once it answers.
     pub(crate) async fn kill(&self, pause: Duration) -> anyhow::Result<()> {
         let mut running = self.running.lock().await;
         if let Some(running) = running.take() {
@@ -94,14 +94,14 @@ impl GatewayProcess {
         }
     }
 
-    /// SIGTERM; [`Self::has_ended`] waits for what comes of it.
+    /// SIGTERM; [`Self::has_ended`] waits for the end.
     pub(crate) async fn tell_to_stop(&self) {
         if let Some(running) = &*self.running.lock().await {
             running.signal("TERM").await;
         }
     }
 
-    /// Waits until it has ended, in order.
+    /// Waits until it has exited successfully.
     pub(crate) async fn has_ended(&self) -> anyhow::Result<()> {
         if let Some(mut running) = self.running.lock().await.take() {
             let status = running.ended().await;
@@ -110,13 +110,13 @@ impl GatewayProcess {
         Ok(())
     }
 
-    /// Starts it again after an end; returns once it answers.
+    /// Restarts it after it has ended; returns once it answers.
     pub(crate) async fn start_again(&self) -> anyhow::Result<()> {
         *self.running.lock().await = Some(self.program.start());
         self.is_up().await
     }
 
-    /// Puts the wall clock of the process so many seconds off the machine's.
+    /// Sets how many seconds the process's wall clock differs from the machine's.
     pub(crate) fn set_clock(&self, seconds: i64) -> anyhow::Result<()> {
         settings::set_clock(&self.clock, seconds)
     }
@@ -129,7 +129,7 @@ impl GatewayProcess {
     }
 }
 
-/// Waits until something answers there.
+/// Waits until there is a response from this URL.
 pub(crate) async fn until_answers(url: &str) -> anyhow::Result<()> {
     let http = settings::http()?;
     let answers = async {
@@ -140,7 +140,7 @@ pub(crate) async fn until_answers(url: &str) -> anyhow::Result<()> {
     tokio::time::timeout(Duration::from_secs(30), answers).await.with_context(|| format!("{url} does not answer"))
 }
 
-/// Below the ports that the system hands out by itself: nobody takes it while the gateway is down.
+/// Below the ephemeral ports, so that nobody takes it while the gateway is down.
 pub(crate) fn free_port(who: Who) -> anyhow::Result<SocketAddr> {
     let first = 20_000 + 1_000 * who as u16;
     let mut ports = (first..first + 1_000).map(|port| SocketAddr::from(([127, 0, 0, 1], port)));

@@ -1,4 +1,4 @@
-//! Carries out the schedule.
+//! Executes the schedule.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ pub(crate) struct Injector {
     clients: Arc<Clients>,
     begun: Instant,
     clocks: Mutex<[i64; 3]>,
-    /// What happened, by name.
+    /// How often each fault happened, by name.
     counts: Mutex<BTreeMap<&'static str, usize>>,
     inflicted: Mutex<Vec<(String, Instant)>>,
 }
@@ -35,7 +35,7 @@ impl Injector {
         }
     }
 
-    /// Carries out everything, each lane one fault after the other, by the time since it was called.
+    /// Executes the schedule; each lane executes its faults one after another, at times relative to this call.
     pub(crate) async fn run(self: &Arc<Self>, schedule: FaultSchedule) -> anyhow::Result<()> {
         let begun = Instant::now();
         let mut lanes = JoinSet::new();
@@ -126,7 +126,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Hides that share for so long.
+    /// Hides that percentage for this long.
     async fn lie(&self, percent: u8, pause: Duration) -> anyhow::Result<()> {
         let (url, http) = (format!("{}/_admin/lies", self.clients.testbed.standin), settings::http()?);
         let told = http.post(&url).body(format!(r#"{{"hide_percent":{percent}}}"#)).send().await?;
@@ -153,7 +153,7 @@ impl Injector {
         }
     }
 
-    /// Takes every fault back.
+    /// Ends all faults.
     pub(crate) async fn heal(&self) -> anyhow::Result<()> {
         let testbed = &self.clients.testbed;
         for (number, gateway) in testbed.gateways.iter().enumerate() {
@@ -172,26 +172,26 @@ impl Injector {
         Ok(())
     }
 
-    /// Something happened that is in no schedule; it was over at `at`.
+    /// Records something that is not in the schedule, and ended at `at`.
     pub(crate) fn note(&self, name: &'static str, at: Instant) {
         *self.counts().entry(name).or_default() += 1;
         self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), at));
     }
 
-    /// What happened, by name.
+    /// How often each fault happened, by name.
     pub(crate) fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, usize>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the cloud hid anything, or only answered a delete.
+    /// Whether the cloud hid anything, or acknowledged a delete without carrying it out.
     pub(crate) fn has_lied(&self) -> bool {
         let lies =
             [PlannedFault::Pretend, PlannedFault::Hide(1, Duration::ZERO), PlannedFault::Hide(100, Duration::ZERO)];
         lies.iter().any(|lie| self.counts().contains_key(lie.name()))
     }
 
-    /// How long each recovery took: until the first probe that was sent after the fault had gone through, without the
-    /// time in which there was no database.
+    /// How long each recovery took: until the first successful probe that was sent after the fault, without the time in
+    /// which there was no database.
     pub(crate) fn recoveries(&self, probes: &Probes) -> Vec<RecoveryTime> {
         let inflicted = self.inflicted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let outages = &self.clients.testbed.outages;
@@ -203,10 +203,10 @@ impl Injector {
     }
 }
 
-/// The next delete is only answered.
+/// The next delete is acknowledged but not carried out.
 const PRETEND: &str = r#"{"action":"DeleteImageCache","kind":"pretend"}"#;
 
-/// Whom a fault takes away from its callers.
+/// The gateway that a fault makes unreachable for its callers.
 fn away(fault: &PlannedFault) -> Option<Who> {
     match fault {
         PlannedFault::Kill(who, _) | PlannedFault::Freeze(who, _) | PlannedFault::Partition(who, ..) => Some(*who),

@@ -1,5 +1,5 @@
-//! Who asks by `ensure` for a content that somebody else has just asked for, and may not wait for: the image cache is
-//! theirs then, whatever becomes of the other one.
+//! Requests by `ensure` for content that somebody else has just requested, and may not wait for: the image cache then
+//! belongs to this client, whatever happens to the other request.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::client::{Clients, Wish};
 use crate::retry_limit::RetryLimit;
 
 impl Clients {
-    /// Asks for `content` after `delay`, again until answered.
+    /// Requests `content` after `delay`, repeatedly until answered.
     pub(crate) async fn join(&self, team: &str, number: u64, content: &Value, delay: Duration) -> anyhow::Result<()> {
         tokio::time::sleep(delay).await;
         let mut body = content.clone();

@@ -1,13 +1,14 @@
-//! Faults for real, for minutes or hours: `cargo test --test chaos -- --minutes 5`, or `--hours N`, and `--seed N`; or
-//! failovers of Postgres alone, one after the other: `--failovers N`.
+//! Real faults for minutes or hours: `cargo test --test chaos -- --minutes 5`, or `--hours N`, and `--seed N`; or only
+//! failovers of Postgres, one after another: `--failovers N`.
 //!
-//! Real Postgres with fsync, three gateway processes, the stand-in, a receiver, clients, and a proxy on every way
-//! between them. A schedule from one seed kills, freezes, cuts off, loses answers, moves clocks and has the cloud lie;
-//! between its halves the database is restored from a dump into another server. Clients, stand-in and receiver keep
-//! ledgers on the disk. At the end everything is healed and comes to rest, and [`check`] compares the ledgers with the
-//! database and the cloud. Exit code 1, with the seed, if anything is wrong.
+//! Real Postgres with fsync, three gateway processes, the stand-in, a receiver, clients, and a proxy on every
+//! connection between them. A schedule generated from a seed kills, freezes and partitions processes, loses responses,
+//! changes clocks and makes the cloud return wrong data; between its halves, the database is dumped and restored into
+//! another server. Clients, stand-in and receiver write ledgers to disk. At the end, all faults are ended and
+//! everything comes to rest, and [`check`] compares the ledgers with the database and the cloud. Exits with code 1 and
+//! the seed if anything is wrong.
 //!
-//! It all stays in `target/tmp/chaos` until the next run: ledgers, logs, data.
+//! Everything stays in `target/tmp/chaos` until the next run: ledgers, logs, data.
 
 mod adopter;
 mod asker;
@@ -59,11 +60,11 @@ use testbed::Testbed;
 use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 
-/// How many clients tell stories.
+/// The number of clients that run scenarios.
 const CLIENTS: u64 = 6;
-/// How long it is probed after the healing: a little longer than a recovery may take.
+/// How long to probe after healing: a little longer than a recovery may take.
 const LAST_PROBES: Duration = Duration::from_secs(22);
-/// How long it may take until everything is at rest, once everything is healed.
+/// The longest time until everything is at rest after healing.
 const REST: Duration = Duration::from_mins(4);
 
 fn main() -> ExitCode {
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
         eprintln!("usage: cargo test --test chaos -- [--minutes N | --hours N | --failovers N] [--seed N]");
         return ExitCode::from(2);
     };
-    // The process's choice of a provider, as in the binary; nobody can have chosen before.
+    // The crypto provider of the process, as in the binary; none can have been installed before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     println!("chaos: seed {seed}, {what:?}");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime can be built");
@@ -89,16 +90,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a run consists of.
+/// What a run does.
 #[derive(Debug, Clone, Copy)]
 enum What {
-    /// The schedule of the seed, for so long.
+    /// Executes the seed's schedule, for this long.
     Schedule(Duration),
-    /// So many failovers.
+    /// Executes this many failovers.
     Failovers(u64),
 }
 
-/// The seed, and what happens; none if an argument is not one.
+/// The seed and what to do; `None` if an argument is invalid.
 fn arguments() -> Option<(u64, What)> {
     let mut words = std::env::args().skip(1);
     let (mut seed, mut minutes, mut failovers) = (None, 5, None);
@@ -162,7 +163,7 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
         }
     }
     injector.heal().await?;
-    // The last faults are recovered from with the healing, or never.
+    // The last faults are recovered from after healing, or never.
     tokio::time::sleep(LAST_PROBES).await;
     probing.abort();
     testbed.keep_checkpoint().await?;
@@ -188,12 +189,12 @@ async fn run(seed: u64, what: What) -> anyhow::Result<bool> {
     Ok(report.print())
 }
 
-/// The schedule of the seed, in two halves, between which the database moves into another server.
+/// Executes the seed's schedule in two halves; in between, the database moves to another server.
 async fn schedule(injector: &Arc<Injector>, clients: &Clients, seed: u64, length: Duration) -> anyhow::Result<()> {
     let (first, restore, second) = plan::halves(seed, length);
     injector.run(first).await?;
     injector.heal().await?;
-    // What was hurt recovers before everybody is away.
+    // Everything recovers before the gateways are stopped.
     tokio::time::sleep(LAST_PROBES).await;
     let name = match restore {
         Restore::Whole => "restore into another server",
@@ -205,10 +206,10 @@ async fn schedule(injector: &Arc<Injector>, clients: &Clients, seed: u64, length
     injector.run(second).await
 }
 
-/// The pauses between the attempts of a delivery, in seconds: as many as an endpoint may have.
+/// The pauses between the attempts of a delivery in seconds: the maximum number for an endpoint.
 const PAUSES: [u32; 20] = [5; 20];
 
-/// One endpoint for each team, before anything is hurt.
+/// Creates one endpoint for each team before the first fault.
 async fn subscribe(clients: &Clients, secrets: &receiver::SecretsByPath) -> anyhow::Result<()> {
     for team in TEAMS {
         let path = format!("/{team}");
@@ -216,7 +217,8 @@ async fn subscribe(clients: &Clients, secrets: &receiver::SecretsByPath) -> anyh
         let wish = Wish {
             method: reqwest::Method::POST,
             path: "/v1/webhook-endpoints".into(),
-            // Pauses that let everything come to rest within minutes; the gateway's own schedule takes hours.
+            // Short pauses, so that everything comes to rest within minutes; the gateway's default schedule takes
+            // hours.
             body: Some(serde_json::json!({"url": url, "skip_challenge": true, "retry_schedule_seconds": PAUSES})),
             key: None,
             action: "subscribe",
@@ -229,7 +231,7 @@ async fn subscribe(clients: &Clients, secrets: &receiver::SecretsByPath) -> anyh
     Ok(())
 }
 
-/// Waits until nothing moves any more, and the cloud was compared; what still does at the deadline.
+/// Waits until everything is at rest and was compared with the cloud; returns what is not at the deadline.
 async fn rest(clients: &Clients, pool: &sqlx::PgPool, healed: Instant) -> anyhow::Result<Vec<String>> {
     let since = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(pool).await?;
     loop {
@@ -255,10 +257,10 @@ async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<RecoveryTime
     Ok(evidence)
 }
 
-/// `target/tmp/chaos`, empty.
+/// Empties `target/tmp/chaos`.
 fn fresh_folder() -> anyhow::Result<PathBuf> {
     let folder = server::tmp("chaos");
-    // A server of root may keep its data elsewhere (see `localpg`).
+    // A server run by root may keep its data elsewhere (see `localpg`).
     for name in testbed::POSTGRES {
         if let Ok(elsewhere) = std::fs::read_to_string(folder.join(name).join("elsewhere")) {
             drop(std::fs::remove_dir_all(elsewhere));
@@ -271,7 +273,7 @@ fn fresh_folder() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// What the databases said last, before and after their last start: why a run was broken off is often told there.
+/// Prints the end of the databases' logs, before and after their last start: they often tell why a run was aborted.
 fn tell_of_databases() {
     let folder = server::tmp("chaos");
     let homes = testbed::POSTGRES.map(|name| folder.join(name));

@@ -1,22 +1,22 @@
-//! When no database took writes, by our own doing.
+//! The times in which no database accepted writes, because of injected faults.
 //!
-//! What must stay true: that time is not the gateways': a recovery is measured without it, as that of a failover is
-//! (`failovers`). How long it lasts goes by the machine, which may be busy, and by what the schedule drew.
+//! What must stay true: gateways are not blamed for these times: recoveries are measured without them, as for failovers
+//! (`failovers`). Their length depends on the load of the machine, and on the schedule.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// From when to when; they do not overlap.
+/// Their beginnings and ends; they do not overlap.
 #[derive(Debug, Default)]
 pub(crate) struct Outages(Mutex<Vec<(Instant, Instant)>>);
 
 impl Outages {
-    /// One that began and was over then.
+    /// Records one.
     pub(crate) fn note(&self, begun: Instant, over: Instant) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((begun, over));
     }
 
-    /// How much of the time between two instants was such.
+    /// Their total length between two instants.
     pub(crate) fn between(&self, from: Instant, to: Instant) -> Duration {
         let outages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         outages.iter().map(|(begun, over)| (*over).min(to).saturating_duration_since((*begun).max(from))).sum()

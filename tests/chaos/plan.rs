@@ -1,8 +1,8 @@
-//! The schedule of faults: what happens when, all of it from one seed.
+//! The schedule of faults, generated from a seed.
 //!
-//! What must stay true: pure; the same seed and length give the same schedule. (What a run makes of it still depends
-//! on the machine: processes and sockets are real.) Faults that take a gateway away share a lane, so that one API
-//! stays up. No lie of the cloud and no leap of the database's clock lasts so long that the gateways may believe it.
+//! What must stay true: pure; the same seed and length give the same schedule. (The run still depends on the machine:
+//! processes and sockets are real.) Faults that make a gateway unreachable share a lane, so that one API stays up.
+//! Wrong data of the cloud and wrong clocks of the database never last so long that the gateways may believe them.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) enum Who {
     C,
 }
 
-/// Between a gateway and whom.
+/// What a gateway is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NetworkLink {
     Clients,
@@ -29,60 +29,60 @@ pub(crate) enum NetworkLink {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum PlannedFault {
-    /// kill -9, and a start after the pause.
+    /// kill -9, and a restart after the pause.
     Kill(Who, Duration),
-    /// SIGSTOP, and SIGCONT after longer than a lease.
+    /// SIGSTOP, and SIGCONT after more than the duration of a lease.
     Freeze(Who, Duration),
-    /// Nothing passes on that link for so long.
+    /// Nothing passes on that connection for this long.
     Partition(Who, NetworkLink, Duration),
-    /// An immediate stop of Postgres, and a start after the pause.
+    /// An immediate shutdown of Postgres, and a restart after the pause.
     StopPostgres(Duration),
-    /// Postgres takes no writes for so long, from nobody.
+    /// Postgres accepts no writes from anybody for this long.
     ReadOnly(Duration),
-    /// A setting of the server's is another one for so long: for sessions that ask for nothing.
+    /// A server setting is changed for this long, for sessions that do not set it.
     Setting(OddSetting, Duration),
-    /// Somebody else's transaction, with a number, is open for so long: events wait behind it.
+    /// Another client's transaction, which has an id, is open for this long: events after it are held up.
     Hold(Duration),
-    /// The primary is gone for good. Its address leads to a standby, which only reads for so long and then takes over.
+    /// The primary is lost. Its address leads to a standby, which is read-only for this long and is then promoted.
     FailOver(Duration),
-    /// The next COMMIT is carried out, its answer lost.
+    /// The next COMMIT is carried out, but its response is lost.
     LoseCommit(Who),
     /// The same for a statement that commits by itself.
     LoseStatement(Who),
-    /// The wall clock jumps.
+    /// The wall clock is changed by this many seconds.
     Step(Who, i64),
-    /// Every piece on the link takes that long, for so long.
+    /// Every chunk on the connection is delayed by the first duration, during the second.
     Slow(Who, NetworkLink, Duration, Duration),
-    /// One connection breaks after so many bytes, there or back.
+    /// One connection is reset after this many bytes, in one of the directions.
     Cut(Who, NetworkLink, bool, usize),
-    /// Every connection of the link is reset.
+    /// All connections on the link are reset.
     Storm(Who, NetworkLink),
-    /// The stand-in's fault door is told this.
+    /// A fault for the stand-in's admin API.
     Cloud(String),
-    /// The cloud shows so many in a hundred of its image caches to nobody, for so long.
+    /// The cloud hides this percentage of its image caches for this long.
     Hide(u8, Duration),
-    /// The next delete is answered as if it were carried out.
+    /// The next delete is acknowledged but not carried out.
     Pretend,
-    /// The database's clock is so many seconds off, for so long.
+    /// The database's clock is wrong by this many seconds for this long.
     Leap(i64, Duration),
 }
 
-/// What happens between the halves: the database is dumped and restored into another server.
+/// What happens between the halves: the database is dumped, and restored into another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Restore {
-    /// Nobody writes any more when it is dumped.
+    /// Nothing is written any more when it is dumped.
     Whole,
-    /// Creates are acknowledged after the dump, and lost with it.
+    /// Creates are acknowledged after the dump, and are lost.
     Late,
 }
 
-/// A setting that is weaker, or reads otherwise, than what the gateway is built on.
+/// A setting that is weaker than what the gateway relies on, or changes formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OddSetting {
     pub(crate) name: &'static str,
-    /// What it is for a while.
+    /// Its temporary value.
     pub(crate) odd: &'static str,
-    /// What it is otherwise.
+    /// Its normal value.
     pub(crate) usual: &'static str,
 }
 
@@ -94,7 +94,7 @@ const SETTINGS: [OddSetting; 5] = [
     OddSetting { name: "DateStyle", odd: "'SQL, DMY'", usual: "'ISO, MDY'" },
 ];
 
-/// Faults of one lane come one after the other.
+/// Faults of one lane are executed one after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultLane {
     Doors,
@@ -109,9 +109,9 @@ impl FaultLane {
     pub(crate) const ALL: [Self; 6] = [Self::Doors, Self::Worker, Self::Postgres, Self::Holder, Self::Lies, Self::Air];
 }
 
-/// The line of a leap, which is not run where there is no libfaketime.
+/// The report's line for wrong database clocks, which need libfaketime.
 pub(crate) const LEAP: &str = "leap of the database's clock";
-/// The same of a gateway's clock.
+/// The report's line for wrong gateway clocks, which need libfaketime.
 pub(crate) const STEP: &str = "clock step";
 
 impl PlannedFault {
@@ -128,7 +128,7 @@ impl PlannedFault {
         }
     }
 
-    /// The line of the report that it counts in.
+    /// The line in the report in which it is counted.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Kill(..) => "kill -9 of a gateway",
@@ -160,10 +160,10 @@ impl fmt::Display for PlannedFault {
     }
 }
 
-/// Throws one fault of a kind.
+/// Generates one fault of a kind.
 type Throw = fn(&mut StdRng) -> PlannedFault;
 
-/// How many of each kind come in five minutes.
+/// How many faults of each kind there are in five minutes.
 const PER_FIVE_MINUTES: [(usize, Throw); 19] = [
     (25, |dice| PlannedFault::Kill(door(dice), between(dice, 100, 900))),
     (17, |dice| PlannedFault::Kill(Who::C, between(dice, 100, 900))),
@@ -185,21 +185,22 @@ const PER_FIVE_MINUTES: [(usize, Throw); 19] = [
     (40, |dice| PlannedFault::Cut(any(dice), link(dice), dice.random(), dice.random_range(0..400))),
     (8, |dice| PlannedFault::Storm(any(dice), link(dice))),
 ];
-/// How many in a hundred are hidden; all of them are another case than most.
+/// The percentages of hidden caches; hiding all is a special case.
 const SHARES: [u8; 4] = [10, 40, 70, 100];
-/// How far the database's clock leaps: nine days and minutes, which no gateway takes for the truth before an hour.
+/// How much the database's clock may be off: nine days, and minutes, which no gateway believes before an hour has
+/// passed.
 const LEAPS: [i64; 4] = [777_600, -600, 300, -300];
-/// Deletes that are only answered, in five minutes.
+/// How many deletes are acknowledged but not carried out in five minutes.
 const PRETENDED: usize = 6;
-/// Faults of the cloud in five minutes.
+/// How many faults of the cloud there are in five minutes.
 const CLOUD: usize = 80;
-/// Nothing is hurt before that, nor in as long before the end.
+/// There are no faults for this long at the beginning and at the end.
 const CALM: Duration = Duration::from_secs(5);
 
-/// What happens when, by time.
+/// Faults with their times, in order.
 pub(crate) type FaultSchedule = Vec<(Duration, PlannedFault)>;
 
-/// Everything that happens in a run of that length.
+/// The schedule of a run of that length.
 pub(crate) fn schedule(seed: u64, length: Duration) -> FaultSchedule {
     let mut dice = StdRng::seed_from_u64(seed);
     let times = |count: usize| (count as u64 * length.as_secs()).div_ceil(300);
@@ -215,24 +216,25 @@ pub(crate) fn schedule(seed: u64, length: Duration) -> FaultSchedule {
         all.push((when(&mut dice, length), fault));
     }
     for _ in 0..times(PRETENDED) {
-        // The gateways send such a delete again after five minutes: early enough that everything comes to rest.
+        // The gateways repeat such a delete after five minutes, so it has to be early enough for everything to come to
+        // rest.
         all.push((when(&mut dice, length / 2), PlannedFault::Pretend));
     }
     all.sort_by_key(|(at, _)| *at);
     all
 }
 
-/// The schedule in two halves, each by the time since it began, and what happens between them.
+/// The schedule in two halves, each with times relative to its beginning, and what happens between them.
 pub(crate) fn halves(seed: u64, length: Duration) -> (FaultSchedule, Restore, FaultSchedule) {
     let half = length / 2;
     let (first, second): (Vec<_>, Vec<_>) = schedule(seed, length).into_iter().partition(|(at, _)| *at < half);
     let second = second.into_iter().map(|(at, fault)| (at.saturating_sub(half), fault)).collect();
-    // Its own dice: what is drawn otherwise does not change it.
+    // A separate generator, so that other draws do not change it.
     let late = StdRng::seed_from_u64(seed ^ RESTORE).random_bool(0.5);
     (first, if late { Restore::Late } else { Restore::Whole }, second)
 }
 
-/// Sets the dice of the restore apart.
+/// Separates the random numbers of the restore.
 const RESTORE: u64 = 0x7265_7374_6f72_6500;
 
 fn when(dice: &mut StdRng, length: Duration) -> Duration {
@@ -255,14 +257,14 @@ fn link(dice: &mut StdRng) -> NetworkLink {
     [NetworkLink::Clients, NetworkLink::Cloud, NetworkLink::Database, NetworkLink::Receiver][dice.random_range(0..4)]
 }
 
-/// Seconds, minutes or hours, there or back.
+/// Seconds, minutes or hours, forward or back.
 fn step(dice: &mut StdRng) -> i64 {
     let size = [dice.random_range(2..60), dice.random_range(60..1_800), dice.random_range(3_600..172_800)];
     let size = size[dice.random_range(0..3)];
     if dice.random() { size } else { -size }
 }
 
-/// Every kind meets every action in turn, carried out or not.
+/// All combinations of kinds and actions in turn, carried out or not.
 fn cloud_fault(dice: &mut StdRng, number: usize) -> String {
     const KINDS: [&str; 12] = [
         r#""kind":"timeout""#,
@@ -281,7 +283,7 @@ fn cloud_fault(dice: &mut StdRng, number: usize) -> String {
     let action =
         ["CreateImageCache", "CreateImageCache", "UpdateImageCache", "DeleteImageCache", "DescribeImageCaches"];
     let (kind, action) = (KINDS[number % KINDS.len()], action[dice.random_range(0..action.len())]);
-    // A throttled call was not carried out, whatever else; the other lies would not be the cloud's.
+    // A throttled call is never carried out; anything else would not be the cloud's behaviour.
     let apply = !kind.contains("throttle") && dice.random();
     format!(r#"{{"action":"{action}",{kind},"apply":{apply}}}"#)
 }

@@ -1,7 +1,7 @@
-//! Probes: twice a second a create through a healthy gateway, so that a recovery can be told from an outage.
+//! Probes: a create twice a second through a healthy gateway, to distinguish a recovery from an outage.
 //!
-//! What must stay true: the probes are few, and no more of them when things go badly: what measures must not weigh.
-//! (A probe that did not go through at once is an operation like any other: it must end, too.)
+//! What must stay true: there are few probes, and never more of them if things go badly, because measuring must not add
+//! load. (A probe that does not succeed at once is an operation like any other: it must end too.)
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,17 +13,17 @@ use tokio::task::JoinSet;
 
 use crate::client::{Clients, TEAMS, Wish};
 
-/// From one probe to the next.
+/// The interval of probes.
 const NEXT: Duration = Duration::from_millis(500);
-/// At most so many are under way.
+/// The maximum number of running probes.
 const UNDER_WAY: usize = 6;
 
-/// When probes that went through were sent, and when they were answered.
+/// When successful probes were sent and answered.
 #[derive(Debug, Default)]
 pub(crate) struct Probes(Mutex<Vec<(Instant, Instant)>>);
 
 impl Probes {
-    /// Probes for ever.
+    /// Sends probes until dropped.
     pub(crate) async fn run(self: Arc<Self>, clients: Arc<Clients>) {
         let mut under_way = JoinSet::new();
         loop {
@@ -35,14 +35,14 @@ impl Probes {
         }
     }
 
-    /// How long after `at` the first probe had gone through that was sent after it.
+    /// How long after `at` the first probe succeeded that was sent after it.
     pub(crate) fn first_after(&self, at: Instant) -> Option<Duration> {
         let went = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         went.iter().filter(|(sent, _)| *sent >= at).map(|(_, answered)| *answered - at).min()
     }
 
     async fn probe(self: Arc<Self>, clients: Arc<Clients>) {
-        // None while everything is to stand still.
+        // No probes while everything must be idle.
         let Ok(_turn) = clients.turn.try_read() else { return };
         let number = clients.count.fetch_add(1, Ordering::Relaxed);
         let name = format!("probe-{number}");

@@ -1,4 +1,4 @@
-//! A program under test: started, killed, frozen, and gone when this one is.
+//! A program under test: started, killed, frozen, and ended together with this program.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ const BINARY: &str = env!("CARGO_BIN_EXE_eci-cache-gateway");
 /// How to start a program.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// What follows the binary.
+    /// The arguments after the binary.
     pub(crate) arguments: Vec<String>,
     /// Its whole environment.
     pub(crate) environment: Vec<(String, String)>,
-    /// Where its output goes, all starts in one file.
+    /// The file for its output; all starts append to it.
     pub(crate) log: PathBuf,
 }
 
@@ -42,7 +42,7 @@ impl Program {
 pub(crate) struct RunningProgram(Child);
 
 impl RunningProgram {
-    /// Ends it, without a word to it.
+    /// Kills it without warning.
     pub(crate) async fn kill(mut self) {
         self.0.kill().await.expect("our own child can be killed");
     }
@@ -55,13 +55,13 @@ impl RunningProgram {
         }
     }
 
-    /// Its end, in order or not.
+    /// Waits for its end, successful or not.
     pub(crate) async fn ended(&mut self) -> std::process::ExitStatus {
         self.0.wait().await.expect("our own child can be waited for")
     }
 }
 
-/// Where Debian keeps libfaketime; none if it is not installed.
+/// The library of libfaketime on Debian; `None` if it is not installed.
 pub(crate) fn libfaketime() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
     let library = |folder: PathBuf| folder.join("faketime/libfaketime.so.1");

@@ -1,11 +1,10 @@
-//! A proxy that hurts: it stands between two programs and makes their connections slow, silent, cut or reset, when
-//! told to.
+//! A fault-injecting proxy between two programs: on request it delays, blocks, cuts or resets their connections.
 //!
-//! What must stay true: with a clear sky every byte passes, in order; each direction lives by itself, so that what a
+//! What must stay true: without faults every byte passes, in order; the directions are independent, so that what a
 //! client sent before it gave up still arrives; a cut or reset breaks both directions, with RST towards the client.
 //!
-//! Who uses it: `tests/chaos`, and `tests/it` where a test needs more than its `Gate`. What it does not do: understand
-//! what passes, but for the answers of Postgres ([`postgres`]).
+//! Used by `tests/chaos`, and by `tests/it` if a test needs more than its `Gate`. It does not interpret the data,
+//! except for responses of Postgres ([`postgres`]).
 
 mod connection;
 pub(crate) mod postgres;
@@ -20,36 +19,36 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// Where a proxy leads.
+/// The destination of a proxy.
 #[derive(Debug, Clone)]
 pub(crate) enum ProxyTarget {
-    /// To a port.
+    /// A TCP address.
     Tcp(SocketAddr),
-    /// To the socket of a Postgres, whose answers are understood.
+    /// The Unix socket of a Postgres server, whose responses are parsed.
     Postgres(PathBuf),
 }
 
-/// What every connection meets at the moment.
+/// The conditions for every connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sky {
-    /// How long each piece waits on its way there.
+    /// The delay of each chunk towards the destination.
     pub(crate) up: Duration,
-    /// And on its way back.
+    /// The delay of each chunk towards the client.
     pub(crate) down: Duration,
-    /// Nothing passes, nothing is closed: what is sent waits until the sky is clear.
+    /// Nothing passes and nothing is closed: data wait until this ends.
     pub(crate) silent: bool,
     /// New connections are reset.
     pub(crate) refused: bool,
 }
 
-/// Something that hits one connection, once.
+/// A fault for a single connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shot {
-    /// Reset after so many further bytes on their way there.
+    /// Reset after this many further bytes towards the destination.
     CutUp(usize),
-    /// Reset after so many further bytes on their way back.
+    /// Reset after this many further bytes towards the client.
     CutDown(usize),
-    /// The next COMMIT is carried out, and the connection reset before its answer.
+    /// The next COMMIT is carried out, and the connection is reset before its response.
     LoseCommit,
     /// The same for the next statement that commits by itself.
     LoseStatement,
@@ -60,7 +59,7 @@ struct ProxyState {
     target: Mutex<Option<ProxyTarget>>,
     sky: watch::Sender<Sky>,
     shots: Mutex<VecDeque<Shot>>,
-    /// Counts resets of everything that is open.
+    /// Counts the resets of all open connections.
     storms: watch::Sender<u64>,
     hits: AtomicUsize,
     lost: AtomicUsize,
@@ -69,14 +68,14 @@ struct ProxyState {
 /// A proxy on a port of its own, until dropped.
 #[derive(Debug)]
 pub(crate) struct FaultProxy {
-    /// What its clients take for the other program.
+    /// The address for its clients.
     pub(crate) address: SocketAddr,
     state: Arc<ProxyState>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl FaultProxy {
-    /// A proxy before `target`, which need not be there yet.
+    /// A proxy in front of `target`, which need not exist yet.
     pub(crate) async fn before(target: ProxyTarget) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -85,37 +84,37 @@ impl FaultProxy {
         Self { address, state, task }
     }
 
-    /// From now on every connection meets this.
+    /// Sets the conditions for all connections.
     pub(crate) fn set(&self, sky: Sky) {
         self.state.sky.send_replace(sky);
     }
 
-    /// New connections lead there; those that are open stay where they are.
+    /// Changes the destination of new connections; open ones keep theirs.
     pub(crate) fn lead_to(&self, target: ProxyTarget) {
         *self.state.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
     }
 
-    /// Resets every connection that is open.
+    /// Resets all open connections.
     pub(crate) fn storm(&self) {
         self.state.storms.send_modify(|storms| *storms += 1);
     }
 
-    /// The next connection that fits is hit.
+    /// Adds a fault for the next matching connection.
     pub(crate) fn shoot(&self, shot: Shot) {
         self.shots().push_back(shot);
     }
 
-    /// Shots that hit nobody so far are forgotten; how many there were.
+    /// Removes unused faults and returns their number.
     pub(crate) fn disarm(&self) -> usize {
         self.shots().drain(..).count()
     }
 
-    /// How many connections were hit.
+    /// How many connections were affected by a fault.
     pub(crate) fn hits(&self) -> usize {
         self.state.hits.load(Ordering::Relaxed)
     }
 
-    /// How many answers to commits were lost.
+    /// How many responses to commits were lost.
     pub(crate) fn lost(&self) -> usize {
         self.state.lost.load(Ordering::Relaxed)
     }
@@ -132,7 +131,7 @@ impl Drop for FaultProxy {
 }
 
 impl ProxyState {
-    /// The first shot that `fits`, if there is one.
+    /// The first fault that `fits`, if there is one.
     fn take<T>(&self, fits: impl Fn(&Shot) -> Option<T>) -> Option<T> {
         let mut shots = self.shots.lock().unwrap_or_else(PoisonError::into_inner);
         let place = shots.iter().position(|shot| fits(shot).is_some())?;
@@ -150,7 +149,7 @@ impl ProxyState {
 
 async fn serve(listener: TcpListener, state: Arc<ProxyState>) {
     loop {
-        // The system may be out of sockets for a moment; the next one comes.
+        // The system may temporarily be out of sockets; the next one will work.
         let Ok((client, _)) = listener.accept().await else { continue };
         let target = state.target.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(target) = target {

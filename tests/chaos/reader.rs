@@ -1,7 +1,7 @@
-//! Readers of the feed: one for each team, whose cursor outlives everything.
+//! Readers of the feed: one for each team, whose cursor survives everything.
 //!
-//! What must stay true: a page is noted before its cursor is used; a cursor is given up only where the gateway says
-//! that it leads nowhere.
+//! What must stay true: a page is recorded before its cursor is used; a cursor is given up only if the gateway says
+//! that it is invalid.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::check::evidence::ClientFact;
 use crate::client::{Clients, Wish};
 
-/// How long a page is waited for, in seconds.
+/// The long-poll timeout of a page in seconds.
 const WAIT: u32 = 5;
-/// So many empty pages in a row are the end: an event may stand behind a transaction that runs.
+/// This many empty pages in a row are the end: an event may be held up by a running transaction.
 const EMPTY: usize = 3;
-/// The longest way to the end.
+/// The maximum time for reading to the end.
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// Reads one team's feed to its end again and again, with the cursor that it has.
@@ -27,12 +27,12 @@ pub(crate) struct FeedReader {
 }
 
 impl FeedReader {
-    /// Of a team's feed, from its beginning.
+    /// A reader of a team's feed, from its beginning.
     pub(crate) fn of(team: &'static str) -> Self {
         Self { team, cursor: Mutex::default() }
     }
 
-    /// Reads on until told to stop.
+    /// Reads until told to stop.
     pub(crate) async fn run(&self, clients: &Clients) -> anyhow::Result<()> {
         while !clients.stop.load(Ordering::Relaxed) {
             if self.page(clients, WAIT).await?.is_none() {
@@ -42,7 +42,7 @@ impl FeedReader {
         Ok(())
     }
 
-    /// Reads what is left, once nothing happens any more.
+    /// Reads the rest, once nothing happens any more.
     pub(crate) async fn read_to_the_end(&self, clients: &Clients) -> anyhow::Result<()> {
         let (begun, mut empty) = (Instant::now(), 0);
         while empty < EMPTY && begun.elapsed() < LONGEST {
@@ -54,7 +54,7 @@ impl FeedReader {
         Ok(())
     }
 
-    /// How many events the next page has; none: there was no page.
+    /// The number of events on the next page; `None` if there was no page.
     async fn page(&self, clients: &Clients, wait: u32) -> anyhow::Result<Option<usize>> {
         let cursor = self.cursor.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let behind = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that notes each on the disk before it answers.
+//! A receiver of webhooks that records each one on disk before it answers.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -32,7 +32,7 @@ pub(crate) async fn start(ledger: Arc<Ledger>, secrets: SecretsByPath) -> Socket
         while let Ok((stream, _)) = listener.accept().await {
             let (ledger, secrets) = (Arc::clone(&ledger), Arc::clone(&secrets));
             let service = service_fn(move |request| receive(request, Arc::clone(&ledger), Arc::clone(&secrets)));
-            // A connection that breaks is the proxy's doing.
+            // If a connection breaks, the proxy did it.
             tokio::spawn(
                 async move { drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await) },
             );
@@ -49,7 +49,7 @@ async fn receive(
     let (parts, body) = request.into_parts();
     let mut answer = Response::new(Empty::new());
     *answer.status_mut() = StatusCode::BAD_REQUEST;
-    // Half a body is no webhook: its sender will hear of no success.
+    // An incomplete body is not a webhook: its sender gets no success.
     if let Ok(body) = body.collect().await {
         let secret = secrets.lock().unwrap_or_else(PoisonError::into_inner).get(parts.uri.path()).cloned();
         if let Some(hook) = read(&parts.headers, &body.to_bytes(), secret.as_deref()) {

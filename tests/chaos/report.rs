@@ -1,4 +1,4 @@
-//! The table at the end: what was done, how much evidence there is, what was found.
+//! The report at the end: what was done, how much evidence there is, what was found.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use crate::plan::{LEAP, STEP};
 use crate::proxy::FaultProxy;
 use crate::testbed::Testbed;
 
-/// Everything that is told.
+/// The content of the report.
 pub(crate) struct Report<'a> {
     pub(crate) seed: u64,
     pub(crate) testbed: &'a Testbed,
     pub(crate) injector: &'a Injector,
     pub(crate) evidence: &'a Evidence,
-    /// From healing to rest.
+    /// The time from healing to rest.
     pub(crate) rested: Duration,
-    /// From SIGTERM to the end of the last gateway.
+    /// The time from SIGTERM to the end of the last gateway.
     pub(crate) drained: Duration,
     /// What did not come to rest.
     pub(crate) unrest: Vec<String>,
 }
 
-/// Details of one rule that are printed.
+/// How many details of a rule are printed.
 const SHOWN: usize = 5;
-/// The longest end after SIGTERM.
+/// The longest shutdown after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
 
 impl Report<'_> {
-    /// Prints it; whether all is well.
+    /// Prints it. Returns whether everything is fine.
     pub(crate) fn print(&self) -> bool {
         println!("\n{:<52} {:>9}", "what was done", "count");
         for (name, count) in self.injector.counts().iter() {
@@ -151,7 +151,7 @@ fn seconds(name: &str, seconds: f64) {
     println!("{name:<52} {seconds:>9.2}");
 }
 
-/// Of sorted numbers; 0 if there are none.
+/// A percentile of sorted numbers; 0 if there are none.
 pub(crate) fn quantile(sorted: &[f64], percent: usize) -> f64 {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).copied().unwrap_or_default()

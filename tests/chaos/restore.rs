@@ -1,9 +1,9 @@
-//! Between the halves: the database is dumped, and restored into another server, on which the gateways go on.
+//! Between the halves, the database is dumped and restored into another server, on which the gateways continue.
 //!
-//! What must stay true: whoever has a cursor or a key keeps it. In one half of the seeds everything that was
-//! acknowledged is in the dump. In the other half some creates come after it: everything else stands still then, so
-//! that the judge knows what was lost (between [`ClientFact::LossBegins`] and [`ClientFact::LossEnds`]), and the same
-//! creates are asked for again.
+//! What must stay true: cursors and keys stay valid. For half of the seeds, everything that was acknowledged is in the
+//! dump. For the other half, some creates are made after it, while everything else is idle, so that the judge knows
+//! what was lost (between [`ClientFact::LossBegins`] and [`ClientFact::LossEnds`]); the same creates are repeated
+//! afterwards.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,14 +22,14 @@ use crate::plan::Restore;
 use crate::proxy::ProxyTarget;
 use crate::testbed::Testbed;
 
-/// So many creates are lost.
+/// How many creates are lost.
 const LOST: usize = 6;
-/// How long they are told of before the gateways end.
+/// How long their events are delivered before the gateways stop.
 const TOLD: Duration = Duration::from_secs(4);
-/// How long it may take until everything stands still before.
+/// The maximum time until everything is idle before it.
 const STILL: Duration = Duration::from_mins(4);
 
-/// Moves the database; when the gateways were up again.
+/// Moves the database; returns when the gateways were up again.
 pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyhow::Result<Instant> {
     let testbed = &clients.testbed;
     match restore {
@@ -40,10 +40,10 @@ pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyho
             testbed.start_again().await?;
         }
         Restore::Late => {
-            // No story runs, and none begins until this is let go of.
+            // No scenario runs, and none starts until this is dropped.
             let _still = clients.turn.write().await;
             until_still(clients).await?;
-            // Readers of the feed go on: what they hear while it is dumped may be lost, too.
+            // Readers of the feed continue: what they read while it is dumped may be lost too.
             clients.ledger.note(&ClientFact::LossBegins { at: SystemClock.now() });
             let dump = testbed.dump().await?;
             for number in 0..LOST {
@@ -51,7 +51,7 @@ pub(crate) async fn change_servers(clients: &Clients, restore: Restore) -> anyho
             }
             tokio::time::sleep(TOLD).await;
             testbed.stop().await?;
-            // Whoever read an answer until now has noted it.
+            // Until then, every client has recorded the responses that it read.
             tokio::time::sleep(Duration::from_secs(1)).await;
             clients.ledger.note(&ClientFact::LossEnds { at: SystemClock.now() });
             testbed.restore(&dump).await?;
@@ -80,7 +80,7 @@ async fn until_still(clients: &Clients) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same create each time, until it is acknowledged.
+/// Sends the same create each time, until it is acknowledged.
 async fn create(clients: &Clients, number: usize) -> anyhow::Result<()> {
     let body =
         json!({"name": format!("late-{number}"), "region": "cn-beijing", "images": [format!("nginx:3.{number}")]});
@@ -89,7 +89,7 @@ async fn create(clients: &Clients, number: usize) -> anyhow::Result<()> {
 }
 
 impl Testbed {
-    /// What `pg_dump` makes of the database.
+    /// Dumps the database with `pg_dump`.
     async fn dump(&self) -> anyhow::Result<PathBuf> {
         let dump = self.folder.join("dump.sql");
         let mut command = self.client_of(&*self.postgres.lock().await, "pg_dump")?;
@@ -98,7 +98,7 @@ impl Testbed {
         Ok(dump)
     }
 
-    /// Puts the dump into another server, to which every gateway's way leads from now on.
+    /// Restores the dump into another server, to which all gateways are connected from now on.
     async fn restore(&self, dump: &Path) -> anyhow::Result<()> {
         let [of_primary, of_standby] = self.further_options();
         let fresh = ServerPair::start(of_primary, of_standby).await?;
@@ -121,7 +121,7 @@ impl Testbed {
         Ok(())
     }
 
-    /// One of Postgres' programs, for the server that is written to.
+    /// One of Postgres's client programs, for the primary.
     fn client_of(&self, pair: &ServerPair, name: &str) -> anyhow::Result<Command> {
         let mut command = Command::new(self.clocked.programs.join(name));
         let server = pair.primary()?;

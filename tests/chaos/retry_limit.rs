@@ -1,22 +1,22 @@
-//! How long a client waits: only time counts in which the gateways can know better.
+//! How long a client waits: only time counts in which the gateways can know the truth.
 //!
-//! While the cloud hides something, and until it was compared again after that (once a minute, and as often as a fault
-//! lets it), the gateways judge nothing in that region, by design: a client then waits longer, and is no wiser.
+//! While the cloud hides something, and until the next comparison after that (once a minute, and as often as the faults
+//! allow), the gateways deliberately decide nothing in that region: clients then wait longer.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longer than anything may take: giving up is a finding.
+/// Longer than anything may take: giving up is a violation.
 const MAX_WAIT: Duration = Duration::from_mins(2);
-/// After a lie: until the next comparison, and what follows from it.
+/// The time from the end of hiding to the next comparison and its consequences.
 const WAKE: Duration = Duration::from_secs(90);
 
-/// Until when nothing can be known of the cloud.
+/// Until when nothing can be known about the cloud.
 #[derive(Debug, Default)]
 pub(crate) struct UncertainTime(Mutex<Option<Instant>>);
 
 impl UncertainTime {
-    /// A lie of that length begins, or goes on.
+    /// Hiding for that long begins or continues.
     pub(crate) fn begins(&self, lie: Duration) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + lie + WAKE);
     }
@@ -26,7 +26,7 @@ impl UncertainTime {
     }
 }
 
-/// The limit of one wish.
+/// The time limit of one request.
 #[derive(Debug)]
 pub(crate) struct RetryLimit {
     seen: Instant,
@@ -34,12 +34,12 @@ pub(crate) struct RetryLimit {
 }
 
 impl RetryLimit {
-    /// All of it.
+    /// The full limit.
     pub(crate) fn new() -> Self {
         Self { seen: Instant::now(), spent: Duration::ZERO }
     }
 
-    /// Whether there is any left.
+    /// Whether there is any time left.
     pub(crate) fn lasts(&mut self, doubt: &UncertainTime) -> bool {
         let now = Instant::now();
         if !doubt.is_at(now) {

@@ -1,8 +1,8 @@
-//! What the gateways of a run are set to, and the keys that go with it.
+//! The settings and keys of the gateways of a run.
 //!
-//! Shorter than in production, so that minutes show what hours would: a call to the cloud takes 3 s at most, the cloud
-//! is trusted to remember a `ClientToken` for 20 s, a request counts as gone for good after 45 s (nothing here holds
-//! one longer than 20), and builds take two seconds. Leases are what they are in production.
+//! Timings are shorter than in production, so that minutes are enough: a call to the cloud takes at most 3 s, the cloud
+//! is assumed to remember a `ClientToken` for 20 s, a request counts as lost after 45 s (nothing here delays one for
+//! more than 20 s), and builds take two seconds. Leases are as in production.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use eci_cache_gateway::domain::clock::{Clock as _, SystemClock};
 use eci_cache_gateway::domain::identity::caller::Scope;
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// The stand-in's key.
+/// The stand-in's access key.
 pub(crate) const ACCESS_KEY: &str = "LTAIchaos";
 pub(crate) const ACCESS_SECRET: &str = "chaos-secret";
 
@@ -54,13 +54,13 @@ pub(crate) fn gateway(listen: SocketAddr, database: SocketAddr, cloud: SocketAdd
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// The environment of `audit`, past every proxy.
+/// The environment of `audit`, which uses no proxy.
 pub(crate) fn audit(database_url: &str) -> Vec<(String, String)> {
     let all = [("ECG_DATABASE_URL", database_url), ("ECG_KEYS_AUDIT", MASTER)];
     all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// A wall clock that goes by a file, and a monotonic clock that nobody touches.
+/// Lets a file control the wall clock, but not the monotonic clock.
 pub(crate) fn faked_clock(library: &Path, file: &Path) -> Vec<(String, String)> {
     let all = [
         ("LD_PRELOAD", library.display().to_string()),
@@ -68,26 +68,26 @@ pub(crate) fn faked_clock(library: &Path, file: &Path) -> Vec<(String, String)> 
         ("FAKETIME_NO_CACHE", "1".to_owned()),
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
         ("DONT_FAKE_MONOTONIC", "1".to_owned()),
-        // Files are as old as they are.
+        // Times of files are not changed.
         ("NO_FAKE_STAT", "1".to_owned()),
     ];
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Puts the clock that goes by `file` so many seconds off the machine's.
+/// Sets how many seconds the clock that `file` controls differs from the machine's.
 pub(crate) fn set_clock(file: &Path, seconds: i64) -> anyhow::Result<()> {
-    // Written beside and renamed: half a number would be another time.
+    // Renamed, because a partly written number would be another time.
     let fresh = file.with_extension("new");
     std::fs::write(&fresh, format!("{seconds:+}"))?;
     Ok(std::fs::rename(&fresh, file)?)
 }
 
-/// A token of a team, good for an hour.
+/// A token of a team, valid for an hour.
 pub(crate) fn token(team: &str) -> anyhow::Result<String> {
     let claims = MintedClaims {
         subject: "chaos".into(),
         teams: vec![team.parse()?],
-        // Without platform:security: the receiver's checks are about image caches, and the platform's events are not.
+        // Without platform:security: the receiver's checks are about image caches, not about the platform's events.
         scopes: Scope::ALL.into_iter().filter(|scope| *scope != Scope::PlatformSecurity).collect(),
         lifetime: chrono::Duration::hours(1),
         issuer: ISSUER.into(),
@@ -97,7 +97,7 @@ pub(crate) fn token(team: &str) -> anyhow::Result<String> {
     Ok(token.expose_secret().to_owned())
 }
 
-/// A client that keeps no connection: each request meets the weather anew.
+/// A client that keeps no connections, so that every request is subject to the current faults.
 pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
     let builder = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
     Ok(builder.timeout(Duration::from_secs(15)).build()?)

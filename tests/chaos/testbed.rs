@@ -1,8 +1,7 @@
-//! Everything that a run is made of: Postgres, the stand-in, three gateways, the receiver, and a proxy on each way.
+//! Everything in a run: Postgres, the stand-in, three gateways, the receiver, and a proxy on each connection.
 //!
-//! What must stay true: fsync is on, as in production; every way between two of them leads through a proxy; a gateway
-//! comes back on the same port, so that a restart looks like one; a standby that takes over has every commit that was
-//! acknowledged.
+//! What must stay true: fsync is on, as in production; all connections between two of them go through a proxy; a
+//! gateway restarts on the same port, as in production; a standby that is promoted has every acknowledged commit.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,37 +21,38 @@ use crate::process::{Program, RunningProgram, libfaketime};
 use crate::proxy::{FaultProxy, ProxyTarget};
 use crate::settings::{self, ACCESS_KEY, ACCESS_SECRET};
 
-/// The folders of Postgres' data: of the first primary and its standby, and of those that it is restored into.
+/// The data directories of Postgres: of the first primary and its standby, and of those for the restored database.
 pub(crate) const POSTGRES: [&str; 4] = ["postgres", "postgres-b", "postgres-c", "postgres-d"];
-/// A gateway that has started has read the database's clock by then, if that can be reached.
+/// A gateway that has started has read the database's clock by then, if the database can be reached.
 const FIRST_READING: Duration = Duration::from_secs(4);
-/// How fast the stand-in builds: a cache takes two seconds.
+/// The stand-in's speed: a build takes two seconds.
 const SPEED: &str = "5";
 
 /// Three gateways with their proxies, the stand-in, the receiver and a pair of Postgres servers.
 #[derive(Debug)]
 pub(crate) struct Testbed {
-    /// The gateways: A, B, C.
+    /// The gateways A, B and C.
     pub(crate) gateways: [GatewayProcess; 3],
-    /// Before the receiver, for all.
+    /// In front of the receiver, for all gateways.
     pub(crate) hooks: FaultProxy,
     /// The stand-in's address.
     pub(crate) standin: String,
-    /// Whether the clocks can be moved.
+    /// Whether clocks can be changed.
     pub(crate) faketime: bool,
     pub(crate) folder: PathBuf,
     pub(crate) postgres: Turn<ServerPair>,
     pub(crate) clocked: Clocked,
-    /// When it had no database.
+    /// When there was no database.
     pub(crate) outages: Outages,
-    /// Whoever starts a gateway reads it. One that starts while the database's clock is off takes that for the time,
-    /// and needs minutes to find out: that is tried in `tests/it` (`database::clock_leaps`), where it costs nothing.
+    /// Locked for reading by whoever starts a gateway. One that starts while the database's clock is wrong takes that
+    /// for the time, and needs minutes to notice: this is tested in `tests/it` (`database::clock_leaps`), where it
+    /// takes no time.
     starts: RwLock<()>,
     _standin: RunningProgram,
 }
 
 impl Testbed {
-    /// Builds it in an empty folder; `receiver` is where webhooks go in the end.
+    /// Builds it in an empty directory; `receiver` is the destination of webhooks.
     pub(crate) async fn build(folder: &Path, receiver: SocketAddr) -> anyhow::Result<Self> {
         let faketime = libfaketime();
         let clocked = Clocked::prepare(&folder.join(POSTGRES[0]), faketime.as_deref()).await?;
@@ -87,14 +87,14 @@ impl Testbed {
         &self.gateways[who as usize]
     }
 
-    /// The doors of the gateways that serve, those that no fault holds away first.
+    /// The API addresses of the serving gateways, reachable ones first.
     pub(crate) fn doors(&self) -> Vec<SocketAddr> {
         let mut doors = [self.of(Who::A), self.of(Who::B)];
         doors.sort_by_key(|gateway| gateway.away.load(Ordering::Relaxed));
         doors.iter().map(|gateway| gateway.door.address).collect()
     }
 
-    /// An immediate stop, and a start after `pause`.
+    /// An immediate shutdown, and a restart after `pause`.
     pub(crate) async fn crash_postgres(&self, pause: Duration) -> anyhow::Result<()> {
         let mut postgres = self.postgres.lock().await;
         let begun = Instant::now();
@@ -116,7 +116,7 @@ impl Testbed {
         Ok(())
     }
 
-    /// A setting of the server's is another one for `pause`.
+    /// Changes a server setting for `pause`.
     pub(crate) async fn set(&self, setting: OddSetting, pause: Duration) -> anyhow::Result<()> {
         let postgres = self.postgres.lock().await;
         postgres.set(&format!("{} = {}", setting.name, setting.odd)).await?;
@@ -124,7 +124,7 @@ impl Testbed {
         postgres.set(&format!("{} = {}", setting.name, setting.usual)).await
     }
 
-    /// Postgres' clock is so many seconds off for `pause`; nobody has just started who would begin by it.
+    /// Makes Postgres's clock wrong by this many seconds for `pause`; no gateway may have just started.
     pub(crate) async fn leap(&self, seconds: i64, pause: Duration) -> anyhow::Result<()> {
         let _postgres = self.postgres.lock().await;
         let _nobody_starts = self.starts.write().await;
@@ -134,20 +134,20 @@ impl Testbed {
         self.clocked.set(0)
     }
 
-    /// Whoever holds this may start a gateway, or keep one away that has just started.
+    /// Whoever holds this may start a gateway, or cut off one that has just started.
     pub(crate) async fn start(&self) -> tokio::sync::RwLockReadGuard<'_, ()> {
         self.starts.read().await
     }
 
-    /// Of the servers that the database is restored into.
+    /// The options of the servers for the restored database.
     pub(crate) fn further_options(&self) -> [Options; 2] {
         [2, 3].map(|place| self.clocked.options(&self.folder.join(POSTGRES[place])))
     }
 
-    /// Somebody has a transaction open for `pause`, or until the server ends it.
+    /// Keeps a transaction open for `pause`, or until the server ends it.
     pub(crate) async fn hold_transaction(&self, pause: Duration) -> anyhow::Result<()> {
         let url = self.database_url().await?;
-        // The server may be away just now: then nobody has one.
+        // The server may be down; then there is no transaction.
         let Ok(mut somebody) = PgConnection::connect(&url).await else { return Ok(()) };
         if somebody.execute("BEGIN; SELECT pg_current_xact_id()").await.is_ok() {
             tokio::time::sleep(pause).await;
@@ -156,7 +156,7 @@ impl Testbed {
         Ok(())
     }
 
-    /// A crash of the primary, after which its address leads to a standby, which takes over after `pause`; when it had.
+    /// Crashes the primary; its address then leads to a standby, which is promoted after `pause`. Returns when it was.
     pub(crate) async fn fail_over(&self, pause: Duration) -> anyhow::Result<Instant> {
         let mut postgres = self.postgres.lock().await;
         postgres.attach().await?;
@@ -172,17 +172,17 @@ impl Testbed {
         Ok(Instant::now())
     }
 
-    /// The database as its owner, past every proxy.
+    /// The database as its owner, without a proxy.
     pub(crate) async fn database_url(&self) -> anyhow::Result<String> {
         Ok(self.postgres.lock().await.primary()?.database_url())
     }
 
-    /// Saves the newest checkpoint of the audit: what it covers must be there at the end.
+    /// Saves the newest checkpoint of the audit, which must still be valid at the end.
     pub(crate) async fn keep_checkpoint(&self) -> anyhow::Result<()> {
         self.audit(&["audit", "checkpoint"], "checkpoint.note").await?.run().await
     }
 
-    /// What `audit verify` finds that is not as it was sealed.
+    /// The findings of `audit verify`.
     pub(crate) async fn verify_audit(&self) -> anyhow::Result<Vec<String>> {
         let saved = self.folder.join("checkpoint.note").display().to_string();
         let verify = self.audit(&["audit", "verify", "--checkpoint", &saved], "verify.log").await?;
@@ -200,7 +200,7 @@ impl Testbed {
         })
     }
 
-    /// Tells every gateway to stop, and how long that took.
+    /// Tells every gateway to stop; returns how long that took.
     pub(crate) async fn stop(&self) -> anyhow::Result<Duration> {
         let begun = std::time::Instant::now();
         for gateway in &self.gateways {
@@ -213,14 +213,14 @@ impl Testbed {
     }
 }
 
-/// The runtime role, which the migrations grant what it needs; then the migrations.
+/// Creates the runtime role, to which the migrations grant its privileges, and migrates.
 async fn prepare(database_url: &str, folder: &Path) -> anyhow::Result<()> {
     make_role(database_url).await?;
     let environment = vec![("ECG_MIGRATE_DATABASE_URL".to_owned(), database_url.to_owned())];
     Program { arguments: vec!["migrate".into()], environment, log: folder.join("migrate.log") }.run().await
 }
 
-/// The role of the gateways.
+/// Creates the gateways' role.
 pub(crate) async fn make_role(database_url: &str) -> anyhow::Result<()> {
     let mut owner = PgConnection::connect(database_url).await?;
     owner.execute("CREATE ROLE eci_runtime LOGIN").await?;

@@ -1,4 +1,4 @@
-//! The audit's tree: what is sealed, what is found, what is proved, and who may touch it.
+//! The audit's tree: sealing, verification, proofs, and who may access it.
 #![cfg(test)]
 
 mod alterations;
@@ -18,7 +18,7 @@ use eci_cache_gateway::store::Store;
 
 use crate::support::gateway::audit_keys;
 
-/// Verifies the database as `audit verify` does: what is not sealed gets a second look.
+/// Verifies the database like `audit verify`: unsealed entries are checked again.
 async fn verified(store: &Store, saved: Option<Checkpoint>) -> VerificationReport {
     let mut subject = VerificationSubject { keys: audit_keys().verifiers(), saved, waited: HashSet::new() };
     let (report, waiting) = verify(store, &subject).await.unwrap();

@@ -1,4 +1,4 @@
-//! The test of the test: the parts of `tests/chaos` that decide are tried here, because that is a program of its own.
+//! Tests of the decision code in `tests/chaos`, which is a separate program.
 #![cfg(test)]
 
 #[path = "../chaos"]

@@ -1,4 +1,4 @@
-//! The command line: `dev`, `doctor`, the processes of the binary, and the PostgreSQL that `dev` brings.
+//! The command line: `dev`, `doctor`, processes of the binary, and the private PostgreSQL of `dev`.
 #![cfg(test)]
 
 mod dev;

@@ -1,4 +1,4 @@
-//! Our side of the way to the cloud: signatures, credentials, proxies, connections that are used again.
+//! Outgoing connections: signatures, credentials, proxies, connection reuse.
 #![cfg(test)]
 
 mod assumed_role;

@@ -1,5 +1,4 @@
-//! The database as operators have it: addresses, causes that are told, schemas, poolers, and the keys that belong to
-//! it.
+//! The database as operators have it: addresses, reported causes, schemas, poolers, and the keys that belong to it.
 #![cfg(test)]
 
 use std::process::{Command, Output};
@@ -26,12 +25,12 @@ mod schemas;
 mod second_version;
 mod settings;
 
-/// Where no cloud is needed.
+/// For tests that need no cloud.
 const NO_CLOUD: &str = "http://127.0.0.1:1";
-/// Something real has to happen, on a machine that is busy.
+/// Something real has to happen, on a machine that may be busy.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// How a command ended and everything that it said.
+/// A command's exit code and its whole output.
 pub(crate) async fn ended(mut command: Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -51,7 +50,7 @@ async fn told(gateway: &ServeProcess, words: &str) -> Vec<String> {
     }
 }
 
-/// The address of a test's database on its server's socket.
+/// The URL of a test's database on its server's socket.
 pub(crate) async fn address(database: &TestDatabase, role: &str) -> String {
     let mut connection = PgConnection::connect_with(&database.options).await.unwrap();
     let sql = "SELECT current_setting('unix_socket_directories'), current_setting('port')";

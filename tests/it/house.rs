@@ -1,4 +1,4 @@
-//! What the repository promises of itself, read from its own files: floors, pages, documents, the tests' databases.
+//! Rules about the repository, checked by reading its files: floors, pages, documents, the tests' databases.
 #![cfg(test)]
 
 mod audit_names;

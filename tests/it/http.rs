@@ -1,4 +1,4 @@
-//! The REST door: what every operation keeps to, its limits, and the server beneath it.
+//! The REST door: rules for every operation, its limits, and the server below it.
 #![cfg(test)]
 
 mod bodies;

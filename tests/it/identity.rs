@@ -1,4 +1,4 @@
-//! Who gets in, and who does not: tokens, API keys, revocations, and what hostile clients send in their place.
+//! Authentication: tokens, API keys, revocations, and what hostile clients send instead.
 #![cfg(test)]
 
 pub(crate) mod api_keys;

@@ -1,4 +1,4 @@
-//! Image caches through the doors: made, found, changed, waited for, taken over.
+//! Image caches through the doors: created, found, changed, waited for, adopted.
 #![cfg(test)]
 
 mod adoption;

@@ -1,6 +1,6 @@
-//! Everything that needs real sockets and a real database, as one binary: each further one would cost a link.
+//! Everything that needs real sockets and a real database, as one binary: each further one would need another link.
 //!
-//! A folder is a subject, and the first line of each file says what it is for.
+//! Each folder is a subject, and the first line of each file describes its purpose.
 
 // What the gateway does.
 mod events;
@@ -10,13 +10,13 @@ mod reconciler;
 mod tracker;
 mod webhooks;
 
-// Who may, who did, and what nobody may see.
+// Who may do what, who did it, and what nobody may see.
 mod audit;
 mod identity;
 mod platform;
 mod secrets;
 
-// Its doors, and what it stands on.
+// Its doors, and its foundations.
 mod cli;
 mod cloud;
 mod database;

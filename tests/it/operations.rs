@@ -1,4 +1,4 @@
-//! Operations: one request does one thing at the cloud, whatever goes wrong on the way.
+//! Operations: one request does one thing in the cloud, whatever goes wrong.
 #![cfg(test)]
 
 mod batches;

@@ -1,4 +1,4 @@
-//! What administrators keep: teams, policies, cloud accounts, and the view of all of it.
+//! What administrators manage: teams, policies, cloud accounts, and the overview.
 #![cfg(test)]
 
 pub(crate) mod cloud_accounts;

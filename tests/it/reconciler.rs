@@ -1,4 +1,4 @@
-//! The cloud against the rows: caches that vanish, drift, strangers; each found once, whoever looks.
+//! The cloud compared with the rows: vanished, changed and unmanaged caches; each is found once, by whichever gateway.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::entropy::Entropy;
@@ -16,21 +16,21 @@ mod lying_cloud;
 mod unmanaged_caches;
 mod vanished_caches;
 
-/// Past the time between two lists, jitter included.
+/// Longer than the interval of lists, including jitter.
 const TURN: i64 = 661;
-/// Past the time between two looks.
+/// Longer than the interval of reads.
 const APART: i64 = 61;
 
 fn region() -> Region {
     "cn-beijing".parse().unwrap()
 }
 
-/// Does the comparing that is due.
+/// Runs the comparison that is due.
 async fn compare(app: &TestGateway) {
     while app.gateway.reconciler().reconcile().await.unwrap() {}
 }
 
-/// A list, and the second looks that follow from it.
+/// A list, and the second reads that follow from it.
 async fn turn(app: &TestGateway) {
     app.advance(TURN);
     compare(app).await;
@@ -38,7 +38,7 @@ async fn turn(app: &TestGateway) {
     compare(app).await;
 }
 
-/// A cache with these fields besides, built and at rest: its id.
+/// A ready cache with these additional fields; returns its id.
 async fn ready(app: &TestGateway, more: &Value) -> String {
     let mut body = new_cache("nginx:1.27");
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -52,7 +52,7 @@ fn attempt(app: &TestGateway) -> Attempt {
     Attempt { operation, client_token: operation.to_string(), signed_at: app.now(), bucket: None, marks: Vec::new() }
 }
 
-/// Made past the gateway: the cloud's id.
+/// Created outside the gateway; returns the cloud's id.
 async fn made_outside(app: &TestGateway, name: &str) -> String {
     let spec = json!({"name": name, "region": "cn-beijing", "images": ["redis:7"]});
     let spec = serde_json::from_value(spec).unwrap();
@@ -63,13 +63,13 @@ async fn imc(app: &TestGateway, id: &str) -> String {
     app.cache(id).await["eci_cache_id"].as_str().unwrap().to_owned()
 }
 
-/// Removed past the gateway.
+/// Deleted outside the gateway.
 async fn removed_outside(app: &TestGateway, id: &str) {
     let imc = imc(app, id).await;
     app.cloud_client().delete(&region(), &imc, &attempt(app)).await.unwrap();
 }
 
-/// Changed past the gateway, and built.
+/// Changed outside the gateway, and rebuilt.
 async fn changed_outside(app: &TestGateway, id: &str, changes: &Value) {
     let imc = imc(app, id).await;
     let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.audit != AuditForm::Secret);
@@ -85,7 +85,7 @@ async fn events_of(app: &TestGateway, kind: &str) -> Vec<Value> {
     app.events().await.into_iter().filter(|event| event["type"] == kind.as_str()).collect()
 }
 
-/// What the reconciler's audit entries about this cache say they found.
+/// The findings in the reconciler's audit entries about this cache.
 async fn findings(app: &TestGateway, id: &str) -> Vec<String> {
     let entries = app.items(&format!("/v1/audit-entries?resource={id}&action=reconcile_image_cache")).await;
     assert!(entries.iter().all(|entry| entry["subject"] == "worker:reconciler" && entry["outcome"] == "succeeded"));

@@ -1,4 +1,4 @@
-//! The RPC front, as SDKs meet it: over real sockets, with keys that the gateway issued.
+//! The RPC front as SDKs use it: over real sockets, with keys that the gateway issued.
 #![cfg(test)]
 
 pub(crate) mod client;

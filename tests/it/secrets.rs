@@ -1,4 +1,4 @@
-//! Secrets: none comes out anywhere, and the key that they are kept under can be replaced.
+//! Secrets: none is ever disclosed, and the key that encrypts them can be replaced.
 #![cfg(test)]
 
 pub(crate) mod canary;

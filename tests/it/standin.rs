@@ -1,4 +1,4 @@
-//! The cloud's client against the stand-in, over real sockets, with a clock that moves only when told to.
+//! The cloud's client with the stand-in, over real sockets, with a clock that only the tests advance.
 
 mod accounts;
 mod admin;
@@ -98,7 +98,7 @@ impl TestCloud {
         self.clock.advance(chrono::Duration::seconds(seconds));
     }
 
-    /// An attempt that is signed now.
+    /// An attempt signed now.
     fn attempt(&self, operation: OperationId, client_token: &str) -> Attempt {
         Attempt {
             operation,
@@ -135,7 +135,7 @@ impl TestCloud {
         assert_eq!(answer.status(), 200, "{}", answer.text().await.expect("a text"));
     }
 
-    /// Asks the admin door, which must agree.
+    /// Calls the admin API, which must succeed.
     async fn admin(&self, method: reqwest::Method, what: &str, body: Value) -> Value {
         let url = format!("{}/_admin/{what}", self.url);
         let answer = self.http.request(method, url).json(&body).send().await.expect("sent");
@@ -149,7 +149,7 @@ impl TestCloud {
         self.admin(reqwest::Method::POST, what, body).await
     }
 
-    /// Asks with V1 in the form, for `action` in cn-beijing.
+    /// Calls `action` in cn-beijing, with V1 in the form.
     async fn ask(&self, action: &str, extra: &[(&str, &str)]) -> (u16, Value) {
         self.post(&self.signed("POST", action, extra)).await
     }
@@ -163,7 +163,7 @@ impl TestCloud {
         self.ledger().await["created"].as_array().expect("a list").len()
     }
 
-    /// A call with these parameters and our key, signed for `method`; the caller may spoil it.
+    /// A call with these parameters and our key, signed for `method`; the caller may alter it.
     fn signed(&self, method: &str, action: &str, extra: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let mut params: Vec<_> = [
@@ -201,7 +201,7 @@ impl TestCloud {
     }
 }
 
-/// Any answer must be JSON; an error must have the five texts.
+/// Any response must be JSON; an error must have the five strings.
 async fn envelope(request: reqwest::RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.expect("an answer");
     let status = answer.status().as_u16();
@@ -221,7 +221,7 @@ fn region() -> Region {
     "cn-beijing".parse().expect("a region")
 }
 
-/// An update to what `spec` says.
+/// The changes of an update to `spec`.
 fn changes_to(spec: &ImageCacheSpec) -> ImageCacheChanges {
     ImageCacheChanges {
         name: Some(spec.name.clone()),

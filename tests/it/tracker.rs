@@ -1,4 +1,4 @@
-//! The tracker: how few calls it needs, how late it is at most, and what it does when things are not as they should be.
+//! The tracker: how few calls it needs, how late it is at most, and what it does when something goes wrong.
 #![cfg(test)]
 
 mod budget;

@@ -1,4 +1,4 @@
-//! Webhooks: endpoints and their URLs, deliveries, receivers that misbehave, and the worker that sends.
+//! Webhooks: endpoints and their URLs, deliveries, misbehaving receivers, and the worker that sends.
 #![cfg(test)]
 
 mod challenge;

@@ -1,12 +1,12 @@
-//! What the command line says. Words of the usual test harness are taken and ignored.
+//! The arguments of the command line. Those of the usual test harness are ignored.
 
 use crate::schedule::Schedule;
 use crate::twin::Twin;
 
-/// How many schedules run where nothing is said.
+/// The default number of random schedules.
 const SCHEDULES: u64 = 1_000_000;
 
-/// Up to how many faults every schedule runs: without optimizing, three would take minutes.
+/// The number of faults up to which all schedules are run: without optimization, three would take minutes.
 const DEPTH: usize = if cfg!(debug_assertions) { 2 } else { 3 };
 
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     pub(crate) seed: Option<u64>,
     pub(crate) schedule: Option<Schedule>,
     pub(crate) twin: Twin,
-    /// Whether each broken twin is tried, too.
+    /// Whether the broken twins are run too.
     pub(crate) twins: bool,
     pub(crate) list: bool,
     /// A name was given that is not this test's.

@@ -1,9 +1,9 @@
 //! A caller through the cloud's own API without a token, the door that answers it, the janitor, and others who come to
 //! rely on the same cache.
 //!
-//! The door belongs to the process of worker 0: it dies with it, and hears at once what that worker has written. A
-//! caller that left and one that is there look the same to the database; what was written to a caller that is there is
-//! heard.
+//! The door is in the process of worker 0: it dies with that worker, and is notified at once of what that worker
+//! writes. The database cannot tell whether the caller is still connected; a response written to a connected caller is
+//! received.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationState, Owed};
@@ -16,27 +16,27 @@ use crate::twin::Twin;
 use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY, is_over};
 use crate::world::World;
 
-/// How long the caller is let wait.
+/// The longest wait of the caller.
 const MAX_WAIT: Time = 4;
-/// When no answer can be on its way any more.
+/// When no response can be in transit any more.
 pub(crate) const ANSWER_WITHIN: Time = 120;
 
-/// What the door does next.
+/// The door's next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// Nothing: there is none, it is done, or its process is dead.
+    /// Nothing: there is no door, it is done, or its process is dead.
     Nothing,
-    /// The request is recorded; the caller begins to wait.
+    /// The request is recorded; the caller starts to wait.
     Record,
-    /// Wait for the create's end.
+    /// Wait for the end of the create.
     Wait,
-    /// Make sure that the ids may be told.
+    /// Make sure that the ids may be sent.
     Claim,
-    /// Write the answer.
+    /// Write the response.
     Tell,
     /// Record that it was written.
     Clear,
-    /// Record that it was not.
+    /// Record that it was not written.
     Abandon,
 }
 
@@ -46,13 +46,13 @@ enum Next {
 pub(crate) struct ModelDoor {
     next: Next,
     resume: Time,
-    /// The caller is there.
+    /// The caller is connected.
     there: bool,
     /// This process knows that `Owed::Sending` is durable.
     sending: bool,
-    /// The caller was told the ids.
+    /// The caller received the ids.
     pub(crate) told: bool,
-    /// The process died when nobody could say any more whether the caller was told.
+    /// The process died when it was unknown whether the caller had received the ids.
     pub(crate) in_doubt: bool,
 }
 
@@ -61,7 +61,7 @@ impl ModelDoor {
         Self { next: Next::Nothing, resume: 0, there: false, sending: false, told: false, in_doubt: false };
     pub(crate) const ASKED: Self = Self { next: Next::Record, there: true, ..Self::NONE };
 
-    /// When it does something.
+    /// When it takes its next step.
     pub(crate) fn due(&self, store: &ModelStore) -> Time {
         match self.next {
             Next::Nothing => NEVER,
@@ -70,17 +70,17 @@ impl ModelDoor {
         }
     }
 
-    /// Whether the caller waits for what the door's own process learns.
+    /// Whether the caller waits for a notification within the door's process.
     pub(crate) fn waits(&self) -> bool {
         self.next == Next::Wait && self.there
     }
 
-    /// Its process has recorded that the ids may be told.
+    /// Its process has recorded whether the ids may be sent.
     pub(crate) fn hear(&mut self, sending: bool) {
         self.sending |= sending;
     }
 
-    /// The process is gone.
+    /// The process dies.
     pub(crate) fn die(&mut self) {
         if self.next != Next::Nothing {
             self.in_doubt |= self.sending && !self.told;
@@ -90,7 +90,7 @@ impl ModelDoor {
 }
 
 impl World {
-    /// Does what the door does next.
+    /// Takes the door's next step.
     pub(crate) fn answer(&mut self) {
         self.go_by_clock_of(0);
         let boundary = match self.door.next {
@@ -125,8 +125,8 @@ impl World {
         }
     }
 
-    /// The database takes no writes. What was told counts as told, recorded or not; any other caller is told nothing,
-    /// and that is tried to be recorded again and again.
+    /// The database accepts no writes. A response that was sent counts as sent, recorded or not; any other caller gets
+    /// no ids, and the door retries until that is recorded.
     fn door_may_not_write(&mut self) {
         let once = self.twin == Twin::GivesUpOnce;
         self.door.next = match self.door.next {
@@ -162,7 +162,7 @@ impl World {
         }
     }
 
-    /// The create has ended, or the caller must be told now.
+    /// The create has ended, or the caller must be answered now.
     fn waited(&mut self) -> Next {
         match self.store.operations[0].state {
             Some(OperationState::Succeeded) if self.door.sending || self.twin == Twin::AnswersUnasked => Next::Tell,
@@ -185,14 +185,14 @@ impl World {
         self.note_end(0);
     }
 
-    /// Somebody asks for the same content: they are given this cache, or make one of their own.
+    /// Somebody requests the same content, and gets this cache or creates another one.
     pub(crate) fn join(&mut self) {
         let joined = self.store.join();
         self.relied |= joined;
         self.note(|| format!("somebody joins: {joined}"));
     }
 
-    /// A create that nobody was told of lives.
+    /// A create that nobody was told of still exists.
     pub(crate) fn lives_untold(&self) -> bool {
         let wanted = self.door.told || self.door.in_doubt || self.relied;
         let kept = self.store.operations[DELETE].is(OperationState::Refused);
@@ -202,7 +202,7 @@ impl World {
             && self.store.row.cache.is_some_and(|cache| self.exists(cache))
     }
 
-    /// Who was told, or given it, lost it.
+    /// A cache was deleted although somebody was told of it or given it.
     pub(crate) fn was_lost(&self) -> bool {
         let gone = !self.store.row.cache.is_some_and(|cache| self.exists(cache));
         (self.door.told || self.relied) && self.store.given_up && gone
@@ -210,7 +210,7 @@ impl World {
 }
 
 impl ModelStore {
-    /// Whether the ids may be told: from now on they may have been.
+    /// Whether the ids may be sent; from now on they may have been.
     fn begin_answer(&mut self) -> bool {
         let may = !self.abandoned && self.operations[DELETE].state.is_none();
         if may && self.owed.is_some() && self.twin != Twin::ClearsAfterwards {
@@ -219,13 +219,13 @@ impl ModelStore {
         may
     }
 
-    /// Nobody will be told. Where nothing is owed, somebody else relies on it.
+    /// Nobody will be told. If nothing is owed, somebody else relies on the cache.
     fn abandon(&mut self) {
         let recorded = self.owed.take().is_some() || self.twin == Twin::ForgetsUntold;
         self.abandoned |= recorded && self.operations[0].state != Some(OperationState::Refused);
     }
 
-    /// `false`: it has ended, may have been sent, or somebody else relies on it.
+    /// `false` if it has ended, may have been sent, or somebody else relies on it.
     fn withdraw(&mut self, now: Time) -> bool {
         let create = &self.operations[0];
         let owed = self.owed.is_some() || self.abandoned || self.twin == Twin::ForgetsUntold;
@@ -283,7 +283,8 @@ impl ModelStore {
         self.row.version += 1;
     }
 
-    /// Whether a cache in the making, or made, is there for somebody who wants the same: they rely on it from now on.
+    /// Whether there is a cache, building or ready, for somebody who requests the same content, and who relies on it
+    /// from now on.
     fn join(&mut self) -> bool {
         let made = [Status::Pending, Status::Preparing, Status::Creating, Status::Ready];
         let there = made.contains(&self.row.core.status) && !self.abandoned && self.operations[DELETE].state.is_none();
@@ -293,7 +294,7 @@ impl ModelStore {
         there
     }
 
-    /// Somebody changes the cache by its name: they rely on it from now on.
+    /// Somebody changes the cache by its name, and relies on it from now on.
     pub(crate) fn name(&mut self) {
         (self.owed, self.abandoned) = (None, false);
     }

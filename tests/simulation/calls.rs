@@ -1,4 +1,4 @@
-//! Calls to the cloud: what is sent, what a look shows, and when the cloud begins to lie.
+//! Calls to the cloud: what is sent, what a read returns, and when the cloud starts to return wrong data.
 
 use eci_cache_gateway::domain::operation::{
     CallOutcome, LookupResult, OperationInput, OperationKind, Progress, decide,
@@ -12,11 +12,11 @@ use crate::twin::Twin;
 use crate::worker::{Hand, unwanted};
 use crate::world::World;
 
-/// How far a look lags at worst.
+/// The longest lag of a read.
 const WORST_LAG: Time = 59;
 
 impl World {
-    /// The cloud begins to lie, or the database's clock leaps.
+    /// The cloud starts to return wrong data, or the database's clock is changed.
     pub(crate) fn let_lie(&mut self, fault: Option<Fault>) {
         if let Some(Fault::StepDb(leap)) = fault {
             self.leap(leap);
@@ -78,14 +78,14 @@ impl World {
         }
     }
 
-    /// What the cloud does not show, it does not find either when it is to be changed: a removal counts as done then.
+    /// What the cloud hides, it does not find when it is to be changed either; a delete then counts as done.
     fn reach(&mut self, request: ModelRequest) -> (CallOutcome, usize) {
         match request.kind {
             OperationKind::Update if self.cloud.lies.is_veiled(request.target, self.now) => (CallOutcome::Refused, 0),
             OperationKind::Delete if self.cloud.lies.is_veiled(request.target, self.now) => {
                 (CallOutcome::Done, request.target)
             }
-            // The cloud does not take that time.
+            // The cloud rejects that timestamp.
             _ if !self.sure && (self.now - request.signed).abs() > ACCEPTANCE => (CallOutcome::NotDone, 0),
             _ => self.cloud.arrive(request, self.now),
         }
@@ -96,7 +96,7 @@ impl World {
         (CallOutcome::Unknown, 0)
     }
 
-    /// Which moment a look shows.
+    /// The time whose state a read returns.
     pub(crate) fn seen_at(&self, fault: Option<Fault>) -> Time {
         self.now - if fault == Some(Fault::Lag) { WORST_LAG } else { self.setting.lag }
     }
@@ -132,7 +132,7 @@ impl World {
                 }
             }
         };
-        // What is not there proves something only where others are.
+        // A missing cache proves something only if others are shown.
         let is_delete = progress.kind == OperationKind::Delete;
         let absent = match sight {
             LookupResult::Found { .. } => is_delete,

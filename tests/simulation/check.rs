@@ -1,4 +1,4 @@
-//! What must be true once everything has come to rest, and what must never have happened on the way.
+//! The invariants: those that must hold once everything has come to rest, and those that must hold all the time.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::OperationState;
@@ -10,7 +10,7 @@ use crate::worker::is_over;
 use crate::world::World;
 
 impl World {
-    /// What is wrong at rest.
+    /// What is violated at rest.
     pub(crate) fn check(&self) -> Option<&'static str> {
         let attempts = self.store.deliveries.iter().map(|delivery| delivery.attempts).max().unwrap_or_default();
         let checks = [
@@ -42,7 +42,7 @@ impl World {
         operations.iter().all(|operation| is_over(operation.state) && operation.unsettled == NEVER)
     }
 
-    /// A cache that no living row knows, and no open finding either.
+    /// A cache without a living row and without an open finding.
     fn has_orphan(&self) -> bool {
         if self.is_left_to_the_reconciler() {
             return false;
@@ -53,7 +53,7 @@ impl World {
         (0..self.cloud.count).any(|place| self.cloud.look(place, NEVER - 1).is_some() && !named(place))
     }
 
-    /// The cloud showed nothing, and there was nothing else by which to tell.
+    /// The cloud showed nothing, and there was no other evidence.
     fn saw_nothing(&self) -> bool {
         self.setting.alone && self.cloud.lies.has_hidden()
     }
@@ -72,7 +72,7 @@ impl World {
         let known = (create == Some(OperationState::Succeeded)) == row.cache.is_some();
         let same = match (row.core.status, shown) {
             (status, Some(shown)) => status == shown.status,
-            // A refused delete's copy may still arrive; the reconciler will see.
+            // The copy of a refused delete may still arrive; the reconciler will notice.
             (status, None) => {
                 status.is_final() || status == Status::Pending || row.cache.is_none() || self.deleted_late()
             }
@@ -84,7 +84,7 @@ impl World {
         self.store.operations[DELETE].is(OperationState::Refused) && self.cloud.carried_out[DELETE] > 0
     }
 
-    /// Every Ready was told once, and its webhook arrived.
+    /// Every Ready was reported once, and its webhook arrived.
     fn untold(&self) -> bool {
         let ready = self.store.row.core.ready;
         let generation = usize::try_from(self.store.row.core.generation).unwrap_or(0);
@@ -98,7 +98,7 @@ impl World {
         missing || (0..EVENTS).any(lost)
     }
 
-    /// Where snapshots tell builds apart, and no earlier build had failed.
+    /// If snapshots distinguish builds, and no earlier build had failed.
     fn refused_and_done(&self) -> bool {
         let done = |place: usize| {
             self.store.operations[place].is(OperationState::Refused) && self.cloud.carried_out[place] > 0
@@ -112,7 +112,8 @@ impl World {
             || (self.setting.comparable && !gone && (done(1) || (done(2) && !self.first_failed())))
     }
 
-    /// A create that a delete withdrew, and whose copy came later than the look: removed, as the orphans show.
+    /// A create that was withdrawn by a delete, and whose copy arrived after the lookup: it is deleted, as the check
+    /// for orphans shows.
     fn was_withdrawn(&self) -> bool {
         self.store.operations[DELETE].state.is_some()
     }
@@ -121,7 +122,7 @@ impl World {
         self.cloud.first_ready[1] == NEVER
     }
 
-    /// What the cloud built last is at least what was asked for last and done.
+    /// The cloud's last build is at least the last successful request.
     fn is_undone(&self) -> bool {
         let row = &self.store.row;
         let newest = (1..DELETE).rfind(|place| self.store.operations[*place].is(OperationState::Succeeded));
@@ -129,7 +130,7 @@ impl World {
         self.cloud.caches[cache].by < newest && self.cloud.carried_out[newest] > 0
     }
 
-    /// A cache that is called lost and is there, or a Ready event before the cloud's Ready.
+    /// A cache is called lost although it exists, or there is a Ready event before the cloud's Ready.
     pub(crate) fn check_early(&mut self) {
         if self.clocks.lasted {
             return;
@@ -146,14 +147,14 @@ impl World {
         }
     }
 
-    /// One alone may be taken for gone while it is not shown, or where what a look showed between two others was lost
-    /// with its worker; and so may a new one where nobody was sure when it was made. It goes on afterwards.
+    /// A single cache may be taken for lost while it is hidden, or if the worker that saw it between two misses has
+    /// died; and so may a new one whose creation time was uncertain. It is revived afterwards.
     fn may_be_taken_for_lost(&self) -> bool {
         self.cloud.lies.has_veiled() || (self.cloud.lies.has_flapped() && self.met.count > 1) || !self.clocks.agree()
     }
 
     fn is_early(&self) -> bool {
-        // Of an update that it has only said to carry out, the cloud shows the Ready that there was before.
+        // For an update that the cloud acknowledged without carrying it out, it returns the previous Ready.
         self.store.deliveries.iter().enumerate().any(|(place, delivery)| {
             let by = self.store.made_by[place + 1];
             delivery.event != 0 && self.cloud.first_ready[by] > self.now && !self.cloud.denied[by]

@@ -1,10 +1,10 @@
-//! Clocks: the database's, which leaps and comes back; and what each process goes by, as `domain::clock` decides.
-//! [`World::now`] is the truth, by which the cloud, the machines and the monotonic clocks go: where they were wrong
-//! together with the database's, nothing could tell.
+//! Clocks: the database's, which is changed and set right again, and the time of each process, as `domain::clock`
+//! determines it. [`World::now`] is the true time, which the cloud, the machines and the monotonic clocks follow: if
+//! they were wrong together with the database's clock, nothing could detect it.
 //!
-//! What the database leases is by its own clock; what a process signs, puts off, and judges by its age is by that
-//! process's. A process that has died begins anew, with what the database says then, when it next takes something up,
-//! or a little later. Before the first leap all clocks agree, and nothing here costs a run anything.
+//! Leases use the database's clock; what a process signs, postpones or judges by its age uses that process's time. A
+//! process that has died starts again, with the database's time at that moment, when it next takes up work or a little
+//! later. Before the first change all clocks agree, and none of this costs a run anything.
 
 use eci_cache_gateway::domain::clock::course::{ClockReading, Course, LASTS, LASTS_ALONE};
 
@@ -16,51 +16,51 @@ use crate::world::{WORKERS, World};
 
 /// How often a process reads the database's clock.
 const READ_EVERY: Time = 3;
-/// How often the janitor passes.
+/// How often the janitor runs.
 const CLEAN_EVERY: Time = 30;
 /// How long the idempotency key of the create is kept.
 const KEEP_KEY: Time = 2 * 86_400;
 
-/// What each process goes by, and when the database's clock is read next.
+/// The time of each process, and when the database's clock is read next.
 #[derive(Clone, Copy)]
 pub(crate) struct Clocks {
-    /// By how much each process is off.
+    /// The error of each process's time.
     off: [Time; WORKERS],
-    /// Of which processes the time is in doubt.
+    /// The processes whose time is in doubt.
     doubted: [bool; WORKERS],
-    /// Which processes began in doubt.
+    /// The processes that started in doubt.
     unsure: [bool; WORKERS],
-    /// None before the first leap.
+    /// `None` before the first change.
     courses: Option<[Course; WORKERS]>,
-    /// Which processes have not begun yet.
+    /// The processes that have not started yet.
     fresh: [bool; WORKERS],
-    /// Until when the database's clock is off.
+    /// Until when the database's clock is wrong.
     until: Time,
-    /// When it leapt first, and whether it was ever ahead.
+    /// When it was first wrong, and whether it was ever ahead.
     first: Time,
     ahead: bool,
     next_reading: Time,
-    /// A leap may have lasted for so long that it is rightly believed: when it ends, nothing tells what was written by
-    /// which time.
+    /// It may have been wrong for so long that it is rightly believed: when that ends, nothing tells what was written
+    /// by which time.
     pub(crate) lasted: bool,
-    /// When the janitors passed last, and whether something was done since.
+    /// When the janitors last ran, and whether anything was done since.
     cleaned_at: Time,
     cleaned: bool,
 }
 
-/// The time of a process, as its work looks at it.
+/// The time of a process, as its work uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trust {
-    /// By how much it is off.
+    /// The error of the time.
     pub(crate) off: Time,
-    /// Whether it may forget and give up by it.
+    /// Whether it may use the time to forget and give up.
     pub(crate) certain: bool,
-    /// Whether it can tell by it how long ago something was.
+    /// Whether it can use the time to tell how long ago something was.
     pub(crate) sure: bool,
 }
 
 impl Trust {
-    /// Before the first leap.
+    /// Before the first change.
     pub(crate) const FULL: Self = Self { off: 0, certain: true, sure: true };
 }
 
@@ -85,7 +85,7 @@ impl Clocks {
         self.until.min(self.next_reading)
     }
 
-    /// Whether none has leapt so far.
+    /// Whether none has been wrong so far.
     pub(crate) fn agree(&self) -> bool {
         self.courses.is_none()
     }
@@ -95,7 +95,7 @@ impl Clocks {
         Trust { off: self.off[place], certain: !self.doubted[place], sure: !self.unsure[place] }
     }
 
-    /// A process is dead.
+    /// A process dies.
     pub(crate) fn die(&mut self, place: usize, skew: Time) {
         if self.courses.is_some() {
             self.fresh[place] = true;
@@ -103,7 +103,7 @@ impl Clocks {
         }
     }
 
-    /// It will go by what the database's clock says then, and be in doubt where that is off.
+    /// It will start with the database's time at that moment, and be in doubt if that is wrong.
     fn will_start(&mut self, place: usize, skew: Time) {
         let doubted = skew != 0;
         (self.off[place], self.doubted[place], self.unsure[place]) = (skew, doubted, doubted);
@@ -116,7 +116,7 @@ impl Clocks {
 }
 
 impl World {
-    /// The database's clock leaps, and is right again later.
+    /// The database's clock is changed, and set right again later.
     pub(crate) fn leap(&mut self, leap: Leap) {
         if self.clocks.courses.is_none() {
             let reading = self.reading();
@@ -142,7 +142,7 @@ impl World {
         self.note(|| format!("the database's clock is off by {skew} s"));
     }
 
-    /// The database's clock is right again, or is read.
+    /// The database's clock is set right again, or read.
     pub(crate) fn tick(&mut self) {
         if self.clocks.until <= self.now {
             return self.set_skew(0, NEVER);
@@ -159,7 +159,7 @@ impl World {
         self.read_again();
     }
 
-    /// The janitors pass now and then, and while nothing else is to be done for a while. `false`: they have passed.
+    /// The janitors run regularly, and while nothing else is due for a while. `false` if they have run.
     pub(crate) fn clean_meanwhile(&mut self, next: Time) -> bool {
         let at = self.now.max(self.away_until) + CLEAN_EVERY;
         if self.now >= self.clocks.cleaned_at + 2 * CLEAN_EVERY {
@@ -177,7 +177,7 @@ impl World {
         true
     }
 
-    /// One janitor for each time that there is.
+    /// One janitor for each different time.
     fn clean_all(&mut self) {
         self.clocks.cleaned_at = self.now;
         for place in 0..WORKERS {
@@ -188,13 +188,13 @@ impl World {
         }
     }
 
-    /// The process of a worker, or of a request, acts now.
+    /// The process of a worker or a request acts now.
     pub(crate) fn go_by_clock_of(&mut self, place: usize) {
         let trust = self.clocks.of(place);
         (self.clock, self.sure, self.clocks.cleaned) = (self.now + trust.off, trust.sure, false);
     }
 
-    /// A process begins, where it has not yet.
+    /// Starts a process if it has not started yet.
     pub(crate) fn start(&mut self, place: usize) {
         if !self.clocks.fresh[place] {
             return;
@@ -234,7 +234,7 @@ impl World {
         self.note(|| format!("process {place} is off by {off} s, and in doubt of {doubt:?}"));
     }
 
-    /// When a reading can be the first that is believed.
+    /// When a reading can first be believed.
     fn read_again(&mut self) {
         let mut next = self.clocks.next_reading.max(self.now);
         if next == self.now {
@@ -249,7 +249,7 @@ impl World {
         self.clocks.next_reading = next;
     }
 
-    /// The janitor of one process: what lies too far ahead is shortened, and what is past is forgotten.
+    /// The janitor of one process: shortens what is too far in the future, and forgets what has expired.
     fn clean(&mut self, place: usize) {
         if self.clocks.fresh[place] {
             return;
@@ -258,7 +258,7 @@ impl World {
         if self.twin != Twin::LeavesFarTimes {
             self.store.shorten_leases(self.now);
             let Trust { certain, sure, .. } = self.clocks.of(place);
-            // A clock that was never ahead has put nothing off too far.
+            // A clock that was never ahead has postponed nothing too far.
             if sure && self.clocks.ahead {
                 self.store.void_far_dues(now);
             }
@@ -273,7 +273,7 @@ impl World {
     }
 }
 
-/// As the simulation counts.
+/// In the simulation's unit.
 #[expect(clippy::cast_possible_truncation, reason = "of what the rules put off, nothing is longer than days")]
 pub(crate) const fn seconds(duration: chrono::Duration) -> Time {
     duration.num_seconds() as Time

@@ -1,8 +1,8 @@
 //! The cloud: builds, tokens that it forgets, lists that lag, requests that arrive late.
 //!
-//! It is what the contract says, at its worst: a token is remembered for no longer than we assume, a request is
-//! accepted up to 15 minutes after it was signed, a look may show what was 59 s ago. And now and then it lies: it shows
-//! what is not so ([`crate::lies`]), or says that something was done and does nothing.
+//! It behaves as the contract allows at worst: a token is remembered no longer than we assume, a request is accepted up
+//! to 15 minutes after it was signed, a read may return the state of 59 s ago. And sometimes it is wrong: it returns
+//! wrong data ([`crate::lies`]), or acknowledges something without doing it.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{CallOutcome, OperationKind};
@@ -12,7 +12,7 @@ use crate::rows::LAG;
 
 /// Seconds since the beginning.
 pub(crate) type Time = i32;
-/// Later than anything.
+/// Later than any time.
 pub(crate) const NEVER: Time = Time::MAX;
 /// How long a signed request is accepted.
 pub(crate) const ACCEPTANCE: Time = 900;
@@ -24,25 +24,25 @@ const TOKENS: usize = 24;
 const LATE: usize = MOST_LATE;
 const MOST_LATE: usize = 12;
 
-/// One cache of the cloud. Its number is its id.
+/// A cache in the cloud. Its index is its id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModelCache {
     pub(crate) made: Time,
     pub(crate) gone: Time,
-    /// The newest build.
+    /// When the newest build began.
     began: Time,
     pub(crate) done: Time,
     fails: bool,
-    /// Which operation's it is.
+    /// The operation that it belongs to.
     pub(crate) by: usize,
-    /// Numbers the snapshots that were made; the newest, and the one before.
+    /// Numbers the snapshots: the newest, and the previous one.
     snapshot: u8,
     snapshot_before: u8,
-    /// The build before ended so.
+    /// How the previous build ended.
     ended_before: Status,
 }
 
-/// A request on its way.
+/// A request in transit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModelRequest {
     pub(crate) kind: OperationKind,
@@ -53,7 +53,7 @@ pub(crate) struct ModelRequest {
     pub(crate) fails: bool,
 }
 
-/// What a look shows of one cache.
+/// What a read returns for a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ShownCache {
     pub(crate) status: Status,
@@ -68,23 +68,23 @@ pub(crate) struct ModelCloud {
     token_count: usize,
     late: [(Time, ModelRequest); LATE],
     late_count: usize,
-    /// When the last of them arrived.
+    /// When the last late request arrived.
     last_late: Time,
     pub(crate) memory: Time,
     pub(crate) build: Time,
-    /// Creates that were carried out.
+    /// The number of creates that were carried out.
     pub(crate) creates: u32,
     /// How often each operation's request was carried out.
     pub(crate) carried_out: [u32; 4],
     /// When the first build of each operation was ready.
     pub(crate) first_ready: [Time; 4],
-    /// Something of a create arrived late.
+    /// A request of a create arrived late.
     pub(crate) late_create: bool,
-    /// What it shows that is not so.
+    /// The wrong data that it returns.
     pub(crate) lies: Lies,
-    /// The token of a create for which it has given another row's id.
+    /// The token of the create for which it returned another row's id.
     pub(crate) anothers: Option<u16>,
-    /// Requests that it said were done, and did not do.
+    /// The requests that it acknowledged without carrying them out.
     pub(crate) denied: [bool; 4],
     snapshots: u8,
 }
@@ -125,12 +125,12 @@ impl ModelCloud {
         }
     }
 
-    /// Whether it ever showed something that was not so, or said so.
+    /// Whether it ever returned wrong data or a wrong acknowledgement.
     pub(crate) fn has_lied(&self) -> bool {
         self.lies.any() || self.denied.contains(&true)
     }
 
-    /// Says that the request was carried out, and does nothing: a create has the id of a cache that is not there.
+    /// Acknowledges the request without carrying it out: a create gets the id of a cache that does not exist.
     pub(crate) fn deny(&mut self, request: ModelRequest) -> (CallOutcome, usize) {
         self.denied[request.operation] = true;
         if request.kind != OperationKind::Create || self.count == CACHES {
@@ -140,7 +140,7 @@ impl ModelCloud {
         (CallOutcome::Done, self.count - 1)
     }
 
-    /// A request that will arrive at `at`.
+    /// Delays a request until `at`.
     pub(crate) fn delay(&mut self, at: Time, request: ModelRequest) {
         self.late_create |= request.kind == OperationKind::Create;
         if self.late_count < LATE {
@@ -154,12 +154,12 @@ impl ModelCloud {
         self.late[..self.late_count].iter().map(|(at, _)| *at).min().unwrap_or(NEVER)
     }
 
-    /// When a look shows all that arrives late, however it lags.
+    /// When a read includes everything that arrived late, despite its lag.
     pub(crate) fn shown_from(&self) -> Time {
         if self.late_count > 0 { NEVER } else { self.last_late + LAG }
     }
 
-    /// Takes the late requests that arrive now; nobody hears the answers.
+    /// Takes a late request that arrives now; nobody gets the response.
     pub(crate) fn take_late(&mut self, now: Time) -> Option<ModelRequest> {
         let place = self.late[..self.late_count].iter().position(|(at, _)| *at <= now)?;
         let (_, request) = self.late[place];
@@ -169,7 +169,7 @@ impl ModelCloud {
         Some(request)
     }
 
-    /// Carries a request out, or not; the answer, and the cache of a create.
+    /// Carries out or refuses a request; returns the outcome, and the cache of a create.
     pub(crate) fn arrive(&mut self, request: ModelRequest, now: Time) -> (CallOutcome, usize) {
         if (now - request.signed).abs() > ACCEPTANCE {
             return (CallOutcome::Refused, 0);
@@ -213,7 +213,7 @@ impl ModelCloud {
 
     fn update(&mut self, request: ModelRequest, now: Time) -> (CallOutcome, usize) {
         let cache = self.caches[request.target];
-        // In no other state the cloud takes an update.
+        // The cloud accepts an update in no other state.
         let first_failed = cache.fails && cache.snapshot == 0;
         if cache.gone <= now || now < cache.done || first_failed {
             return (CallOutcome::Refused, 0);
@@ -235,17 +235,17 @@ impl ModelCloud {
         }
     }
 
-    /// Takes a cache away: what was made twice.
+    /// Deletes a duplicate cache.
     pub(crate) fn remove(&mut self, place: usize, now: Time) {
         self.caches[place].gone = self.caches[place].gone.min(now);
     }
 
-    /// What a look by id at `then` shows.
+    /// What a read by id returns for the time `then`.
     pub(crate) fn look(&self, place: usize, then: Time) -> Option<ShownCache> {
         self.truth(place, then).and_then(|shown| self.lies.show(shown, place, then))
     }
 
-    /// What it had then.
+    /// The actual state at that time.
     pub(crate) fn truth(&self, place: usize, then: Time) -> Option<ShownCache> {
         let there = |cache: &&ModelCache| cache.made <= then && then < cache.gone;
         let cache = self.caches.get(place).filter(there)?;
@@ -262,7 +262,7 @@ impl ModelCloud {
         Some(ShownCache { status, snapshot })
     }
 
-    /// The caches with the create's tag, as a list shows them at `then`.
+    /// The caches with the create's tag, as a list returns them for the time `then`.
     pub(crate) fn listed(&self, then: Time) -> impl Iterator<Item = usize> {
         (0..self.count).filter(move |place| self.look(*place, then).is_some())
     }

@@ -1,5 +1,5 @@
-//! The endpoint, its team that resumes it, and the workers that deliver to it: each remembers that it rests, beside the
-//! database, and must hear of what its team does.
+//! The endpoint, its team that resumes it, and the workers that deliver to it: each worker remembers, besides the
+//! database, that the endpoint is resting, and must notice what its team does.
 
 use eci_cache_gateway::domain::webhooks::retry::{AfterFailure, MAX_ATTEMPTS, after_failure};
 use eci_cache_gateway::domain::webhooks::scheduler::{AttemptEnd, EndpointMemory};
@@ -11,32 +11,32 @@ use crate::twin::Twin;
 use crate::worker::Hand;
 use crate::world::World;
 
-/// The rest that a receiver asks for: the longest that is granted.
+/// The longest rest that a receiver may ask for.
 const REST: Time = 86_400;
-/// So often something is tried before its pauses are as long as half a rest.
+/// After this many attempts, the normal pauses are as long as half a rest.
 const SOON: i16 = 6;
-/// What a worker that has just begun remembers of the endpoint.
+/// What a newly started worker remembers of the endpoint.
 pub(crate) const NOTHING: EndpointMemory = EndpointMemory::new(0, 0);
 
-/// How an attempt to deliver ended.
+/// The result of a delivery attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeliveryEnd {
     Delivered,
     Failed,
-    /// And the receiver asks for a rest.
+    /// Refused, and the receiver asks for a rest.
     Rests,
 }
 
 /// A receiver that may ask for a rest.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ModelReceiver {
-    /// When it asked first, and how often; nothing is asked at 0.
+    /// When it first asked, and how often; the time is unused if that is 0.
     asked: (Time, u32),
-    /// Its team resumed the endpoint then.
+    /// When its team resumed the endpoint.
     resumed_at: Option<Time>,
-    /// It refused something otherwise, or its answer was lost.
+    /// It refused something for another reason, or its response was lost.
     refused: bool,
-    /// When the last delivery came.
+    /// When the last delivery arrived.
     last_at: Time,
 }
 
@@ -56,8 +56,8 @@ impl ModelReceiver {
         }
     }
 
-    /// It was let wait although its team had resumed the endpoint, and it refused nothing since; nor was it tried so
-    /// often already that the schedule's own pauses are as long.
+    /// A delivery was delayed although the team had resumed the endpoint and the receiver has refused nothing since,
+    /// and although it was not attempted so often that the normal pauses are as long.
     pub(crate) fn was_let_wait(&self, attempts: i16) -> bool {
         let waited = self.resumed_at.is_some_and(|resumed| self.last_at > resumed + REST / 2);
         waited && self.asked.1 == 1 && !self.refused && attempts <= SOON
@@ -88,7 +88,7 @@ impl World {
         Hand::Posted(place, ended)
     }
 
-    /// Whether the endpoint rests, as far as the worker knows that reads a delivery to it.
+    /// Whether the endpoint is resting, as far as the worker knows that reads a delivery to it.
     pub(crate) fn rests(&mut self, worker: usize) -> bool {
         let memory = &mut self.memories[worker];
         if self.twin != Twin::RestsOn || memory.revision() == NOTHING.revision() {
@@ -122,14 +122,14 @@ impl ModelStore {
         self.endpoint = ModelEndpoint { revision: self.endpoint.revision + 1, rests_until: 0 };
     }
 
-    /// The endpoint rests, because of an attempt that was read under that revision.
+    /// The endpoint rests because of an attempt that was read at that revision.
     pub(crate) fn rest(&mut self, revision: i64, until: Time) {
         if revision == self.endpoint.revision || self.twin == Twin::CountsOldEnds {
             self.endpoint.rests_until = self.endpoint.rests_until.max(until);
         }
     }
 
-    /// Gives a delivery back that its worker may not send yet.
+    /// Returns a delivery that its worker may not send yet.
     pub(crate) fn give_back(&mut self, place: usize, token: u32, until: Time) {
         let delivery = &mut self.deliveries[place];
         if delivery.lease.is(token) {
@@ -138,7 +138,7 @@ impl ModelStore {
         }
     }
 
-    /// Ends an attempt to deliver; `again` is when the next is due.
+    /// Ends a delivery attempt; `again` is when the next one is due.
     pub(crate) fn finish(&mut self, place: usize, token: u32, delivered: bool, again: Time) {
         let delivery = &mut self.deliveries[place];
         if delivery.lease.is(token) {

@@ -1,8 +1,8 @@
-//! Every schedule of up to so many faults: a run without faults, then each fault at each of its boundaries, then each
-//! at each later boundary of the run that it makes.
+//! Every schedule of up to a number of faults: a run without faults, then each fault at each of its boundaries, then
+//! each fault at each later boundary of the resulting run.
 //!
-//! Two schedules that begin alike are one world until they part. So the world is kept as it was before each step that
-//! has a boundary, and what follows from one fault more goes on from there: most of a run is never done again.
+//! Two schedules with the same beginning share a world until they differ. So the world before each step with a boundary
+//! is kept, and runs with one more fault continue from there: most of a run is never repeated.
 
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -17,15 +17,15 @@ use crate::{RunFailure, given};
 struct Shared {
     twin: Twin,
     ran: AtomicU64,
-    /// One went wrong: the others need not go on.
+    /// A run failed, so the others need not continue.
     over: AtomicBool,
     failed: Mutex<Option<RunFailure>>,
 }
 
-/// A world before a step, whose first boundary has that number.
+/// A world before a step, with the number of the step's first boundary.
 type Mark = (u16, World);
 
-/// Runs all of these scripts, on all threads; how many schedules, and the first that went wrong.
+/// Runs all schedules of these scripts on all threads; returns their number, and the first failure.
 pub(crate) fn all(scripts: &[Script], depth: usize, threads: usize, twin: Twin) -> (u64, Option<RunFailure>) {
     let shared = Shared { twin, ran: AtomicU64::new(0), over: AtomicBool::new(false), failed: Mutex::new(None) };
     let mut roots = Vec::new();
@@ -51,7 +51,7 @@ pub(crate) fn all(scripts: &[Script], depth: usize, threads: usize, twin: Twin) 
     (shared.ran.into_inner(), shared.failed.into_inner().expect("nobody panics with it"))
 }
 
-/// Each schedule of one fault more, and the world in which it parts.
+/// Calls `with` for each schedule with one more fault, and the world in which it starts to differ.
 fn children(schedule: Schedule, met: &World, marks: &[Mark], mut with: impl FnMut(Schedule, &World)) {
     let after = schedule.faults[..schedule.count].last().map_or(0, |(at, _)| at + 1);
     let count = usize::from(met.boundary).min(MOST_BOUNDARIES);
@@ -67,7 +67,7 @@ fn children(schedule: Schedule, met: &World, marks: &[Mark], mut with: impl FnMu
 }
 
 impl Shared {
-    /// Runs a schedule that goes on from `world`, and all that have more faults, as many as there are levels.
+    /// Runs a schedule from `world`, and all schedules with additional faults, one for each level.
     fn descend(&self, schedule: Schedule, world: &World, levels: &mut [Vec<Mark>]) {
         if self.over.load(Ordering::Relaxed) {
             return;
@@ -86,8 +86,7 @@ impl Shared {
         *marks = own;
     }
 
-    /// Runs a schedule, and keeps the world before each step that has a boundary. `None`: it, or another one, went
-    /// wrong.
+    /// Runs a schedule, and keeps the world before each step with a boundary. `None` if this or another run failed.
     fn mark(&self, schedule: Schedule, world: &World, marks: &mut Vec<Mark>) -> Option<World> {
         let mut world = world.with(schedule);
         let wrong = loop {
@@ -103,7 +102,7 @@ impl Shared {
         self.count(schedule, wrong).then_some(world)
     }
 
-    /// Counts a run. `false`: it, or another one, went wrong.
+    /// Counts a run. `false` if this or another run failed.
     fn count(&self, schedule: Schedule, wrong: Option<&'static str>) -> bool {
         self.ran.fetch_add(1, Ordering::Relaxed);
         if let Some(what) = wrong {

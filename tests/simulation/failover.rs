@@ -1,5 +1,5 @@
-//! A failover that loses commits: a caller with a key was told that its cache is made, a standby takes over that has
-//! nothing of it, and the caller repeats its create with the key.
+//! A failover that loses commits: a caller with a key was told that its cache was created, a standby without these
+//! commits is promoted, and the caller repeats its create with the key.
 
 use eci_cache_gateway::domain::operation::OperationState;
 
@@ -12,17 +12,17 @@ use crate::world::World;
 /// When the caller repeats its create.
 const REPEATS_AFTER: Time = 5;
 
-/// What failovers took.
+/// What was lost in failovers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lost {
-    /// How many creates.
+    /// The number of lost creates.
     creates: u16,
-    /// Creates whose repeat was sent after the cloud had forgotten the token: it makes them once more.
+    /// Creates whose repeat was sent after the cloud had forgotten the token, so that the cloud carries them out again.
     forgotten: u32,
 }
 
 impl World {
-    /// The caller of a create with a key is told that it is made.
+    /// The caller of a create with a key is told that it was created.
     pub(crate) fn acknowledge(&mut self) {
         let made = self.store.operations[0].is(OperationState::Succeeded);
         let untold = self.store.row.newest == 0 && self.store.row.version == 2;
@@ -43,7 +43,7 @@ impl World {
         self.note(|| "a standby takes over; the caller repeats its create with its key".to_owned());
     }
 
-    /// What tells the token of a repeat from that of the create that was lost.
+    /// Distinguishes the token of a repeat from that of the lost create.
     pub(crate) fn renamed(&mut self) -> u16 {
         let made = self.cloud.caches[..self.cloud.count].iter().rfind(|cache| cache.made != NEVER);
         let last = made.map(|last| last.made + self.cloud.memory);
@@ -53,13 +53,13 @@ impl World {
         if self.twin == Twin::ForgetsKeys { self.lost.creates } else { 0 }
     }
 
-    /// How many creates may be carried out where no copy comes late.
+    /// How many creates may be carried out if no copy arrives late.
     pub(crate) fn most_creates(&self) -> u32 {
         1 + self.lost.forgotten
     }
 
-    /// Whether what the database has lost is more than the repeat can bring back: that a copy was on its way, or what
-    /// the cloud made before it refused, or has forgotten.
+    /// Whether the repeat cannot restore everything that the database lost: a copy was in transit, or the cloud created
+    /// something before it refused or forgot.
     pub(crate) fn is_left_to_the_reconciler(&self) -> bool {
         let refused = self.store.operations[0].is(OperationState::Refused);
         self.lost.creates > 0 && (self.cloud.late_create || refused || self.lost.forgotten > 0)

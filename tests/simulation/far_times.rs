@@ -1,5 +1,4 @@
-//! What the janitor makes good once a clock that was ahead is right again: leases, due times, and what rows say of when
-//! something was.
+//! What the janitor repairs after a clock that was ahead is right again: leases, due times, and times in rows.
 
 use eci_cache_gateway::domain::clock::{FARTHEST_DUE, Instant, LONGEST_LEASE};
 use eci_cache_gateway::domain::webhooks::retry::LONGEST_PAUSE;
@@ -11,13 +10,14 @@ use crate::store::ModelStore;
 
 /// The longest lease.
 const LEASE: Time = seconds(chrono::Duration::seconds(LONGEST_LEASE.as_secs().cast_signed()));
-/// The farthest that an operation, its aftercare and a look are put off: with these settings no rule says more.
+/// The longest time for which an operation, its follow-up work or a read is postponed: with these settings, no rule
+/// exceeds it.
 const FAR: Time = seconds(FARTHEST_DUE);
-/// The same of deliveries.
+/// The same for deliveries.
 const FAR_DELIVERY: Time = 2 * seconds(LONGEST_PAUSE);
 
 impl ModelStore {
-    /// Shortens the leases that end later than any lease may.
+    /// Shortens leases that end later than any lease may.
     pub(crate) fn shorten_leases(&mut self, now: Time) {
         let limit = now + self.skew + LEASE;
         let shorten = |lease: &mut ModelLease| lease.until = lease.until.min(limit);
@@ -26,7 +26,7 @@ impl ModelStore {
         shorten(&mut self.group);
     }
 
-    /// Makes due what is due further ahead than it may be.
+    /// Makes due what was postponed too far.
     pub(crate) fn void_far_dues(&mut self, now: Time) {
         let far = now + FAR;
         for operation in &mut self.operations {
@@ -51,7 +51,7 @@ impl ModelStore {
         }
     }
 
-    /// Makes present what the rows have further ahead than anything is put off.
+    /// Sets times in rows to now that are further in the future than anything is postponed.
     pub(crate) fn void_far_rows(&mut self, now: Time) {
         let far = instant(now + FAR);
         let accepted_at = &mut self.row.core.accepted_at;
@@ -69,7 +69,7 @@ impl ModelStore {
     }
 }
 
-/// No later than now.
+/// Limits a time to now.
 fn bring(at: &mut Option<Instant>, now: Time) {
     *at = at.map(|at| at.min(instant(now)));
 }

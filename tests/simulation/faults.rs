@@ -1,13 +1,13 @@
-//! What can go wrong, and at which boundaries.
+//! The faults, and the boundaries at which they can happen.
 
 use crate::cloud::Time;
 use crate::worker::{LONG_PAUSE, PAUSE, READ_ONLY};
 use crate::world::{OUTAGE, RunSetting};
 
-/// Where something can go wrong.
+/// Where a fault can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Boundary {
-    /// The attempt is recorded.
+    /// An attempt is recorded.
     Note,
     /// The outcome of an operation is written.
     Settle,
@@ -21,15 +21,15 @@ pub(crate) enum Boundary {
     Look,
     /// A webhook is sent.
     Post,
-    /// A caller begins to wait for its answer.
+    /// A caller starts to wait for its response.
     Ask,
     /// A caller is answered.
     Tell,
-    /// A caller with a key has been answered.
+    /// A caller with a key was answered.
     Told,
 }
 
-/// How the database's clock leaps.
+/// How the database's clock is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leap {
     NineDays,
@@ -38,7 +38,7 @@ pub(crate) enum Leap {
 }
 
 impl Leap {
-    /// By so many seconds.
+    /// By how many seconds.
     pub(crate) fn by(self) -> Time {
         match self {
             Self::NineDays => 9 * 86_400,
@@ -48,7 +48,7 @@ impl Leap {
     }
 }
 
-/// What each second look shows of a cache.
+/// What every second read returns for a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Odd {
     Failed,
@@ -56,73 +56,73 @@ pub(crate) enum Odd {
     Nothing,
 }
 
-/// Who has the id that the cloud gives once more.
+/// Who has the id that the cloud returns a second time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReusedIdOwner {
-    /// A row that lives: nothing was made.
+    /// A living row: nothing was created.
     Living,
     /// A row that has ended.
     Ended,
 }
 
-/// What goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The worker dies before the effect (or its commit is lost, and it gives up).
     Crash,
-    /// The effect happens; the worker dies before it hears of it (or its commit is ambiguous, and it gives up).
+    /// The worker dies after the effect, before it knows of it (or its commit is ambiguous, and it gives up).
     Unheard,
-    /// The worker stands still, longer than its lease lasts, then goes on.
+    /// The worker pauses for longer than its lease, then continues.
     Pause,
-    /// The same, longer than the cloud remembers a token.
+    /// The same for longer than the cloud remembers a token.
     LongPause,
-    /// Every worker dies, and none is back for longer than the cloud remembers a token.
+    /// All workers die, and none restarts for longer than the cloud remembers a token.
     Outage,
-    /// The request never arrives; nobody knows.
+    /// The request never arrives; the outcome is unknown.
     LostRequest,
-    /// The request is carried out; nobody hears of it.
+    /// The request is carried out, but its response is lost.
     LostAnswer,
-    /// The request arrives 90 s later; nobody hears of it.
+    /// The request arrives 90 s later; its response is lost.
     Late,
-    /// The request arrives 400 s later, after the cloud's memory of a token.
+    /// The request arrives 400 s later, when the cloud has forgotten the token; its response is lost.
     LateMid,
-    /// The request arrives 840 s later, shortly before it is refused as too old.
+    /// The request arrives 840 s later, shortly before it would be refused as too old; its response is lost.
     LateEnd,
-    /// The cloud wants fewer calls.
+    /// The cloud throttles the call.
     Throttle,
-    /// The cloud refuses.
+    /// The cloud refuses the call.
     Refuse,
-    /// The cloud says that it knows the token with other parameters.
+    /// The cloud says that the token was used with other parameters.
     Mismatch,
     /// The request is carried out, and the build will fail.
     BuildFails,
-    /// The look has no answer.
+    /// The read fails.
     LookFails,
-    /// The look shows what was 59 s ago.
+    /// The read returns the state of 59 s ago.
     Lag,
     /// The receiver refuses.
     HookFails,
-    /// The receiver takes it; the answer is lost.
+    /// The receiver accepts, but its response is lost.
     HookUnheard,
     /// The receiver asks for a day without deliveries.
     HookRests,
-    /// The caller is gone.
+    /// The caller disconnects.
     Leaves,
-    /// The database takes no writes for eight seconds: this one is refused, and so is whatever else is written then.
+    /// The database accepts no writes for eight seconds: this one is refused, and so are all others in that time.
     ReadOnly,
-    /// A standby takes over that has nothing of the create.
+    /// A standby is promoted that has nothing of the create.
     Failover,
-    /// From now on the cloud shows nothing for a while, and says of each cache that it is not there.
+    /// From now on the cloud shows nothing for a while, and says that each cache does not exist.
     Vanish,
-    /// From now on the cloud does not show the newest cache for a while; all others it does.
+    /// From now on the cloud hides only the newest cache for a while.
     Hide,
-    /// From now on each second look shows the newest cache as something that it is not, for a while.
+    /// From now on every second read returns a wrong state of the newest cache, for a while.
     Flap(Odd),
     /// The cloud answers a create with an id that another row has.
     ReusedId(ReusedIdOwner),
-    /// The cloud says that it was done, and does nothing.
+    /// The cloud acknowledges the request without carrying it out.
     AckedNotDone,
-    /// The database's clock leaps; later it is right again.
+    /// The database's clock is changed, and set right again later.
     StepDb(Leap),
 }
 
@@ -189,12 +189,12 @@ impl Fault {
 }
 
 impl Boundary {
-    /// Whether the database is written to.
+    /// Whether the database is written.
     pub(crate) fn writes(self) -> bool {
         matches!(self, Self::Note | Self::Settle | Self::Write)
     }
 
-    /// What can go wrong there.
+    /// The faults that can happen there.
     pub(crate) fn faults(self) -> &'static [Fault] {
         match self {
             Self::Note => &[

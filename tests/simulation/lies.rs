@@ -1,30 +1,30 @@
-//! What the cloud shows that is not so: nothing at all, one cache not, or one now as this and now as that.
+//! The wrong data that the cloud returns: nothing at all, one cache missing, or one cache with alternating states.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 
 use crate::cloud::{NEVER, ShownCache, Time};
 use crate::faults::Odd;
 
-/// The lies of a run.
+/// The wrong data of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lies {
     /// When it shows nothing.
     hidden: (Time, Time),
-    /// Which cache it does not show, and when.
+    /// Which cache it hides, and when.
     veiled: (usize, Time, Time),
-    /// It has hidden one cache alone. Once in a run: what two such lies hide, one after the other, nobody can tell from
-    /// what is not there.
+    /// It has hidden a single cache. Only once in a run: two such times in succession cannot be distinguished from a
+    /// cache that does not exist.
     hides_alone: bool,
-    /// What each second look shows of which cache, and until when.
+    /// The wrong state that every second read returns, for which cache, and until when.
     flap: (Odd, usize, Time),
-    /// Which reasons to look have seen it so last, one bit each.
+    /// Which kinds of reads last got the wrong state, one bit each.
     flips: u8,
-    /// The present look sees it so.
+    /// The current read gets the wrong state.
     pub(crate) odd: bool,
 }
 
 impl Lies {
-    /// None so far.
+    /// No wrong data.
     pub(crate) const NONE: Self = Self {
         hidden: (NEVER, NEVER),
         veiled: (0, NEVER, NEVER),
@@ -34,12 +34,12 @@ impl Lies {
         odd: false,
     };
 
-    /// Shows nothing from `now` on until then.
+    /// Shows nothing from `now` until `until`.
     pub(crate) fn hide(&mut self, now: Time, until: Time) {
         self.hidden = (now, until);
     }
 
-    /// Does not show this cache from `now` on until then.
+    /// Hides this cache from `now` until `until`.
     pub(crate) fn veil(&mut self, newest: Option<usize>, now: Time, until: Time) {
         if let Some(newest) = newest.filter(|_| !self.hides_alone) {
             self.hides_alone = true;
@@ -47,7 +47,7 @@ impl Lies {
         }
     }
 
-    /// From the next look on each second one shows this cache otherwise than it is.
+    /// From the next read on, every second one returns a wrong state of this cache.
     pub(crate) fn flap(&mut self, odd: Odd, newest: Option<usize>, until: Time) {
         if odd != Odd::Nothing || !self.hides_alone {
             self.hides_alone |= odd == Odd::Nothing;
@@ -55,7 +55,7 @@ impl Lies {
         }
     }
 
-    /// Somebody looks; those who look for the same reason see it otherwise each second time.
+    /// The cloud is read; reads of the same kind alternate.
     pub(crate) fn turn(&mut self, reason: u8, now: Time) {
         self.odd = now < self.flap.2;
         if self.odd {
@@ -64,7 +64,7 @@ impl Lies {
         }
     }
 
-    /// What a look at `then` shows of a cache.
+    /// What a read for the time `then` returns for a cache.
     pub(crate) fn show(&self, mut shown: ShownCache, place: usize, then: Time) -> Option<ShownCache> {
         if self.is_veiled(place, then) {
             return None;
@@ -79,7 +79,7 @@ impl Lies {
         Some(shown)
     }
 
-    /// Whether it does not show this one.
+    /// Whether it hides this cache.
     pub(crate) fn is_veiled(&self, place: usize, then: Time) -> bool {
         self.is_hidden(then) || (self.veiled.1 <= then && then < self.veiled.2 && place == self.veiled.0)
     }
@@ -89,13 +89,13 @@ impl Lies {
         self.hidden.0 <= then && then < self.hidden.1
     }
 
-    /// When it shows everything as it is again.
+    /// When it shows everything correctly again.
     pub(crate) fn until(&self) -> Time {
         let end = |from: Time, until: Time| if from == NEVER { 0 } else { until };
         end(self.hidden.0, self.hidden.1).max(end(self.veiled.1, self.veiled.2)).max(self.flap.2)
     }
 
-    /// Whether there were any.
+    /// Whether there was any wrong data.
     pub(crate) fn any(&self) -> bool {
         self.has_hidden() || self.has_veiled() || self.has_flapped()
     }
@@ -105,12 +105,12 @@ impl Lies {
         self.hidden.0 != NEVER
     }
 
-    /// Whether it ever did not show one alone.
+    /// Whether it ever hid a single cache.
     pub(crate) fn has_veiled(&self) -> bool {
         self.veiled.1 != NEVER
     }
 
-    /// Whether it ever showed one now as this and now as that.
+    /// Whether it ever returned alternating states.
     pub(crate) fn has_flapped(&self) -> bool {
         self.flap.2 != 0
     }

@@ -1,11 +1,11 @@
-//! The simulation: the decision code of `domain`, run through every schedule of up to three faults, then through
-//! random ones; and broken twins of the rules, each of which must be caught.
+//! The simulation: the decision code of `domain`, run through every schedule of up to three faults, then through random
+//! ones; and broken twins of the rules, each of which must be detected.
 //!
-//! It owns the clocks, the cloud, the database, the receiver and several workers ([`world`]); nothing waits, nothing
-//! is allocated while a schedule runs, and what schedules have in common is run once ([`enumerate`]). What it assumes of
-//! the cloud stands in [`cloud`] and [`lies`], of clocks in [`clocks`]; what must hold in [`check`] and [`recovery`].
-//! With prompt requests at most one create is carried out per operation; only a copy that arrives later than the
-//! cloud's memory of the token makes a second one, and that is gone at rest.
+//! It contains the clocks, the cloud, the database, the receiver and several workers ([`world`]); nothing waits,
+//! nothing is allocated while a schedule runs, and what schedules have in common is run once ([`enumerate`]). Its
+//! assumptions about the cloud are in [`cloud`] and [`lies`], those about clocks in [`clocks`]; the invariants are in
+//! [`check`] and [`recovery`]. If requests arrive promptly, at most one create is carried out per operation; only a
+//! copy that arrives after the cloud has forgotten the token creates a second cache, which must be deleted at rest.
 //!
 //! ```text
 //! cargo test --release --test simulation                         everything, 1,000,000 schedules at least
@@ -49,10 +49,10 @@ use schedule::{FaultSource, MOST_FAULTS, Schedule};
 use twin::Twin;
 use world::{RunSetting, World};
 
-/// A run that went wrong.
+/// A failed run.
 #[derive(Debug, Clone)]
 pub(crate) struct RunFailure {
-    /// How to see it again.
+    /// How to reproduce it.
     replay: String,
     what: &'static str,
     met: Schedule,
@@ -99,7 +99,7 @@ fn given(schedule: Schedule, twin: Twin) -> World {
     World::new(schedule.script, RunSetting::PLAIN, FaultSource::Given(schedule), twin).begun()
 }
 
-/// Runs one, and tells every step of it.
+/// Runs one, and prints every step.
 fn tell(mut world: World) -> ExitCode {
     world.told = true;
     let wrong = world.run();
@@ -107,7 +107,7 @@ fn tell(mut world: World) -> ExitCode {
     if wrong.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// Random schedules of the seeds from `from`, on all threads; how many, and the first that went wrong.
+/// Random schedules with the seeds from `from`, on all threads; returns their number, and the first failure.
 fn at_random(from: u64, count: u64, threads: usize, twin: Twin) -> (u64, Option<RunFailure>) {
     const BATCH: u64 = 1_000;
     let (next, ran) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -138,7 +138,7 @@ fn at_random(from: u64, count: u64, threads: usize, twin: Twin) -> (u64, Option<
     (ran.into_inner(), failed.into_inner().expect("nobody panics with it"))
 }
 
-/// Everything: the real rules must hold, each broken twin must be caught.
+/// Runs everything: the real rules must hold, each broken twin must be detected.
 fn all(arguments: &Arguments) -> ExitCode {
     let begun = Instant::now();
     let mut passed = 0;
@@ -174,7 +174,7 @@ fn all(arguments: &Arguments) -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Prints one line as the test harness does; whether it failed.
+/// Prints one line like the test harness. Returns whether it failed.
 fn report(name: &str, good: bool, failure: Option<&RunFailure>) -> bool {
     println!("test {name} ... {}", if good { "ok" } else { "FAILED" });
     if let Some(RunFailure { replay, what, met }) = failure {

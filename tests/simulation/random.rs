@@ -1,4 +1,4 @@
-//! Random numbers of a seed (SplitMix64): small, fast, the same everywhere.
+//! Seeded random numbers (SplitMix64): small, fast, the same on every platform.
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Random(u64);

@@ -1,8 +1,8 @@
-//! The reconciler, the janitor of removals, and the operator: what they do once the cloud has lied. Before that the
-//! whole list says nothing that the tracker does not know, so no run is made longer by it.
+//! The reconciler, the janitor of deletes, and the operator: what they do once the cloud has returned wrong data.
+//! Before that the complete list says nothing that the tracker does not know, so runs are not made longer by it.
 //!
-//! Beside the row's cache the account may have others, which this simulation does not follow: they are shown whenever
-//! anything is, and tell whether an absence is believed.
+//! Besides the row's cache the account may have others, which are not simulated: they are shown whenever anything is,
+//! and determine whether an absence is believed.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progress};
@@ -18,38 +18,38 @@ use crate::twin::Twin;
 use crate::worker::{Hand, ModelObservation, is_over};
 use crate::world::World;
 
-/// From one list to the next.
+/// The interval of lists.
 const EVERY: Time = 600;
-/// While something is open.
+/// The interval while something is open.
 const AGAIN: Time = 60;
-/// Caches of the account that are not followed here.
+/// The number of caches of the account that are not simulated.
 const OTHERS: i64 = 10;
-/// How long an alarm lasts before somebody looks at it.
+/// How long an alarm lasts before an operator handles it.
 const OPERATOR_AFTER: Time = 700;
-/// A removal that is not carried out is asked for again after that.
+/// How long until a delete that is not carried out is repeated.
 const SEND_AGAIN_AFTER: Time = 300;
 
-/// So much vanished at once that nothing is judged.
+/// So much vanished at once that nothing is concluded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct VanishingAlarm {
     since: Time,
     missing: i64,
-    /// An operator has said that it is so.
+    /// An operator has confirmed it.
     accepted: bool,
 }
 
 impl World {
-    /// The cloud lies from now on, or has just lied.
+    /// The cloud returns wrong data from now on, or has just done so.
     pub(crate) fn lied(&mut self) {
         self.store.compare_due = self.store.compare_due.min(self.now + EVERY);
     }
 
-    /// Reads the whole list, and judges it.
+    /// Reads the complete list and compares it.
     pub(crate) fn compare(&mut self, place: usize, fault: Option<Fault>) -> Hand {
         if fault == Some(Fault::LookFails) {
             return self.compared(false);
         }
-        // Rows are read after the list: what it shows is known by then, or still being created.
+        // Rows are read after the list: whatever it shows is known by then, or still being created.
         let row = self.store.row;
         self.workers[place].row = Some(row);
         let then = self.seen_at(fault);
@@ -83,12 +83,12 @@ impl World {
         }
     }
 
-    /// When that was, by the clock of the process that acts.
+    /// That time by the clock of the process that acts.
     fn local(&self, then: Time) -> Time {
         then + self.clock - self.now
     }
 
-    /// Whether a list is believed; where it is not, an operator looks at it in the end.
+    /// Whether a list is believed; if not, an operator eventually handles it.
     fn believes(&mut self, census: Census) -> bool {
         let known = self.store.doubt.filter(|doubt| doubt.accepted).map(|doubt| doubt.missing);
         if self.twin == Twin::BelievesVanishing || census.is_believed(known) {
@@ -104,7 +104,7 @@ impl World {
         false
     }
 
-    /// Whether a look by id that found nothing is believed. `strict`: also where there is nothing else to look at.
+    /// Whether a read by id that found nothing is believed. `strict`: even if there is nothing else to compare with.
     pub(crate) fn is_absence_believed(&mut self, strict: bool, then: Time) -> bool {
         if self.twin == Twin::BelievesVanishing {
             return true;
@@ -127,7 +127,7 @@ impl World {
         believed
     }
 
-    /// Keeps what no row knows, and forgets what is no longer there.
+    /// Records caches that no row knows, and forgets those that no longer exist.
     fn find(&mut self, row: &ModelCacheRow, then: Time) {
         self.store.found = 0;
         for place in self.cloud.listed(then).filter(|place| Some(*place) != row.cache) {
@@ -135,9 +135,9 @@ impl World {
         }
     }
 
-    /// What the list shows of the row's cache otherwise than the row says, and whether that had ended.
+    /// How the list differs from the row's cache, and whether the row had ended.
     fn differs(&mut self, row: &ModelCacheRow, then: Time) -> Option<(ModelObservation, bool)> {
-        // Nor while somebody changes it.
+        // Nor while the cache is being changed.
         let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
         if changing {
             return None;
@@ -154,14 +154,15 @@ impl World {
         self.follows(row, (facts, verdict), seen, then)
     }
 
-    /// What is known of the row when a look of that time is judged. Its changes are noted by the worker's clock.
+    /// What is known about the row when a read of that time is judged. Its changes are recorded with the worker's
+    /// clock.
     fn facts(&self, row: &ModelCacheRow, then: Time) -> Facts {
         let CacheState { status, known, .. } = row.core;
         let fresh = self.local(then) >= self.store.changed + LAG;
         Facts { status, known, gone: false, noted: false, fresh }
     }
 
-    /// What is written of it, if anything is new. A drift is told, and not followed here.
+    /// What is written about it, if anything is new. Drifts are reported, but not simulated.
     fn follows(
         &mut self,
         row: &ModelCacheRow,
@@ -189,7 +190,7 @@ impl World {
         None
     }
 
-    /// A look by its id missed it, too. A failed one keeps its status: that is not followed here.
+    /// A read by its id missed it too. A failed one keeps its status, which is not simulated.
     fn misses(&self, row: &ModelCacheRow, facts: Facts) -> Option<(ModelObservation, bool)> {
         if !facts.is_missed() || row.core.status == Status::Failed {
             return None;
@@ -198,7 +199,7 @@ impl World {
         new_to(row, (ModelObservation { outcome, snapshot: None }, false))
     }
 
-    /// What the list shows is not believed alone: what follows from a look by the id.
+    /// What the list shows is not believed by itself: the result of a read by id.
     fn look_twice(&mut self, row: &ModelCacheRow, facts: Facts, then: Time) -> Option<(ModelObservation, bool)> {
         self.cloud.lies.odd = false;
         let seen = row.cache.and_then(|cache| self.cloud.look(cache, then))?;
@@ -212,7 +213,7 @@ impl World {
         ModelObservation { outcome, snapshot: Some(seen.snapshot).filter(|snapshot| *snapshot != 0) }
     }
 
-    /// What a create that has ended left behind, once nothing of it can be accepted any more.
+    /// What a create that has ended left behind, once none of its attempts can be accepted any more.
     fn removable(&self) -> Option<usize> {
         let create = &self.store.operations[0];
         let closed = create
@@ -223,7 +224,7 @@ impl World {
         (ended && self.store.found != 0).then(|| self.store.found.trailing_zeros() as usize)
     }
 
-    /// Removes what was found, if still no row knows it.
+    /// Deletes what was found, if there is still no row for it.
     pub(crate) fn remove_found(&mut self, cache: usize, fault: Option<Fault>) -> Hand {
         if self.store.row.cache != Some(cache) {
             self.remove(cache, fault);
@@ -242,11 +243,11 @@ impl World {
         self.compared(false)
     }
 
-    /// Gives the list back; `clean`: it is believed, and nothing was to be done.
+    /// Ends the comparison; `clean`: it is believed, and nothing had to be done.
     pub(crate) fn compared(&mut self, clean: bool) -> Hand {
         let operations = &self.store.operations;
         let over = operations.iter().all(|operation| is_over(operation.state) && operation.unsettled == NEVER);
-        // Also by a look that lags.
+        // Even by a read that lags.
         let shown = self.now >= self.cloud.lies.until() + LAG && self.clock >= self.store.changed + 2 * LAG;
         let row = &self.store.row.core;
         let rests = !row.status.is_in_motion() && row.misses == 0 && row.status != Status::Pending;
@@ -260,7 +261,7 @@ impl World {
     }
 }
 
-/// What a look brings, where the row does not say it yet.
+/// The result of a read, if it is not in the row yet.
 fn new_to(row: &ModelCacheRow, found: (ModelObservation, bool)) -> Option<(ModelObservation, bool)> {
     let ModelObservation { outcome, snapshot } = found.0;
     let new = outcome.next != row.core || snapshot.is_some_and(|new| new != row.snapshot);
@@ -268,7 +269,7 @@ fn new_to(row: &ModelCacheRow, found: (ModelObservation, bool)) -> Option<(Model
 }
 
 impl ModelStore {
-    /// When a removal that was not carried out is asked for again.
+    /// When a delete that was not carried out is repeated.
     pub(crate) fn resend_due(&self) -> Option<Time> {
         let core = &self.row.core;
         let asked = self.operations[DELETE].state.is_some_and(OperationState::is_over);
@@ -276,7 +277,7 @@ impl ModelStore {
         (undone && self.twin != Twin::NeverSendsAgain).then_some(self.changed + SEND_AGAIN_AFTER)
     }
 
-    /// Asks for the removal again, with a token of its own.
+    /// Repeats the delete with a token of its own.
     pub(crate) fn resend(&mut self, now: Time) {
         if self.resend_due().is_none_or(|due| due > now) {
             return;
@@ -290,7 +291,7 @@ impl ModelStore {
         self.changed = self.changed.max(now);
     }
 
-    /// What had ended goes on, as the cloud shows it. `false`: the row has moved on.
+    /// Continues an ended cache, as the cloud shows it. `false` if the row has changed.
     fn revive(&mut self, read: &ModelCacheRow, seen: &ModelObservation, now: Time) -> bool {
         let ModelObservation { outcome, snapshot } = *seen;
         if read.version != self.row.version {

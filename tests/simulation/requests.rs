@@ -1,4 +1,4 @@
-//! What the caller asks for after the create, and what the door makes of it.
+//! The caller's requests after the create, and what the door does with them.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState};
@@ -18,7 +18,7 @@ pub(crate) enum CallerRequest {
 }
 
 impl World {
-    /// What the caller asks for next, and when.
+    /// The caller's next request, and its time.
     pub(crate) fn next_request(&self) -> (Time, CallerRequest) {
         let (made, last) = self.requests;
         if made >= self.script.requests() {
@@ -69,7 +69,7 @@ impl World {
         self.store.changed = self.store.changed.max(self.clock);
     }
 
-    /// A delete waits for what runs; a create that nothing was sent of is taken up at once.
+    /// A delete waits for running operations; a create of which nothing was sent is claimed at once.
     fn delete_state(&mut self) -> OperationState {
         let now = self.clock;
         let running = |operation: &&mut ModelOperation| operation.is(OperationState::Running);

@@ -1,4 +1,4 @@
-//! The rows of the database, and the leases that guard them.
+//! The rows of the database, and the leases that protect them.
 
 use eci_cache_gateway::domain::clock::Instant;
 use eci_cache_gateway::domain::operation::{OperationState, Progress};
@@ -6,10 +6,10 @@ use eci_cache_gateway::domain::transition::core::CacheState;
 
 use crate::cloud::{NEVER, Time};
 
-/// How long a lease lasts.
+/// The duration of a lease.
 pub(crate) const LEASE: Time = 12;
 
-/// The first hour as the domain reads it: most of what happens, happens then.
+/// The first hour in the domain's type: most things happen in it.
 static INSTANTS: [Instant; SECONDS] = {
     let mut instants = [Instant::UNIX_EPOCH; SECONDS];
     let (mut time, mut place) = (0, 0);
@@ -23,16 +23,16 @@ static INSTANTS: [Instant; SECONDS] = {
 };
 const SECONDS: usize = 3_600;
 
-/// Reads the simulation's time as the domain does.
+/// Converts the simulation's time to the domain's type.
 pub(crate) fn instant(time: Time) -> Instant {
     let known = usize::try_from(time).ok().and_then(|time| INSTANTS.get(time));
     known.copied().unwrap_or_else(|| Instant::UNIX_EPOCH + chrono::Duration::seconds(i64::from(time)))
 }
 
-/// How long a look, or a list, may show what was before.
+/// How far a read or a list may lag.
 pub(crate) const LAG: Time = 60;
 
-/// The same, as the domain counts.
+/// The same in the domain's type.
 pub(crate) fn lag() -> chrono::Duration {
     const { chrono::Duration::seconds(LAG as i64) }
 }
@@ -41,7 +41,7 @@ pub(crate) fn time(instant: Instant) -> Time {
     Time::try_from(instant.timestamp()).unwrap_or(NEVER)
 }
 
-/// Who holds something, and until when.
+/// The holder of a lease, and its end.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ModelLease {
     pub(crate) token: u32,
@@ -49,7 +49,7 @@ pub(crate) struct ModelLease {
 }
 
 impl ModelLease {
-    /// When it is free, of a database whose clock is off by so much.
+    /// When it is free, by a database whose clock is wrong by this much.
     pub(crate) fn free_at(self, skew: Time) -> Time {
         if self.token == 0 { 0 } else { self.until + 1 - skew }
     }
@@ -59,15 +59,15 @@ impl ModelLease {
     }
 }
 
-/// An operation's row.
+/// The row of an operation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModelOperation {
-    /// None before it is asked for.
+    /// `None` before it is requested.
     pub(crate) state: Option<OperationState>,
     pub(crate) progress: Progress,
     pub(crate) due: Time,
     pub(crate) lease: ModelLease,
-    /// `NEVER` where nothing is unsettled.
+    /// `NEVER` if nothing is unsettled.
     pub(crate) unsettled: Time,
 }
 
@@ -77,15 +77,15 @@ impl ModelOperation {
     }
 }
 
-/// The image cache's row.
+/// The row of the image cache.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModelCacheRow {
     pub(crate) core: CacheState,
     pub(crate) version: u32,
-    /// The cloud's cache, once known.
+    /// The cloud's cache once it is known.
     pub(crate) cache: Option<usize>,
     pub(crate) newest: usize,
-    /// As last seen, and as it was when the present update was accepted.
+    /// As last read, and as it was when the current update was accepted.
     pub(crate) snapshot: u8,
     pub(crate) snapshot_before: u8,
 }
@@ -93,7 +93,7 @@ pub(crate) struct ModelCacheRow {
 /// A Ready event and its delivery.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModelDelivery {
-    /// The event's id; 0 before it is told.
+    /// The event's id; 0 before there is one.
     pub(crate) event: u32,
     pub(crate) attempts: i16,
     /// When it is due; `NEVER` once delivered or given up.
@@ -102,16 +102,16 @@ pub(crate) struct ModelDelivery {
     pub(crate) delivered: bool,
 }
 
-/// The endpoint that the deliveries go to.
+/// The endpoint of the deliveries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModelEndpoint {
-    /// Rises with each act of its team.
+    /// Incremented by each action of its team.
     pub(crate) revision: i64,
-    /// Nothing is sent to it before.
+    /// Nothing is sent to it before this time.
     pub(crate) rests_until: Time,
 }
 
-/// Something to do.
+/// Something to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     Operation(usize),

@@ -1,7 +1,7 @@
-//! What goes wrong, and where: a schedule is a script and a list of faults, each at one boundary.
+//! A schedule is a script and a list of faults, each at one boundary.
 //!
-//! A boundary is the moment before an effect: a commit, a call to the cloud, a webhook. They are numbered as they
-//! come. The same schedule always makes the same run.
+//! A boundary is the moment before an effect: a commit, a call to the cloud, a webhook. They are numbered in the order
+//! in which they occur. The same schedule always results in the same run.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,34 +9,34 @@ use std::str::FromStr;
 use crate::faults::Fault;
 use crate::random::Random;
 
-/// The most faults of one schedule.
+/// The maximum number of faults in a schedule.
 pub(crate) const MOST_FAULTS: usize = 12;
 
-/// What the caller asks for.
+/// What the caller requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Script {
     Create,
-    /// A create, and two seconds later a delete.
+    /// A create, and a delete two seconds later.
     CreateDelete,
-    /// A create; once ready a delete.
+    /// A create, and a delete once it is ready.
     ReadyDelete,
-    /// A create; once ready an update.
+    /// A create, and an update once it is ready.
     Update,
-    /// A create; once ready an update; once ready again another one.
+    /// A create, an update once it is ready, and another one once it is ready again.
     UpdateTwice,
-    /// A create; once ready an update, and two seconds later a delete.
+    /// A create, an update once it is ready, and a delete two seconds later.
     UpdateDelete,
-    /// A create through the cloud's own API, without a token.
+    /// A create through the cloud's own API without a token.
     Ask,
-    /// The same; two seconds later somebody asks for the same content.
+    /// The same; two seconds later somebody requests the same content.
     AskJoin,
-    /// The same, once it is ready.
+    /// The same; once it is ready somebody requests the same content.
     AskJoinReady,
-    /// A create through the cloud's own API, without a token; once ready somebody updates it.
+    /// A create through the cloud's own API without a token; once it is ready somebody updates it.
     AskUpdate,
     /// A create; two seconds after the receiver asks for a rest, its team resumes the endpoint.
     Resume,
-    /// A create with a key, which its caller repeats where it hears of a failover.
+    /// A create with a key, which its caller repeats after a failover.
     Keyed,
 }
 
@@ -56,7 +56,7 @@ impl Script {
         Self::Keyed,
     ];
 
-    /// How often something is asked for after the create.
+    /// The number of requests after the create.
     pub(crate) fn requests(self) -> usize {
         match self {
             Self::Create | Self::Ask | Self::Keyed => 0,
@@ -71,7 +71,7 @@ impl Script {
     }
 }
 
-/// A script, and what goes wrong at which boundaries, in their order.
+/// A script, and faults at boundaries, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Schedule {
     pub(crate) script: Script,
@@ -116,11 +116,11 @@ impl FromStr for Schedule {
     }
 }
 
-/// Where the faults of a run come from.
+/// The source of a run's faults.
 #[derive(Clone, Copy)]
 pub(crate) enum FaultSource {
-    /// A schedule, given beforehand.
+    /// A given schedule.
     Given(Schedule),
-    /// Drawn as the run goes: `odds` in 256 at each boundary.
+    /// Drawn during the run: with a probability of `odds`/256 at each boundary.
     Drawn { random: Random, odds: u8, left: usize },
 }

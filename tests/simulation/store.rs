@@ -1,5 +1,5 @@
-//! The database: operations under leases, one row under compare-and-set, events and their deliveries. Every method
-//! is one transaction.
+//! The database: operations with leases, a row with compare-and-set, events and their deliveries. Each method is one
+//! transaction.
 
 use eci_cache_gateway::domain::event::EventType;
 use eci_cache_gateway::domain::image_cache::status::Status;
@@ -14,15 +14,15 @@ pub(crate) use crate::rows::{
 use crate::twin::Twin;
 use crate::worker::ModelObservation;
 
-/// The tracker's pause between two looks.
+/// The tracker's pause between two reads.
 const LOOK_EVERY: Time = 30;
 /// Create, two updates, delete.
 pub(crate) const OPERATIONS: usize = 4;
-/// The place of the delete.
+/// The index of the delete.
 pub(crate) const DELETE: usize = 3;
 /// Ready events: one for each generation, from 1.
 pub(crate) const EVENTS: usize = 3;
-/// Generations whose events are told apart; those after the last count as it.
+/// The number of generations whose events are distinguished; later ones count as the last.
 const GENERATIONS: usize = 6;
 // Each type has a bit.
 const _: () = assert!(EventType::ALL.len() <= u32::BITS as usize);
@@ -31,39 +31,39 @@ const _: () = assert!(EventType::ALL.len() <= u32::BITS as usize);
 pub(crate) struct ModelStore {
     pub(crate) operations: [ModelOperation; OPERATIONS],
     pub(crate) row: ModelCacheRow,
-    /// By how much its clock is off.
+    /// The error of its clock.
     pub(crate) skew: Time,
     pub(crate) look_due: Time,
     pub(crate) group: ModelLease,
     pub(crate) deliveries: [ModelDelivery; EVENTS],
     pub(crate) endpoint: ModelEndpoint,
-    /// Which operation made each generation.
+    /// The operation that created each generation.
     pub(crate) made_by: [usize; EVENTS + 1],
-    /// Dedupe keys of the events: by generation, a bit for each type.
+    /// The dedupe keys of the events: a bit for each type, by generation.
     told: [u32; GENERATIONS],
     events: u32,
     pub(crate) tokens: u32,
-    /// A transition that must not be, or a Ready that came twice or too early.
+    /// An invalid transition, or a Ready that was reported twice or too early.
     pub(crate) fault: Option<&'static str>,
     /// What is owed to the create's caller.
     pub(crate) owed: Option<Owed>,
     /// The create's caller will never be told.
     pub(crate) abandoned: bool,
-    /// It was withdrawn, or its removal begun, without anybody asking.
+    /// It was withdrawn, or its deletion was started, without a request.
     pub(crate) given_up: bool,
-    /// When the row last changed.
+    /// When the row was last changed.
     pub(crate) changed: Time,
-    /// When the whole list is compared next; never, while the cloud has not lied.
+    /// When the complete list is compared next; never, before the cloud has returned wrong data.
     pub(crate) compare_due: Time,
-    /// Too much vanished at once.
+    /// Set if too much vanished at once.
     pub(crate) doubt: Option<VanishingAlarm>,
-    /// Caches that were found and that no row knows, one bit each.
+    /// Caches without a row that were found, one bit each.
     pub(crate) found: u8,
-    /// A row that has ended has that id of the cloud.
+    /// The cloud's id that an ended row has.
     pub(crate) ended_has: Option<usize>,
-    /// The create ended because another row has the id that the cloud gave it.
+    /// The create ended because another row has the id that the cloud returned.
     pub(crate) taken: bool,
-    /// How often a removal was asked for again.
+    /// How often a delete was repeated.
     pub(crate) resends: u16,
     pub(crate) twin: Twin,
 }
@@ -119,12 +119,12 @@ impl ModelStore {
         }
     }
 
-    /// The database without anything that was committed; what was leased before is nobody's now.
+    /// Loses everything that was committed; earlier leases are void.
     pub(crate) fn lose_all(&mut self) {
         *self = Self { tokens: self.tokens, skew: self.skew, ..Self::new(self.twin) };
     }
 
-    /// Records an attempt. `false`: the lease is lost.
+    /// Records an attempt. `false` if the lease is lost.
     pub(crate) fn note(&mut self, place: usize, token: u32, signed: Progress, now: Time) -> bool {
         let now = now + self.skew;
         let operation = &mut self.operations[place];
@@ -136,7 +136,7 @@ impl ModelStore {
         held
     }
 
-    /// Ends an operation or puts it back, with all that follows; `cache` is what a create brought about.
+    /// Ends or postpones an operation, with all consequences; `cache` is what a create created.
     pub(crate) fn settle(
         &mut self,
         (place, token): (usize, u32),
@@ -154,11 +154,11 @@ impl ModelStore {
         let made = kind == OperationKind::Create && matches!(effect, Effect::Succeed { .. });
         let has_another = made && (cache == ANOTHERS || self.ended_has == Some(cache));
         if has_another && self.twin == Twin::RepeatsTaken {
-            // As an index that must be unique refuses it, each time anew.
+            // Refused by a unique index, every time.
             return;
         }
         self.taken |= has_another && cache == ANOTHERS;
-        // Who has ended gives its id up; who lives keeps it, and the create is refused.
+        // An ended row gives up its id; a living one keeps it, and the create is refused.
         let effect = if self.taken && made { Effect::Refuse } else { effect };
         if made {
             self.ended_has = None;
@@ -252,7 +252,7 @@ impl ModelStore {
         }
     }
 
-    /// Writes an event once per generation and type, with its delivery.
+    /// Writes an event with its delivery, once per generation and type.
     pub(crate) fn tell(&mut self, kind: EventType, generation: i32, now: Time) {
         let place = EventType::ALL.iter().position(|known| *known == kind).unwrap_or(0);
         let generation = usize::try_from(generation).unwrap_or(0);
@@ -271,8 +271,8 @@ impl ModelStore {
         }
     }
 
-    /// Writes what the tracker observed. The row must have the version that was read.
-    /// `false`: it has not, and nothing is written.
+    /// Writes what the tracker observed, if the row still has the version that was read. `false` if it has not, and
+    /// nothing is written.
     pub(crate) fn observe(&mut self, read: &ModelCacheRow, seen: &ModelObservation, now: Time) -> bool {
         let ModelObservation { outcome, snapshot } = *seen;
         if read.version != self.row.version && self.twin != Twin::NoCompareAndSet {
@@ -295,7 +295,7 @@ impl ModelStore {
         true
     }
 
-    /// Gives the group back, due again while something is in motion.
+    /// Releases the group; it is due again while something is in progress.
     pub(crate) fn release(&mut self, token: u32, now: Time) {
         if self.group.is(token) {
             self.group = ModelLease::default();
@@ -303,7 +303,7 @@ impl ModelStore {
         }
     }
 
-    /// Puts the aftercare of an operation back, or ends it.
+    /// Postpones or ends the follow-up work of an operation.
     pub(crate) fn note_unsettled(&mut self, place: usize, token: u32, until: Time) {
         let operation = &mut self.operations[place];
         if operation.lease.is(token) {

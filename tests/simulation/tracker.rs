@@ -1,4 +1,4 @@
-//! The rest of a worker's work: following the cache, looking after ended operations.
+//! The other work of a worker: tracking the cache, and follow-up work of ended operations.
 
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::transition::core::{self, TransitionInput as Change};
@@ -33,7 +33,7 @@ impl World {
         let until = self.store.operations[operation].progress.looked_after_until(&self.rule);
         let early = until.is_some_and(|until| instant(self.clock) < until);
         let missing = seen.is_none() && should_be_there(row.core.status);
-        // One that counts as lost may be hidden only, and goes on then.
+        // One that counts as lost may only be hidden, and is revived then.
         let status = row.core.status;
         let unlikely = status == Status::Lost || seen.is_some_and(|seen| status.is_unlikely(seen.status));
         if (unlikely && early) || (missing && (early || !self.is_absence_believed(true, then))) {
@@ -89,7 +89,7 @@ impl World {
             outcome.next.misses = outcome.next.misses.max(row.core.misses);
         }
         let end = outcome.and_then(|outcome| outcome.moved).map(|(_, to)| to).filter(|to| to.is_final());
-        // That it is gone is believed only where others are shown.
+        // Its absence is believed only if others are shown.
         let outcome = outcome.filter(|_| end.is_none_or(|to| self.is_absence_believed(to != Status::Deleted, then)));
         let snapshot = shown.map(|seen| seen.snapshot).filter(|snapshot| *snapshot != 0);
         let new = snapshot.is_some_and(|new| new != row.snapshot);
@@ -101,7 +101,7 @@ impl World {
         Hand::Idle
     }
 
-    /// Writes what a worker has seen. `false`: the row has moved on.
+    /// Writes what a worker observed. `false` if the row has changed.
     pub(crate) fn observe(&mut self, place: usize) -> bool {
         let (Some(row), Some(seen)) = (self.workers[place].row, self.workers[place].seen) else { return false };
         let written = self.store.observe(&row, &seen, self.clock);
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-/// Nobody has asked to remove it, and it has not ended.
+/// Nobody has requested its deletion, and it has not ended.
 fn should_be_there(status: Status) -> bool {
     !status.is_final() && status != Status::Deleting
 }

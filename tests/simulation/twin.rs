@@ -1,4 +1,4 @@
-//! Rules that are broken on purpose: the test of the test. Each must be caught.
+//! Deliberately broken rules, which test the test: each must be detected.
 
 use crate::schedule::Script;
 
@@ -7,61 +7,61 @@ use crate::schedule::Script;
 pub(crate) enum Twin {
     /// None: the real rules.
     Sound,
-    /// A new token for each attempt.
+    /// Each attempt has a new token.
     FreshToken,
-    /// Sent again where it must be looked for.
+    /// A request is sent again when its outcome has to be looked up.
     ResendForLookUp,
-    /// A refusal ends the operation although an earlier attempt is in doubt.
+    /// A refusal ends the operation although an earlier attempt has an unknown outcome.
     RefuseAtOnce,
-    /// Nothing is looked after once an operation has ended.
+    /// Ended operations get no follow-up work.
     NoAftercare,
-    /// The tracker writes whatever version the row has.
+    /// The tracker writes whatever the version of the row is.
     NoCompareAndSet,
-    /// After an update any Ready is believed.
+    /// After an update, any Ready is believed.
     NoEvidence,
-    /// An update does not wait for an earlier one's copies.
+    /// An update does not wait for late copies of an earlier one.
     NoOvertaking,
-    /// What a caller was not told is known to its door alone.
+    /// Only the door knows that its caller was not told.
     ForgetsUntold,
-    /// An answer leaves before it is durable that it may have left.
+    /// A response is sent before it is durable that it may have been sent.
     ClearsAfterwards,
-    /// An answer leaves although the create may have been given up meanwhile.
+    /// A response is sent although the create may have been given up meanwhile.
     AnswersUnasked,
-    /// Who joins is not recorded.
+    /// Joining is not recorded.
     JoinsUnrecorded,
-    /// A request is sent although the database refused to record that it would be.
+    /// A request is sent although the database refused to record the attempt.
     SendsUnrecorded,
-    /// That a caller was not told is tried to be recorded once.
+    /// The door tries only once to record that a caller was not told.
     GivesUpOnce,
-    /// A deliverer does not hear that somebody acted upon an endpoint.
+    /// A deliverer does not notice that an endpoint was changed.
     RestsOn,
-    /// How an attempt ended counts for the endpoint although somebody acted upon it meanwhile.
+    /// The result of an attempt counts for the endpoint although it was changed meanwhile.
     CountsOldEnds,
-    /// A create that is repeated with its key has a new operation's id where the database has lost the first.
+    /// A create repeated with its key has the id of a new operation if the database lost the first one.
     ForgetsKeys,
     /// What the cloud does not show is gone, however much that is at once.
     BelievesVanishing,
-    /// What has ended stays so, whatever the cloud shows.
+    /// What has ended stays ended, whatever the cloud shows.
     NeverRevives,
-    /// A removal that the cloud has accepted is not asked for again.
+    /// A delete that the cloud has acknowledged is never repeated.
     NeverSendsAgain,
-    /// One look that does not show what was made is proof that it was not.
+    /// A single read that does not show what was created proves that it was not created.
     BelievesOneLook,
-    /// After an attempt that came to nothing it rests for minutes.
+    /// After a failed attempt it pauses for minutes.
     RestsLong,
-    /// A create whose id of the cloud another row has is tried again and again.
+    /// A create that gets the id of another row is repeated forever.
     RepeatsTaken,
-    /// What one list shows is a drift, however unlikely.
+    /// A difference in a single list is a drift, however unlikely.
     ComparesOnce,
-    /// What failed once stays so, whatever the cloud shows.
+    /// What has failed stays failed, whatever the cloud shows.
     FailsForGood,
-    /// Looks that miss a cache count, also where others between them have shown it.
+    /// Reads that miss a cache count even if others in between have shown it.
     CountsAllMisses,
-    /// The database's clock is gone by at once, wherever it leaps.
+    /// The database's clock is believed at once, however it changes.
     BelievesLeaps,
-    /// A process that begins while the database's clock is off tells by it how long ago something was.
+    /// A process that starts while the database's clock is wrong uses it to tell how long ago something was.
     BelievesTheFirst,
-    /// Leases and due times stay as far ahead as a clock that leapt has put them.
+    /// Leases and due times stay as far in the future as a wrong clock has set them.
     LeavesFarTimes,
 }
 
@@ -99,7 +99,7 @@ impl Twin {
 }
 
 impl Twin {
-    /// The scripts in which it is looked for: for a broken one the first that can show it.
+    /// The scripts that are run; for a broken rule the first that can show it.
     pub(crate) fn scripts(self) -> &'static [Script] {
         match self {
             Self::Sound => &Script::ALL,
@@ -114,7 +114,7 @@ impl Twin {
         }
     }
 
-    /// How to name it on the command line.
+    /// Its name on the command line.
     pub(crate) fn argument(self) -> String {
         if self == Self::Sound { String::new() } else { format!(" --twin {self:?}") }
     }

@@ -1,4 +1,4 @@
-//! What is due, and taking it into hand.
+//! Finding the work that is due, and claiming it.
 
 use eci_cache_gateway::domain::operation::OperationState;
 
@@ -7,7 +7,7 @@ use crate::cloud::{NEVER, Time};
 use crate::store::{LEASE, ModelLease, ModelStore, Work};
 
 impl ModelStore {
-    /// The work that is due first for a process with that time, and when.
+    /// The work that is due first for a process with that time, and when it is due.
     pub(crate) fn next_work(&self, Trust { off, certain, sure }: Trust) -> (Time, Work) {
         let mut first = (NEVER, Work::Track);
         let free = |lease: ModelLease| lease.free_at(self.skew);
@@ -45,7 +45,7 @@ impl ModelStore {
         first
     }
 
-    /// Takes work into a worker's hands.
+    /// Claims work for a worker.
     pub(crate) fn claim(&mut self, work: Work, now: Time) -> u32 {
         self.tokens += 1;
         let lease = ModelLease { token: self.tokens, until: now + self.skew + LEASE };
@@ -53,11 +53,11 @@ impl ModelStore {
             Work::Operation(place) | Work::Unsettled(place) => self.operations[place].lease = lease,
             Work::Track => self.group = lease,
             Work::Sweep | Work::Resend => {}
-            // Somebody else comes for it where this one dies.
+            // Another worker takes it if this one dies.
             Work::Compare => self.compare_due = now + LEASE,
             Work::Deliver(place) => {
                 self.deliveries[place].lease = lease;
-                // Counted at the claim, so that a body that kills its worker still comes to an end.
+                // Counted when it is claimed, so that a body that kills its worker is not retried forever.
                 self.deliveries[place].attempts += 1;
             }
         }

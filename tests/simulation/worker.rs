@@ -1,4 +1,4 @@
-//! A worker: what it has in hand, and what it does next. The hands of `app`, with the same rules underneath.
+//! A worker: its current work and its next step. It does what `app` does, with the same rules.
 
 use eci_cache_gateway::domain::operation::{
     CallOutcome, Effect, OperationInput, OperationKind, OperationState, Owed, Progress, decide, is_stale,
@@ -17,10 +17,10 @@ use crate::world::World;
 pub(crate) const PAUSE: Time = 70;
 /// Longer than the cloud remembers a token, and than a request is accepted.
 pub(crate) const LONG_PAUSE: Time = 1_000;
-/// How long the database takes no writes.
+/// How long the database accepts no writes.
 pub(crate) const READ_ONLY: Time = 8;
 
-/// What a worker is about to do.
+/// A worker's next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Hand {
     #[default]
@@ -28,57 +28,57 @@ pub(crate) enum Hand {
     /// Record an attempt.
     Note(usize),
     Send(usize, Time),
-    /// Look for an operation.
+    /// Look an operation up.
     LookUp(usize),
-    /// End an operation or put it back; the cache that a create brought about.
+    /// End or postpone an operation; with the cache that a create created.
     Settle(usize, Effect, usize),
-    /// Look for copies of an ended operation.
+    /// Look for late copies of an ended operation.
     Tidy(usize),
     Remove(usize, usize),
-    /// Write what the look after an update found.
+    /// Write the result of the read after an update.
     LookedAgain(usize),
-    /// Put the aftercare back until then.
+    /// Postpone the follow-up work until this time.
     Tidied(usize, Time),
-    /// Look at the row's cache.
+    /// Read the row's cache.
     Track,
     /// Write what was observed.
     Observed,
     /// Send a webhook.
     Post(usize),
-    /// Write how that went.
+    /// Write its result.
     Posted(usize, DeliveryEnd),
-    /// Give a delivery back: the endpoint rests, as far as the worker knows.
+    /// Return a delivery: the endpoint is resting, as far as the worker knows.
     GiveBack(usize),
     /// Give up creates of which nobody will be told.
     Sweep,
-    /// Ask again for a removal that was not carried out.
+    /// Repeat a delete that was not carried out.
     Resend,
-    /// Read the whole list.
+    /// Read the complete list.
     Compare,
     /// Write what it shows.
     Compared {
         again: bool,
     },
-    /// Remove what no row knows.
+    /// Delete a cache without a row.
     RemoveFound(usize),
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ModelWorker {
     pub(crate) hand: Hand,
-    /// When it goes on.
+    /// When it continues.
     pub(crate) resume: Time,
     pub(crate) token: u32,
     /// What it has read.
     pub(crate) progress: Option<Progress>,
     pub(crate) row: Option<ModelCacheRow>,
-    /// The endpoint's revision as it was read.
+    /// The endpoint's revision when it was read.
     pub(crate) revision: i64,
-    /// What it has seen, to be written.
+    /// What it has observed and will write.
     pub(crate) seen: Option<ModelObservation>,
 }
 
-/// What a look means for the row.
+/// What a read means for the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ModelObservation {
     pub(crate) outcome: TransitionOutcome,
@@ -86,7 +86,7 @@ pub(crate) struct ModelObservation {
 }
 
 impl World {
-    /// Takes up work.
+    /// Starts work.
     pub(crate) fn begin(&mut self, worker: usize, work: Work) {
         self.start(worker);
         self.go_by_clock_of(worker);
@@ -140,7 +140,7 @@ impl World {
         Some(self.store.operations[1].unsettled).filter(|until| *until != NEVER).map(instant)
     }
 
-    /// Does the next thing.
+    /// Takes the next step.
     pub(crate) fn act(&mut self, place: usize) {
         self.go_by_clock_of(place);
         let boundary = match self.workers[place].hand {
@@ -191,7 +191,7 @@ impl World {
         }
     }
 
-    /// Why a worker looks.
+    /// The kind of the worker's read.
     fn reason(&self, place: usize) -> u8 {
         match self.workers[place].hand {
             Hand::Track => 0,
@@ -201,7 +201,7 @@ impl World {
         }
     }
 
-    /// The database takes no writes: the worker knows that, and leaves the work to whoever has its lease next.
+    /// The database accepts no writes: the worker notices that, and leaves the work to the next holder of its lease.
     fn refuse(&mut self, place: usize) {
         self.note(|| format!("worker {place} may not write"));
         self.workers[place].hand = match self.workers[place].hand {
@@ -210,7 +210,7 @@ impl World {
         };
     }
 
-    /// A worker dies, and with worker 0 the door of its process.
+    /// A worker dies; with worker 0 the door of its process.
     fn die(&mut self, place: usize) {
         self.memories[place] = NOTHING;
         self.clocks.die(place, self.store.skew);
@@ -280,7 +280,7 @@ impl World {
         }
     }
 
-    /// As the worker has read it.
+    /// The progress as the worker has read it.
     fn progress(&self, place: usize, operation: usize) -> Progress {
         self.workers[place].progress.unwrap_or(self.store.operations[operation].progress)
     }
@@ -326,7 +326,7 @@ pub(crate) fn unwanted(progress: Progress, place: usize, row: &ModelCacheRow) ->
     progress.kind == OperationKind::Create && row.newest != place
 }
 
-/// Whether an operation has ended, or never was.
+/// Whether an operation has ended, or was never requested.
 pub(crate) fn is_over(state: Option<OperationState>) -> bool {
     state.is_none_or(OperationState::is_over)
 }

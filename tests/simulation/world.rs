@@ -1,7 +1,7 @@
-//! One run: a clock, the cloud, the database, a receiver, three workers, and a schedule of what goes wrong.
+//! One run: a clock, the cloud, the database, a receiver, three workers, and a schedule of faults.
 //!
-//! Whatever is due first happens next. Workers interleave where one is paused, or dies and another takes over;
-//! between two boundaries nothing can go wrong, so a worker does that at once.
+//! The next step is always what is due first. Workers interleave if one is paused, or dies and another one takes over.
+//! Between two boundaries there can be no fault, so a worker does everything in between at once.
 
 use std::ops::ControlFlow;
 
@@ -22,47 +22,47 @@ use crate::twin::Twin;
 use crate::worker::{Hand, ModelWorker};
 
 pub(crate) const WORKERS: usize = 3;
-/// The most boundaries that are remembered for the enumeration.
+/// The maximum number of boundaries that are remembered for the enumeration.
 pub(crate) const MOST_BOUNDARIES: usize = 192;
-/// A run that takes longer than this is stuck.
+/// A run with more steps than this is stuck.
 const MOST_STEPS: u32 = 3_000;
-/// How long all workers stay away.
+/// How long all workers are away.
 pub(crate) const OUTAGE: Time = 400;
 
-/// What differs between runs beside the faults.
+/// What differs between runs besides the faults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RunSetting {
     /// How long the cloud remembers a token: never shorter than we assume.
     pub(crate) memory: Time,
-    /// How long a build takes.
+    /// The duration of a build.
     pub(crate) build: Time,
-    /// How far every look lags behind.
+    /// The lag of every read.
     pub(crate) lag: Time,
-    /// Whether snapshots tell builds apart.
+    /// Whether snapshots distinguish builds.
     pub(crate) comparable: bool,
-    /// How long the cloud shows nothing, or one cache not, where it does.
+    /// For how long the cloud shows nothing, or hides one cache, if it does.
     pub(crate) vanish: Time,
     /// Whether the account has no other caches.
     pub(crate) alone: bool,
-    /// How long the database's clock is off, where it leaps.
+    /// How long the database's clock is wrong, if it is changed.
     pub(crate) leap: Time,
 }
 
 impl RunSetting {
-    /// The worst memory that we allow for, and nothing else in the way.
+    /// The shortest memory that we allow for, and no other complications.
     pub(crate) const PLAIN: Self =
         Self { memory: 300, build: 50, lag: 0, comparable: true, vanish: 600, alone: false, leap: 500 };
 }
 
-/// The world of one run. It is copied where runs part: see `enumerate`.
+/// The world of one run. It is copied where runs start to differ: see `enumerate`.
 #[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct World {
-    /// The time as it really is; no party reads it.
+    /// The true time, which no party reads.
     pub(crate) now: Time,
-    /// What the process that acts now goes by.
+    /// The time of the process that acts now.
     pub(crate) clock: Time,
-    /// Whether it can tell by that how long ago something was.
+    /// Whether it can use that time to tell how long ago something was.
     pub(crate) sure: bool,
     pub(crate) clocks: Clocks,
     pub(crate) cloud: ModelCloud,
@@ -73,36 +73,36 @@ pub(crate) struct World {
     pub(crate) rule: OperationTimings,
     /// What each worker remembers of the endpoint.
     pub(crate) memories: [EndpointMemory; WORKERS],
-    /// What became of the receiver.
+    /// The state of the receiver.
     pub(crate) endpoint: ModelReceiver,
-    /// The database takes no writes before.
+    /// The database accepts no writes before this time.
     pub(crate) read_only_until: Time,
     /// Webhooks received: the event's id and how often, by generation.
     pub(crate) received: [(u32, u32); EVENTS],
-    /// Of a create through the cloud's own API.
+    /// The door of a create through the cloud's own API.
     pub(crate) door: ModelDoor,
     /// Somebody else was given the cache, or changed it.
     pub(crate) relied: bool,
-    /// A lie was believed: a build was called failed that was not, or a cache lost that was there. What follows is
-    /// judged at rest, and no more on the way.
+    /// Wrong data was believed: a build was called failed that was not, or a cache lost that existed. From then on only
+    /// the invariants at rest are checked.
     pub(crate) misled: bool,
-    /// What failovers took.
+    /// What was lost in failovers.
     pub(crate) lost: Lost,
     /// Whether operations end soon enough.
     pub(crate) recovery: Recovery,
     source: FaultSource,
     pub(crate) script: Script,
-    /// Requests made, and when the last was.
+    /// The number of requests made, and the time of the last one.
     pub(crate) requests: (usize, Time),
-    /// No worker is there before.
+    /// No worker runs before this time.
     pub(crate) away_until: Time,
     pub(crate) boundaries: [Boundary; MOST_BOUNDARIES],
     pub(crate) boundary: u16,
-    /// What went wrong in this run.
+    /// The faults of this run.
     pub(crate) met: Schedule,
-    /// Somebody reads what happens, in words.
+    /// Whether every step is printed.
     pub(crate) told: bool,
-    /// How many steps were done.
+    /// The number of steps so far.
     steps: u32,
     pub(crate) violation: Option<&'static str>,
 }
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// The caller asks for the create.
+    /// The caller requests the create.
     pub(crate) fn begun(mut self) -> Self {
         let create = &mut self.store.operations[0];
         create.state = Some(OperationState::Running);
@@ -151,7 +151,7 @@ impl World {
         self
     }
 
-    /// Runs until nothing is left to do; what is wrong then, if anything.
+    /// Runs until nothing is left to do; returns what is violated, if anything.
     pub(crate) fn run(&mut self) -> Option<&'static str> {
         loop {
             if let ControlFlow::Break(wrong) = self.go_on() {
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Takes one step. Where that was the last one: what is wrong, if anything.
+    /// Takes one step. If it was the last one, returns what is violated, if anything.
     pub(crate) fn go_on(&mut self) -> ControlFlow<Option<&'static str>> {
         self.steps += 1;
         if self.steps > MOST_STEPS {
@@ -174,12 +174,12 @@ impl World {
         }
     }
 
-    /// The same world, in which that goes wrong from now on.
+    /// The same world with these faults from now on.
     pub(crate) fn with(&self, schedule: Schedule) -> Self {
         Self { source: FaultSource::Given(schedule), ..*self }
     }
 
-    /// Does what is due first. `false`: nothing is.
+    /// Does what is due first. `false` if nothing is.
     fn step(&mut self) -> bool {
         let late = self.cloud.next_late();
         let (mut busy_at, mut busy, mut idle) = (NEVER, 0, None);
@@ -190,7 +190,7 @@ impl World {
                 (busy_at, busy) = (worker.resume, place);
             }
         }
-        // Most steps: a worker that has something in hand goes on at once.
+        // Most steps: a worker with a next step takes it at once.
         if busy_at <= self.now && self.now < late {
             self.act(busy);
             return true;
@@ -228,7 +228,7 @@ impl World {
         true
     }
 
-    /// The work that an idle worker takes up first, and which that is: the first one, where the clocks agree.
+    /// The work that an idle worker claims first, and which worker that is: the first one if the clocks agree.
     fn next_work(&self, idle: &mut Option<usize>) -> (Time, Work) {
         let Some(place) = *idle else { return (NEVER, Work::Track) };
         if self.clocks.agree() {
@@ -250,17 +250,17 @@ impl World {
         first
     }
 
-    /// The present, as the process that acts now takes it.
+    /// The present for the process that acts now.
     pub(crate) fn present(&self) -> Present {
         Present { at: instant(self.clock), sure: self.sure }
     }
 
-    /// How long a look may lag behind, as far as that process can tell.
+    /// How far a read may lag, as far as that process can tell.
     pub(crate) fn lag(&self) -> chrono::Duration {
         if self.sure { lag() } else { self.present().lag(lag()) }
     }
 
-    /// What goes wrong at this boundary.
+    /// The fault at this boundary.
     pub(crate) fn fault(&mut self, boundary: Boundary) -> Option<Fault> {
         let number = self.boundary;
         self.boundary += 1;
@@ -294,7 +294,7 @@ impl World {
         self.drop_all();
     }
 
-    /// Nobody has anything in hand any more.
+    /// All workers drop their work.
     pub(crate) fn drop_all(&mut self) {
         self.workers = [ModelWorker::default(); WORKERS];
         self.memories = [NOTHING; WORKERS];

@@ -1,4 +1,4 @@
-//! What a token has where a check fails, and what is expected there: for an operator who holds the token.
+//! What a token contains and what is expected, for a check that failed: for an operator who has the token.
 
 use serde_json::{Map, Value};
 
@@ -10,15 +10,15 @@ use crate::auth::verify::Issuers;
 use crate::domain::clock::Instant;
 use crate::domain::identity::issuer::{Issuer, excerpt, pointer};
 
-/// The most issuers and keys that are named.
+/// The maximum number of issuers or keys that are listed.
 const MAX_NAMED: usize = 10;
 
-/// Whose it is, and whose could be read.
+/// Its issuer, and the configured issuers.
 pub(super) fn of_issuer(token: &ParsedToken, issuers: &Issuers) -> Vec<String> {
     vec![claim(token.claims(), "iss"), format!("the issuers here are {}", some(&issuers.described()))]
 }
 
-/// The key that it names, and those that there are.
+/// The key that it names, and the issuer's keys.
 pub(super) fn of_key(token: &ParsedToken, keys: &KeySet) -> Vec<String> {
     let named = match &token.kid {
         Some(kid) => format!("its kid is {}", excerpt::list(std::slice::from_ref(kid))),
@@ -28,7 +28,7 @@ pub(super) fn of_key(token: &ParsedToken, keys: &KeySet) -> Vec<String> {
     vec![named, format!("the issuer's keys are {}", some(&keys.described()))]
 }
 
-/// Whom it was made for.
+/// Its audience, and the expected one.
 pub(super) fn of_audience(claims: &Map<String, Value>, issuer: &Issuer) -> Vec<String> {
     let mut facts = vec![claim(claims, "aud")];
     if !issuer.audiences.is_empty() {
@@ -41,7 +41,7 @@ pub(super) fn of_audience(claims: &Map<String, Value>, issuer: &Issuer) -> Vec<S
     facts
 }
 
-/// When it begins and ends, what time it is, and how long it may live.
+/// When it begins and ends, the current time, and the maximum lifetime.
 pub(super) fn of_times(claims: &Map<String, Value>, issuer: &Issuer, now: Instant) -> Vec<String> {
     let at = |name: &'static str| match Claims(claims).instant(name) {
         Ok(Some(instant)) => format!("{name} is {}", instant.to_rfc3339()),

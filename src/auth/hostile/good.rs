@@ -1,4 +1,4 @@
-//! What good tokens become: which team, until when, as which credential, with which scopes.
+//! The callers of valid tokens: team, expiry, credential, scopes.
 
 use chrono::Duration;
 use serde_json::json;

@@ -1,10 +1,11 @@
-//! Keys behind an address: the document itself, or the `OpenID` discovery document that names its address.
+//! Remote keys: from a JWKS document, or from one that an `OpenID` discovery document refers to.
 //!
-//! What must stay true: however many requests want a refresh, one is under way at a time; unknown key ids, which
-//! anybody can make up, cause at most one in 30 s; a failed one leaves the old keys in place, for as long as they may
-//! be trusted, and is not repeated within 5 s; why it failed is logged with the host's name, at once where that is new
-//! and else every 10 s, and never with the rest of the URL. A fetch runs in a task of its own, so that a client that
-//! hangs up cannot abort it. A discovery document of another issuer is refused, so that no issuer speaks for another.
+//! What must stay true: however many requests need a refresh, only one fetch runs at a time; unknown key ids, which
+//! anybody can make up, cause at most one fetch in 30 s; a failed fetch leaves the old keys in place for as long as
+//! they may be trusted, and is not repeated within 5 s; the reason is logged with the host name, but never the rest of
+//! the URL: at once if it is new, otherwise every 10 s. A fetch runs in a task of its own, so that a client that
+//! disconnects cannot abort it. The discovery document of another issuer is refused, so that no issuer can act for
+//! another.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,18 +23,18 @@ use crate::domain::identity::issuer::Issuer;
 const REFRESH: Duration = Duration::minutes(5);
 const UNKNOWN_KID_PAUSE: Duration = Duration::seconds(30);
 const FAILURE_PAUSE: Duration = Duration::seconds(5);
-/// How often a reason that lasts is told again.
+/// How often a persistent failure is logged again.
 const TELL_AGAIN: Duration = Duration::seconds(10);
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 const TOTAL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// Where the document is.
+/// The address of the document.
 #[derive(Debug, Clone)]
 pub(super) enum JwksAddress {
-    /// There.
+    /// The URL of the keys.
     Keys(Url),
-    /// Where the discovery document says that is there, if it is of this issuer.
+    /// The URL of a discovery document, which must be this issuer's and contains the URL of the keys.
     Discovery { url: Url, issuer: String },
 }
 
@@ -43,13 +44,13 @@ pub(super) struct Remote {
     name: String,
     address: JwksAddress,
     algorithms: Vec<String>,
-    /// How long keys are trusted that cannot be renewed.
+    /// How long keys are trusted if they cannot be renewed.
     max_age: Duration,
     http_hosts: Vec<String>,
     client: Client,
     clock: Arc<dyn Clock>,
     state: Mutex<FetchState>,
-    /// Held by the one fetch that is under way.
+    /// Held by the running fetch.
     flight: Arc<Flight<()>>,
 }
 
@@ -62,24 +63,24 @@ struct FetchState {
     failed: Option<Instant>,
     /// When an unknown key id last caused a fetch.
     asked: Option<Instant>,
-    /// Why it failed, and when that was last told.
+    /// Why the last fetch failed, and when that was last logged.
     told: Option<(String, Instant)>,
-    /// Counts finished fetches, so that whoever waited for one knows.
+    /// The number of finished fetches, so that a waiting task notices that one has finished.
     round: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RefreshNeed {
-    /// The keys will do.
+    /// The keys are sufficient.
     Nothing,
-    /// They are old: refresh, but nobody needs to wait for another's fetch.
+    /// They are old: refresh them, but do not wait for a running fetch.
     Newer,
-    /// There are none that can be trusted, or not the wanted one: wait.
+    /// There are no trusted keys, or the wanted one is not among them: wait for a fetch.
     Other,
 }
 
 impl FetchState {
-    /// The keys, while they may be trusted.
+    /// The keys, as long as they may be trusted.
     fn trusted(&self, max_age: Duration, now: Instant) -> Option<&Arc<KeySet>> {
         self.keys.as_ref().filter(|_| within(self.fetched, max_age, now))
     }
@@ -95,7 +96,7 @@ impl FetchState {
         }
     }
 
-    /// Whether a fetch may begin; if so for an unknown key id, that is noted.
+    /// Whether a fetch may start. If it may because of an unknown key id, that is recorded.
     fn allow(&mut self, need: RefreshNeed, now: Instant) -> bool {
         if within(self.failed, FAILURE_PAUSE, now) {
             return false;
@@ -140,13 +141,13 @@ impl Remote {
         })
     }
 
-    /// Whether the set is there and has no key of that id.
+    /// Whether there is a set and it does not contain that key.
     pub(super) fn lacks(&self, kid: &str) -> bool {
         self.state(|state| state.keys.as_ref().is_some_and(|keys| keys.find(Some(kid)).is_none()))
     }
 
     fn state<T>(&self, look: impl FnOnce(&mut FetchState) -> T) -> T {
-        // A panic while holding the lock cannot leave a half-written state behind.
+        // A panic while the lock is held cannot leave a partly written state.
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -181,7 +182,7 @@ impl Remote {
 
     async fn take_turn(self: &Arc<Self>, turn: OwnedMutexGuard<()>, need: RefreshNeed, seen: u64) {
         let now = self.clock.now();
-        // Somebody may have fetched while we waited for our turn: that answer is ours too.
+        // Another task may have fetched while this one waited; its result will do.
         if self.state(|state| state.round != seen || !state.allow(need, now)) {
             return;
         }
@@ -191,7 +192,7 @@ impl Remote {
             this.record(fetched);
             drop(turn);
         });
-        // The task cannot be cancelled by us; if it panicked, the old keys stay.
+        // We never cancel the task; if it panicked, the old keys stay.
         let _ = task.await;
     }
 
@@ -201,7 +202,7 @@ impl Remote {
             state.round += 1;
             match fetched {
                 Ok(keys) => {
-                    // Told once, until it changes.
+                    // Logged once, until it changes.
                     if state.keys.as_ref().is_none_or(|known| known.skipped() != keys.skipped()) {
                         tell_faults(&self.name, &keys);
                     }
@@ -252,7 +253,7 @@ impl Remote {
             .map_err(|error| format!("the document at this address {error}"))
     }
 
-    /// The address of the keys, as the discovery document says.
+    /// The URL of the keys, from the discovery document.
     async fn discover(&self, url: &Url, issuer: &str) -> Result<Url, String> {
         let body = self.get(url).await.map_err(|reason| format!("the discovery document: {reason}"))?;
         let found: Discovery = serde_json::from_slice(&body).map_err(|_| {

@@ -1,4 +1,4 @@
-//! One entry of a JWKS document: a key, or the reason why it is none for us.
+//! One entry of a JWKS document: a key, or the reason why it cannot be used.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256};
 use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents, VerificationAlgorithm};
@@ -14,7 +14,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 const RSA: [Algorithm; 6] =
     [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
-/// Why an entry is skipped. Shows nothing of it but the names of members.
+/// Why an entry is skipped. Shows only the names of its members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum JwkSkip {
     #[error("is not an object")]
@@ -51,11 +51,11 @@ pub(super) enum JwkSkip {
     Unreadable,
 }
 
-/// One entry, not yet read.
+/// An entry that has not been parsed.
 pub(super) struct Jwk<'a>(pub(super) &'a Value);
 
 impl Jwk<'_> {
-    /// The key that it is, for tokens signed with one of `allowed`.
+    /// Parses the key, for tokens signed with one of `allowed`.
     pub(super) fn key<S: AsRef<str>>(&self, secrets: HmacSecrets, allowed: &[S]) -> Result<VerificationKey, JwkSkip> {
         if !self.0.is_object() {
             return Err(JwkSkip::NotObject);
@@ -72,7 +72,7 @@ impl Jwk<'_> {
         Ok(VerificationKey { kid, algorithms, material, numbers })
     }
 
-    /// The algorithms that it is for: those of its type, or the one that it names, as far as they are allowed.
+    /// Its algorithms: those of its type, or the one that it names, as far as they are allowed.
     fn algorithms<S: AsRef<str>>(&self, secrets: HmacSecrets, allowed: &[S]) -> Result<Vec<Algorithm>, JwkSkip> {
         let of_type = self.of_type()?;
         if !self.is_for_signatures()? {
@@ -114,7 +114,7 @@ impl Jwk<'_> {
         Ok(signs && verifies)
     }
 
-    /// The key, and the numbers that make it.
+    /// The key, and the numbers that it consists of.
     fn material(&self) -> Result<(DecodingKey, Vec<Vec<u8>>), JwkSkip> {
         let kind = (self.text("kty")?.unwrap_or_default(), self.text("crv")?.unwrap_or_default());
         let names: &[&'static str] = match kind {
@@ -167,7 +167,7 @@ fn rsa(n: &[u8], e: &[u8]) -> Result<DecodingKey, JwkSkip> {
     if !RSA_BITS.contains(&bits) {
         return Err(JwkSkip::RsaSize);
     }
-    // With an exponent of 1 every message is its own signature.
+    // With an exponent of 1, every message would be its own signature.
     if e.last().is_none_or(|last| last % 2 == 0) || e == [1] || e[0] == 0 {
         return Err(JwkSkip::Unreadable);
     }
@@ -190,7 +190,7 @@ fn ed25519(x: &[u8]) -> Result<DecodingKey, JwkSkip> {
     Ok(DecodingKey::from_ed_der(x))
 }
 
-/// Finds a point off the curve now, rather than as a bad signature later.
+/// Detects a point that is not on the curve now, rather than later as an invalid signature.
 fn parses(algorithm: &'static dyn VerificationAlgorithm, key: &[u8]) -> Result<(), JwkSkip> {
     ParsedPublicKey::new(algorithm, key).map(drop).map_err(|_| JwkSkip::Unreadable)
 }

@@ -1,4 +1,4 @@
-//! Documents with odd entries: each is skipped with its reason, and the good ones beside it stay.
+//! Documents with unusual entries: each is skipped with its reason, and the valid entries are kept.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn read(document: &Value) -> Result<KeySet, KeySetError> {
     KeySet::from_jwks(document.to_string().as_bytes(), HmacSecrets::Allowed, &ALGORITHMS)
 }
 
-/// Why the one key of the document is skipped.
+/// Why the only key of the document is skipped.
 fn reason(jwk: &Value) -> String {
     let Err(KeySetError::Empty(told)) = read(&json!({"keys": [jwk]})) else { return "used".to_owned() };
     told
@@ -107,7 +107,7 @@ fn an_odd_entry_is_skipped_with_its_reason() {
     ];
     for (jwk, expected) in cases {
         assert!(reason(&jwk).contains(expected), "{jwk}: {}", reason(&jwk));
-        // And the good key beside it goes on.
+        // The valid key beside it still works.
         let set = read(&json!({"keys": [jwk, TestSigner::ed("good").jwk()]})).unwrap();
         assert!(set.find(Some("good")).is_some() && set.count_faults() == 1, "{jwk}");
     }
@@ -120,18 +120,18 @@ fn two_keys_of_one_id_are_told_apart_or_left_out() {
     assert!(set.find(Some("d")).is_none() && set.find(Some("e")).is_some());
     assert_eq!(set.skipped().iter().map(|skipped| skipped.place).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(set.faults(), ": d (another key has the same kid), d (another key has the same kid)");
-    // The same key twice is one key, with all that it is said to be for.
+    // The same key twice is one key, with the algorithms of both.
     let (mut first, mut second) = (TestSigner::rsa("r").jwk(), TestSigner::rsa("r").jwk());
     (first["alg"], second["alg"]) = (json!("RS256"), json!("PS256"));
     let set = read(&json!({"keys": [first, second, good.jwk()]})).unwrap();
     let key = set.find(Some("r")).unwrap();
     assert!(key.is_for("RS256") && key.is_for("PS256") && !key.is_for("RS512") && set.skipped().is_empty());
-    // For different algorithms: the token says which.
+    // For different algorithms: the token decides.
     let set = read(&jwks(&[TestSigner::ec("k"), TestSigner::ed("k")])).unwrap();
     assert!(set.key_for(Some("k"), "ES256").unwrap().is_for("ES256"));
     assert!(set.key_for(Some("k"), "EdDSA").unwrap().is_for("EdDSA"));
     assert!(!set.key_for(Some("k"), "HS256").unwrap().is_for("HS256") && set.skipped().is_empty());
-    // One of them is for encryption: no doubt about the other.
+    // One of them is for encryption, so it is clear which one is meant.
     let mut encryption = other.jwk();
     encryption["use"] = json!("enc");
     let set = read(&json!({"keys": [encryption, one.jwk()]})).unwrap();

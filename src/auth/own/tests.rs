@@ -1,4 +1,4 @@
-//! What is issued is read again, and nothing else is.
+//! Issued tokens are accepted, and nothing else is.
 
 use secrecy::SecretBox;
 

@@ -1,8 +1,8 @@
-//! The whole audit as lines of JSON: written from one view of the database, verified without one.
+//! The whole audit as lines of JSON: written from one snapshot of the database, verified without a database.
 //!
-//! The first line is the head. Then come, in the order of the tree, `leaf` lines (index, entry, hash in base64, and the
-//! rows with that id as their columns) and `checkpoint` lines (size, note), a checkpoint after the last leaf that it
-//! covers; at the end `unsealed` lines. The tree's inner hashes are left out: they follow from the leaves.
+//! The first line is the header. Then, in the order of the tree, come `leaf` lines (index, entry, hash in base64, and
+//! the columns of all rows with that id) and `checkpoint` lines (size, note), each checkpoint after the last leaf that
+//! it covers; at the end `unsealed` lines. The tree's inner hashes are left out: they follow from the leaves.
 
 use std::io::{BufRead as _, BufReader, Write};
 use std::path::Path;
@@ -17,11 +17,11 @@ use crate::domain::audit::record::AuditRecord;
 use crate::domain::ids::AuditId;
 use crate::store::{AuditPage, CheckedRow, FoundLeaf, Store};
 
-/// What the head says it is.
+/// The format given in the header.
 const FORMAT: &str = "eci-cache-gateway audit 1";
-/// Leaves in one part.
+/// The number of leaves in a part.
 const PART: usize = 4_000;
-/// The most rows without a leaf that are written.
+/// The maximum number of exported rows without a leaf.
 const UNSEALED: i64 = 100_000;
 
 #[derive(Serialize, Deserialize)]
@@ -33,7 +33,7 @@ enum FileLine {
     Unsealed { row: Box<FileRow> },
 }
 
-/// A row; without its columns, if it holds what no gateway writes.
+/// A row; without its columns if it contains values that no gateway writes.
 #[derive(Serialize, Deserialize)]
 struct FileRow {
     id: AuditId,
@@ -53,7 +53,7 @@ impl From<FileRow> for CheckedRow {
     }
 }
 
-/// Writes everything.
+/// Writes the whole audit.
 pub(super) async fn write(store: &Store, to: &mut impl Write) -> anyhow::Result<()> {
     let mut view = store.audit_view().await?;
     let dropped = view.dropped().await?.unwrap_or_default();
@@ -88,7 +88,7 @@ fn line(to: &mut impl Write, line: &FileLine) -> anyhow::Result<()> {
     Ok(to.write_all(b"\n")?)
 }
 
-/// Verifies what was written.
+/// Verifies an exported file.
 pub(super) fn verify(path: &Path, subject: &VerificationSubject) -> anyhow::Result<VerificationReport> {
     let file = std::fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut lines = BufReader::new(file).lines().enumerate().map(|(at, line)| -> anyhow::Result<FileLine> {
@@ -105,7 +105,7 @@ pub(super) fn verify(path: &Path, subject: &VerificationSubject) -> anyhow::Resu
         match line? {
             FileLine::Head { .. } => anyhow::bail!("{} has two headers", path.display()),
             FileLine::Leaf { leaf, entry, hash, rows } => {
-                // Only here is a part complete: checkpoints stand behind their last leaf.
+                // A part may end only here: checkpoints follow their last leaf.
                 if page.leaves.len() >= PART && !verification.feed(std::mem::take(&mut page)) {
                     break;
                 }

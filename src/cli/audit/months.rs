@@ -1,4 +1,4 @@
-//! `audit drop`: retention. Months go whole, after a last verification, and the audit itself tells of it.
+//! `audit drop`: retention. Whole months are dropped after a last verification, and the audit records it.
 
 use chrono::{Datelike as _, Months, NaiveDate};
 
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &AuditDropArgs, config: &Config) -> Result<(), Comm
         if months.is_empty() {
             return console::answer("there is nothing to drop\n");
         }
-        // What is gone cannot be verified any more.
+        // What was dropped cannot be verified any more.
         let subject = VerificationSubject { keys: verifiers, ..VerificationSubject::default() };
         let report = patiently(&store, subject).await?;
         if !report.is_clean() {

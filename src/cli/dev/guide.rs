@@ -1,4 +1,4 @@
-//! Where everything is, and what to do next: for a person on the terminal, for a machine in the env file.
+//! Where everything is and what to do next: on the terminal for people, in the env file for programs.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,13 @@ use crate::sim::StandIn;
 
 /// The `iss` of development tokens.
 pub(super) const ISSUER: &str = "eci-cache-gateway-dev";
-/// The `iss` of the tokens that it issues itself.
+/// The `iss` of tokens that the gateway itself issues.
 pub(super) const OWN_ISSUER: &str = "eci-cache-gateway";
 /// The `aud` of development tokens.
 pub(super) const AUDIENCE: &str = "eci-cache-gateway";
 /// The team of the development token, and of the access key for unmodified SDKs.
 pub(super) const TEAM: &str = "demo";
-/// The longest that a verifier accepts.
+/// The longest lifetime that a verifier accepts.
 const TOKEN_HOURS: i64 = 24;
 
 fn env_file(folder: &Path) -> PathBuf {
@@ -36,7 +36,7 @@ fn export(name: &str, value: &str) -> String {
     format!("export {name}='{value}'")
 }
 
-/// Says which settings of this shell are not followed: all but those that the env file of before has set there.
+/// Reports which settings of this shell are ignored, except those that come from the previous env file.
 pub(super) fn name_not_followed(folder: &Path, environment: &Environment) {
     let before = std::fs::read_to_string(env_file(folder)).unwrap_or_default();
     let own = |name: &str, value: &str| before.lines().any(|line| line == export(name, value));
@@ -47,7 +47,7 @@ pub(super) fn name_not_followed(folder: &Path, environment: &Environment) {
     }
 }
 
-/// Everything worth telling.
+/// Everything that is printed or written.
 pub(super) struct Guide {
     folder: PathBuf,
     program: String,
@@ -55,7 +55,7 @@ pub(super) struct Guide {
 }
 
 impl Guide {
-    /// Mints the tokens and collects the addresses.
+    /// Creates the tokens and collects the addresses.
     pub(super) fn new(
         place: &DevSetup<'_>,
         api: SocketAddr,
@@ -69,7 +69,7 @@ impl Guide {
             ("ECG_STANDIN_URL", stand_in.url()),
             ("ECG_DATABASE_URL", place.postgres.database_url()),
             ("ECG_AUDIT_ORIGIN", ISSUER.to_owned()),
-            // What the subcommands need: `token`, `api-key`, `auth explain`, `doctor cloud`.
+            // Needed by the subcommands `token`, `api-key`, `auth explain`, `doctor cloud`.
             ("ECG_AUTH_ISSUER", ISSUER.to_owned()),
             ("ECG_AUTH_AUDIENCE", AUDIENCE.to_owned()),
             ("ECG_CLOUD_ENDPOINT", stand_in.url()),
@@ -83,7 +83,7 @@ impl Guide {
         env_file(&self.folder)
     }
 
-    /// Writes the env file: shell variables, each exported.
+    /// Writes the env file: exported shell variables.
     pub(super) fn write_env(&self) -> anyhow::Result<()> {
         let lines: Vec<String> = self.exports.iter().map(|(name, value)| export(name, value)).collect();
         keys::write_private(&self.env_file(), &(lines.join("\n") + "\n"))
@@ -93,12 +93,12 @@ impl Guide {
         self.exports.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value)
     }
 
-    /// Tells the person at the terminal.
+    /// Prints the guide on the terminal.
     pub(super) fn print(&self) {
         let (url, stand_in, token) = (self.value("ECG_URL"), self.value("ECG_STANDIN_URL"), self.value("ECG_TOKEN"));
         let (env, data) = (self.env_file(), &self.folder);
         let lines = LINES.replace("{program}", &self.program);
-        // Whoever started it may have gone: it serves all the same.
+        // The reader may have gone: `dev` keeps running.
         let _nobody_reads = console::answer(&format!(
             "
 The gateway is ready.
@@ -131,7 +131,7 @@ Paste into another terminal, line by line:
     }
 }
 
-/// The five things to try: create, watch, receive, audit, stop.
+/// The five steps to try: create, watch, receive, audit, stop.
 const LINES: &str = r#"
   # create an image cache
   ID=$(curl -sS "$ECG_URL/v1/image-caches" -H "Authorization: Bearer $ECG_TOKEN" -H 'Content-Type: application/json' -d '{"name":"web","region":"cn-hangzhou","images":["nginx:1.27"]}' | tee /dev/stderr | sed -n 's/^{"id":"\(ic_[^"]*\)".*/\1/p')

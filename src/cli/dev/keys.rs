@@ -1,5 +1,5 @@
-//! The keys of one `dev` folder: made at the first start, found again at the next. They guard nothing but
-//! play, and are kept as if they did.
+//! The keys of a `dev` folder: created at the first start and reused afterwards. They protect only test data, but are
+//! stored like real keys.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -14,33 +14,33 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::entropy::Entropy;
 
-/// What the master key is called.
+/// The id of the master key.
 pub(super) const MASTER_ID: &str = "dev";
 
-/// The keys.
+/// The keys of one folder.
 pub(super) struct DevKeys {
-    /// What tokens are signed with (HS256).
+    /// Signs tokens (HS256).
     pub(super) tokens: SecretString,
-    /// What secrets are encrypted with.
+    /// Encrypts secrets at rest.
     pub(super) master: SecretString,
-    /// What the audit is sealed with.
+    /// Seals the audit.
     pub(super) audit: SecretString,
     /// The stand-in's access key.
     pub(super) stand_in_id: String,
-    /// Its secret.
+    /// The secret of that key.
     pub(super) stand_in_secret: SecretString,
     /// The team's access key for the RPC front.
     pub(super) rpc_id: String,
-    /// Its secret.
+    /// The secret of that key.
     pub(super) rpc_secret: SecretString,
 }
 
-/// The keys as the file has them.
+/// The keys as they are stored.
 #[derive(Serialize, Deserialize)]
 struct KeysFile {
     tokens: String,
     master: String,
-    /// Folders from before it was needed have none.
+    /// Absent in folders created before it was needed.
     #[serde(default)]
     audit: String,
     stand_in_id: String,
@@ -50,7 +50,7 @@ struct KeysFile {
 }
 
 impl DevKeys {
-    /// The keys of the folder; made if there are none.
+    /// The keys in the folder; creates them if there are none.
     pub(super) fn of(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("keys.json");
         let mut file: KeysFile = match std::fs::read(&path) {
@@ -84,7 +84,7 @@ fn make(path: &Path) -> anyhow::Result<KeysFile> {
     Ok(file)
 }
 
-/// Writes a file that only this user can read, whole or not at all.
+/// Atomically writes a file that only this user can read.
 pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let fresh = path.with_extension("new");
     let write = || -> std::io::Result<()> {
@@ -111,7 +111,7 @@ impl From<KeysFile> for DevKeys {
 }
 
 impl DevKeys {
-    /// The pairs for the env file.
+    /// The variables for the env file.
     pub(super) fn exports(&self) -> [(&'static str, String); 10] {
         [
             ("ECG_AUTH_HS256_SECRET", self.tokens.expose_secret().to_owned()),

@@ -1,4 +1,4 @@
-//! `doctor cloud`: the RAM policies that the gateway needs, and whether the keys at hand have what is in them.
+//! `doctor cloud`: the RAM policies that the gateway needs, and whether the configured keys have these rights.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::cli::{CommandFailure, console, runtime, startup, wrong};
 use crate::config::{Loaded, ServeConfig};
 use crate::domain::region::Region;
 
-/// What else an assuming that is refused in the same words may be about.
+/// Other causes of the same refusal to assume a role.
 const TRUST: &str = "; or the role's trust policy does not name that user or its account; or the key is that of an account \
                      itself, which assumes no role";
 
@@ -31,7 +31,7 @@ pub(in crate::cli) struct DoctorCloudArgs {
     json: bool,
 }
 
-/// All that is printed as JSON.
+/// The report printed as JSON.
 #[derive(Serialize)]
 struct CloudReport<'a> {
     fine: bool,
@@ -62,7 +62,7 @@ async fn examine(
     config: &ServeConfig,
 ) -> Result<(Vec<AccountReport>, Option<Error>), CommandFailure> {
     let gateway = assembly::gateway(config, &[])?;
-    // The machine's clock will do: where the database is away, the cloud is asked nevertheless.
+    // The machine's clock is sufficient: the cloud can be checked even if the database is unavailable.
     let _away = gateway.base().keep_time().await;
     let examined = gateway.cloud_accounts().examine_cloud(&arguments.regions, !arguments.policy_only).await;
     gateway.close().await;
@@ -140,9 +140,9 @@ fn sentence(report: &AccountReport, check: &RightCheck) -> String {
     }
 }
 
-/// Who lacks a right, and whose policy it belongs to.
+/// Who lacks a right, and the policy that should contain it.
 fn who(report: &AccountReport, check: &RightCheck) -> (&'static str, String) {
-    // The role itself is assumed by the key.
+    // The key itself, not the role, needs the right to assume the role.
     let of_key = check.region.is_none() || report.role.is_none();
     let policy = if of_key { report.policies.first() } else { report.policies.last() };
     let whose = policy.map(|policy| policy.attach_to.clone()).unwrap_or_default();

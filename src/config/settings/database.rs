@@ -1,4 +1,4 @@
-//! The database, and this process's connections to it.
+//! The database and this process's connections to it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::config::section::section;
 use crate::domain::database::address::DatabaseAddress;
 
 section! {
-    /// The database, and this process's connections to it.
+    /// The database and this process's connections to it.
     DatabaseConfig, "Database";
 
     /// The address of the database with the runtime role, in libpq's format (see docs/database.md for addresses,

@@ -1,4 +1,4 @@
-//! What encrypts at rest, and what seals the audit.
+//! The keys for encryption at rest and for sealing the audit.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::crypto::seal::{IDS, is_id};
 use crate::domain::audit::checkpoint::is_origin;
 
 section! {
-    /// What encrypts at rest.
+    /// The keys for encryption at rest.
     KeysConfig, "Encryption at rest";
 
     /// The master key (`openssl rand -base64 32`).
@@ -26,7 +26,7 @@ section! {
 }
 
 section! {
-    /// What seals the audit. Every gateway on one database has the same.
+    /// The keys that seal the audit. They are the same for all gateways of a database.
     AuditConfig, "Audit";
 
     /// The seed of the key that signs the audit (`openssl rand -base64 32`).

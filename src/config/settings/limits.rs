@@ -1,4 +1,4 @@
-//! What one request, one connection, one team and one process may take.
+//! The limits of requests, connections, teams and the process.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::domain::limits::queue::Capacity;
 use crate::domain::limits::{Limits, TeamLimits};
 
 section! {
-    /// What one request, one connection, one team and one process may take.
+    /// The limits of requests, connections, teams and the process.
     LimitsConfig, "Limits";
 
     /// The maximum number of open connections. Further ones wait to be accepted.
@@ -98,13 +98,13 @@ section! {
     queue_target: Duration = milliseconds("limits.queue_milliseconds", 1..=1_000, usual().room.target.as_millis());
 }
 
-/// What the pure rules allow where nobody says it.
+/// The domain's defaults.
 fn usual() -> Limits {
     Limits::default()
 }
 
 impl LimitsConfig {
-    /// What teams, addresses and all together may ask for.
+    /// The limits of teams, of addresses, and of the whole process.
     pub fn limits(&self) -> Limits {
         let rate = |per_second, burst| Rate { per_second, burst };
         Limits {
@@ -127,7 +127,7 @@ impl LimitsConfig {
     }
 }
 
-/// How many processors this process may use; 1 where the system does not say.
+/// How many processors this process may use; 1 if the system does not tell.
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,4 +1,4 @@
-//! What is logged, and in which form.
+//! The log's filter and format.
 
 use tracing_subscriber::EnvFilter;
 
@@ -6,7 +6,7 @@ use crate::config::kinds::{checked_text, choice};
 use crate::config::section::section;
 
 section! {
-    /// What is logged, and in which form.
+    /// The log's filter and format.
     LogConfig, "Logs";
 
     /// The log lines to write, as a filter of tracing.
@@ -16,12 +16,12 @@ section! {
     format: Option<LogFormat> = choice("log_format", "json or text", &FORMATS).otherwise(WITHOUT_FORMAT);
 }
 
-/// The form of log lines.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object per line.
     Json,
-    /// A line for people to read.
+    /// Lines for people.
     Text,
 }
 

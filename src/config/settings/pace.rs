@@ -1,4 +1,4 @@
-//! How often the cloud is called, and what is assumed of it.
+//! How often the cloud is called, and its assumed limits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::domain::operation::OperationTimings;
 use crate::domain::poll::budget;
 
 section! {
-    /// How often the cloud is called, and what is assumed of it.
+    /// How often the cloud is called, and its assumed limits.
     PaceConfig, "The cloud's pace";
 
     /// The number of calls per second for each account, for all gateways together. It is halved when the cloud
@@ -37,24 +37,24 @@ section! {
     absence: chrono::Duration = signed_seconds("cloud.absence_seconds", 0..=86_400, rule().absence.num_seconds());
 }
 
-/// What the rule assumes of the cloud by itself.
+/// The domain's default timings.
 fn rule() -> OperationTimings {
     OperationTimings::default()
 }
 
-/// How often the cloud is called where nobody says it.
+/// The domain's default limits of calls.
 fn calls() -> budget::BudgetLimits {
     budget::BudgetLimits::default()
 }
 
 impl PaceConfig {
-    /// How an unknown outcome is resolved.
+    /// The timings for resolving unknown outcomes.
     pub fn rule(&self) -> OperationTimings {
         let Self { token_window, acceptance, list_lag, absence, .. } = *self;
         OperationTimings { token_window, acceptance, list_lag, absence }
     }
 
-    /// How often the cloud is called.
+    /// The limits of calls to the cloud.
     pub fn calls(&self) -> budget::BudgetLimits {
         let reserve = f64::from(self.changes_percent) / 100.0;
         budget::BudgetLimits { calls_per_second: f64::from(self.calls_per_second), reserve }

@@ -1,4 +1,4 @@
-//! What holds where no policy says it.
+//! What applies if no policy says otherwise.
 
 use crate::config::kinds::{checked_text, choice, word};
 use crate::config::section::section;
@@ -6,7 +6,7 @@ use crate::domain::policy::team::UnknownTeams;
 use crate::domain::policy::{PRICES, Prices};
 
 section! {
-    /// What holds where no policy says it.
+    /// What applies if no policy says otherwise.
     PolicyConfig, "Policy";
 
     /// What applies to unregistered teams: the `default` policy, or `refuse`, with which they cannot create anything.
@@ -29,7 +29,7 @@ fn is_currency(text: &str) -> bool {
 }
 
 impl PolicyConfig {
-    /// What image caches cost.
+    /// The prices of image caches.
     pub fn prices(&self) -> Prices {
         let entries = self.price_list.iter().map(String::as_str);
         Prices::read(&self.currency, entries).expect("each entry was read")

@@ -1,4 +1,4 @@
-//! What is kept for how long. The audit has its own rules, and is kept.
+//! How long data is retained. The audit is not subject to it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::config::kinds::days;
 use crate::config::section::section;
 
 section! {
-    /// What is kept for how long.
+    /// How long data is retained.
     RetentionConfig, "Retention";
 
     /// How long events and the rest of their deliveries are kept (docs/retention.md). A failing endpoint is disabled
@@ -25,5 +25,5 @@ section! {
     credentials: Duration = days("retention.credentials_days", DAYS, 90);
 }
 
-/// What may be set: the longest retry schedule is over within a week.
+/// The allowed range: even the longest retry schedule ends within a week.
 const DAYS: RangeInclusive<u64> = 7..=3_650;

@@ -1,4 +1,4 @@
-//! Where the gateway listens, and how clients reach it.
+//! The addresses to listen on, and how clients reach the gateway.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use crate::config::section::section;
 use crate::webhook::cidr::Cidr;
 
 section! {
-    /// Where the gateway listens, and how clients reach it.
+    /// The addresses to listen on, and how clients reach the gateway.
     ServerConfig, "Listening";
 
     /// The address on which the API listens.

@@ -1,4 +1,4 @@
-//! Where webhooks may go, and how. Metadata addresses are never open, whatever is set here.
+//! Where webhooks may be sent, and how. Addresses of metadata services are never allowed, whatever is set here.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::webhook::cidr::Cidr;
 use crate::webhook::sender;
 
 section! {
-    /// Where webhooks may go, and how.
+    /// Where webhooks may be sent, and how.
     WebhookConfig, "Webhooks";
 
     /// The networks to which webhooks may be sent, except the clouds' metadata services and the gateway's own
@@ -72,7 +72,7 @@ fn port(text: &str) -> Option<u16> {
 }
 
 impl WebhookConfig {
-    /// Where webhooks may go.
+    /// The addresses that webhooks may be sent to.
     pub fn policy(&self) -> AddressPolicy {
         AddressPolicy {
             allow_http: self.allow_http,
@@ -85,7 +85,7 @@ impl WebhookConfig {
         }
     }
 
-    /// How receivers are reached.
+    /// How connections to receivers are made.
     pub fn egress(&self) -> Egress {
         Egress::new(self.proxy.clone(), self.authorities.clone())
     }

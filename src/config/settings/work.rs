@@ -1,4 +1,4 @@
-//! What the workers do when: leases, and comparing the cloud with the record.
+//! The workers: leases, and comparing the cloud with the database.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::config::section::section;
 use crate::domain::clock::LONGEST_LEASE;
 
 section! {
-    /// What the workers do when.
+    /// The intervals of the workers.
     WorkConfig, "Work";
 
     /// How long a process may hold work without renewing its lease before another one takes it over.

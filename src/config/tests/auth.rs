@@ -1,4 +1,4 @@
-//! Whose tokens are accepted: claims, clocks, and the file of issuers.
+//! Authentication: claims, clocks, and the file of issuers.
 
 use super::*;
 
@@ -90,7 +90,7 @@ fn with_issuers_of_a_file_the_settings_need_not_describe_one() {
     let set: Vec<_> = others.chain([("ECG_AUTH_ISSUERS_FILE", path.as_str())]).collect();
     let serve = loaded(&set).for_serve().unwrap();
     assert!(serve.auth.default.is_none() && serve.auth.issuers.len() == 1);
-    // One that is begun must be whole.
+    // If it is set partly, it must be complete.
     let half: Vec<_> = set.iter().copied().chain([("ECG_AUTH_ISSUER", "https://id.example.com")]).collect();
     assert_eq!(said(loaded(&half).for_serve()).unwrap_err().len(), 2);
     assert!(loaded(&half).for_auth().is_err());

@@ -1,4 +1,4 @@
-//! What files of variables, shells and typing errors leave in the environment.
+//! What env files, shells and typing errors leave in the environment.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn unknown_variables_are_noted() {
     assert_eq!(noted, ["the variable ECG_LISTN is not a setting; the closest is ECG_LISTEN"]);
     let capitals = "the variable ecg_Listen is not read: names are in capitals (ECG_LISTEN)";
     assert_eq!(notes(&[("ecg_Listen", "x"), ("eCG_listn", "x")]), [capitals]);
-    // Also where a setting is wrong: that one may be missing because of the other's name.
+    // Even if a setting is invalid: it may be missing because the other name is wrong.
     let beside = notes(&[("ECG_LISTEN", "x"), ("ECG_KEY_AUDIT", "x")]);
     assert_eq!(beside, ["the variable ECG_KEY_AUDIT is not a setting; the closest is ECG_KEYS_AUDIT"]);
 }

@@ -1,5 +1,5 @@
-//! One home for each setting: everything wrong at once and by its name, values that are judged once, and defaults of
-//! the floors above that are the table's.
+//! Each setting is defined once: all errors are reported together, values are validated once, and the other modules'
+//! defaults come from the table.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::super::setting::all;
 use super::*;
 use crate::{app, http};
 
-/// What is wrong for `serve` with these settings over complete ones.
+/// The errors for `serve` with these settings in addition to a complete set.
 fn wrong(variables: &[(&str, &str)]) -> Vec<String> {
     let others = COMPLETE.iter().copied().filter(|(name, _)| !variables.iter().any(|(set, _)| set == name));
     let set: Vec<_> = others.chain(variables.iter().copied()).collect();
@@ -63,7 +63,7 @@ fn nobody_is_refused_without_a_word() {
     let told = wrong(&[("ECG_AUTH_HS256_SECRET", ""), ("ECG_AUTH_DISCOVERY", "false")]);
     assert_eq!(names(&told), ["ECG_AUTH_JWKS_URL"]);
     assert_eq!(names(&wrong(&[("ECG_AUTH_HS256_SECRET", "short")])), ["ECG_AUTH_HS256_SECRET"]);
-    // What may stand in a file that nobody could read is not missing.
+    // What may be in an unreadable file is not reported as missing.
     let broken = Loaded::of(Some(Path::new("/nowhere/settings.toml")), []);
     assert_eq!(names(&said(broken.for_serve()).unwrap_err()), ["/nowhere/settings.toml"]);
 }
@@ -123,6 +123,6 @@ fn the_floors_above_have_the_defaults_of_the_table() {
     assert_eq!((server.connections, server.keep_idle), (limits.connections, limits.keep_idle));
     let config = loaded(&COMPLETE).for_serve().unwrap();
     let (set, usual) = (app::GatewaySettings::from(&config), app::GatewaySettings::default());
-    // Both are made from the table: word for word the same.
+    // Both come from the table, so they must be equal.
     assert_eq!(format!("{set:?}"), format!("{usual:?}"));
 }

@@ -1,4 +1,4 @@
-//! Every setting that is a number takes what its row allows and nothing else, and means its unit.
+//! Every numeric setting accepts exactly the range in its row, and is interpreted in its unit.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -12,7 +12,7 @@ fn numbers() -> Vec<&'static Setting> {
     all(table()).filter(|setting| setting.kind == SettingKind::Number && setting.range.is_some()).collect()
 }
 
-/// What is said of the form of this one; other rules may refuse it beside others.
+/// The errors about the format of this setting; other rules may refuse it too.
 fn refused(setting: &Setting, text: &str) -> bool {
     let variable = setting.variable();
     let told = load(&[(&variable, text)]).err().unwrap_or_default();
@@ -20,7 +20,7 @@ fn refused(setting: &Setting, text: &str) -> bool {
     told.iter().any(|told| told.starts_with(&words))
 }
 
-/// A number as it stands in no table: the ends of each range, what is just beyond them, and any other.
+/// Numbers around the limits of the range, and arbitrary ones.
 fn near(setting: &Setting, number: u64, place: u8) -> u64 {
     let range = setting.range.clone().expect("it has one");
     match place {
@@ -57,7 +57,7 @@ fn what_is_no_whole_number_is_refused_by_the_name_of_its_setting() {
     });
 }
 
-/// A setting of each unit, and what it comes to in milliseconds or bytes.
+/// A setting of each unit, and its value in milliseconds or bytes.
 type UnitCase = (&'static str, u64, fn(&Config) -> u128);
 
 const MEANINGS: [UnitCase; 4] = [

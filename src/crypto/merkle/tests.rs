@@ -1,5 +1,5 @@
-//! The vectors of the certificate-transparency project for RFC 6962, the definitions of the RFC word by word, and
-//! every proof of every tree of up to 70 leaves.
+//! The test vectors of the Certificate Transparency project for RFC 6962, literal implementations of the RFC's
+//! definitions, and every proof for every tree of up to 70 leaves.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ fn hex(hash: &Hash) -> String {
     hash.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// The RFC's MTH, as it is written there.
+/// MTH, implemented literally as in the RFC.
 fn mth(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => Sha256::digest([]).into(),
@@ -45,7 +45,7 @@ fn mth(leaves: &[Hash]) -> Hash {
     }
 }
 
-/// The hashes of a proof, out of the subtrees that were kept.
+/// The hashes of a proof, computed from the stored subtrees.
 fn hashes(kept: &HashMap<Subtree, Hash>, path: &[Vec<Subtree>]) -> Vec<Hash> {
     path.iter().map(|parts| fold(&parts.iter().map(|part| kept[part]).collect::<Vec<_>>()).unwrap()).collect()
 }
@@ -121,7 +121,7 @@ fn what_is_not_there_has_no_proof() {
     }
 }
 
-/// The hashes of so many different leaves, and the roots of the trees of the first of them.
+/// The hashes of a number of different leaves, and the roots of all trees of the first of them.
 struct Grown {
     leaves: Vec<Hash>,
     kept: HashMap<Subtree, Hash>,
@@ -140,7 +140,7 @@ fn grown(size: i64) -> Grown {
     Grown { leaves, kept, roots }
 }
 
-/// What somebody may do to a proof.
+/// Alterations of a proof.
 fn altered(path: &[Hash], at: Index, bit: u8) -> [Vec<Hash>; 3] {
     let [mut turned, mut shorter, mut longer] = [path.to_vec(), path.to_vec(), path.to_vec()];
     if !path.is_empty() {

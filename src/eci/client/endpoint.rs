@@ -1,8 +1,8 @@
-//! Whether an endpoint is one: a host alone, which may hold the region's place.
+//! Validates endpoints: a URL with only a host, which may contain the region placeholder.
 
 use super::{BuildError, REGION};
 
-/// Refuses what is no `http` or `https` URL of a host.
+/// Rejects anything but an `http` or `https` URL of a host.
 pub(super) fn check(endpoint: &str) -> Result<(), BuildError> {
     let url = url::Url::parse(&endpoint.replace(REGION, "cn-hangzhou")).map_err(|_| BuildError::Endpoint)?;
     let plain =

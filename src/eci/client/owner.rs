@@ -1,11 +1,11 @@
-//! Which account of the cloud the client's credentials belong to (STS `GetCallerIdentity`, 2015-04-01): asked when they
-//! are first used, and never again once it is known, for a key and a role stay in their account.
+//! Which cloud account the client's credentials belong to (STS `GetCallerIdentity`, 2015-04-01). It is looked up when
+//! the credentials are first used, and never again once it is known: a key or a role never moves to another account.
 //!
-//! What must stay true: it is asked with what signs the calls themselves, so that of a role's session it is the role's
-//! account that is told; only the first who ask wait for the answer, and no longer than [`LONGEST`]; a client whose
-//! question has failed goes on without the answer, and is asked again behind everybody's back after [`ASK_AGAIN`].
+//! What must stay true: the lookup is signed like the calls themselves, so for an assumed role it returns the role's
+//! account; only the first callers wait for the answer, and at most [`LONGEST`]; if the lookup has failed, the client
+//! works without the answer, and the lookup is repeated in the background after [`ASK_AGAIN`].
 //!
-//! Who calls it: `app`, before each use of a client. What it does not do: compare it with what is pinned.
+//! `app` calls it before each use of a client. It does not compare the account with the pinned one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,34 +21,34 @@ use crate::eci::Action;
 use crate::eci::credentials::Credentials;
 use crate::eci::params::Params;
 
-/// The longest that anybody waits for the answer: a network without a way to STS drops what is sent there.
+/// The longest wait for the answer: a network without a route to STS drops the packets.
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// What is known of whose the credentials are.
+/// What is known about the account of the credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum CredentialOwner {
-    /// Nobody has asked yet, or there were no credentials to ask with.
+    /// Not looked up yet, or there were no credentials to do it with.
     #[default]
     Unasked,
-    /// The account's number.
+    /// The account id.
     Known(AccountId),
-    /// It could not be asked.
+    /// The lookup failed.
     Unknown {
-        /// Why not, for operators: nothing secret is in it.
+        /// Why, for operators. Contains no secret.
         why: String,
-        /// When it was tried.
+        /// When it failed.
         asked_at: Instant,
     },
 }
 
-/// What a client knows, and whether somebody asks.
+/// What a client knows, and the lock that a lookup holds.
 #[derive(Debug, Default)]
 pub(super) struct Ownership {
     known: Mutex<CredentialOwner>,
     asking: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The answer. The rest of it (`Arn`, `IdentityType`, `PrincipalId`, `UserId` or `RoleId`) says nothing to us.
+/// The response. The other members (`Arn`, `IdentityType`, `PrincipalId`, `UserId` or `RoleId`) are not needed.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct CallerIdentity {
@@ -56,7 +56,7 @@ struct CallerIdentity {
 }
 
 impl CredentialOwner {
-    /// The number, if it is known.
+    /// The account id, if it is known.
     pub fn id(&self) -> Option<&AccountId> {
         match self {
             Self::Known(id) => Some(id),
@@ -66,12 +66,12 @@ impl CredentialOwner {
 }
 
 impl Client {
-    /// What is known of whose the credentials are.
+    /// What is known about the account of the credentials.
     pub fn owner(&self) -> CredentialOwner {
         self.known().clone()
     }
 
-    /// Asks the STS at that address, unless it was asked before. `told` hears of each answer that is new.
+    /// Looks the account up at this STS endpoint, unless that was done before. `told` is called with each new result.
     pub async fn learn_owner(&self, sts: &str, told: impl FnOnce(&CredentialOwner) + Send + 'static) {
         match self.owner() {
             CredentialOwner::Known(_) => {}
@@ -81,9 +81,9 @@ impl Client {
                 }
             }
             CredentialOwner::Unasked => {
-                // Nobody waits for many others, one behind the other.
+                // A caller must not wait for one lookup after another.
                 let turn = tokio::time::timeout(LONGEST, self.0.ownership.asking.lock()).await;
-                // Whoever had the turn before may have brought it.
+                // The previous holder of the lock may have looked it up.
                 if turn.is_ok() && self.owner() == CredentialOwner::Unasked {
                     told(&self.ask_and_keep(sts).await);
                 }
@@ -91,10 +91,10 @@ impl Client {
         }
     }
 
-    /// Asks the STS at that address, whatever is known.
+    /// Looks the account up at this STS endpoint, whatever is known.
     ///
     /// # Errors
-    /// If it cannot be asked, or answers with no number.
+    /// If the lookup fails or returns no account id.
     pub async fn ask_owner(&self, sts: &str) -> Result<AccountId, CallError> {
         if !knows_keys_of(sts, &self.0.settings.endpoint) {
             return Err(CallError::NotSent("the API is at another's address, and STS at the cloud's own".to_owned()));
@@ -103,7 +103,7 @@ impl Client {
         tokio::time::timeout(LONGEST, self.ask_sts(sts)).await.map_err(late)?
     }
 
-    /// Nobody waits for it.
+    /// In the background.
     fn ask_behind(&self, sts: String, told: impl FnOnce(&CredentialOwner) + Send + 'static) {
         let Ok(turn) = Arc::clone(&self.0.ownership.asking).try_lock_owned() else { return };
         let client = self.clone();
@@ -113,11 +113,11 @@ impl Client {
         });
     }
 
-    /// Only while one holds the turn.
+    /// Call it only while holding the lock.
     async fn ask_and_keep(&self, sts: &str) -> CredentialOwner {
         let owner = match self.ask_owner(sts).await {
             Ok(id) => CredentialOwner::Known(id),
-            // Without them nothing else can be sent either: whoever has some is the first to ask.
+            // Without credentials nothing else can be sent either; the next caller that has some looks it up.
             Err(_) if !self.has_credentials() => CredentialOwner::Unasked,
             Err(fault) => CredentialOwner::Unknown { why: fault.to_string(), asked_at: self.now() },
         };

@@ -1,4 +1,4 @@
-//! One signed POST, for the client and for whoever fetches its credentials.
+//! One signed POST, for the client and for the session that fetches its credentials.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,26 +18,26 @@ use crate::eci::params::Params;
 use crate::eci::ram::Right;
 use crate::eci::{fault, sign_v1};
 
-/// The most characters of a transport error that are kept.
+/// The maximum length of a stored transport error, in characters.
 const REASON: usize = 300;
-/// How often the operator is told that the cloud does not take our key.
+/// How often to log that the cloud does not accept our key.
 const TELL_AGAIN: chrono::Duration = chrono::Duration::seconds(10);
 
-/// Which missing rights were told.
+/// Limits how often each missing right is logged.
 static SAID: LogLimit = LogLimit::new();
 
-/// What sends.
+/// Sends the requests.
 #[derive(Debug, Clone)]
 pub(super) struct Post {
     pub(super) http: reqwest::Client,
     pub(super) max_answer_bytes: usize,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<Entropy>,
-    /// When the operator was last told that the cloud does not take our key.
+    /// When it was last logged that the cloud does not accept our key.
     pub(super) told: Arc<Mutex<Option<Instant>>>,
 }
 
-/// What is asked, of whom.
+/// A call to be sent.
 #[derive(Clone, Copy)]
 pub(super) struct OutgoingCall<'a> {
     pub(super) url: &'a str,
@@ -46,7 +46,7 @@ pub(super) struct OutgoingCall<'a> {
 }
 
 impl Post {
-    /// Asks once. `secrets` are blanked in what is said of a fault, and so is the key that signed.
+    /// Sends the call once. In error messages, `secrets` and the signing key are replaced.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         asked: OutgoingCall<'_>,
@@ -76,8 +76,8 @@ impl Post {
         answered
     }
 
-    /// Each answer says what time the cloud has (`Date`, RFC 9110, section 6.6.1): a third opinion where the database's
-    /// clock and the machine's differ.
+    /// Each response contains the cloud's time (`Date`, RFC 9110, section 6.6.1): a third clock, should those of the
+    /// database and the machine differ.
     fn hear_time(&self, answer: &reqwest::Response) {
         let date = answer.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| httpdate::parse_http_date(date).ok()) {
@@ -85,7 +85,7 @@ impl Post {
         }
     }
 
-    /// Whoever asked cannot mend it: the operator is told.
+    /// The caller cannot fix it, so it is logged for the operator.
     fn tell(&self, action: Action, code: &str) {
         metrics::counter!("ecg_cloud_key_refused_total").increment(1);
         let now = self.clock.now();
@@ -101,7 +101,7 @@ impl Post {
         }
     }
 
-    /// The signed form. Signed anew for each attempt: a nonce is good for one.
+    /// The signed form. Signed again for each attempt, because a nonce is valid only once.
     fn form(&self, asked: OutgoingCall<'_>, params: &Params, credentials: &Credentials) -> String {
         let nonce = uuid::Builder::from_random_bytes(self.entropy.bytes()).into_uuid();
         let mut all = params.as_slice().to_vec();
@@ -135,7 +135,7 @@ impl Post {
     }
 }
 
-/// A right is missing: whoever asked cannot mend that either.
+/// A right is missing. The caller cannot fix that either.
 fn tell_right(action: Action, error: &CloudError) {
     let known = Right::to(action).map(Right::name).unwrap_or_default();
     let denied = error.denied.as_ref();
@@ -164,7 +164,7 @@ fn understand<T: DeserializeOwned>(status: StatusCode, body: &[u8], secrets: &[&
     serde_json::from_value(Value::Object(envelope)).map_err(|_| unreadable())
 }
 
-/// A transport error as a fault, without the URL. Only a failed connect proves that nothing was sent.
+/// Converts a transport error, without the URL. Only a failed connection attempt proves that nothing was sent.
 fn transport(error: reqwest::Error) -> CallError {
     let not_sent = error.is_connect();
     let error = error.without_url();

@@ -1,9 +1,9 @@
-//! Whether the account's key may call an action, asked with a call of which nothing can come.
+//! Tests whether the account's key may call an action, with a call that has no effect.
 //!
-//! What must stay true: nothing is made, changed or removed, and nothing costs anything, whatever the cloud makes of
-//! it: a create names neither an image nor a cache, a change and a removal name an image cache that no cloud has.
+//! What must stay true: nothing is created, changed, deleted or charged, however the cloud handles the call: a create
+//! has neither an image nor a name, an update and a delete name an image cache that does not exist.
 //!
-//! Who calls it: `app`, for `doctor cloud`. What it does not do: judge the answer.
+//! `app` calls it for `doctor cloud`. It does not interpret the result.
 
 use serde_json::{Map, Value};
 
@@ -14,7 +14,7 @@ use crate::eci::params;
 use crate::eci::ram::{RamResource, Right};
 
 impl Client {
-    /// Calls the action of a right in the region, without an effect.
+    /// Calls the right's action in the region, without any effect.
     pub async fn probe(&self, right: &Right, region: &Region) -> Result<(), CallError> {
         if right.on == RamResource::Role {
             return self.assume().await;

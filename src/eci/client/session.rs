@@ -1,11 +1,11 @@
 //! Temporary credentials of an assumed role (STS `AssumeRole`, 2015-04-01): fetched when they are first needed, renewed
-//! at half of their life.
+//! after half of their lifetime.
 //!
-//! What must stay true: at most one fetch is under way; while what we have is good, nobody waits for a fetch, and a
-//! failed one harms nobody; what ends within [`MARGIN`] signs nothing any more, and without credentials a call is
-//! `NotSent`, never unknown: an `AssumeRole` whose answer was lost changes nothing at the cloud.
+//! What must stay true: there is at most one fetch at a time; while the current credentials are valid, nobody waits for
+//! a fetch and a failed one has no effect; credentials that expire within [`MARGIN`] are not used; without credentials
+//! a call is `NotSent`, never unknown, because an `AssumeRole` whose response was lost changes nothing in the cloud.
 //!
-//! Who calls it: the client, before each call and after a refusal of the token.
+//! The client calls it before each call, and after a refusal of the token.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,12 +20,12 @@ use crate::eci::Action;
 use crate::eci::credentials::{Credentials, Role};
 use crate::eci::params::Params;
 
-/// What ends so soon is not used any more: a call takes its time, and clocks differ.
+/// Credentials that expire sooner are not used: a call takes time, and clocks differ.
 const MARGIN: Duration = Duration::seconds(60);
-/// After a fetch that failed, the next one is tried so much later while the old credentials are good.
+/// After a failed fetch, how long to wait before the next one while the old credentials are valid.
 const AGAIN: Duration = Duration::seconds(30);
 
-/// A role that is assumed.
+/// An assumed role.
 #[derive(Debug)]
 pub(super) struct Session {
     own: Credentials,
@@ -38,15 +38,15 @@ pub(super) struct Session {
 #[derive(Debug, Default)]
 struct SessionState {
     now: Option<TemporaryCredentials>,
-    /// Not before.
+    /// When to fetch again at the earliest.
     again_at: Option<Instant>,
-    /// How many fetches have ended.
+    /// The number of fetches that have ended.
     fetches: u64,
-    /// Why the last one failed, if it did.
+    /// Why the last fetch failed, if it did.
     failed: Option<String>,
 }
 
-/// Credentials, and for how long.
+/// Credentials and their expiry.
 #[derive(Debug, Clone)]
 struct TemporaryCredentials {
     credentials: Arc<Credentials>,
@@ -54,7 +54,7 @@ struct TemporaryCredentials {
     good_until: Instant,
 }
 
-/// The answer of `AssumeRole`. No `Debug`: it is nothing but secrets.
+/// The response to `AssumeRole`. No `Debug`: it contains only secrets.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Assumed {
@@ -75,12 +75,12 @@ impl Session {
         Self { own, role, post, held: Mutex::default(), fetching: Arc::default() }
     }
 
-    /// As [`super::Client::identity`].
+    /// See [`super::Client::identity`].
     pub(super) fn identity(&self) -> (&str, Option<(&str, bool)>) {
         (&self.own.access_key_id, Some((&self.role.arn, self.role.external_id.is_some())))
     }
 
-    /// Credentials that are good now; fetched if there are none.
+    /// Valid credentials; fetches them if there are none.
     pub(super) async fn credentials(self: &Arc<Self>) -> Result<Arc<Credentials>, CallError> {
         let now = self.post.clock.now();
         let Some(held) = self.good(now) else { return self.fetch_unless(None).await };
@@ -90,27 +90,27 @@ impl Session {
         Ok(held.credentials)
     }
 
-    /// Whether there are credentials that are good now.
+    /// Whether there are valid credentials.
     pub(super) fn has_credentials(&self) -> bool {
         self.good(self.post.clock.now()).is_some()
     }
 
-    /// Whether there are none, and the last fetch failed.
+    /// Whether there are no valid credentials and the last fetch failed.
     pub(super) fn is_without(&self) -> bool {
         !self.has_credentials() && self.held().failed.is_some()
     }
 
-    /// Others than `refused`, which the cloud no longer takes.
+    /// Credentials other than `refused`, which the cloud no longer accepts.
     pub(super) async fn others_than(&self, refused: &Arc<Credentials>) -> Result<Arc<Credentials>, CallError> {
         self.fetch_unless(Some(refused)).await
     }
 
-    /// Everything that no message may repeat, beside the credentials that signed.
+    /// Everything that no message may contain, apart from the credentials that signed.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         self.own.texts().chain(self.role.external_id.as_ref().map(secrecy::ExposeSecret::expose_secret))
     }
 
-    /// Nobody waits for it.
+    /// In the background.
     fn renew_behind(self: &Arc<Self>) {
         let Ok(turn) = Arc::clone(&self.fetching).try_lock_owned() else { return };
         let session = Arc::clone(self);
@@ -126,13 +126,13 @@ impl Session {
     async fn fetch_unless(&self, refused: Option<&Arc<Credentials>>) -> Result<Arc<Credentials>, CallError> {
         let before = self.held().fetches;
         let _turn = self.fetching.lock().await;
-        // Whoever had the turn before may have brought them.
+        // The previous holder of the lock may have fetched them.
         if let Some(held) = self.good(self.post.clock.now())
             && refused.is_none_or(|refused| !Arc::ptr_eq(refused, &held.credentials))
         {
             return Ok(held.credentials);
         }
-        // Who waited for a fetch that failed does not try it again, one behind the other.
+        // Callers that waited for a fetch that failed do not repeat it one after another.
         let fetched = match self.failed_since(before) {
             Some(why) => Err(why),
             None => self.fetch().await.map_err(|fault| fault.to_string()),
@@ -140,7 +140,7 @@ impl Session {
         fetched.map_err(|why| CallError::NotSent(format!("the role cannot be assumed: {why}")))
     }
 
-    /// Asks STS, and notes how it went. Only while one holds the turn.
+    /// Fetches credentials and stores the result. Call it only while holding the lock.
     async fn fetch(&self) -> Result<Arc<Credentials>, CallError> {
         let fetched = self.ask().await;
         let mut held = self.held();
@@ -153,7 +153,7 @@ impl Session {
         fetched
     }
 
-    /// Asks STS, whether there are good credentials or not.
+    /// Fetches credentials, whether the current ones are valid or not.
     pub(super) async fn ask(&self) -> Result<Arc<Credentials>, CallError> {
         let now = self.post.clock.now();
         self.held().again_at = Some(now + AGAIN);
@@ -180,7 +180,7 @@ impl Session {
         Ok(credentials)
     }
 
-    /// Why the last fetch failed, if one has ended since there were `before`.
+    /// Why the last fetch failed, if one has ended since the count was `before`.
     fn failed_since(&self, before: u64) -> Option<String> {
         let held = self.held();
         if held.fetches > before { held.failed.clone() } else { None }

@@ -1,11 +1,11 @@
-//! A JSON body as flat parameters, as one SDK's generic call can send it: `{"Image":["a"]}` is `Image.1=a`.
+//! A JSON body as flat parameters, as an SDK's generic call may send it: `{"Image":["a"]}` is `Image.1=a`.
 
 use serde_json::Value;
 
 use super::{FormPairs, RequestRefusal};
 
-/// The most parameters, and the longest name: a name stands in each of its leaves, so that a short body could
-/// become gigabytes.
+/// The maximum number of parameters and length of a name: each leaf repeats the names above it, so a short body could
+/// otherwise expand to gigabytes.
 const MOST: usize = 10_000;
 const NAME: usize = 128;
 
@@ -21,7 +21,7 @@ pub(super) fn flatten(body: &[u8]) -> Result<FormPairs, RequestRefusal> {
     }
 }
 
-/// The recursion ends: each level makes the name longer.
+/// The recursion is bounded because each level makes the name longer.
 fn put(name: &str, value: Value, pairs: &mut FormPairs) -> Result<(), RequestRefusal> {
     let text = match value {
         Value::Null => return Ok(()),

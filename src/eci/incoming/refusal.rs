@@ -1,20 +1,21 @@
-//! Why a request is not let in, with the cloud's code, HTTP status and message for each.
+//! Why a request is refused, with the cloud's code, HTTP status and message for each reason.
 //!
-//! What must stay true: no message holds an STS token or a password; the message of `SignatureDoesNotMatch` under V1
-//! ends in `server string to sign is:` and a string, else an old SDK dies. Where that string is exactly what was
-//! signed, the message is exactly the cloud's: SDKs compare the two, and tell from it that the secret is wrong and not
-//! the SDK.
+//! What must stay true: no message contains an STS token or a password; under V1 the message of `SignatureDoesNotMatch`
+//! ends in `server string to sign is:` and a string, because an old SDK crashes otherwise. If that string is exactly
+//! what was signed, the message is exactly the cloud's: SDKs compare the two to tell a wrong secret from an error of
+//! their own.
 
 use std::borrow::Cow;
 
 use crate::domain::clock::Instant;
 
-/// The most characters of a caller's own text that a message repeats: a URL of 64 kB, signed.
+/// The longest text of the caller that a message repeats, in characters: enough for the string to sign of a URL of 64
+/// kB.
 const ECHO: usize = 262_144;
-/// What the cloud says of a wrong signature under V1.
+/// The cloud's message for a wrong signature under V1.
 const NOT_MATCHED: &str = "Specified signature is not matched with our calculation.";
 
-/// A refusal. The last five are for whoever holds keys, nonces and actions: the reader never says them.
+/// A refusal. Parsing never returns the last five: they are for the code that knows keys, nonces and actions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}", self.code(), self.message())]
 pub enum RequestRefusal {
@@ -22,55 +23,55 @@ pub enum RequestRefusal {
     UnsupportedMethod,
     /// A body that is neither a form nor, under V3, a JSON object.
     UnsupportedBody,
-    /// A parameter or header that stands there twice.
+    /// A parameter or header that was sent twice.
     Doubled(String),
-    /// A system parameter that is not there; also for its header under V3.
+    /// A system parameter, or under V3 its header, that is missing.
     Missing(&'static str),
-    /// A system parameter with a value that it cannot have, and what is allowed.
+    /// A system parameter with an invalid value, and what is allowed.
     Invalid(&'static str, &'static str),
     /// `Format` is neither `JSON` nor `XML`.
     Format,
-    /// `Timestamp` or `x-acs-date` is no time.
+    /// `Timestamp` or `x-acs-date` is not a valid time.
     TimestampFormat,
-    /// The request was signed too long ago, or too far ahead.
+    /// The request was signed too long ago, or too far in the future.
     TimestampExpired {
-        /// When it says that it was signed.
+        /// The time at which it claims to have been signed.
         signed_at: Instant,
-        /// When it came.
+        /// When it arrived.
         now: Instant,
     },
-    /// Something that must be signed is not, or `Authorization` cannot be read.
+    /// Something that must be signed is not, or `Authorization` cannot be parsed.
     IncompleteSignature(Cow<'static, str>),
-    /// The body is not the one whose hash was signed.
+    /// The hash of the body is not the one that was signed.
     BodyHash,
     /// The signature is wrong under V1.
     SignatureV1 {
-        /// The string to sign, secrets blanked.
+        /// The string to sign, without secrets.
         string_to_sign: String,
-        /// Whether nothing had to be blanked.
+        /// Whether it is complete, because it contained no secret.
         exact: bool,
     },
-    /// The signature is wrong under V3; with the string to sign and the canonical request, secrets blanked.
+    /// The signature is wrong under V3. The string to sign and the canonical request are given without secrets.
     SignatureV3 {
         /// `ACS3-HMAC-SHA256` and the hash.
         string_to_sign: String,
-        /// What was hashed.
+        /// The canonical request that was hashed.
         canonical_request: String,
     },
-    /// The path, or the action, is not there.
+    /// The path or the action does not exist.
     UnknownApi,
     /// The nonce was used before.
     NonceUsed,
-    /// The access key is not known.
+    /// The access key does not exist.
     UnknownKey,
     /// The access key is disabled.
     InactiveKey,
-    /// Another version of the API.
+    /// Not the supported version of the API.
     Version,
 }
 
 impl RequestRefusal {
-    /// The HTTP status.
+    /// The HTTP status of the refusal.
     pub fn http_status(&self) -> u16 {
         match self {
             Self::UnknownApi | Self::UnknownKey => 404,
@@ -80,7 +81,7 @@ impl RequestRefusal {
         }
     }
 
-    /// `Code`.
+    /// `Code` of the refusal.
     pub fn code(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::UnsupportedMethod => "UnsupportedHTTPMethod",
@@ -101,7 +102,7 @@ impl RequestRefusal {
         })
     }
 
-    /// `Message`.
+    /// `Message` of the refusal.
     pub fn message(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::UnsupportedMethod => "This http method is not supported.",
@@ -120,7 +121,7 @@ impl RequestRefusal {
         })
     }
 
-    /// The messages that say what was sent.
+    /// The messages that contain what was sent.
     fn worded(&self) -> String {
         match self {
             Self::Doubled(name) => {

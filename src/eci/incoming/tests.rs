@@ -1,4 +1,4 @@
-//! Requests under both signatures, and everything that is refused about them.
+//! Requests under both signatures, and every reason for refusing them.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn secret() -> SecretString {
     SecretString::from(SECRET)
 }
 
-/// A describe under V1, signed for `method`, then spoilt.
+/// A describe signed with V1 for `method`, then altered.
 fn v1(method: &str, extra: &[(&str, &str)], without: &str) -> String {
     let mut pairs = own(&[
         ("Action", "DescribeImageCaches"),
@@ -39,7 +39,7 @@ fn get(query: &str) -> Result<Incoming, RequestRefusal> {
     Incoming::read(&RawRequest { method: "GET", path: "/", query, headers: &[], body: b"" })
 }
 
-/// A describe under V3 with these headers beside the usual ones.
+/// A describe signed with V3, with these headers besides the usual ones.
 fn v3(body: &[u8], extra: &[(&str, &str)], unsigned: &str) -> FormPairs {
     let mut headers = own(&[
         ("host", "eci.cn-beijing.aliyuncs.com"),

@@ -1,25 +1,25 @@
-//! The time of signing, in the forms in which callers send it.
+//! Parses the time of signing, in the forms that callers send.
 //!
-//! The documented one is `2026-03-01T08:00:00Z`. Taken besides: fractions of a second (JavaScript's `toISOString`), an
-//! offset, no zone at all (the API's times are UTC), the basic form without separators, and an HTTP date. Which of them
-//! it is changes nothing about the window in which it must lie.
+//! The documented form is `2026-03-01T08:00:00Z`. Also accepted: fractions of a second (JavaScript's `toISOString`), an
+//! offset, no zone at all (the API's times are UTC), the basic form without separators, and an HTTP date. The allowed
+//! difference from our time is the same for all of them.
 
 use chrono::{DateTime, Datelike as _, NaiveDateTime};
 
 use super::RequestRefusal;
 use crate::domain::clock::Instant;
 
-/// Longer than any form that is taken.
+/// Longer than any accepted form.
 const LONGEST: usize = 40;
-/// Times without an offset that can be read; they are UTC.
+/// The accepted forms without an offset; they are in UTC.
 const FORMS: [&str; 5] =
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.fZ", "%Y-%m-%dT%H:%MZ", "%Y%m%dT%H%M%S%.fZ"];
 
-/// Reads a time of signing.
+/// Parses a time of signing.
 pub(super) fn instant(text: &str) -> Result<Instant, RequestRefusal> {
     let text = text.trim();
     let read = Some(text).filter(|text| text.len() <= LONGEST).and_then(parsed);
-    // chrono also reads years of six digits and those before Christ.
+    // chrono also reads years of six digits and years BC.
     read.filter(|time| (1970..=9999).contains(&time.year())).ok_or(RequestRefusal::TimestampFormat)
 }
 

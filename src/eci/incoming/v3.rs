@@ -1,4 +1,4 @@
-//! The part of V3: `Authorization`, the headers that must be signed, and the hash of the body.
+//! What is specific to V3: `Authorization`, the headers that must be signed, and the hash of the body.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ struct Authorization<'a> {
     signature: &'a str,
 }
 
-/// Understands a request whose `Authorization` begins with `ACS3-`.
+/// Parses a request whose `Authorization` begins with `ACS3-`.
 pub(super) fn read(request: &RawRequest<'_>, authorization: &str) -> Result<Incoming, RequestRefusal> {
     let Authorization { access_key_id, signed, signature } = parse(authorization)?;
     let query = super::decode(request.query.as_bytes());
@@ -53,7 +53,7 @@ pub(super) fn read(request: &RawRequest<'_>, authorization: &str) -> Result<Inco
     })
 }
 
-/// Whether `secret` signed it.
+/// Checks that the request was signed with `secret`.
 pub(super) fn verify(secret: &SecretString, signed: &SignedParts<'_>, signature: &str) -> Result<(), RequestRefusal> {
     let canonical = sign_v3::canonical_request(signed);
     let text = sign_v3::string_to_sign(&canonical);
@@ -61,7 +61,7 @@ pub(super) fn verify(secret: &SecretString, signed: &SignedParts<'_>, signature:
         return Ok(());
     }
     let blanked = sign_v3::blanked_canonical_request(signed);
-    // The hash of a request that is known but for one password would tell that password to a patient reader.
+    // If everything in a request but one password is known, its hash would allow that password to be guessed offline.
     let text = if blanked == canonical { text } else { format!("{ALGORITHM}\n***") };
     Err(RequestRefusal::SignatureV3 { string_to_sign: text, canonical_request: blanked })
 }
@@ -85,7 +85,7 @@ fn parse(authorization: &str) -> Result<Authorization<'_>, RequestRefusal> {
     Ok(Authorization { access_key_id, signed, signature })
 }
 
-/// With STS the key stands in a header too, and must be the same.
+/// With STS, a header repeats the access key id, and both must be the same.
 fn check_identity(request: &RawRequest<'_>, access_key_id: &str) -> Result<(), RequestRefusal> {
     match request.header("x-acs-accesskey-id")? {
         Some(other) if other != access_key_id => Err(incomplete("x-acs-accesskey-id is not the Credential")),
@@ -93,7 +93,7 @@ fn check_identity(request: &RawRequest<'_>, access_key_id: &str) -> Result<(), R
     }
 }
 
-/// The signed headers and their values; what must be signed is.
+/// The signed headers and their values. Fails if one that must be signed is not.
 fn signed_headers(request: &RawRequest<'_>, signed: &BTreeSet<String>) -> Result<FormPairs, RequestRefusal> {
     let ours = |name: &str| name.starts_with("x-acs-") || (name == "content-type" && !request.body.is_empty());
     let names = request.headers.iter().map(|(name, _)| name.as_str()).filter(|name| ours(name));
@@ -110,7 +110,7 @@ fn signed_headers(request: &RawRequest<'_>, signed: &BTreeSet<String>) -> Result
     signed.iter().map(value).collect()
 }
 
-/// The hash that was signed, which must be that of the body.
+/// The hash that was signed. Fails if it is not the hash of the body.
 fn payload(request: &RawRequest<'_>) -> Result<String, RequestRefusal> {
     let given = request.header("x-acs-content-sha256")?.ok_or(incomplete("x-acs-content-sha256 is missing"))?;
     if given == sign_v3::hashed_payload(request.body) { Ok(given.to_owned()) } else { Err(RequestRefusal::BodyHash) }

@@ -1,12 +1,12 @@
-//! The parameters of each action, and the judgement of one that an action has not.
+//! The parameters of each action, and what happens to unknown ones.
 //!
-//! The cloud passes over what it does not know. Here that could make something else than was asked for, or cost money
-//! (a misspelt `ClientToken`, a filter that is none), so each parameter is one of three: the action takes it
-//! ([`Facts::takes`](crate::eci::action::Facts::takes)); every SDK may send it and it changes nothing ([`HARMLESS`]);
-//! or it is refused by name. An empty value asks for nothing and is passed over.
+//! The cloud ignores parameters that it does not know. Here that could build something else than was asked for, or cost
+//! money (a misspelt `ClientToken`, a filter that does not exist). So each parameter is one of three: the action takes
+//! it ([`Facts::takes`](crate::eci::action::Facts::takes)); every SDK may send it and it changes nothing
+//! ([`HARMLESS`]); or it is refused by name. A parameter with an empty value is ignored.
 //!
-//! Source: the published API metadata of version 2018-08-08 (2026-04), and what the SDKs' request classes can send.
-//! `N` stands for a place in a list. What it does not do: read values.
+//! Source: the published API metadata of version 2018-08-08 (2026-04), and what the SDKs' request classes can send. `N`
+//! stands for a position in a list. Values are not read here.
 
 use std::sync::LazyLock;
 
@@ -16,37 +16,37 @@ use crate::domain::image_cache::spec::fields::{ALL, FIELDS, Field, ValueForm};
 use crate::domain::operation::dry_run;
 use crate::eci::{Action, Product};
 
-/// What an action of ECI takes beside `RegionId`.
+/// What an action of ECI takes besides `RegionId`.
 #[derive(Debug)]
 pub struct ActionParameters {
-    /// Whose parameters these are.
+    /// The action.
     pub action: Action,
-    /// The names that it has, without the numbers of lists.
+    /// The names of its parameters, with `N` for positions in lists.
     pub taken: Vec<String>,
 }
 
-/// What an SDK or a proxy before the cloud adds by itself, and no image cache depends on.
+/// What an SDK, or a proxy in front of the cloud, adds by itself and what affects no image cache.
 pub const HARMLESS: [&str; 12] = [
-    // Hidden in the metadata: in every request class of the SDKs.
+    // Hidden in the metadata, but in every request class of the SDKs.
     "OwnerAccount",
     "OwnerId",
     "ResourceOwnerAccount",
     "ResourceOwnerId",
-    // The Go SDK's, for its virtual kubelet.
+    // Of the Go SDK, for its virtual kubelet.
     "VkClientVersion",
-    // About the way that a request took, and the language of its caller.
+    // About the route of a request and the caller's language.
     "SourceIp",
     "SecureTransport",
     "ProxyOriginalSourceIp",
     "ProxyOriginalSecurityTransport",
     "AcceptLanguage",
     "RequestId",
-    // In a request that was recorded of an SDK; no action has ever had it.
+    // Seen in a recorded request of an SDK; no action has ever had it.
     "Extra",
 ];
 
-/// Every action of ECI with its parameters: those of its row, and of the fields of an image cache. Those that change
-/// something come first: a refusal names the first that has a parameter.
+/// Every action of ECI with its parameters: those of its row, and those of the fields of an image cache. Actions that
+/// change something come first, because a refusal names the first action that has the parameter.
 pub static ACTIONS: LazyLock<Vec<ActionParameters>> = LazyLock::new(|| {
     let mut of_eci: Vec<Action> = Action::ALL.into_iter().filter(|action| action.product() == Product::Eci).collect();
     of_eci.sort_by_key(|action| action.is_look());
@@ -58,7 +58,7 @@ fn own(action: Action) -> impl Iterator<Item = String> {
     action.facts().takes.iter().map(|name| (*name).to_owned())
 }
 
-/// The parameters of the fields that it takes, or narrows a list by.
+/// The parameters of the fields that the action sets or filters by.
 fn of_fields(action: Action) -> Vec<String> {
     let of = |in_update: bool| {
         let taken = ALL.iter().filter(move |field| !in_update || field.in_update.is_some());
@@ -78,7 +78,7 @@ fn of_fields(action: Action) -> Vec<String> {
 fn parameters_of(field: &Field, in_update: bool) -> Vec<String> {
     let inside = |member: &str| format!("{}.{member}", field.wire);
     match field.form {
-        // Each action has it.
+        // Every action takes it.
         ValueForm::Region => Vec::new(),
         ValueForm::Tags { .. } => ["Key", "Value"].map(inside).into(),
         ValueForm::Objects { .. } => {
@@ -90,7 +90,7 @@ fn parameters_of(field: &Field, in_update: bool) -> Vec<String> {
 }
 
 impl ActionParameters {
-    /// Whether it has a parameter of this form.
+    /// Whether the action has a parameter of this form.
     pub fn takes(&self, form: &str) -> bool {
         self.taken.iter().any(|taken| taken == form)
     }
@@ -124,7 +124,7 @@ impl ActionParameters {
     }
 }
 
-/// Refuses what the action has not: all else of the request would be done as if it were not there.
+/// Refuses parameters that the action does not have; otherwise the request would be carried out as if they were absent.
 pub fn check(action: &str, params: &[(String, String)]) -> Result<(), ParameterError> {
     let Some(known) = ACTIONS.iter().find(|known| known.action.as_str() == action) else { return Ok(()) };
     let asked = params.iter().filter(|(name, value)| !value.is_empty() && !dry_run::is_meant(name));
@@ -132,7 +132,7 @@ pub fn check(action: &str, params: &[(String, String)]) -> Result<(), ParameterE
     unknown.next().map_or(Ok(()), |name| Err(known.refusal(name)))
 }
 
-/// Whether a dry run is asked for, in whatever spelling.
+/// Whether a dry run is requested, in any spelling.
 pub fn dry_run(params: &[(String, String)]) -> Result<bool, ParameterError> {
     let mut said = false;
     for (name, value) in params.iter().filter(|(name, _)| dry_run::is_meant(name)) {
@@ -141,8 +141,8 @@ pub fn dry_run(params: &[(String, String)]) -> Result<bool, ParameterError> {
     Ok(said)
 }
 
-/// A name with `N` for each place: `Tag.12.Key` is `Tag.N.Key`, and so is `AcrRegistryInfo.1Domain.1`, which one SDK
-/// sends.
+/// A name with `N` for each position: `Tag.12.Key` becomes `Tag.N.Key`. The same goes for `AcrRegistryInfo.1Domain.1`,
+/// which one SDK sends.
 fn form(name: &str) -> String {
     let part = |part: &str| match part.trim_start_matches(|digit: char| digit.is_ascii_digit()) {
         rest if rest.len() == part.len() => rest.to_owned(),

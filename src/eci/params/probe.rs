@@ -1,13 +1,14 @@
-//! Calls of which nothing can come: what they lack or name makes the cloud refuse them, whatever else it makes of them.
+//! Calls without any effect: the cloud has to refuse them for what they lack or name, however it handles them
+//! otherwise.
 //!
-//! Who calls it: the client, for whoever asks whether an action is allowed.
+//! Called by the client to test whether an action is allowed.
 
 use super::Params;
 use crate::domain::region::Region;
 use crate::eci::Action;
 
-/// A call of the action, as its row says it: a create without a name and an image, a change or a removal of what is not
-/// there.
+/// The call in the action's row: a create without a name and an image, an update or a delete of an image cache that
+/// does not exist.
 pub fn probe(action: Action, region: &Region) -> Params {
     let mut params = Params::default();
     params.put("RegionId", region);

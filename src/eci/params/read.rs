@@ -1,14 +1,14 @@
-//! The wire's flat parameters as our words: the reverse of [`super`].
+//! Decodes the API's flat parameters into our types: the reverse of [`super`].
 //!
-//! Structure is checked here (a number is one, a list is numbered), and what an action cannot do without;
-//! limits are `domain::spec`'s, and [`ParameterError::of_field`] says what it finds in the wire's words. Rules:
-//! an empty value counts as absent, except that an empty `EliminationStrategy` says "keep" and a tag's value
-//! may be empty; lists are numbered from 1, a gap is closed and the order of the numbers holds; truth
-//! is read in any case; what an action does not take (hidden parameters of SDKs among it) is ignored.
+//! Checked here: the structure (a number is one, a list is numbered), and that required parameters are there. Limits
+//! belong to `domain::spec`; [`ParameterError::of_field`] translates its errors into the names used on the wire. Rules:
+//! an empty value counts as absent, except that an empty `EliminationStrategy` means "keep" and a tag's value may be
+//! empty; lists are numbered from 1, and gaps are closed without changing the order; booleans are case-insensitive;
+//! parameters that an action does not take (such as hidden parameters of SDKs) are ignored.
 //!
-//! Pure, and safe to be handed anything; where a key comes twice the first counts (`incoming` refuses it).
+//! Pure; accepts any input. Of duplicate keys the first counts (`incoming` refuses them).
 //!
-//! Who calls it: the stand-in and the RPC front, with the parameters of an `Incoming`.
+//! Called by the stand-in and the RPC front with the parameters of an `Incoming`.
 
 use secrecy::SecretString;
 
@@ -31,15 +31,15 @@ mod names;
 pub(in crate::eci) use flat::Flat;
 pub use names::parameter;
 
-/// The most images of `MatchImage.N`.
+/// The maximum number of images in `MatchImage.N`.
 pub const MAX_MATCH_IMAGES: usize = 100;
-/// The largest page; a larger `Limit` is cut to it.
+/// The largest page; a larger `Limit` is reduced to it.
 pub const MAX_LIMIT: u32 = 20;
 
 pub(in crate::eci) type RequestPairs = [(String, String)];
 type MaybeClientToken = Option<String>;
 
-/// A parameter that cannot be taken; HTTP 400.
+/// An invalid or missing parameter; HTTP 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ParameterError {
@@ -52,7 +52,7 @@ pub struct ParameterError {
 }
 
 impl ParameterError {
-    /// A parameter that the action cannot do without.
+    /// A required parameter that is missing.
     pub fn missing(parameter: impl Into<String>) -> Self {
         let parameter = parameter.into();
         let message = format!(
@@ -61,23 +61,23 @@ impl ParameterError {
         Self { parameter, code: "MissingParameter", message }
     }
 
-    /// A parameter that cannot be what it is.
+    /// A parameter with an invalid value.
     pub fn invalid(parameter: impl Into<String>, allowed: &str) -> Self {
         let parameter: String = parameter.into().chars().take(100).collect();
         let message = format!("The specified parameter {parameter} is not valid: {allowed}.");
         Self { parameter, code: "InvalidParameter", message }
     }
 
-    /// What the domain found wrong, in the wire's words: `/images/2` is `Image.3`.
+    /// An error of the domain with the name used on the wire: `/images/2` is `Image.3`.
     pub fn of_field(error: &FieldError) -> Self {
         Self::invalid(names::parameter(&error.field), error.detail.trim_end_matches('.'))
     }
 }
 
-/// `CreateImageCache`: what is wanted, and the `ClientToken`. Limits are not checked yet.
+/// `CreateImageCache`: the requested image cache and the `ClientToken`. Limits are not checked yet.
 pub fn read_create(params: &RequestPairs) -> Result<(NewImageCache, MaybeClientToken), ParameterError> {
     let flat = Flat::new(params);
-    // Where several things are wrong, the region is told first.
+    // If there are several errors, the one about the region is reported first.
     region(&flat)?;
     let spec = ImageCacheSpec::read(&flat)?;
     if spec.images.is_empty() {
@@ -87,7 +87,7 @@ pub fn read_create(params: &RequestPairs) -> Result<(NewImageCache, MaybeClientT
     Ok((new, client_token(&flat)?))
 }
 
-/// `UpdateImageCache`: the cloud's id, the region, what shall be different, and the `ClientToken`.
+/// `UpdateImageCache`: the cloud's id, the region, the changes and the `ClientToken`.
 pub fn read_update(
     params: &RequestPairs,
 ) -> Result<(String, Region, ImageCacheChanges, MaybeClientToken), ParameterError> {

@@ -1,4 +1,4 @@
-//! The table is sorted, complete, and as the docs have it.
+//! The table is sorted, complete, and equal to the documentation.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ fn is_name(text: &str) -> bool {
     !rest.is_empty() && !rest.ends_with('_') && rest.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
-/// Every text that looks like a family's name in the sources below `folder`.
+/// Every string that looks like the name of a metric in the sources below `folder`.
 fn named(folder: &Path, into: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

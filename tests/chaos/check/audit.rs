@@ -1,15 +1,16 @@
-//! The audit is complete, whatever was killed: it agrees with the ledgers of clients and cloud, and verifies.
+//! The audit is complete, whatever was killed: it agrees with the ledgers of clients and cloud, and can be verified.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{ClientFact, Evidence};
 
-/// Who takes over what is there.
+/// The action of an adoption.
 const ADOPT: &str = "adopt_image_caches";
-/// A delete of what was never made, or is gone already, a withdrawal and an adoption ask nothing of the cloud.
+/// Actions that need not call the cloud: a delete of what was never created or is already gone, a withdrawal, and an
+/// adoption.
 const QUIET: [&str; 3] = ["delete_image_cache", "withdraw_image_cache", ADOPT];
 
-/// Whatever was answered below 500 stands in the audit trail.
+/// Every request that was answered with a status below 500 is in the audit.
 pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
     let missing = |fact: &&ClientFact| match fact {
         ClientFact::Answered { request_id, .. } => !evidence.audited.contains(request_id),
@@ -18,7 +19,7 @@ pub(super) fn lost_audit(evidence: &Evidence) -> Vec<String> {
     evidence.clients.iter().filter(missing).map(|fact| format!("{fact:?}")).collect()
 }
 
-/// What the cloud carried out for an operation, and what the audit says that it carried out, are the same.
+/// What the cloud carried out for operations, and what the audit says it carried out, are the same.
 pub(super) fn carried_out(evidence: &Evidence) -> Vec<String> {
     let token = |act: &super::evidence::JournalAct| Some(act.client_token.as_ref()?.split_once('.')?.0.to_owned());
     let acted: BTreeSet<String> = evidence.acts.iter().filter_map(token).collect();
@@ -30,8 +31,8 @@ pub(super) fn carried_out(evidence: &Evidence) -> Vec<String> {
     silent.chain(invented.map(|(operation, _)| format!("in the audit, not carried out: {operation}"))).collect()
 }
 
-/// Each operation that ended has one entry of its beginning and one of its end (an adoption is over as it begins), and
-/// no operation is in the audit alone.
+/// Each operation that has ended has one entry for its beginning and one for its end (an adoption ends as it begins),
+/// and no operation is only in the audit.
 pub(super) fn endings(evidence: &Evidence) -> Vec<String> {
     let mut entries: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let adoptions = evidence.audit.iter().filter(|entry| entry.action == ADOPT);
@@ -54,7 +55,7 @@ pub(super) fn endings(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// `audit verify` finds nothing, also against the checkpoint that was saved when everything was healed.
+/// `audit verify` finds nothing, even compared with the checkpoint that was saved after healing.
 pub(super) fn verifies(evidence: &Evidence) -> Vec<String> {
     evidence.audit_findings.clone()
 }

@@ -1,4 +1,4 @@
-//! What the judge looks at: the ledgers, line by line, the rows of the database, and what the cloud has.
+//! What the judge reads: the ledgers line by line, the rows of the database, and what the cloud has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -6,23 +6,23 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// How the names of image caches begin that were asked for through the cloud's own API, without a token.
+/// The prefix of the names of image caches that were requested through the cloud's own API without a token.
 pub(crate) const ASKED: &str = "asked-";
 
-/// A line of a client's ledger.
+/// A line of the clients' ledger.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub(crate) enum ClientFact {
-    /// Something was asked for, under a key; written before the first try.
+    /// A request with a key; written before the first attempt.
     Asked {
         /// The `Idempotency-Key`.
         key: String,
         /// `create`, `update` or `delete`.
         action: String,
     },
-    /// An answer below 500.
+    /// A response with a status below 500.
     Answered {
-        /// The key; none for a read.
+        /// The key; `None` for a read.
         key: Option<String>,
         /// `create`, `update`, `delete` or `read`.
         action: String,
@@ -30,68 +30,68 @@ pub(crate) enum ClientFact {
         status: u16,
         /// `X-Request-Id`.
         request_id: String,
-        /// The image cache that it names.
+        /// The image cache in the response.
         image_cache: Option<String>,
-        /// The cloud's id that it tells.
+        /// The cloud's id in the response.
         eci_cache_id: Option<String>,
     },
-    /// Somebody who deletes nothing was told the cloud's id of an image cache: it is theirs.
+    /// A client that deletes nothing was told the cloud's id of an image cache, which it owns from then on.
     Told {
-        /// The cloud's id, as it was told.
+        /// The cloud's id as the client was told it.
         eci_cache_id: String,
     },
-    /// Somebody who deletes nothing was told of an image cache: it is theirs.
+    /// A client that deletes nothing was told of an image cache, which it owns from then on.
     Yours {
-        /// Our id of it, `ic_…`.
+        /// The gateway's id, `ic_…`.
         image_cache: String,
-        /// What was said of it: `joined`, `reused` or `created`.
+        /// The outcome that it was told: `joined`, `reused` or `created`.
         outcome: String,
     },
-    /// An image cache was put into the cloud behind the gateway's back.
+    /// An image cache was created directly in the cloud.
     Put {
         /// The cloud's id.
         eci_cache_id: String,
-        /// It is not ready before.
+        /// When it is ready at the earliest.
         ready_at: DateTime<Utc>,
     },
-    /// A page of the feed.
+    /// A page of the event feed.
     Heard {
         /// The team whose feed was read.
         team: String,
         /// The ids of its events.
         events: Vec<String>,
     },
-    /// A reader of the feed was told that its cursor leads nowhere, and begins anew.
+    /// A reader of the feed was told that its cursor is invalid, and starts again.
     Anew {
         /// The team whose feed was read.
         team: String,
     },
-    /// From here on nothing that is acknowledged is in the dump that everybody goes on with.
+    /// From here on, nothing that is acknowledged is in the dump that is restored.
     LossBegins {
-        /// By the machine's own clock, which no fault moves.
+        /// By the machine's clock, which no fault changes.
         at: DateTime<Utc>,
     },
-    /// The gateways have ended; from here on the database is the one from the dump.
+    /// The gateways have stopped; from here on, the database is the restored one.
     LossEnds {
-        /// By the machine's own clock, which no fault moves.
+        /// By the machine's clock, which no fault changes.
         at: DateTime<Utc>,
     },
-    /// No answer came in all the time that a client was willing to wait.
+    /// A client got no response within its time limit.
     GaveUp { key: String },
 }
 
-/// A line of the stand-in's journal: an act that was carried out.
+/// A line of the stand-in's journal: an action that was carried out.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct JournalAct {
     /// `CreateImageCache`, …
     pub(crate) action: String,
-    /// On which cache.
+    /// The id of the image cache.
     pub(crate) image_cache_id: String,
     /// The `ClientToken`.
     pub(crate) client_token: Option<String>,
-    /// The tag of the operation that made the cache.
+    /// The tag of the operation that created the cache.
     pub(crate) operation_tag: Option<String>,
-    /// When the build that it began is done.
+    /// When the build that it started is done.
     pub(crate) ready_at: Option<DateTime<Utc>>,
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct HookFact {
     /// The image cache.
     pub(crate) image_cache: String,
     pub(crate) generation: i64,
-    /// Whether the signature was good.
+    /// Whether the signature was valid.
     pub(crate) signed: bool,
 }
 
@@ -115,18 +115,18 @@ pub(crate) struct HookFact {
 pub(crate) struct CacheRow {
     /// `ic_…`.
     pub(crate) id: String,
-    /// The name that its client gave it.
+    /// The name given by its client.
     pub(crate) name: String,
     pub(crate) status: String,
     pub(crate) generation: i64,
     /// The cloud's id.
     pub(crate) eci_cache_id: Option<String>,
-    /// Whether nobody was told of it, as the database knows: its ids are owed, or its create was given up.
+    /// Whether the database says that nobody was told of it: its ids are still owed, or its create was given up.
     pub(crate) untold: bool,
 }
 
 impl CacheRow {
-    /// Whether it was asked for without a token.
+    /// Whether it was requested without a token.
     pub(crate) fn is_asked(&self) -> bool {
         self.name.starts_with(ASKED)
     }
@@ -137,29 +137,29 @@ impl CacheRow {
 pub(crate) struct OperationFact {
     /// `op_…`.
     pub(crate) id: String,
-    /// `ic_…`: on which cache.
+    /// The image cache, `ic_…`.
     pub(crate) image_cache: String,
     /// `create`, `update` or `delete`.
     pub(crate) kind: String,
     pub(crate) state: String,
-    /// The code of its refusal.
+    /// The error code of a refusal.
     pub(crate) code: Option<String>,
-    /// From request to end, in seconds.
+    /// The time from the request to the end, in seconds.
     pub(crate) seconds: Option<f64>,
 }
 
 /// A row of `events`.
 #[derive(Debug, Clone)]
 pub(crate) struct EventFact {
-    /// `evt_…`: the `webhook-id`.
+    /// `evt_…`, which is the `webhook-id`.
     pub(crate) id: String,
-    /// Whose feed it is in.
+    /// The team whose feed contains it.
     pub(crate) team: String,
     pub(crate) kind: String,
     pub(crate) image_cache: String,
-    /// The cache's generation then.
+    /// The cache's generation at that time.
     pub(crate) generation: i64,
-    /// When it is said to have happened.
+    /// The time of the event.
     pub(crate) occurred_at: DateTime<Utc>,
 }
 
@@ -174,33 +174,33 @@ pub(crate) struct TransitionFact {
     pub(crate) reason: String,
 }
 
-/// An audit entry that tells of an operation.
+/// An audit entry about an operation.
 #[derive(Debug, Clone)]
 pub(crate) struct AuditFact {
     /// `op_…`.
     pub(crate) operation: String,
     /// `create_image_cache`, …
     pub(crate) action: String,
-    /// `accepted` is the beginning, all else the end.
+    /// `accepted` for the beginning, anything else for the end.
     pub(crate) outcome: String,
 }
 
-/// How long it took, after a fault, until a create went through.
+/// How long after a fault a create succeeded.
 #[derive(Debug, Clone)]
 pub(crate) struct RecoveryTime {
-    /// The fault, in words.
+    /// A description of the fault.
     pub(crate) fault: String,
-    /// From the fault to the create's success; none if it never came.
+    /// The time from the fault to the successful create; `None` if there was none.
     pub(crate) took: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evidence {
-    /// What clients asked and heard.
+    /// The clients' requests and responses.
     pub(crate) clients: Vec<ClientFact>,
-    /// What the stand-in did.
+    /// What the stand-in carried out.
     pub(crate) acts: Vec<JournalAct>,
-    /// What the receiver heard.
+    /// What the receiver received.
     pub(crate) hooks: Vec<HookFact>,
     pub(crate) caches: Vec<CacheRow>,
     pub(crate) operations: Vec<OperationFact>,
@@ -209,26 +209,26 @@ pub(crate) struct Evidence {
     pub(crate) transitions: Vec<TransitionFact>,
     /// The request ids of all audit entries.
     pub(crate) audited: BTreeSet<String>,
-    /// The audit entries that tell of operations.
+    /// The audit entries about operations.
     pub(crate) audit: Vec<AuditFact>,
-    /// What `audit verify` found.
+    /// The findings of `audit verify`.
     pub(crate) audit_findings: Vec<String>,
     /// Deliveries that have not ended.
     pub(crate) waiting_deliveries: i64,
     /// How long recoveries took.
     pub(crate) recoveries: Vec<RecoveryTime>,
-    /// What the cloud has at the end, by its ids.
+    /// The cloud's ids of everything that the cloud has at the end.
     pub(crate) held: BTreeSet<String>,
-    /// Of those, what is found and not ended, as the database says.
+    /// Those that are open findings in the database.
     pub(crate) findings: BTreeSet<String>,
-    /// Whether the cloud lied at any time.
+    /// Whether the cloud ever returned wrong data.
     pub(crate) lied: bool,
-    /// The cloud's ids that were told for creates, by key, and lost with the database that had told them.
+    /// The cloud's ids that clients were told for creates, by key, and that were lost with the database.
     pub(crate) lost: Vec<(String, String)>,
 }
 
 impl Evidence {
-    /// What was put into the cloud behind the gateway's back, by its id; and when it is ready at the earliest.
+    /// What was created directly in the cloud, by its id, and when it is ready at the earliest.
     pub(crate) fn put(&self) -> BTreeMap<&str, DateTime<Utc>> {
         let put = self.clients.iter().filter_map(|fact| match fact {
             ClientFact::Put { eci_cache_id, ready_at } => Some((eci_cache_id.as_str(), *ready_at)),

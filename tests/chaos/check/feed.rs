@@ -1,10 +1,11 @@
-//! The feed: whoever keeps its cursor misses nothing and hears nothing twice, whatever the database goes through.
+//! The feed: a reader that keeps its cursor misses nothing and reads nothing twice, whatever happens to the database.
 
 use std::collections::BTreeMap;
 
 use super::evidence::{ClientFact, Evidence};
 
-/// Since a reader was last told to begin anew, it has read each event of its team, once; before that, none twice.
+/// Since a reader was last told to start again, it has read each event of its team exactly once; before that, none
+/// twice.
 pub(super) fn read_once(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
     let mut read: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();

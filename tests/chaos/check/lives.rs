@@ -1,4 +1,4 @@
-//! The lives of operations and caches: each comes to an end, by legal steps, and the cloud agrees with it.
+//! The lifecycles of operations and caches: each ends, by valid transitions, and the cloud agrees.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::evidence::{Evidence, TransitionFact};
 /// The longest recovery.
 const RECOVERY: Duration = Duration::from_secs(20);
 
-/// Nothing is running, in motion or waiting once everything has come to rest.
+/// Nothing is running or waiting once everything has come to rest.
 pub(super) fn stuck(evidence: &Evidence) -> Vec<String> {
     let over = |state: &str| matches!(state, "succeeded" | "refused");
     let open = evidence.operations.iter().filter(|operation| !over(&operation.state));
@@ -24,7 +24,8 @@ pub(super) fn stuck(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Numbered without a gap, each from where the last one led, along the graph; the last one is the row's status.
+/// Transitions are numbered without gaps, each starts from the status to which the previous one led, all are valid, and
+/// the last one led to the row's status.
 pub(super) fn transitions(evidence: &Evidence) -> Vec<String> {
     let mut lives: BTreeMap<&str, Vec<&TransitionFact>> = BTreeMap::new();
     for row in &evidence.transitions {
@@ -59,14 +60,14 @@ fn faults(life: &[&TransitionFact], lied: bool) -> Vec<String> {
     found
 }
 
-/// What has ended goes on only where the cloud had lied, and with that reason: a look that shows nothing may be
-/// believed at the edge of a lie.
+/// An ended cache continues only if the cloud had returned wrong data, and with that reason: a read that does not show
+/// a cache may be believed at the end of such a time.
 fn may_become(from: &str, row: &TransitionFact, lied: bool) -> bool {
     let (Ok(from), Ok(to)) = (from.parse::<Status>(), row.to.parse::<Status>()) else { return false };
     from.may_become(to) || (lied && row.reason == SHOWN_AGAIN && from.may_come_back_as(to))
 }
 
-/// A ready cache is there, a deleted one is gone.
+/// A ready cache exists in the cloud, a deleted one does not.
 pub(super) fn agreement(evidence: &Evidence) -> Vec<String> {
     let ids = |action: &str| -> BTreeSet<&str> {
         let acts = evidence.acts.iter().filter(|act| act.action == action);
@@ -79,16 +80,16 @@ pub(super) fn agreement(evidence: &Evidence) -> Vec<String> {
         match row.status.as_str() {
             "ready" => !made.contains(id) || removed.contains(id),
             "deleted" => !id.is_empty() && !removed.contains(id),
-            // Withdrawn, as its caller was not told of it.
+            // Withdrawn, because its caller was not told of it.
             "failed" => !row.is_asked() || !id.is_empty(),
-            // These clients ask for nothing that fails or ends by itself.
+            // These clients request nothing that fails or expires.
             _ => true,
         }
     });
     wrong.map(|row| format!("{row:?}")).collect()
 }
 
-/// After each fault a create went through in time.
+/// After each fault, a create succeeded in time.
 pub(super) fn recovery(evidence: &Evidence) -> Vec<String> {
     let late = evidence.recoveries.iter().filter(|recovery| recovery.took.is_none_or(|took| took > RECOVERY));
     late.map(|recovery| format!("{}: {:?}", recovery.fault, recovery.took)).collect()

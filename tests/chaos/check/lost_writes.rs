@@ -1,8 +1,8 @@
-//! What was acknowledged after a dump, and is lost with the database that it is lost from.
+//! Removes from the evidence what was acknowledged after a dump and lost with the old database.
 //!
-//! What must stay true: nothing is forgotten that was told before or after, nor that an event was received which is in
-//! the dump; of what is, the cloud's ids stay, by the keys of the creates: a repeated create must find the image cache
-//! that is there.
+//! What must stay true: nothing is removed that a client was told before or after, nor that an event in the dump was
+//! received; of what is removed, the cloud's ids are kept by the keys of the creates: a repeated create must find the
+//! existing image cache.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::evidence::{ClientFact, Evidence};
 
-/// Takes out of the evidence what is lost by design.
+/// Removes from the evidence what is lost by design.
 pub(crate) fn forget(evidence: &mut Evidence) {
     let mut since: Option<DateTime<Utc>> = None;
     let kept: BTreeSet<String> = evidence.events.iter().map(|event| event.id.clone()).collect();
@@ -18,7 +18,7 @@ pub(crate) fn forget(evidence: &mut Evidence) {
         match (&fact, since) {
             (ClientFact::LossBegins { at }, _) => since = Some(*at),
             (ClientFact::LossEnds { at }, Some(begun)) => {
-                // Whatever was told meanwhile of what is lost.
+                // Everything about what was lost.
                 evidence.hooks.retain(|hook| kept.contains(&hook.id) || !(begun..=*at).contains(&hook.at));
                 since = None;
             }

@@ -1,4 +1,4 @@
-//! What consumers hear: each build's Ready once, not before it is true, and each event at least once.
+//! Notifications: each build's Ready exactly once and not too early, and each event at least once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,15 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::evidence::{EventFact, Evidence, HookFact};
 
-/// How far the clocks of a gateway and of the stand-in may be apart.
+/// The maximum difference between the clocks of a gateway and of the stand-in.
 const CLOCKS: Duration = Duration::milliseconds(500);
 
 fn is_ready(kind: &str) -> bool {
     ["image_cache.ready", "image_cache.updated"].contains(&kind)
 }
 
-/// Every build before the last has had its Ready, or there could have been no update; the last one has, if it counts.
+/// Every build before the last was reported Ready, or there could have been no update; so was the last one, if it
+/// counts.
 pub(super) fn ready_once(evidence: &Evidence) -> Vec<String> {
     let mut times: BTreeMap<(&str, i64), usize> = BTreeMap::new();
     for event in evidence.events.iter().filter(|event| is_ready(&event.kind)) {
@@ -25,7 +26,7 @@ pub(super) fn ready_once(evidence: &Evidence) -> Vec<String> {
     for row in &evidence.caches {
         for generation in 1..=row.generation {
             let told = times.get(&(row.id.as_str(), generation)).copied().unwrap_or_default();
-            // What was ready when it was adopted is not told to be so.
+            // What was ready when it was adopted is not reported as ready.
             let new = generation > 1 || !found_ready.contains(row.id.as_str());
             let due = new && (generation < row.generation || row.status == "ready");
             if told > 1 || (due && told == 0) {
@@ -36,7 +37,7 @@ pub(super) fn ready_once(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Neither the receipt nor the event's own time lies before the build was done.
+/// Neither the receipt nor the event's own time is before the end of the build.
 pub(super) fn ready_early(evidence: &Evidence) -> Vec<String> {
     let done = builds(evidence);
     let when = |cache: &str, generation: i64| done.get(&(cache.to_owned(), generation)).copied().flatten();
@@ -51,7 +52,7 @@ pub(super) fn ready_early(evidence: &Evidence) -> Vec<String> {
     events.chain(evidence.hooks.iter().filter(early_hook).map(|hook| format!("{hook:?}"))).collect()
 }
 
-/// When which build of which of our caches is done: the generation stands behind the token's dot.
+/// When each build of each of our caches ends: the generation follows the dot in the token.
 fn builds(evidence: &Evidence) -> BTreeMap<(String, i64), Option<DateTime<Utc>>> {
     let ours = evidence.caches.iter().filter_map(|row| Some((row.eci_cache_id.as_deref()?, row.id.as_str())));
     let ours: BTreeMap<_, _> = ours.collect();
@@ -67,10 +68,11 @@ fn builds(evidence: &Evidence) -> BTreeMap<(String, i64), Option<DateTime<Utc>>>
     builds
 }
 
-/// What may come and go, and is told each time.
+/// Events that may occur repeatedly.
 const OFTEN: [&str; 2] = ["image_cache.lost", "image_cache.revived"];
 
-/// Each event was received under its id, and no event under two. A removal that had to be done again is told again.
+/// Each event was received under its id, and no event under two ids. A delete that had to be repeated is reported
+/// again.
 pub(super) fn delivered(evidence: &Evidence) -> Vec<String> {
     let heard: BTreeSet<_> = evidence.hooks.iter().map(|hook| hook.id.as_str()).collect();
     let missing = evidence.events.iter().filter(|event| !heard.contains(event.id.as_str()));
@@ -85,7 +87,7 @@ pub(super) fn delivered(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Every signature was good.
+/// All signatures were valid.
 pub(super) fn signed(evidence: &Evidence) -> Vec<String> {
     evidence.hooks.iter().filter(|hook| !hook.signed).map(|hook| format!("{hook:?}")).collect()
 }

@@ -1,4 +1,4 @@
-//! What was promised to a caller has happened, once.
+//! What callers were promised has happened, exactly once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use eci_cache_gateway::domain::image_cache::status::Status;
 
 use super::evidence::{CacheRow, ClientFact, Evidence, OperationFact};
 
-/// A create that was acknowledged has its row, with the cloud's id that was told.
+/// A create that was acknowledged has its row, with the cloud's id that the client was told.
 pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
     let rows: BTreeMap<_, _> = evidence.caches.iter().map(|row| (row.id.as_str(), row)).collect();
     let mut found = Vec::new();
@@ -26,7 +26,8 @@ pub(super) fn lost_creates(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Who was told of an image cache still has it: those who ask once, join and adopt delete nothing.
+/// Clients that were told of an image cache still have it, because those that send a single request, join or adopt
+/// never delete.
 pub(super) fn taken_away(evidence: &Evidence) -> Vec<String> {
     let ready = || evidence.caches.iter().filter(|row| row.status == "ready");
     let at_the_cloud: BTreeSet<_> = ready().filter_map(|row| row.eci_cache_id.as_deref()).collect();
@@ -39,12 +40,12 @@ pub(super) fn taken_away(evidence: &Evidence) -> Vec<String> {
     evidence.clients.iter().filter(gone).map(|fact| format!("{fact:?}")).collect()
 }
 
-/// Of what nobody was told nothing lives.
+/// No cache that nobody was told of still exists.
 pub(super) fn untold(evidence: &Evidence) -> Vec<String> {
     evidence.caches.iter().filter(|row| row.untold).map(|row| format!("{row:?}")).collect()
 }
 
-/// All answers under one key name the same cache; of those that were lost with the database, the same at the cloud.
+/// All responses for one key name the same cache; if they were lost with the database, the same cache in the cloud.
 pub(super) fn keys(evidence: &Evidence) -> Vec<String> {
     let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for fact in &evidence.clients {
@@ -66,7 +67,7 @@ pub(super) fn keys(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// By the operation's tag for creates, by the `ClientToken` for all.
+/// Creates are identified by the operation's tag, all actions by the `ClientToken`.
 pub(super) fn duplicates(evidence: &Evidence) -> Vec<String> {
     let mut times: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for act in &evidence.acts {
@@ -80,14 +81,14 @@ pub(super) fn duplicates(evidence: &Evidence) -> Vec<String> {
     several.map(|(name, ids)| format!("{name} was carried out {} times: {ids:?}", ids.len())).collect()
 }
 
-/// Every cache that the stand-in made is known to a row.
+/// Every cache that the stand-in created has a row.
 pub(super) fn orphans(evidence: &Evidence) -> Vec<String> {
     let known: BTreeSet<_> = evidence.caches.iter().filter_map(|row| row.eci_cache_id.as_deref()).collect();
     let made = evidence.acts.iter().filter(|act| act.action == "CreateImageCache");
     made.filter(|act| !known.contains(act.image_cache_id.as_str())).map(|act| format!("{act:?}")).collect()
 }
 
-/// Whatever is there and costs money is somebody's, or shown to be nobody's.
+/// Everything that exists and costs money has an owner or is an open finding.
 pub(super) fn unnamed(evidence: &Evidence) -> Vec<String> {
     let lives = |row: &&CacheRow| row.status.parse::<Status>().is_ok_and(|status| !status.is_final());
     let rows = evidence.caches.iter().filter(lives).filter_map(|row| row.eci_cache_id.as_deref());
@@ -95,8 +96,8 @@ pub(super) fn unnamed(evidence: &Evidence) -> Vec<String> {
     evidence.held.iter().filter(|id| !named.contains(id.as_str())).cloned().collect()
 }
 
-/// The stand-in has no reason to refuse anything that these clients ask for. What a client deletes before anything was
-/// done is withdrawn, and so is what its caller was not told of.
+/// The stand-in has no reason to refuse anything that these clients request. A create is withdrawn if its client
+/// deletes the cache before anything was done, or if its caller was not told of it.
 pub(super) fn refusals(evidence: &Evidence) -> Vec<String> {
     let deleted = |cache: &str| evidence.operations.iter().any(|it| it.kind == "delete" && it.image_cache == cache);
     let asked = |cache: &str| evidence.caches.iter().any(|row| row.id == cache && row.is_asked());

@@ -1,4 +1,4 @@
-//! One connection through the proxy: two pumps, each with the weather of its direction.
+//! One connection through the proxy: two pumps, each under the conditions of its direction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::postgres::{Commit, PostgresAnswers};
 use super::{ProxyState, ProxyTarget, Shot};
 
-/// The most bytes that pass in one piece.
+/// The maximum size of a chunk in bytes.
 const PIECE: usize = 1 << 16;
 
 type ByteReader = Box<dyn AsyncRead + Send + Unpin>;
@@ -24,18 +24,18 @@ enum Direction {
 
 /// Why a pump stopped.
 enum PumpEnd {
-    /// One side has nothing more to say, or is gone.
+    /// One side has closed its direction, or is gone.
     Closed,
-    /// Both directions break.
+    /// Both directions are broken.
     Broken,
 }
 
-/// Carries one connection to its end.
+/// Forwards one connection until it ends.
 pub(super) async fn carry(mut client: TcpStream, target: ProxyTarget, state: Arc<ProxyState>) {
     let far = if state.sky.borrow().refused { None } else { reach(&target).await };
     let Some((from_far, to_far)) = far else { return reset(&client) };
     let broken = CancellationToken::new();
-    // Resets count from here on.
+    // Resets after this count.
     let mut storms = state.storms.subscribe();
     {
         let (from_client, to_client) = client.split();
@@ -45,7 +45,7 @@ pub(super) async fn carry(mut client: TcpStream, target: ProxyTarget, state: Arc
         let both = async { tokio::join!(up.run(from_client, to_far), down.run(from_far, to_client)) };
         tokio::select! {
             _ = both => {}
-            // The sender lives in the state, which we hold.
+            // The sender is part of the state, which we hold.
             _ = storms.changed() => broken.cancel(),
         }
     }
@@ -67,7 +67,7 @@ async fn reach(target: &ProxyTarget) -> Option<(ByteReader, Writer)> {
     }
 }
 
-/// The connection's end is an RST: what was under way is lost.
+/// Closes the connection with an RST: data in transit are lost.
 fn reset(client: &TcpStream) {
     // It may be gone already.
     drop(client.set_zero_linger());
@@ -78,7 +78,7 @@ struct Pump<'a> {
     state: &'a ProxyState,
     broken: &'a CancellationToken,
     answers: Option<PostgresAnswers>,
-    /// How many bytes may still pass, once a cut was taken.
+    /// How many bytes may still pass before a cut.
     left: Option<usize>,
 }
 
@@ -87,7 +87,7 @@ impl Pump<'_> {
         let broken = self.broken.clone();
         tokio::select! {
             end = self.pump(&mut from, &mut to) => match end {
-                // The other direction goes on: what was sent before still arrives.
+                // The other direction continues: what was sent before still arrives.
                 PumpEnd::Closed => drop(to.shutdown().await),
                 PumpEnd::Broken => broken.cancel(),
             },
@@ -111,7 +111,7 @@ impl Pump<'_> {
         }
     }
 
-    /// Waits as long as the sky says.
+    /// Waits according to the conditions.
     async fn weather(&self) {
         let mut sky = self.state.sky.subscribe();
         let now = *sky.borrow_and_update();
@@ -119,11 +119,11 @@ impl Pump<'_> {
         if delay > Duration::ZERO {
             tokio::time::sleep(delay).await;
         }
-        // The sender lives in the state, which we hold.
+        // The sender is part of the state, which we hold.
         drop(sky.wait_for(|sky| !sky.silent).await);
     }
 
-    /// How many bytes of the piece pass, and whether the connection breaks after them.
+    /// How many bytes of the chunk pass, and whether the connection is reset after them.
     fn judge(&mut self, piece: &[u8]) -> (usize, bool) {
         if let Some(answers) = &mut self.answers {
             let state = self.state;

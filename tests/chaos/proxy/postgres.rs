@@ -1,10 +1,10 @@
-//! Just enough of what Postgres answers to lose the answer to a commit, and nothing but that.
+//! Parses just enough of Postgres's responses to lose the response to a commit, and only that.
 //!
-//! Every answer is a type byte and a length. `CommandComplete` names the statement; `ReadyForQuery`, which follows,
-//! says that its transaction is over: only then the commit has happened for sure. So what comes from the one on is
-//! withheld, and with the other the connection is to be reset.
+//! Every message is a type byte and a length. `CommandComplete` names the statement; the `ReadyForQuery` after it says
+//! that its transaction has ended: only then is it certain that the commit has happened. So everything from the first
+//! message on is withheld, and with the second one the connection is reset.
 
-/// How a commit came about.
+/// How a transaction was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Commit {
     Transaction,
@@ -12,24 +12,24 @@ pub(crate) enum Commit {
     Statement,
 }
 
-/// The answers of one connection so far.
+/// The responses of one connection so far.
 #[derive(Debug, Default)]
 pub(crate) struct PostgresAnswers {
-    /// The message that is being read: type, length, and as much of the body as matters.
+    /// The current message: type, length, and as much of the body as is needed.
     header: Vec<u8>,
     body: Vec<u8>,
-    /// How many bytes of its body are still to come.
+    /// How many bytes of its body are still missing.
     rest: usize,
     in_transaction: bool,
     withheld: bool,
 }
 
-/// As much of a body is kept: a command's tag is short.
+/// How much of a body is kept: a command tag is short.
 const KEPT: usize = 64;
 
 impl PostgresAnswers {
-    /// Reads a piece. `lose` is asked at each commit whether its answer shall be lost. None: the piece may pass; else
-    /// how many bytes of it may, and whether the connection is to be reset now.
+    /// Reads a chunk. `lose` is called at each commit and returns whether its response is to be lost. Returns `None` if
+    /// the chunk may pass; otherwise how many bytes of it may, and whether to reset the connection now.
     pub(crate) fn read(&mut self, piece: &[u8], lose: impl Fn(Commit) -> bool) -> Option<(usize, bool)> {
         let mut from = self.withheld.then_some(0);
         let mut begun = 0;
@@ -50,7 +50,7 @@ impl PostgresAnswers {
         from.map(|from| (from, false))
     }
 
-    /// Takes one byte; a message that matters, once it is whole.
+    /// Processes one byte; returns a relevant message once it is complete.
     fn take(&mut self, byte: u8) -> Option<Whole> {
         if self.header.len() < 5 {
             self.header.push(byte);
@@ -89,7 +89,7 @@ enum Whole {
     Ready,
 }
 
-/// What a command's tag (`COMMIT`, `UPDATE 3`) means.
+/// The meaning of a command tag (`COMMIT`, `UPDATE 3`).
 fn commit_of(body: &[u8], in_transaction: bool) -> Option<Commit> {
     let tag = std::str::from_utf8(body).ok()?.trim_end_matches('\0');
     if tag == "COMMIT" {

@@ -1,7 +1,7 @@
-//! Random alterations, made as the tables' owner: each is found, and what was altered is named.
+//! Random alterations by the tables' owner: each is detected, and what was altered is named.
 //!
-//! Two hundred here; `ECG_ALTERATIONS=10000 cargo test --release --test it audit::alterations` makes as many as it
-//! says, `ECG_SEED` another sequence.
+//! Two hundred here; `ECG_ALTERATIONS=10000 cargo test --release --test it audit::alterations` makes that many,
+//! `ECG_SEED` selects another sequence.
 #![cfg(test)]
 
 use sqlx::AssertSqlSafe;
@@ -14,7 +14,7 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var_os(name).and_then(|text| text.to_str()?.parse().ok()).unwrap_or(default)
 }
 
-/// A team's morning, sealed in several goes.
+/// A gateway with entries that were sealed in several batches.
 async fn sealed() -> TestGateway {
     let app = TestGateway::start().await;
     for round in 0..6 {
@@ -32,13 +32,13 @@ async fn sealed() -> TestGateway {
     app
 }
 
-/// Whether a sentence names it: `leaf 1` is not `leaf 12`.
+/// Whether a sentence names it: `leaf 1` is not part of `leaf 12`.
 fn names(detail: &str, name: &str) -> bool {
     let ends = |at: usize| !detail[at + name.len()..].starts_with(|next: char| next.is_ascii_digit());
     detail.match_indices(name).any(|(at, _)| ends(at))
 }
 
-/// Puts back what was altered.
+/// Undoes the alteration.
 async fn restore(app: &TestGateway, done: &Alteration) {
     let touched = TABLES.iter().filter(|table| done.sql.contains(**table));
     let sql: Vec<String> =

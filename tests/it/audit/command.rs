@@ -1,5 +1,4 @@
-//! The `audit` commands as a person runs them: sentences, JSON and exit codes; against the database, and against a
-//! file.
+//! The `audit` commands with their sentences, JSON and exit codes, for the database and for a file.
 #![cfg(test)]
 
 use std::path::Path;
@@ -11,11 +10,11 @@ use super::forgery::freely;
 use crate::support::folder::TempFolder;
 use crate::support::gateway::{TestGateway, audit_keys};
 
-/// Runs `audit` with these words on the test's database.
+/// Runs `audit` with these arguments on the test's database.
 async fn audit(app: &TestGateway, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
     command.arg("audit").args(words).env_clear();
-    // The tests' key is 32 equal bytes, which no setting takes: --key tells it.
+    // The tests' key consists of 32 equal bytes, which settings refuse, so it is passed with --key.
     command.env("ECG_DATABASE_URL", app.database_url().await);
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }

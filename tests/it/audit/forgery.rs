@@ -1,4 +1,4 @@
-//! Alterations of the audit tables as their owner would make them, triggers and constraints or not.
+//! Alterations of the audit tables by their owner, who can bypass triggers and constraints.
 #![cfg(test)]
 
 use eci_cache_gateway::crypto::merkle::{Edge, leaf_hash};
@@ -8,7 +8,7 @@ use eci_cache_gateway::store::Store;
 use sqlx::{AssertSqlSafe, Connection as _, PgPool};
 use uuid::Uuid;
 
-/// Does it with every trigger off.
+/// Executes the statement with all triggers disabled.
 pub(crate) async fn freely(pool: &PgPool, sql: &str) {
     let mut connection = pool.acquire().await.unwrap();
     let mut transaction = connection.begin().await.unwrap();
@@ -18,7 +18,7 @@ pub(crate) async fn freely(pool: &PgPool, sql: &str) {
 }
 
 pub(crate) const TABLES: [&str; 4] = ["audit_entries", "audit_leaves", "audit_nodes", "audit_checkpoints"];
-/// The columns of an entry, each with another value.
+/// The columns of an entry, each with a different value.
 const COLUMNS: [(&str, &str); 21] = [
     ("id", "gen_random_uuid()"),
     ("seq", "seq + 1000000"),
@@ -43,7 +43,7 @@ const COLUMNS: [(&str, &str); 21] = [
     ("txid", "txid + 1"),
 ];
 
-/// What is there to alter.
+/// What can be altered.
 pub(crate) struct ForgeryTargets {
     pub(crate) size: i64,
     pub(crate) entries: Vec<Uuid>,
@@ -65,17 +65,17 @@ impl ForgeryTargets {
     }
 }
 
-/// What was altered: the statement, and what a finding has to name.
+/// An alteration: the statement, and what a finding has to name.
 #[derive(Debug)]
 pub(crate) struct Alteration {
     pub(crate) sql: String,
-    /// Any of these must be told: an entry, `leaf N`, or `size N`.
+    /// One of these must be named: an entry, `leaf N`, or `size N`.
     pub(crate) names: Vec<String>,
-    /// Whether it takes a saved checkpoint to see it.
+    /// Whether a saved checkpoint is needed to detect it.
     pub(crate) saved: bool,
 }
 
-/// A small generator, so that a seed tells the whole run.
+/// A small generator, so that a seed reproduces the whole run.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
@@ -94,7 +94,7 @@ fn name(id: Uuid) -> String {
     AuditId::from(id).to_string()
 }
 
-/// One of all the things that an owner can do.
+/// A random alteration.
 pub(crate) fn alteration(ground: &ForgeryTargets, dice: &mut Dice) -> Alteration {
     let at = dice.roll(ground.entries.len());
     let (leaf, entry) = (i64::try_from(at).unwrap(), ground.entries[at]);
@@ -106,7 +106,7 @@ pub(crate) fn alteration(ground: &ForgeryTargets, dice: &mut Dice) -> Alteration
     let size_name = |size: i64| vec![format!("size {size}")];
     let bit = dice.roll(256);
     match dice.roll(20) {
-        // The columns are by far the most there is.
+        // Columns are by far the most numerous.
         0..=5 => {
             let (column, value) = COLUMNS[dice.roll(COLUMNS.len())];
             altered(format!("UPDATE audit_entries SET {column} = {value} WHERE id = '{entry}'"), vec![name(entry)])
@@ -151,7 +151,7 @@ pub(crate) fn alteration(ground: &ForgeryTargets, dice: &mut Dice) -> Alteration
     }
 }
 
-/// A row more: with a stamp of its own making, of another row, or as a second one with the same id.
+/// An additional row: with a made-up stamp, with that of another row, or as a duplicate with the same id.
 fn added(entry: Uuid, dice: &mut Dice) -> Alteration {
     let fresh = Uuid::from_u128(u128::from(dice.0) << 64 | 7);
     let columns = "team, subject, credential, door, request_id, address, action, resource, outcome, http_status, code, duration_ms,
@@ -169,11 +169,11 @@ fn added(entry: Uuid, dice: &mut Dice) -> Alteration {
     altered(sql, vec![name(id)])
 }
 
-/// Each stands where the other stood.
+/// Two rows exchange their positions.
 fn swapped_rows(one: Uuid, other: Uuid) -> Alteration {
     let sql = format!("UPDATE audit_entries SET id = CASE id WHEN '{one}' THEN '{other}'::uuid ELSE '{one}'::uuid END, at = at + interval '0'
         WHERE id IN ('{one}', '{other}')");
-    // Both could have one instant: then the index sees two of one id for a moment.
+    // Both may have the same instant; then the index temporarily contains a duplicate id.
     let sql = format!("DROP INDEX audit_entries_id; {sql}; CREATE INDEX audit_entries_id ON audit_entries (id, at)");
     altered(sql, vec![name(one), name(other)])
 }
@@ -184,14 +184,14 @@ fn swapped_leaves(one: i64, other: i64) -> Alteration {
          DELETE FROM audit_leaves WHERE leaf IN ({one}, {other});
          INSERT INTO audit_leaves SELECT {one} + {other} - leaf, entry, hash FROM t"
     );
-    // The pair that one of them is in; the last leaf may be in none.
+    // The pair that contains one of them; the last leaf may not be in a pair.
     altered(sql, vec![format!("leaf {}", one | 1), format!("leaf {}", other | 1)])
 }
 
 fn moved_checkpoint(size: i64, last: i64, dice: &mut Dice) -> Alteration {
     let sql = match dice.roll(3) {
         0 => {
-            // What the newest one covered is not covered any more.
+            // What the newest one covered is no longer covered.
             let name = if size == last { format!("leaf {}", last - 1) } else { format!("size {size}") };
             return altered(format!("DELETE FROM audit_checkpoints WHERE size = {size}"), vec![name]);
         }
@@ -203,7 +203,7 @@ fn moved_checkpoint(size: i64, last: i64, dice: &mut Dice) -> Alteration {
     altered(sql, vec![format!("size {}", last + size)])
 }
 
-/// A row altered, and everything that follows from it made anew, but for the signature.
+/// An altered row, with everything that depends on it recomputed, except for the signature.
 fn rewritten(ground: &ForgeryTargets, at: usize) -> Alteration {
     let mut edge = Edge::default();
     let mut sql = vec![format!("UPDATE audit_entries SET subject = 'mallory' WHERE id = '{}'", ground.entries[at])];
@@ -224,7 +224,7 @@ fn rewritten(ground: &ForgeryTargets, at: usize) -> Alteration {
     altered(sql.join("; "), vec![name(ground.entries[at])])
 }
 
-/// The newest part gone from every table: as if it had never been.
+/// The newest part deleted from all tables, as if it had never existed.
 fn truncated(ground: &ForgeryTargets, dice: &mut Dice) -> Alteration {
     let keep = ground.sizes[dice.roll(ground.sizes.len() - 1)];
     let gone: Vec<String> =

@@ -1,12 +1,12 @@
-//! Functions of the database that the runtime role may call, with arguments and in surroundings that a gateway never
-//! has: none of them removes what is young, makes more than it should, or runs anything for somebody else.
+//! Database functions that the runtime role may call, with arguments and in circumstances that a gateway never has:
+//! none of them deletes recent data, creates more than it should, or executes anything as another role.
 #![cfg(test)]
 
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::support::database::TestDatabase;
 
-/// Every function that the runtime role may call, beside triggers; each is looked at in this file.
+/// Every function that the runtime role may call, except triggers; each is tested in this file.
 const CALLED: [&str; 5] = [
     "audit_make_months()",
     "delivery_attempts_upkeep(interval)",
@@ -14,11 +14,11 @@ const CALLED: [&str; 5] = [
     "feed_begin_life()",
     "feed_life(bigint)",
 ];
-/// Days that have a table of their own.
+/// Days with a partition of their own.
 const DAYS: &str = "SELECT count(*) FROM pg_class WHERE relname ~ '^delivery_attempts_[0-9]+$'";
 const MONTHS: &str = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'audit_entries'::regclass";
 
-/// A database, its owner and its runtime role.
+/// A database, and connections of its owner and its runtime role.
 async fn database() -> (TestDatabase, PgConnection, PgConnection) {
     let database = TestDatabase::create().await;
     let owner = PgConnection::connect_with(&database.options).await.unwrap();
@@ -30,7 +30,7 @@ async fn run(connection: &mut PgConnection, sql: &str) {
     connection.execute(AssertSqlSafe(sql.to_owned())).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// What the server says to it; empty where it is content.
+/// The server's error message; empty if there was none.
 async fn told(connection: &mut PgConnection, sql: &str) -> String {
     let done = connection.execute(AssertSqlSafe(sql.to_owned())).await;
     done.err().map(|error| error.to_string()).unwrap_or_default()
@@ -40,7 +40,7 @@ async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
 }
 
-/// Gives a day of its own to `age` days ago, with an attempt in it.
+/// Creates the partition for `age` days ago, with an attempt in it.
 async fn attempt_of(owner: &mut PgConnection, age: u32) {
     let sql = format!(
         "DO $$
@@ -63,8 +63,8 @@ async fn each_that_the_role_may_call_is_known_and_looks_nowhere_else() {
           AND has_function_privilege('eci_runtime', p.oid, 'EXECUTE') ORDER BY 1";
     let called: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut owner).await.unwrap();
     assert_eq!(called, CALLED);
-    // Those that run as their owner: names lead to the server's own schema alone, temporary ones come last; and nobody
-    // else may call them.
+    // Those that run as their owner must have a search_path with only the server's schema, temporary ones last; and
+    // nobody else may call them.
     let sql = "SELECT p.oid::regprocedure::text FROM pg_proc p
         WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
           AND (NOT coalesce(p.proconfig, '{}') @> '{\"search_path=pg_catalog, pg_temp\"}'
@@ -111,7 +111,7 @@ async fn no_clock_and_no_repetition_make_more_days_than_there_are() {
     }
     told(&mut runtime, "SELECT delivery_attempts_upkeep(NULL)").await;
     assert!(count(&mut owner, DAYS).await <= 4, "today and two to come, over midnight one more");
-    // The database may be a copy of one that was made a month ago.
+    // The database may be a clone of one that was created a month ago.
     run(&mut runtime, "SELECT audit_make_months()").await;
     let months = count(&mut owner, MONTHS).await;
     for _ in 0..20 {
@@ -131,8 +131,8 @@ async fn when_nothing_shall_be_forgotten_nothing_is() {
     assert_eq!(count(&mut owner, "SELECT count(*) FROM delivery_attempts").await, 0);
 }
 
-/// What the role puts in the way of a function that runs as its owner: relations of its session that have the names of
-/// ours, with triggers, and functions that fit a call better than the server's own.
+/// Attempts of the role to hijack a function that runs as its owner: temporary relations with the names of ours, with
+/// triggers, and functions that match a call better than the server's own.
 const TRAPS: [&str; 8] = [
     "CREATE FUNCTION pg_temp.trap() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$",
@@ -152,7 +152,7 @@ const TRAPS: [&str; 8] = [
 #[tokio::test]
 async fn nothing_that_the_role_puts_in_the_way_runs_as_the_owner() {
     let (database, mut owner, mut runtime) = database().await;
-    // As every role may on servers before 15, and wherever PUBLIC kept what it has by default.
+    // As every role may on servers before 15, and wherever PUBLIC kept its default privileges.
     run(&mut owner, "GRANT CREATE ON SCHEMA public TO eci_runtime").await;
     run(&mut owner, &format!("GRANT TEMPORARY ON DATABASE {} TO eci_runtime", database.name)).await;
     for trap in TRAPS {
@@ -167,7 +167,7 @@ async fn nothing_that_the_role_puts_in_the_way_runs_as_the_owner() {
         let said = told(&mut runtime, &format!("SELECT {call}")).await;
         assert!(!said.contains("ran as"), "{call}: {said}");
     }
-    // What works goes on working: a month and a day that are not there yet are made.
+    // Everything else still works: missing months and days are created.
     run(&mut owner, "DELETE FROM feed_lives").await;
     told(&mut runtime, "SELECT feed_begin_life()").await;
     assert_eq!(count(&mut owner, "SELECT count(*) FROM feed_lives").await, 1);

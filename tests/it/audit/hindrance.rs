@@ -1,4 +1,4 @@
-//! What the runtime role may add to the audit stops nobody and passes for nothing: the sealer goes on, what no gateway
+//! Whatever the runtime role adds to the audit stops nothing and deceives nobody: the sealer continues, what no gateway
 //! wrote is marked, and the operator is told.
 #![cfg(test)]
 
@@ -9,20 +9,20 @@ use super::{newest, verified};
 use crate::support::answer::Answer;
 use crate::support::gateway::TestGateway;
 
-/// A checkpoint of a size that no log will ever have, as it was added before the database refused it.
+/// A checkpoint with an impossible size, as it could be added before the database refused it.
 const IMPOSSIBLE: &str = "INSERT INTO audit_checkpoints VALUES (9000000000000000000, 'x')";
 
 async fn runtime(app: &TestGateway) -> PgConnection {
     PgConnection::connect_with(&app.runtime_database()).await.unwrap()
 }
 
-/// What the server says to the runtime role; empty where it is content.
+/// The server's error message to the runtime role; empty if there was none.
 async fn told(app: &TestGateway, sql: &str) -> String {
     let done = runtime(app).await.execute(AssertSqlSafe(sql.to_owned())).await;
     done.err().map(|error| error.to_string()).unwrap_or_default()
 }
 
-/// What readiness says beside "ready".
+/// What readiness reports as degraded.
 async fn degraded(app: &TestGateway) -> Vec<String> {
     app.gateway.upkeep().beat("a test").await.unwrap();
     let ready = app.get("/readyz").await.expect(200);
@@ -65,7 +65,7 @@ async fn a_checkpoint_that_no_gateway_signed_is_passed_over_and_told() {
     let app = TestGateway::start().await;
     app.get("/v1/me").await.expect(200);
     app.seal().await;
-    // With the triggers off: from before they were there.
+    // With the triggers disabled, as before they existed.
     super::forgery::freely(app.sql(), IMPOSSIBLE).await;
     app.get("/v1/me").await.expect(200);
     app.seal().await;
@@ -74,7 +74,7 @@ async fn a_checkpoint_that_no_gateway_signed_is_passed_over_and_told() {
     let told = degraded(&app).await;
     assert!(told.len() == 1 && told[0].contains("9000000000000000000"), "{told:?}");
     assert!(told[0].contains("no key of this gateway signed") && told[0].contains("skipping"), "{told:?}");
-    // Proofs rest on the newest that is good, and another gateway begins.
+    // Proofs use the newest valid one, and another gateway starts.
     let entries = app.items("/v1/audit-entries").await;
     let proof = format!("/v1/audit-entries/{}/proof", entries.last().unwrap()["id"].as_str().unwrap());
     assert!(app.get(&proof).await.expect(200)["checkpoint"]["tree_size"].as_i64() < Some(100));
@@ -101,7 +101,7 @@ async fn sealing_that_cannot_go_on_is_told_with_its_cause() {
     app.get("/v1/me").await.expect(200);
     app.seal().await;
     app.get("/v1/me").await.expect(200);
-    // The next leaf, with the hash of something else: no signature covers it.
+    // The next leaf with a wrong hash, which no signature covers.
     let stray = "INSERT INTO audit_leaves SELECT (SELECT max(leaf) + 1 FROM audit_leaves), id, sha256('x')
         FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id) LIMIT 1";
     assert_eq!(told(&app, stray).await, "");
@@ -117,7 +117,7 @@ async fn sealing_that_cannot_go_on_is_told_with_its_cause() {
     assert!(report.findings.iter().any(|finding| finding.kind == "leaf_uncovered"), "{report:?}");
 }
 
-/// Rows as the role would add them: without a stamp, and with one of its own making.
+/// Rows that the role could add: without a stamp, and with a made-up one.
 const FORGED: [(&str, &str); 3] = [
     ("unstamped", "NULL, 0"),
     ("random", "sha256('mallory'), DEFAULT"),

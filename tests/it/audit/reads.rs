@@ -1,4 +1,4 @@
-//! The audit over HTTP: what entries hold, search, export, checkpoints and proofs.
+//! The audit over HTTP: entries, search, export, checkpoints and proofs.
 #![cfg(test)]
 
 use base64::Engine as _;

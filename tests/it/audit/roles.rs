@@ -1,4 +1,4 @@
-//! Who may touch the audit: the runtime role reads and adds, and a stronger one is told from it.
+//! Who may access the audit: the runtime role may read and insert, and a role that may do more is detected.
 #![cfg(test)]
 
 use std::time::Duration;

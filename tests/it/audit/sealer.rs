@@ -1,4 +1,5 @@
-//! Sealing: everything once, in whatever order it commits, by however many gateways; and nothing that no gateway wrote.
+//! Sealing: everything once, whatever the order of commits and the number of gateways; and nothing that no gateway
+//! wrote.
 #![cfg(test)]
 
 use futures_util::future::join_all;
@@ -24,7 +25,7 @@ async fn every_entry_becomes_one_leaf() {
     let report = verified(&app.store(true), Some(first)).await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((report.entries, report.leaves, report.size, report.unsealed), (4, 4, 4, 0));
-    // Nothing new: no new checkpoint.
+    // Without new entries there is no new checkpoint.
     app.gateway.audit().seal().await.unwrap();
     assert_eq!(newest(&app.store(true)).await, second);
 }
@@ -47,7 +48,7 @@ async fn gateways_that_seal_at_once_seal_once() {
 #[tokio::test]
 async fn an_entry_that_commits_late_is_sealed_late_and_not_lost() {
     let app = TestGateway::start().await;
-    // An older transaction that has not committed: its row would come first.
+    // An older uncommitted transaction, whose row would come first.
     let mut connection = app.sql().acquire().await.unwrap();
     let mut late = connection.begin().await.unwrap();
     sqlx::query("SELECT pg_current_xact_id()").execute(&mut *late).await.unwrap();
@@ -60,7 +61,7 @@ async fn an_entry_that_commits_late_is_sealed_late_and_not_lost() {
     assert_eq!(newest(&app.store(true)).await.size, 1);
 }
 
-/// A row as the owner of the table would add it, with the stamp of another.
+/// A row as the owner of the table could add it, with another row's stamp.
 const FORGED: &str =
     "INSERT INTO audit_entries (id, at, team, subject, door, request_id, action, outcome, parameters, stamp)
     SELECT gen_random_uuid(), at, team, 'mallory', door, request_id, action, outcome, parameters, stamp
@@ -140,7 +141,7 @@ async fn a_month_that_was_dropped_leaves_its_leaves() {
     app.seal().await;
     let store = app.store(true);
     let saved = newest(&store).await;
-    // The clock of the tests stands in a month that may have no part of its own.
+    // The tests' clock may be in a month without a partition.
     let make = "DO $$ BEGIN
         CREATE TABLE moved AS SELECT * FROM audit_entries;
         SET LOCAL session_replication_role = replica;
@@ -170,7 +171,7 @@ async fn a_month_that_was_dropped_leaves_its_leaves() {
     let report = verified(&store, Some(saved.clone())).await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((report.dropped, report.entries), (saved.size, 1));
-    // Without the entry that tells of it, they are missing.
+    // Without the entry that records it, they count as missing.
     super::forgery::freely(app.sql(), "DELETE FROM audit_entries WHERE action = 'drop_audit_month'").await;
     let report = verified(&store, None).await;
     assert_eq!(report.findings.iter().filter(|finding| finding.kind == "entry_missing").count(), 3, "{report:?}");

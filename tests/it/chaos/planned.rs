@@ -1,4 +1,4 @@
-//! The schedule is all of one seed, has every fault, and asks for nothing that the gateways must believe.
+//! The schedule depends only on the seed, contains every fault, and nothing that the gateways would have to believe.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -35,13 +35,13 @@ fn no_lie_lasts_until_it_must_be_believed() {
     for seed in 0..50 {
         for (at, fault) in schedule(seed, LENGTH) {
             match fault {
-                // Of a create of which nothing is shown so long, the gateways believe that it never came.
+                // If nothing is shown for too long, the gateways believe that a create never arrived.
                 PlannedFault::Hide(percent, pause) => {
                     assert!(pause < Duration::from_secs(45) && (1..=100).contains(&percent));
                 }
-                // A leap that lasts is believed after two minutes.
+                // A clock that stays wrong is believed after two minutes.
                 PlannedFault::Leap(seconds, pause) => assert!(seconds.abs() > 10 && pause < Duration::from_mins(1)),
-                // Sent again after five minutes.
+                // Repeated after five minutes.
                 PlannedFault::Pretend => assert!(at < LENGTH / 2),
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! The fault proxy does what it is told, and only that.
+//! The fault proxy does what it is told, and nothing else.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::proxy::postgres::{Commit, PostgresAnswers};
 use super::proxy::{FaultProxy, ProxyTarget, Shot, Sky};
 
-/// A server that answers each byte with the same byte.
+/// A server that echoes every byte.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -24,10 +24,10 @@ async fn echo() -> SocketAddr {
     address
 }
 
-/// Sends `text` and reads until the connection ends, or as much as was sent.
+/// Sends `text` and reads until the connection ends, or until as many bytes have been received.
 async fn heard(address: SocketAddr, text: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    // A proxy that resets at once is heard as an error here, or below.
+    // A proxy that resets at once causes an error here, or below.
     let _ = stream.write_all(text).await;
     let mut back = Vec::new();
     while back.len() < text.len() && matches!(stream.read_buf(&mut back).await, Ok(1..)) {}
@@ -67,7 +67,7 @@ async fn silence_keeps_what_was_sent_and_a_storm_breaks_what_is_open() {
     assert!(!matches!(stream.read(&mut back).await, Ok(1..)));
 }
 
-/// A message of Postgres.
+/// A message of Postgres's protocol.
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
     [&[kind][..], &length, body].concat()

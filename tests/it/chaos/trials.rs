@@ -1,4 +1,4 @@
-//! Ledgers that are in order pass; each broken one is caught by the rule that is meant for it, and by its name.
+//! Valid ledgers pass; each broken one is detected by the rule that is meant for it.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ fn steps(words: &[&str]) -> Vec<TransitionFact> {
     steps.map(row).collect()
 }
 
-/// The beginning and the end of an operation.
+/// The entries for the beginning and the end of an operation.
 fn audited(operation: &str, kind: &str) -> [AuditFact; 2] {
     let action = format!("{kind}_image_cache");
     ["accepted", "succeeded"].map(|outcome| AuditFact {
@@ -100,7 +100,7 @@ fn audited(operation: &str, kind: &str) -> [AuditFact; 2] {
     })
 }
 
-/// A cache that was made, became ready, was updated and became ready again.
+/// A cache that was created, became ready, was updated and became ready again.
 fn good() -> Evidence {
     let events = [event("created", 1, 1), event("ready", 1, 11), event("updating", 2, 20), event("updated", 2, 31)];
     let asked = ClientFact::Asked { key: "key-create".into(), action: "create".into() };
@@ -142,7 +142,7 @@ const YOURS: &str = "nobody who was told \"yours\" loses it without asking";
 const NAMED: &str = "whatever the cloud has, a living row or an open finding names it";
 const FEED: &str = "each event is read in the feed exactly once";
 
-/// Which rule must catch what.
+/// Which rule must detect what.
 const BROKEN: [(&str, Break); 50] = [
     ("every wish is answered", |e| e.clients.push(ClientFact::GaveUp { key: "key-create".into() })),
     ("no acknowledged create is lost", |e| e.caches[0].id = "ic_2".into()),
@@ -247,7 +247,7 @@ fn each_broken_ledger_is_caught_by_its_rule() {
     }
 }
 
-/// It was lost, and is there again.
+/// The cache was lost and came back.
 fn came_back(evidence: &mut Evidence, reason: &str, lied: bool) {
     evidence.transitions = steps(&["pending", "preparing", "ready", "lost", "ready"]);
     evidence.transitions[4].reason = reason.into();
@@ -266,7 +266,7 @@ fn what_is_adopted_or_left_as_it_was_found_is_in_order() {
     let mut evidence = good();
     evidence.held.insert("imc-2".into());
     evidence.findings.insert("imc-2".into());
-    // Adopted while it was built: told of by no create.
+    // Adopted while it was building, so no create reported it.
     evidence.acts.remove(0);
     evidence.clients.push(ClientFact::Put { eci_cache_id: "imc-1".into(), ready_at: at(10) });
     evidence.clients.push(ClientFact::Told { eci_cache_id: "imc-1".into() });
@@ -277,7 +277,7 @@ fn what_is_adopted_or_left_as_it_was_found_is_in_order() {
         AuditFact { operation: "op_1".into(), action: "adopt_image_caches".into(), outcome: "succeeded".into() };
     evidence.audit.splice(..2, [adoption]);
     assert_eq!(judge(&evidence), []);
-    // Adopted when it was ready: its readiness is no news.
+    // Adopted when it was ready, so its readiness is not reported.
     let of_first = |event: &EventFact| event.kind != "image_cache.ready";
     evidence.events.retain(of_first);
     evidence.clients.push(anew());

@@ -1,4 +1,4 @@
-//! `dev`: one command starts everything, and what it writes into `env` is enough for the other commands.
+//! `dev`: one command starts everything, and the `env` file that it writes is sufficient for the other commands.
 #![cfg(test)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -20,7 +20,7 @@ keys = { from = "jwks_url", url = "http://127.0.0.1:9/keys" }
 rules = [{ name = "all", matches_anybody = true, team = { fixed = "web" } }]
 "#;
 
-/// A running `dev`; ends with the test, by its own signal, so that its Postgres does.
+/// A running `dev`; stopped at the end of the test by a signal, so that its Postgres stops too.
 struct Dev {
     process: Child,
     banner: String,
@@ -36,7 +36,7 @@ impl Dev {
         Self { process, banner }
     }
 
-    /// Stops it; what it said on standard error.
+    /// Stops it and returns its standard error.
     fn stop(mut self) -> String {
         self.interrupt();
         let mut said = String::new();
@@ -60,7 +60,7 @@ impl Drop for Dev {
     }
 }
 
-/// What it prints up to its last line.
+/// Its output up to the last line.
 fn banner(stdout: ChildStdout) -> String {
     let mut text = String::new();
     let mut lines = BufReader::new(stdout);
@@ -70,7 +70,7 @@ fn banner(stdout: ChildStdout) -> String {
     text
 }
 
-/// Runs this in a shell that has read `env`.
+/// Runs this in a shell that has sourced `env`.
 fn shell(folder: &Path, script: &str) -> (Option<i32>, String) {
     let mut command = Command::new("sh");
     let script = format!(". \"$1/env\"; {script}");

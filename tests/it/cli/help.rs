@@ -1,9 +1,9 @@
-//! What `--help` says, of the binary and of each of its commands.
+//! The output of `--help` of the binary and of each of its commands.
 #![cfg(test)]
 
 use std::process::Command;
 
-/// The help of the command of these words.
+/// The help of this command.
 fn help(words: &[String]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
     let output = command.args(words).arg("--help").env_clear().output().unwrap();
@@ -11,7 +11,7 @@ fn help(words: &[String]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names of the commands that a help lists, but for `help` itself.
+/// The names of the commands in a help text, except `help` itself.
 fn commands(help: &str) -> Vec<String> {
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let names = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
@@ -19,7 +19,7 @@ fn commands(help: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The help of the command and of all below it.
+/// The help of the command and of all its subcommands.
 fn tell(words: &[String], told: &mut Vec<String>) {
     let help = help(words);
     told.push(format!(

@@ -1,4 +1,4 @@
-//! The private PostgreSQL of `dev`: it starts, starts again, survives kills, and leaves nothing behind.
+//! The private PostgreSQL of `dev`: it starts, restarts, survives kills, and leaves nothing behind.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +22,7 @@ fn start(folder: &Path) -> Server {
     Server::start(&options(folder), |line| eprintln!("{line}")).expect("the server starts")
 }
 
-/// Runs one statement and gives back the first column of its first row, if it has one.
+/// Runs one statement and returns the first column of its first row, if there is one.
 fn query(server: &Server, sql: &'static str) -> Option<i32> {
     let options = PgConnectOptions::from_str(&server.database_url()).expect("the address is well formed");
     within(async move {
@@ -32,7 +32,7 @@ fn query(server: &Server, sql: &'static str) -> Option<i32> {
     })
 }
 
-/// The pid of the server of that folder, and the folder of its data.
+/// The pid of the server in that directory.
 fn postmaster(server: &Server) -> i32 {
     query(server, "SELECT pg_backend_pid()").expect("one row");
     let sql = "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)::int";
@@ -45,7 +45,7 @@ fn kill(signal: &str, pid: i32) -> bool {
     kill.status().expect("a shell runs").success()
 }
 
-/// Whether a process exists (signal 0 only asks).
+/// Whether a process exists (signal 0 only checks).
 fn exists(pid: i32) -> bool {
     kill("0", pid)
 }
@@ -88,7 +88,7 @@ fn a_live_left_over_is_stopped() {
     let folder = TempFolder::new("localpg");
     let server = start(folder.path());
     let old = postmaster(&server);
-    // What a kill -9 of the owner leaves for a moment: a server whose folder nobody holds.
+    // As after a kill -9 of the owner: a running server whose directory nobody has locked.
     let lock = fs::File::open(folder.path().join("lock")).expect("the lock is a file");
     fs::remove_file(folder.path().join("lock")).expect("the lock can be removed");
     let second = start(folder.path());

@@ -1,4 +1,4 @@
-//! Processes of this binary whose logs or answers nobody reads, and what they say to an operator.
+//! Processes of this binary whose logs or output nobody reads, and their messages to operators.
 #![cfg(test)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -14,10 +14,10 @@ use crate::support::hook::Hook;
 use crate::support::process::{KEY, stand_in, token};
 use crate::webhooks::faults::worker_on;
 
-/// Within which a process that was told to stop is gone.
+/// The time within which a process that was told to stop has exited.
 const GONE: Duration = Duration::from_secs(20);
 
-/// The command of a `serve` with its workers, on the database that `worker_on` would use.
+/// The command for a `serve` with workers, on the database that `worker_on` would use.
 fn serve_on(database: &TestDatabase, cloud: &str) -> Command {
     let worker = worker_on(&database.as_runtime());
     let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
@@ -33,11 +33,11 @@ fn serve_on(database: &TestDatabase, cloud: &str) -> Command {
     command
 }
 
-/// Ends with the test.
+/// Killed at the end of the test.
 struct RunningProcess(Child);
 
 impl RunningProcess {
-    /// The first line in which `field` is a text; and what reads the rest.
+    /// The first line in which `field` is a string; and the reader for the rest.
     fn told(&mut self, field: &str) -> (String, impl std::io::BufRead + use<>) {
         let mut lines = BufReader::new(self.0.stderr.take().unwrap());
         loop {
@@ -67,13 +67,13 @@ impl RunningProcess {
 
 impl Drop for RunningProcess {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ended = self.0.kill();
         let _reaped = self.0.wait();
     }
 }
 
-/// A create, its Ready, its webhook, and then the end; `unread` is what becomes of the logs' reader.
+/// A create, its Ready, its webhook, and then the shutdown; `unread` decides what happens to the logs' reader.
 async fn goes_through_life<R>(unread: impl FnOnce(Box<dyn std::io::BufRead>) -> R) -> String {
     let (database, cloud, hook) = (TestDatabase::create().await, stand_in().await, Hook::start().await);
     database.with_open_policy(1).await.close().await;
@@ -85,7 +85,7 @@ async fn goes_through_life<R>(unread: impl FnOnce(Box<dyn std::io::BufRead>) -> 
     let post = |path: &str, body: Value| http.post(format!("{url}{path}")).bearer_auth(&token).json(&body).send();
     let endpoint = json!({"url": hook.url(), "event_types": ["image_cache.ready"]});
     assert_eq!(post("/v1/webhook-endpoints", endpoint).await.unwrap().status(), 201);
-    // More lines than a pipe and the queue behind it hold.
+    // More lines than a pipe and the queue can hold.
     for _ in 0..1_000 {
         let absent = http.get(format!("{url}/v1/image-caches/ic_absent")).bearer_auth(&token).send().await;
         assert_eq!(absent.unwrap().status(), 404);
@@ -117,7 +117,7 @@ async fn a_process_whose_log_reader_has_gone_works_on_counts_what_it_lost_and_st
 
 #[tokio::test]
 async fn a_process_whose_log_reader_has_stopped_reading_works_on_and_stops_when_told() {
-    // A full pipe: without a queue of its own, the process would stand still here.
+    // The pipe is full: without a queue, the process would block here.
     goes_through_life(|lines| lines).await;
 }
 
@@ -168,7 +168,7 @@ fn what_ends_a_process_that_logs_json_is_json_too() {
     assert!(said.starts_with("ECG_LISTEN: must be"), "{said}");
 }
 
-/// The last thing that a process logged.
+/// The last log line of a process.
 fn last_line(said: &[u8]) -> Value {
     let said = std::str::from_utf8(said).unwrap();
     serde_json::from_str(said.lines().last().unwrap()).expect(said)
@@ -223,7 +223,7 @@ fn a_command_whose_reader_goes_away_ends_quietly() {
     answer.read_exact(&mut first).unwrap();
     drop(answer);
     let Output { status, stderr, .. } = child.wait_with_output().unwrap();
-    // 128 + SIGPIPE, as shells count.
+    // 128 + SIGPIPE, by the convention of shells.
     assert_eq!((status.code(), String::from_utf8(stderr).unwrap().as_str()), (Some(141), ""));
 }
 

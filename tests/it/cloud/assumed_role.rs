@@ -1,4 +1,4 @@
-//! A gateway whose key assumes a role: one request makes one cache, whichever credentials sign it.
+//! A gateway whose key assumes a role: one request creates one cache, whichever credentials sign it.
 #![cfg(test)]
 
 use serde_json::json;
@@ -10,7 +10,7 @@ async fn start() -> TestGateway {
     TestGateway::with(Setup { role: Some("caches"), ..Setup::default() }).await
 }
 
-/// Ends every session at the cloud.
+/// Ends every session in the cloud.
 async fn end_sessions(app: &TestGateway) {
     let url = format!("{}/_admin/end-sessions", app.cloud());
     Answer::of(reqwest::Client::builder().no_proxy().build().unwrap().post(url)).await.expect(200);
@@ -61,7 +61,7 @@ async fn while_the_role_cannot_be_assumed_nothing_is_in_doubt() {
 async fn credentials_that_the_cloud_ended_are_no_refusal_of_the_caller() {
     let app = start().await;
     app.created().await;
-    // Whatever is fetched is refused at once: the operation waits, and is not refused.
+    // New credentials are also refused at once: the operation waits, and is not refused.
     let ended = json!({"action": "CreateImageCache", "kind": "error", "http": 403,
         "code": "InvalidSecurityToken.Expired", "times": 2});
     app.fault(&ended).await;

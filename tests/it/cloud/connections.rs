@@ -1,4 +1,4 @@
-//! Connections to receivers of webhooks, and to the cloud, that are used again, and those that must not be.
+//! Connections to webhook receivers and to the cloud that are reused, and those that must not be.
 #![cfg(test)]
 
 use std::net::SocketAddr;
@@ -21,32 +21,32 @@ use crate::support::receiver::{Manner, RawReceiver};
 
 const FINE: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
-/// What a receiver does next on one connection. After the last step it keeps it, and says nothing more.
+/// A receiver's next step on one connection. After the last step it keeps the connection open and sends nothing.
 #[derive(Clone, Copy)]
 enum Step {
-    /// Reads a message and says this.
+    /// Reads a message and answers with this.
     Answers(&'static str),
-    /// Reads a message and hangs up.
+    /// Reads a message and closes the connection.
     Swallows,
     HangsUp,
-    /// Says this once the message has begun, and reads no more of it.
+    /// Sends this once the message has begun, and reads no more of it.
     Interrupts(&'static str),
-    /// Waits until the sender hangs up.
+    /// Waits until the sender closes the connection.
     SeesTheEnd,
 }
 
 use Step::{Answers, HangsUp, Interrupts, SeesTheEnd, Swallows};
 
-/// A receiver that goes by a script, and notes what came over which connection.
+/// A receiver that follows a script, and records what was received on which connection.
 struct Scripted {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<(usize, String)>>>,
-    /// How many connections have come to the end of their script.
+    /// How many connections have reached the end of their script.
     done: watch::Receiver<usize>,
 }
 
 impl Scripted {
-    /// One script for each connection, in the order in which they come.
+    /// One script for each connection, in the order in which they are opened.
     async fn start(scripts: Vec<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, (tell, done)) = (listener.local_addr().unwrap(), watch::channel(0));
@@ -59,7 +59,7 @@ impl Scripted {
                 tokio::spawn(async move {
                     let kept = play(stream, &script, |text| log.lock().unwrap().push((number, text))).await;
                     tell.send_modify(|done| *done += 1);
-                    // Neither read nor closed, until the test is over.
+                    // Neither read nor closed until the end of the test.
                     if kept.is_some() {
                         std::future::pending::<()>().await;
                     }
@@ -73,20 +73,20 @@ impl Scripted {
         format!("http://{}/hook", self.address)
     }
 
-    /// By the connection that it came over, what was sent.
+    /// The messages received, each with its connection.
     fn heard(&self) -> Vec<(usize, String)> {
         self.heard.lock().unwrap().clone()
     }
 
-    /// The connections of what was sent, in its order.
+    /// The connections of the messages, in order.
     fn connections(&self) -> Vec<usize> {
         self.heard().into_iter().map(|(number, _)| number).collect()
     }
 
-    /// Returns once so many connections are at the end of their script, and the sender's side knows of it.
+    /// Waits until this many connections are at the end of their script, and the sender has noticed.
     async fn wait_for(&mut self, connections: usize) {
         self.done.wait_for(|done| *done >= connections).await.unwrap();
-        // Lets the runtime ask the kernel what has come.
+        // Lets the runtime poll the sockets.
         tokio::task::yield_now().await;
     }
 }
@@ -114,7 +114,7 @@ async fn play(mut stream: TcpStream, script: &[Step], hear: impl Fn(String)) -> 
     Some(stream)
 }
 
-/// None: the sender has hung up.
+/// `None` if the sender has closed the connection.
 async fn message_from(stream: &mut TcpStream) -> Option<String> {
     let mut message = String::new();
     while !is_whole(&message) {
@@ -250,7 +250,7 @@ async fn a_connection_with_a_body_that_was_not_read_to_its_end_is_not_used_again
 async fn an_answer_before_the_message_was_read_counts_and_ends_the_connection() {
     let receiver = Scripted::start(vec![vec![Interrupts(FINE)], vec![Answers(FINE)]]).await;
     let sender = sender();
-    // More than both ends of a connection hold.
+    // More than the buffers of both ends of a connection.
     let body = format!("\"{}\"", "x".repeat(32 << 20));
     let long = Outgoing { body, ..message(&receiver.url(), "a") };
     assert_eq!(ending(&sender.send(long).await), DELIVERED);

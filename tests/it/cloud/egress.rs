@@ -1,4 +1,4 @@
-//! The ways out: each client through its own proxy, with its own authorities, and never by what the environment says.
+//! Outgoing connections: each client uses its own proxy and its own CAs, and never the environment's.
 #![cfg(test)]
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::support::receiver::{RawReceiver, tls_receiver};
 use crate::webhooks::sender::Names;
 
 const CA: &[u8] = include_bytes!("../../vectors/tls/ca.pem");
-/// `me:hu@sh` in base64, and as a URL has it.
+/// `me:hu@sh` in base64, and as in a URL.
 const LOGIN: (&str, &str) = ("bWU6aHVAc2g=", "me:hu%40sh");
 
 fn through(proxy: &TestProxy, login: &str) -> Egress {

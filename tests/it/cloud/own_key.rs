@@ -1,4 +1,4 @@
-//! A cloud that does not take the gateway's own access key: nobody's fault but the operator's, and nobody else is
+//! A cloud that does not accept the gateway's own access key: only the operator can fix this, and nobody else is
 //! blamed.
 #![cfg(test)]
 

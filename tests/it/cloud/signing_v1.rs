@@ -1,4 +1,4 @@
-//! The V1 signer against signatures made by Alibaba's own SDKs.
+//! The V1 signer compared with signatures made by Alibaba's own SDKs.
 
 use eci_cache_gateway::eci::sign_v1;
 use secrecy::SecretString;
@@ -39,7 +39,7 @@ fn vectors() -> Vec<V1Vector> {
 #[test]
 fn every_vector_is_signed_as_the_sdks_sign_it() {
     for vector in vectors() {
-        // Backwards, so that the sorting is ours.
+        // Reversed, so that our sorting is tested.
         let params: Vec<_> = vector.params.into_iter().rev().collect();
         assert_eq!(sign_v1::canonical(&params), vector.expected.canonical_query_string, "{}", vector.id);
         let text = sign_v1::string_to_sign(&vector.method, &params);

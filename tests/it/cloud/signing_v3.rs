@@ -1,4 +1,4 @@
-//! The V3 signer and the reader of requests against signatures made by Alibaba's own SDKs.
+//! The V3 signer and the request parser compared with signatures made by Alibaba's own SDKs.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ fn vectors() -> Vec<V3Vector> {
 #[test]
 fn every_vector_is_signed_as_the_sdks_sign_it() {
     for V3Vector { id, method, path, access_key_id, access_key_secret, query, headers, body, expected } in vectors() {
-        // Backwards, so that the sorting is ours.
+        // Reversed, so that our sorting is tested.
         let query: Vec<_> = query.into_iter().rev().collect();
         let signed = |name: &str| expected.signed_headers.split(';').any(|other| other == name);
         let headers: Vec<_> = headers.into_iter().rev().filter(|(name, _)| signed(name)).collect();

@@ -1,5 +1,5 @@
-//! Why a database cannot be used is said at once, in words and without a secret; what only other settings can mend ends
-//! the process.
+//! Why a database cannot be used is reported at once, in plain words and without a secret; a cause that only other
+//! settings can fix ends the process.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,7 @@ use super::{NO_CLOUD, ended, run, told};
 use crate::support::database::TestDatabase;
 use crate::support::process::{ServeProcess, command, server, stand_in};
 
-/// A port at which nothing listens.
+/// A port where nothing listens.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -36,7 +36,7 @@ async fn what_only_other_settings_can_mend_ends_the_process() {
 
     let folder = postgres.socket_dir().display();
     let address = |user: &str, database: &str| format!("postgres://{user}@/{database}?host={folder}");
-    // The rules are read again by a process of the server's own.
+    // The rules are reloaded by a process of the server.
     let trusted = PgConnectOptions::new_without_pgpass().socket(postgres.socket_dir()).database("postgres");
     let trusted = trusted.username("ecg_scram").password("wrong");
     while PgConnection::connect_with(&trusted).await.is_ok() {}
@@ -71,7 +71,7 @@ async fn what_may_pass_is_told_at_once_and_waited_for() {
         let mut gateway = ServeProcess::start(&address, &cloud.url());
         let lines = told(&gateway, &words).await;
         assert!(lines[0].contains("\"WARN\"") && lines[0].contains("\"role\":\"u\""), "{lines:?}");
-        // It lives and says that it is not ready, and serves nobody.
+        // It is alive and reports that it is not ready, and serves nobody.
         let address = gateway.address().await;
         gateway.until(&format!("{address}/healthz"), 200).await;
         gateway.until(&format!("{address}/readyz"), 503).await;

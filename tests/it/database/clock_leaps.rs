@@ -1,6 +1,6 @@
-//! Clocks that leap: the database's clock is not believed alone, nothing is forgotten meanwhile, and what was written
-//! by a clock that was ahead holds nobody up. And machines that are suspended, after which the time goes on where it
-//! is.
+//! Clocks that jump: the database's clock is not simply believed, nothing is deleted meanwhile, and what was written by
+//! a clock that was ahead blocks nobody. And machines that are suspended, after which the gateway's time is still
+//! right.
 #![cfg(test)]
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::support::gate::Gate;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
 use crate::support::listener::Listener;
 
-/// A gateway that goes by a clock as `serve` has it, and that clock.
+/// A gateway with the same kind of clock as `serve`, and that clock.
 async fn steady() -> (TestGateway, Arc<SteadyClock>) {
     let start = Setup::default().start;
     let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(start))));
@@ -91,7 +91,7 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_sends_nothing
     first.fault(&json!({"action": "CreateImageCache", "kind": "error", "apply": true})).await;
     let cache = create(&first).await.expect(202);
     let made = first.ledger().await["created"].clone();
-    // The window is over, and the cloud has forgotten the token; by the database's clock ten seconds have passed.
+    // The window has passed, and the cloud has forgotten the token; by the database's clock ten seconds have passed.
     first.forget_tokens().await;
     let machine = Setup::default().start + Duration::seconds(310);
     let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(machine))));
@@ -112,7 +112,7 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_follows_build
     let clock = Arc::new(SteadyClock::set_by(Arc::new(ManualClock::at(machine))));
     clock.learn(machine - Duration::seconds(600), Uptime::now());
     let second = first.second_gateway(Setup { clock: Some(clock.clone()), ..Setup::default() }).await;
-    // By its time the next look is ten minutes away.
+    // By its time, the next read is in ten minutes.
     let away = async || {
         let sql = "SELECT count(*) FROM tracker_groups WHERE due_at > $1";
         sqlx::query_scalar::<_, i64>(sql)
@@ -124,7 +124,7 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_follows_build
     assert_eq!(away().await, 1);
     second.gateway.upkeep().clean().await.unwrap();
     assert_eq!(away().await, 0, "a look may come early by any clock");
-    // The token was made by the clock that the other one has.
+    // The token was created with the other gateway's clock.
     me(&first, &token).await.expect(200);
     assert_eq!(me(&second, &token).await.problem(503, "clock_in_doubt")["retryable"], true);
 }
@@ -133,7 +133,7 @@ async fn a_gateway_that_starts_while_the_databases_clock_is_behind_follows_build
 async fn the_clouds_time_tells_whether_the_databases_clock_or_the_machines_is_wrong() {
     let (first, _) = steady().await;
     create(&first).await.expect(201);
-    // What the stand-in says in its answers is the time of this machine.
+    // The time in the stand-in's responses is this machine's.
     let right = SystemClock.now();
     for (told, machine, sure) in [(right - Duration::hours(1), right, false), (right, right - Duration::hours(1), true)]
     {
@@ -163,7 +163,7 @@ const AHEAD: &str = "
     INSERT INTO webhook_workers VALUES (gen_random_uuid(), clock_timestamp() + interval '9 days');
     INSERT INTO worker_heartbeats VALUES ('dead', clock_timestamp() + interval '9 days')";
 
-/// Everybody who held something is dead: a minute passes at the database.
+/// Everybody who held a lease is dead: a minute passes in the database.
 const A_MINUTE: &str = "
     UPDATE operations SET lease_until = lease_until - interval '61 seconds';
     UPDATE tracker_groups SET lease_until = lease_until - interval '61 seconds';
@@ -196,7 +196,7 @@ async fn what_a_clock_that_was_ahead_has_written_holds_nobody_up() {
     assert_eq!(app.count("SELECT count(*) FROM webhook_workers").await, 0);
 }
 
-/// A machine that was suspended for so many seconds. Nobody has put its own clock right since it woke.
+/// The clock of a machine that was suspended for this many seconds, and has not been corrected since.
 #[derive(Debug)]
 struct Suspended(ManualClock, AtomicU64);
 
@@ -286,7 +286,7 @@ async fn what_was_signed_before_a_pause_is_not_sent_after_it() {
     Answer::of(create.json(&new_cache("nginx:1.27"))).await.expect(202);
     // The attempt is recorded, and waits for the role's credentials.
     gate.answered(1).await;
-    // Shorter than a lease, longer than an attempt may be on its way.
+    // Shorter than a lease, longer than an attempt may be in transit.
     machine.wakes_after(11);
     gate.open();
     app.gateway.base().drain().await;
@@ -299,7 +299,7 @@ async fn workers_whose_signs_of_life_go_on_are_not_dead_when_the_databases_clock
     let first = TestGateway::start().await;
     let (app, machine, _) = on_a_laptop(&first, Setup::default()).await;
     readyz(&app).await;
-    // As if ten minutes had passed at the database at once: the sign of life is old, and nobody has shown another one.
+    // As if ten minutes had passed in the database at once: the heartbeat is old, and there is no newer one.
     let old = "UPDATE worker_heartbeats SET beat_at = beat_at - interval '10 minutes'";
     app.sql().execute(old).await.unwrap();
     Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);

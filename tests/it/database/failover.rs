@@ -1,5 +1,4 @@
-//! A database that restarts, fails over or only reads: what was promised stays, and nobody meets a connection from
-//! before.
+//! A database that restarts, fails over or becomes read-only: promises are kept, and no old connection is used.
 #![cfg(test)]
 
 mod commits;

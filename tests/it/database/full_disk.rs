@@ -1,4 +1,4 @@
-//! A database whose disk is full: who waits before the gateways is told, and the log is not filled as well.
+//! A database whose disk is full: the load balancer is told, and the log is not flooded.
 #![cfg(test)]
 
 use futures_util::future::join_all;
@@ -10,7 +10,7 @@ use crate::support::database::TestDatabase;
 use crate::support::gateway::TestGateway;
 use crate::support::process::{ServeProcess, stand_in};
 
-/// The server's own words, wherever a row needs room.
+/// The server's own error, whenever a row needs space.
 const FULL: &str = "
     CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         RAISE EXCEPTION 'could not extend file \"base/16384/16523\": No space left on device' USING ERRCODE = '53100';

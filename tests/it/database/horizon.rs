@@ -1,4 +1,4 @@
-//! A transaction that somebody left open anywhere on the server: what stands still behind it is told.
+//! A transaction that somebody left open anywhere on the server: what it holds up is reported.
 #![cfg(test)]
 
 use eci_cache_gateway::localpg::Server;
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use crate::support::gateway::{Setup, TestGateway};
 use crate::support::process;
 
-/// What readiness has to say, once a sign of life of the workers is there.
+/// What readiness reports as degraded, once there is a heartbeat of the workers.
 async fn degraded(app: &TestGateway) -> Vec<String> {
     app.gateway.upkeep().beat("a test").await.unwrap();
     let ready = app.get("/readyz").await.expect(200);
@@ -21,14 +21,14 @@ async fn degraded(app: &TestGateway) -> Vec<String> {
 async fn an_open_transaction_is_named_until_it_ends() {
     let app = TestGateway::start().await;
     assert_eq!(degraded(&app).await, Vec::<String>::new());
-    // In another database of the server, by another role, with a number of its own.
+    // In another database of the server, by another role, with a transaction id.
     let elsewhere: PgConnectOptions = app.database_url().await.parse().unwrap();
     let mut other = PgConnection::connect_with(&elsewhere.database("postgres")).await.unwrap();
     let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
     let mut open = other.begin().await.unwrap();
     sqlx::query("SELECT pg_current_xact_id()::text").execute(&mut *open).await.unwrap();
     let named = format!("process {pid} ");
-    // Other tests have transactions on this server, too; theirs end in moments, ours is the oldest then.
+    // Other tests have transactions on this server too; theirs end soon, and then ours is the oldest.
     loop {
         degraded(&app).await;
         app.advance(61);
@@ -47,11 +47,11 @@ async fn an_open_transaction_is_named_until_it_ends() {
     assert_eq!(app.get("/readyz").await.expect(200)["database"], json!(true));
 }
 
-/// A server of this test's own that takes prepared transactions: on the other one they would hold up everybody's feed.
+/// A server for this test that allows prepared transactions: on the shared one, they would hold up all feeds.
 async fn server_that_prepares() -> Server {
     let (server, options) = process::started(process::slots("prepared")).await;
     let mut admin = PgConnection::connect(&server.database_url()).await.unwrap();
-    // What a run that failed has left stands in the way of everything.
+    // What a failed run left behind would hold up everything.
     let left: Vec<String> = sqlx::query_scalar("SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts")
         .fetch_all(&mut admin)
         .await
@@ -73,7 +73,7 @@ async fn a_forgotten_prepared_transaction_is_named_until_it_is_rolled_back() {
     let database = Some(elsewhere.clone().database("restart"));
     let app = TestGateway::with(Setup { database, ..Setup::default() }).await;
     assert_eq!(degraded(&app).await, Vec::<String>::new());
-    // Whoever prepared it has left: no process has it any more.
+    // The session that prepared it has ended, so no process has it any more.
     let mut other = PgConnection::connect_with(&elsewhere).await.unwrap();
     let prepare = "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'forgotten \"one\"'";
     sqlx::raw_sql(prepare).execute(&mut other).await.unwrap();

@@ -1,4 +1,4 @@
-//! A process whose audit key or master key is not the one of the database ends before it serves or writes anything.
+//! A process with an audit key or master key that is not the database's exits before it serves or writes anything.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::process::{ServeProcess, command, stand_in};
 const OTHER: &str = "5b7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
 const ENTRIES: &str = "SELECT count(*) FROM audit_entries";
 
-/// A database with a sealed audit and an encrypted secret, which no process uses any more; its address.
+/// The URL of a database with a sealed audit and an encrypted secret, which no process uses any more.
 async fn used() -> (TestDatabase, String, String) {
     let database = TestDatabase::create().await;
     database.with_open_policy(1).await.close().await;
@@ -62,7 +62,7 @@ async fn another_audit_key_ends_the_process_before_anything_is_written() {
     assert!(code == Some(5) && said.contains("ECG_AUDIT_ORIGIN"), "{said}");
     assert_eq!(count(&database, ENTRIES).await, before);
 
-    // Changed on purpose: the old one is known beside it.
+    // Changed on purpose: the old one is configured as the previous one.
     let first = command("serve", &address, &cloud);
     let old = first.get_envs().find(|(name, _)| *name == "ECG_KEYS_AUDIT").unwrap().1.unwrap().to_owned();
     let mut changed = command("serve", &address, &cloud);
@@ -89,7 +89,7 @@ async fn another_master_key_ends_the_process() {
     assert!(code == Some(5) && said.contains("ECG_KEYS_MASTER_PREVIOUS_ID"), "{said}");
     assert_eq!(count(&database, ENTRIES).await, before);
 
-    // Under rotation: the former key opens what it sealed.
+    // During a rotation: the former key decrypts what it encrypted.
     let first = command("serve", &address, &cloud);
     let old = first.get_envs().find(|(name, _)| *name == "ECG_KEYS_MASTER").unwrap().1.unwrap().to_owned();
     let mut rotating = command("serve", &address, &cloud);

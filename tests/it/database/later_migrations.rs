@@ -1,4 +1,4 @@
-//! `migrate` on a database that another version has migrated, or where a migration was changed or has failed.
+//! `migrate` on a database that another version has migrated, or in which a migration was changed or has failed.
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -12,7 +12,7 @@ const EVERYTHING: &str = "SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FRO
     WHERE table_schema = 'public'
     UNION ALL SELECT concat_ws(' ', version, description, installed_on, success, checksum) FROM _sqlx_migrations) AS lines";
 
-/// As tomorrow's version leaves it.
+/// As a later version leaves it.
 const TOMORROW: &str = "
     ALTER TABLE teams ADD COLUMN of_tomorrow text;
     INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -42,7 +42,7 @@ async fn what_a_later_version_has_migrated_is_left_as_it_is() {
         assert!(said.contains(words) && said.contains("9001") && said.contains("9002"), "{said}");
         assert_eq!(everything(&mut owner).await, before);
     }
-    // And the program that went back serves.
+    // And the older version serves.
     let cloud = stand_in().await;
     let mut gateway = ServeProcess::start(&address(&database, "eci_runtime").await, &cloud.url());
     let door = gateway.address().await;

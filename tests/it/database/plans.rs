@@ -1,9 +1,9 @@
-//! How PostgreSQL carries out our statements when there are 1,000,000 image caches: no scan of a whole table, no sort.
+//! How PostgreSQL executes our statements with 1,000,000 image caches: no scan of a whole table, no sort.
 //!
 //! The statements are the gateway's own: it is used through its doors, and its workers run, while `auto_explain` writes
-//! the plan of each statement into the server's log. So none can be forgotten here that a walk through the doors
-//! reaches. The image caches are really there; of what belongs to them (operations, transitions, events, entries of the
-//! audit) there is enough that no planner reads a table whole that it need not. What is not measured here: time.
+//! the plan of each statement to the server's log. So no statement that such a walk reaches can be forgotten. The image
+//! caches really exist; of what belongs to them (operations, transitions, events, audit entries) there is enough that
+//! the planner never reads a whole table unnecessarily. Time is not measured.
 #![cfg(test)]
 
 mod log;
@@ -17,15 +17,15 @@ use serde_json::Value;
 use crate::support::gateway::{Setup, TestGateway};
 use log::{StatementPlan, plans};
 
-/// The most rows that are sorted: a few pages.
+/// The maximum number of sorted rows: a few pages.
 const SORTED: f64 = 200.0;
-/// The most rows of a large table that one part of a plan reads: what a team has here, and a little.
+/// The maximum number of rows of a large table that one node of a plan reads: what a team has here, and a little more.
 const READ: f64 = 1_100.0;
-/// What tells statements that may sort more, at most what one team has: filters that no index knows.
+/// Statements that may sort more, but at most what one team has: filters without an index.
 const MAY_SORT: [(&str, &str); 1] =
     [("spec -> 'tags'", "a team's list by tag: how many have it, the planner cannot know")];
 
-/// What is wrong with a plan, if anything is.
+/// What is wrong with a plan, if anything.
 fn fault(plan: &StatementPlan, large: &[String]) -> Option<String> {
     let mut nodes = vec![&plan.root];
     while let Some(node) = nodes.pop() {
@@ -58,7 +58,7 @@ async fn no_statement_reads_a_whole_table_or_sorts_at_a_million_image_caches() {
     log::assert_there(&first).await;
     seed::run(&first).await;
     log::turn_on(&first).await;
-    // Its connections are new, and loud.
+    // Its connections are new, so they write their plans.
     let app = first.second_gateway(Setup::default()).await;
     walk::through_the_doors(&app).await;
     let bad = "SELECT count(*) FROM image_caches WHERE name = 'nobody'";

@@ -1,4 +1,4 @@
-//! pgbouncer as Debian brings it, its configuration without a word for the gateway.
+//! pgbouncer with Debian's configuration, without any changes for the gateway.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -38,7 +38,7 @@ impl Bouncer {
         let file = folder.path().join("pgbouncer.ini");
         fs::write(&file, text).unwrap();
         let mut command = Command::new("pgbouncer");
-        // It refuses to be root, and only the server's own account may use the server's socket.
+        // It refuses to run as root, and only the server's own account may use the server's socket.
         let owner = fs::metadata(socket).unwrap().uid();
         if fs::metadata(folder.path()).unwrap().uid() == 0 {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -51,7 +51,7 @@ impl Bouncer {
         bouncer
     }
 
-    /// Changes the mode under whoever is connected, as an operator does.
+    /// Changes the mode while clients are connected, as an operator may do.
     fn switch(&self, from: &str, to: &str) {
         let file = self.folder.path().join("pgbouncer.ini");
         let text = fs::read_to_string(&file).unwrap();
@@ -76,7 +76,7 @@ impl Bouncer {
 
 impl Drop for Bouncer {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ended = self.process.kill();
         let _reaped = self.process.wait();
     }
@@ -100,11 +100,11 @@ async fn in_session_mode_everything_works() {
     gateway.until(&format!("{address}/readyz"), 200).await;
     let cache = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]});
     assert_eq!(gateway.post(&format!("{address}/v1/image-caches"), &cache).await, 201);
-    // The sessions have the limits that they have without a pooler.
+    // The sessions have the same limits as without a pooler.
     comes_true(&database, "EXISTS (SELECT FROM image_caches WHERE status = 'ready')", &gateway).await;
 }
 
-/// Waits until it is so of the database.
+/// Waits until the condition holds in the database.
 async fn comes_true(database: &TestDatabase, condition: &str, gateway: &ServeProcess) {
     let mut admin = PgConnection::connect_with(&database.options).await.unwrap();
     let (question, deadline) = (format!("SELECT {condition}"), Instant::now() + DEADLINE);
@@ -133,7 +133,7 @@ async fn a_mode_that_kept_no_session_for_a_while_is_told_and_leaves_nothing_behi
     let deadline = Instant::now() + DEADLINE;
     while !told(&gateway) {
         assert!(Instant::now() < deadline, "{:#?}", gateway.said());
-        // 202: the cloud's answer could not be recorded; whoever leads finds it there.
+        // 202: the cloud's response could not be recorded; the next holder of the lease finds it in the cloud.
         let answers = burst().await;
         assert!(answers.iter().all(|status| [201, 202, 503].contains(status)), "{answers:?}");
     }

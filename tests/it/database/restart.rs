@@ -1,4 +1,4 @@
-//! A database that is restarted under a running process: it is found again, and its absence fills no log.
+//! A database that is restarted while a process runs: the process reconnects, and does not flood the log meanwhile.
 #![cfg(test)]
 
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::hook::Hook;
 use crate::support::process::{ServeProcess, database, server, stand_in};
 
-/// Of a minute; here of the whole life of the process.
+/// The limit for a minute; here for the whole lifetime of the process.
 const FEW: usize = 100;
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What is over its age is forgotten, a little at a time; what is not over, and the audit, stay. And what one team may
-//! pile up at an endpoint that takes nothing is bounded.
+//! What has reached its age is deleted in small steps; everything else, and the audit, is kept. And what one team can
+//! accumulate for an endpoint that accepts nothing is bounded.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn act(app: &TestGateway, path: &str) -> Value {
     Answer::of(app.request(Method::POST, path)).await.expect(200)
 }
 
-/// The whole feed can be read: no transaction of another test stands before it.
+/// The whole feed can be read: no transaction of another test holds it up.
 async fn settled(app: &TestGateway) {
     app.events().await;
 }
@@ -78,7 +78,7 @@ async fn events_are_forgotten_with_their_deliveries_and_an_old_cursor_says_so() 
     assert_eq!(problem["retryable"], false);
     let stream = app.get(&format!("/v1/events/stream?cursor={before}")).await;
     stream.problem(410, "events_no_longer_kept");
-    // Whoever had read all of it missed nothing, and whoever begins gets what there is.
+    // A reader that had read all of it missed nothing, and a new reader gets what is left.
     app.created().await;
     settled(&app).await;
     for path in [format!("/v1/events?cursor={end}"), "/v1/events".to_owned()] {
@@ -132,7 +132,7 @@ async fn what_has_ended_is_forgotten_with_its_history_unless_something_still_han
     let mut made = Vec::new();
     for _ in 0..3 {
         made.push(app.created().await);
-        // So that their ids are in the order in which they were made.
+        // So that their ids are in the order of creation.
         app.advance(1);
     }
     let [ended, held, lives]: [String; 3] = made.try_into().unwrap();

@@ -1,5 +1,5 @@
-//! The tables live in `public`: another schema is refused before the first statement, and a new database is migrated as
-//! a whole or not at all.
+//! The tables are in `public`: another schema is refused before the first statement, and a new database is migrated
+//! completely or not at all.
 
 use sqlx::{Connection as _, PgConnection};
 
@@ -10,7 +10,7 @@ use crate::support::process::command;
 const TABLES: &str = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
 
-/// A database without the gateway's tables, its owner's connection, and its address.
+/// A database without the gateway's tables, a connection of its owner, and its URL.
 async fn empty() -> (TestDatabase, PgConnection, String) {
     let database = TestDatabase::create().await;
     let mut owner = PgConnection::connect_with(&database.options).await.unwrap();
@@ -36,7 +36,7 @@ async fn another_schema_is_refused_before_the_first_statement() {
     let (code, said) = ended(command("migrate", &address, NO_CLOUD)).await;
     assert!(code == Some(4) && said.contains("RESET search_path"), "{said}");
     assert_eq!(count(&database, TABLES).await, 0);
-    // What is asked for in the address comes before the database's own.
+    // The address takes precedence over the database's own setting.
     let (code, said) =
         ended(command("migrate", &format!("{address}&options=-c%20search_path%3Dpublic"), NO_CLOUD)).await;
     assert_eq!(code, Some(0), "{said}");
@@ -45,7 +45,7 @@ async fn another_schema_is_refused_before_the_first_statement() {
 #[tokio::test]
 async fn a_new_database_gets_all_migrations_or_none() {
     let (database, mut owner, address) = empty().await;
-    // One of the last migrations makes a table of this name.
+    // One of the last migrations creates a table with this name.
     run(&mut owner, "CREATE TABLE cloud_accounts ()").await;
     let (code, said) = ended(command("migrate", &address, NO_CLOUD)).await;
     assert!(code == Some(1) && said.contains("already exists"), "{said}");

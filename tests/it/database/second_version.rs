@@ -1,4 +1,4 @@
-//! A later version on the same database: what it adds to the tables, and what it writes into them, stops nobody.
+//! A later version on the same database: neither its new columns nor its new values stop anything.
 #![cfg(test)]
 
 mod columns;

@@ -1,4 +1,4 @@
-//! A database whose sessions begin otherwise than usual, as its operator has set it for the database or for the role.
+//! A database whose operator has set unusual session defaults, for the database or for the role.
 #![cfg(test)]
 
 use futures_util::future::join_all;
@@ -36,7 +36,7 @@ const ODD: [(&str, &str); 21] = [
     ("array_nulls", "on"),
 ];
 
-/// A gateway whose sessions begin so.
+/// A gateway whose sessions have these defaults.
 async fn odd(app: &TestGateway, scope: &str) -> TestGateway {
     let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(app.sql()).await.unwrap();
     for (setting, value) in ODD {
@@ -55,7 +55,7 @@ async fn ten_ensures_make_one(app: &TestGateway) {
     assert_eq!(app.creations().await, before + 1);
 }
 
-/// A life with everything that goes by text, time and numbers.
+/// A lifecycle with everything that depends on texts, times and numbers.
 async fn a_life(app: &TestGateway) {
     let hook = Hook::start().await;
     let (_, secret) = app.endpoint(&hook.url()).await;
@@ -72,7 +72,7 @@ async fn a_life(app: &TestGateway) {
     assert_eq!(app.cache(&id).await["status"], "ready");
 }
 
-/// All is as ever for a gateway whose sessions begin so.
+/// Nothing is different for a gateway whose sessions have these defaults.
 async fn changes_nothing(scope: &str) {
     let first = TestGateway::start().await;
     let app = odd(&first, scope).await;
@@ -102,7 +102,7 @@ async fn what_is_weaker_than_needed_is_named_at_the_start() {
     let lines = told(&gateway, "a setting of the database is weaker than needed").await;
     for (setting, value) in [("synchronous_commit", "off"), ("default_transaction_isolation", "serializable")] {
         let named = |line: &&String| line.contains(setting) && line.contains(&format!("\"value\":\"{value}\""));
-        // The server of the tests does without fsync, which is named beside these.
+        // The tests' server runs without fsync, which is reported in addition to these.
         assert_eq!(told(&gateway, setting).await.iter().filter(named).count(), 1, "{lines:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the bodies of events tell: the cache, what changed, and why it failed.
+//! The bodies of events: the cache, what changed, and why it failed.
 #![cfg(test)]
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The feed of events: its pages, its filters, and the wait for what comes next.
+//! The event feed: pages, filters, and waiting for the next event.
 #![cfg(test)]
 
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ async fn pages_follow_each_other_whatever_the_filter() {
         page = app.get(&format!("/v1/events?limit=1&cursor={}", cursor(&page))).await.expect(200);
     }
     assert_eq!((&page["items"], &page["has_more"]), (&json!([]), &json!(false)));
-    // A cursor names a place: it goes on with another filter.
+    // A cursor is a position: it also works with another filter.
     let first = app.get("/v1/events?limit=1").await.expect(200);
     let path = format!("/v1/events?type=image_cache.deleted&cursor={}", cursor(&first));
     let deleted = app.get(&path).await.expect(200);

@@ -1,5 +1,5 @@
-//! A database that is restored from a dump into another server, whose transactions have other numbers: whoever comes
-//! with a cursor from before hears of everything that comes after.
+//! A database that is restored from a dump into another server with other transaction ids: a client with an old cursor
+//! gets everything that happens afterwards.
 #![cfg(test)]
 
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::support::server::options_for;
 /// More transactions than a new server has had.
 const MANY: &str = "DO $$ BEGIN FOR i IN 1..3000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$";
 
-/// A server with the gateway's database, perhaps with a gateway.
+/// A server with the gateway's database, and possibly a gateway.
 struct RestoredSetup {
     folder: TempFolder,
     server: Server,
@@ -41,7 +41,7 @@ impl RestoredSetup {
         PgConnection::connect(url).await.unwrap()
     }
 
-    /// The database as it is new, of a server that has done much.
+    /// A new database on a server that has had many transactions.
     async fn prepare(&self) {
         process::database(&self.server).await;
         let mut admin = self.admin(&self.url()).await;
@@ -74,9 +74,9 @@ impl RestoredSetup {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// The names of the caches that were created, as the feed tells it behind the cursor, one event at a time, until so
-    /// many came and there are no more just now; and the cursor behind the last. An event waits for the transactions
-    /// that run, so the feed is asked to wait for it.
+    /// The names of the caches that were created, read from the feed after the cursor, one event at a time, until there
+    /// are this many and no more at the moment; and the cursor after the last one. Events are held up by running
+    /// transactions, so the feed is read with a timeout.
     async fn read(&self, mut cursor: String, wanted: usize) -> (Vec<String>, String) {
         let mut names = Vec::new();
         loop {
@@ -103,7 +103,7 @@ impl RestoredSetup {
         command
     }
 
-    /// What `pg_dump` makes of the database goes into another server.
+    /// Restores `pg_dump`'s output into another server.
     async fn restore(&self, other: &Self) {
         let mut admin = self.admin(&other.server.database_url()).await;
         for sql in ["CREATE ROLE eci_runtime LOGIN", "CREATE DATABASE restart"] {
@@ -153,7 +153,7 @@ async fn whoever_comes_with_a_cursor_from_before_a_restore_misses_nothing() {
     assert_eq!(new.read(end.clone(), 1).await.0, ["third"]);
     assert_eq!(new.read(of_new.clone(), 1).await.0, ["third"]);
 
-    // The database of before knows nothing of the life of the other one; and goes on with its own.
+    // The old database does not know the other one's new identity, and continues with its own.
     old.serve().await;
     let (status, problem) = old.get(&format!("/v1/events?limit=1{of_new}")).await;
     assert_eq!((status, &problem["code"]), (410, &json!("events_no_longer_kept")), "{problem}");

@@ -1,4 +1,4 @@
-//! Event streams: nothing is lost between two of them or between stream and feed, and none lives for ever.
+//! Event streams: nothing is lost between two streams or between a stream and the feed, and no stream lives forever.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway};
 use crate::support::listener::Listener;
 
-/// A gateway that says often that it lives, and lets a team listen this often.
+/// A gateway that sends frequent keep-alives, and allows a team this many streams.
 fn lively(streams_per_team: usize) -> Setup {
     let stream_heartbeat = Duration::from_millis(10);
     let settings = app::GatewaySettings { stream_heartbeat, streams_per_team, ..app::GatewaySettings::default() };
@@ -39,7 +39,7 @@ async fn a_stream_goes_on_where_it_was_left_at_any_gateway_and_in_the_feed() {
     assert_eq!(json!([created.data]), json!(app.events().await), "a stream shows what the feed shows");
     drop(listener);
     other.until(&id, "ready").await;
-    // What happened meanwhile comes first, wherever one listens again.
+    // What happened meanwhile comes first, at whichever gateway.
     let mut again = Listener::open(stream(&other, "/v1/events/stream", &created.id)).await;
     let ready = again.event().await;
     assert_eq!(ready.event, "image_cache.ready");
@@ -107,7 +107,7 @@ async fn a_team_holds_a_bounded_number_of_streams() {
     while request().send().await.unwrap().status() != 200 {}
 }
 
-/// Makes `count` events of 60 kB each out of the team's first one, numbered from 1.
+/// Creates `count` events of 60 kB each from the team's first one, numbered from 1.
 async fn flood(app: &TestGateway, count: i32) {
     let sql = "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
         SELECT gen_random_uuid(), team, type, image_cache, 'flood' || n,
@@ -126,7 +126,7 @@ async fn who_falls_behind_misses_nothing() {
     let listen = || Listener::open(app.request(Method::GET, "/v1/events/stream"));
     let (mut slow, mut quick) = (listen().await, listen().await);
     app.waiting(2).await;
-    // More than is kept in memory, and than the sockets hold; once the one has it all, the other has been overrun.
+    // More than memory and the sockets hold; once one stream has everything, the other one has been overrun.
     flood(&app, 400).await;
     for listener in [&mut quick, &mut slow] {
         for n in 1..=400 {
@@ -149,7 +149,7 @@ async fn who_does_not_read_is_left() {
     let mut status = [0; 12];
     client.read_exact(&mut status).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 200");
-    // Its place is given to another once it is clear that it takes nothing more.
+    // Its slot is given to another client once it is clear that it reads nothing more.
     let request = || app.request(Method::GET, &path);
     while request().send().await.unwrap().status() != 200 {}
 }

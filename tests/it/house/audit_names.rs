@@ -1,4 +1,4 @@
-//! The audit knows every name that a request of the API may have: what is under it is shown, or hashed by itself.
+//! The audit knows every name that a request of the API may contain: its value is shown, or hashed separately.
 #![cfg(test)]
 
 use std::collections::BTreeSet;

@@ -1,8 +1,7 @@
-//! The house keeps its floors: reads the sources and asserts who names whom, and which crate is whose.
+//! The architecture's floors: reads the sources and checks which module refers to which, and which crates each may use.
 //!
-//! What the compiler cannot see: a module names lower floors only, never a neighbour (`rules`), and
-//! on no floor do rooms name each other in a circle (`circles`). Comments, strings and
-//! what only tests see do not count.
+//! What the compiler cannot check: a module refers only to lower floors, never to another module on its own floor
+//! (`rules`), and submodules have no cycles (`circles`). Comments, strings and test-only code are not checked.
 
 mod ages;
 mod circles;
@@ -17,11 +16,11 @@ use std::path::{Path, PathBuf};
 
 use tokens::{begins, tokens, without_tests};
 
-/// The longest file, in lines.
+/// The maximum length of a file in lines.
 const LONGEST: usize = 350;
 
 struct SourceFile {
-    /// From the folder that was read.
+    /// Relative to the folder that was read.
     file: PathBuf,
     text: String,
 }
@@ -48,7 +47,7 @@ fn sources(folder: &str) -> Vec<SourceFile> {
     files.into_iter().map(read).collect()
 }
 
-/// The modules that only tests see, each with all below it.
+/// The modules that only tests use, each with its submodules.
 fn test_modules(sources: &[SourceFile]) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for source in sources {
@@ -131,7 +130,7 @@ fn nothing_of_the_gateway_turns_its_audit_off() {
         let set = (0..tokens.len()).filter(names).filter(|at| !begins(&tokens[*at..], &["audits", ":", "true"]));
         said.extend(set.map(|at| format!("src/{}:{}", source.file.display(), tokens[at].line)));
     }
-    // But for the field itself.
+    // Except for the field itself.
     let (field, others): (Vec<_>, Vec<_>) = said.into_iter().partition(|place| place.starts_with("src/http.rs"));
     assert_none(&others);
     assert_eq!(field.len(), 1, "{field:?}");

@@ -1,4 +1,4 @@
-//! The tests' own databases: apart from one another, and gone afterwards.
+//! The tests' own databases: isolated from each other, and dropped afterwards.
 
 use sqlx::{Connection, PgConnection};
 

@@ -1,10 +1,10 @@
-//! What log lines say of errors: with their causes, wherever they are written.
+//! Log lines contain errors with their causes, wherever they are written.
 #![cfg(test)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Ways to write an error into a log line that leave its causes out.
+/// Ways to log an error without its causes.
 const WITHOUT_CAUSES: [&str; 6] = ["%error", "?error", "%cause", "?cause", "error = error.to_string()", "error = %"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -18,7 +18,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The lines of a source that would say an error without its causes.
+/// The lines of a source that would log an error without its causes.
 fn faults(text: &str) -> Vec<usize> {
     let lines = text.lines().enumerate();
     lines

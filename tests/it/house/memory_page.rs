@@ -1,13 +1,13 @@
-//! `docs/memory.md` names every module that holds state in memory, and no module that is not there.
+//! `docs/memory.md` names every module that holds state in memory, and no module that does not exist.
 #![cfg(test)]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What state that outlives a call is kept in.
+/// Types that hold state across calls.
 const HOLDERS: [&str; 7] = ["Mutex<", "RwLock<", "OnceLock<", "OnceCell<", "LazyLock<Mutex", "AtomicBool", "AtomicU"];
-/// Parts that serve development only, and parts that run before or beside the gateway.
+/// Modules only for development, and modules that run before or beside the gateway.
 const ELSEWHERE: [&str; 8] =
     ["sim.rs", "sim/", "receiver.rs", "receiver/", "localpg/", "cli/", "config/", "auth/signing_fixtures.rs"];
 
@@ -26,13 +26,13 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The module's own code: without comments, and without its tests.
+/// The module's code without comments and tests.
 fn code(text: &str) -> String {
     let own = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     own.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The modules of which the page speaks, as paths below `src`.
+/// The modules that the page names, as paths below `src`.
 fn named(page: &str) -> BTreeSet<&str> {
     page.split('`')
         .skip(1)
@@ -63,7 +63,7 @@ fn the_page_names_every_module_that_holds_state() {
     }
 }
 
-/// The last column of the first table: the tests that each row names.
+/// The last column of the first table: the tests named in each row.
 fn tests_named(page: &str) -> Vec<String> {
     let table = page.split("## ").next().unwrap_or_default();
     let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what"));
@@ -71,7 +71,7 @@ fn tests_named(page: &str) -> Vec<String> {
     last.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// Whether a file below `src` has tests, or a room of these tests (or a test in it) is there.
+/// Whether a file below `src` has tests, or a module of these tests (or a test in it) exists.
 fn is_there(test: &str) -> bool {
     let root = source();
     if Path::new(test).extension().is_some_and(|extension| extension == "rs") {

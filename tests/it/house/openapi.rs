@@ -1,4 +1,4 @@
-//! The documents: what is committed is what the code prints, and both keep the rules that generated clients need.
+//! The documents: the committed ones are what the code prints, and both follow the rules that generated clients need.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use eci_cache_gateway::domain::event::EventType;
 use eci_cache_gateway::http::openapi::{document_3_0, document_3_1};
 use serde_json::Value;
 
-/// Operations that need no credential.
+/// Operations that need no credentials.
 const OPEN: [&str; 2] = ["healthz", "readyz"];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -26,7 +26,7 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
         .collect()
 }
 
-/// Calls `see` with every value in the document and the pointer to it.
+/// Calls `see` with every value in the document and its JSON pointer.
 fn visit(value: &Value, at: &str, see: &mut impl FnMut(&str, &Value)) {
     see(at, value);
     match value {
@@ -80,7 +80,8 @@ fn every_operation_has_its_own_id_one_tag_and_a_place_in_the_access_table() {
             assert!(access::of(id).is_some() != open, "{id}");
             let beside = OPEN.contains(&id) || id == "metrics";
             assert_eq!(path.starts_with("/v1/"), !beside, "{id}");
-            // Questions that are too long for a query, or hold a token; and what changes nothing but is no question.
+            // Reads whose parameters are too long for a query or contain a token; and one that changes nothing but is
+            // not a read.
             let posts = ["match_image_caches", "dry_run_image_cache", "explain_token", access::TOKEN_EXCHANGE];
             let changes = method != "get" && !posts.contains(&id);
             assert_eq!(access::of(id).is_some_and(|row| row.changes), changes, "{id}");
@@ -129,7 +130,7 @@ fn every_operation_tells_its_refusals_in_one_shape_and_its_success_in_one() {
             operation["x-problem-statuses"].as_array().unwrap().iter().map(ToString::to_string).collect();
         let tells = |status: &str| told.iter().any(|one| one == status);
         assert!(common.iter().all(|status| tells(status)), "{id}");
-        // The gate answers with its statuses.
+        // The gate has statuses of its own.
         assert_eq!(tells("404"), path.contains('{') || id == "check_gate", "{id}");
         assert!(responses["default"]["description"].as_str().unwrap().contains("429") || !tells("429"), "{id}");
         let mut successes = BTreeSet::new();
@@ -145,7 +146,7 @@ fn every_operation_tells_its_refusals_in_one_shape_and_its_success_in_one() {
     }
 }
 
-/// The schemas that answers and webhooks lead to, whichever way.
+/// The schemas that responses and webhooks refer to, directly or indirectly.
 fn answered(document: &Value) -> BTreeSet<String> {
     fn follow(document: &Value, value: &Value, found: &mut BTreeSet<String>) {
         match value {
@@ -178,7 +179,7 @@ fn nothing_is_null_a_choice_or_an_inline_shape() {
             assert!(value["type"] != "null" && !value["type"].is_array(), "{at} may be null");
             assert!(value.get("nullable").is_none(), "{at} is nullable");
             for word in ["oneOf", "anyOf", "default"] {
-                // The default of responses is a response.
+                // The `default` of responses is a response.
                 assert!(value.get(word).is_none() || at.ends_with("/responses"), "{at} has {word}");
             }
             let component = at.starts_with("/components/schemas/") && at.matches('/').count() == 3;

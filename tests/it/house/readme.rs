@@ -1,4 +1,4 @@
-//! What the README lists is all that there is.
+//! The README's lists are complete.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::event::EventType;

@@ -1,17 +1,17 @@
-//! The security pages name the test of each line: those tests are there.
+//! The tests named on the security pages exist.
 #![cfg(test)]
 
 use std::fs;
 use std::path::Path;
 
-/// What stands between backticks in the last column of the tables that show something.
+/// The texts in backticks in the last column of the tables.
 fn named(page: &str) -> Vec<&str> {
     let rows = page.lines().filter(|line| line.starts_with('|'));
     let shown = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit_once(" | "));
     shown.flat_map(|(_, shown)| shown.split('`').skip(1).step_by(2)).collect()
 }
 
-/// Whether the file or folder, or the test `rooms::of::test`, is there.
+/// Whether the file or directory, or the test `module::of::test`, exists.
 fn is_there(name: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     if name.contains('/') {

@@ -1,5 +1,5 @@
-//! Request bodies as clients and proxies make them: marks, encodings, compression, nulls, and other spellings of the
-//! same.
+//! Request bodies as clients and proxies send them: byte order marks, encodings, compression, nulls, and different
+//! spellings of the same content.
 #![cfg(test)]
 
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! The door's manners: what is wrong with a request, and what every answer carries.
+//! The door's conventions: what is wrong with a request, and what every response contains.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -11,13 +11,13 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{TestGateway, new_cache};
 use crate::support::hook::Hook;
 
-/// A body as it stands, with this media type.
+/// A body sent verbatim with this media type.
 async fn send(app: &TestGateway, media_type: &str, body: &str) -> Answer {
     let request = app.request(Method::POST, "/v1/image-caches").header("content-type", media_type);
     Answer::of(request.body(body.to_owned())).await
 }
 
-/// Pointer or parameter, and code, of each field that was not allowed.
+/// Pointer or parameter, and code, of each invalid field.
 fn fields(problem: &Value) -> Vec<String> {
     let name = |field: &Value| field["pointer"].as_str().or(field["parameter"].as_str()).unwrap().to_owned();
     let all = problem["errors"].as_array().unwrap();
@@ -56,7 +56,7 @@ async fn bodies_that_cannot_be_taken() {
     for body in ["", "{", "nonsense", "{\"name\": }", &format!("{good} and more")] {
         send(&app, "application/json", body).await.problem(400, "malformed_json");
     }
-    // As much as production takes, and one byte more.
+    // As much as production accepts, and one byte more.
     let of = |bytes: usize| format!("{{\"name\": \"{}\"}}", "x".repeat(bytes - "{\"name\": \"\"}".len()));
     send(&app, "application/json", &of(1 << 20)).await.problem(422, "invalid_request");
     send(&app, "application/json", &of((1 << 20) + 1)).await.problem(413, "body_too_large");
@@ -210,7 +210,7 @@ async fn pages_for_operators_and_readers() {
     assert_eq!(app.count("SELECT count(*) FROM audit_entries").await, 0, "nothing of the API");
 }
 
-/// Everything in every table, as text; bytes as the text that they would be.
+/// The content of all tables as text; bytes as the text that they encode.
 async fn dump(app: &TestGateway) -> String {
     let sql = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1";
     let tables: Vec<String> = sqlx::query_scalar(sql).fetch_all(app.sql()).await.unwrap();
@@ -241,7 +241,7 @@ async fn no_secret_stands_in_any_table() {
     let password = "canary-password";
     body["registry_credentials"] =
         json!([{"server": "private.example.com", "user_name": "canary-user", "password": password}]);
-    // Kept while the outcome is unknown, and afterwards; also by what the cloud says about it.
+    // Stored while the outcome is unknown, and afterwards; also in the cloud's message about it.
     let echo = format!("string to sign is:Password={password}, and again {password}");
     for fault in [
         json!({"action": "CreateImageCache", "kind": "error", "apply": true, "message": echo}),

@@ -1,4 +1,4 @@
-//! Every operation of the document against those who may not: without a credential, with a bad one, without its
+//! Every operation of the document, called by those who must not: without credentials, with invalid ones, without its
 //! scope, and from another team. An operation without a case here fails the test.
 #![cfg(test)]
 
@@ -26,9 +26,9 @@ pub(crate) use walk::walk;
 use fixtures::{api_key, blanked, entry};
 use operation::{DocumentedOperation, operations};
 
-/// Ids that look right and are nobody's.
+/// Well-formed ids that do not exist.
 const NOBODYS: &str = "00000000000000000000000001";
-/// Operations that may say "not now" to the team itself.
+/// Operations that may answer "not now" to the team itself.
 const SAYS_NO: [&str; 2] = ["check_gate", "resend_delivery"];
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn nobody_gets_in_without_a_good_credential() {
     app.advance(2 * 3_600);
     let good = app.token(TEAM, &SCOPES);
     let other = app.token("other", &SCOPES);
-    // The claims of one token under the signature of another.
+    // The claims of one token with the signature of another.
     let forged = format!("{}.{}", good.rsplit_once('.').unwrap().0, other.rsplit_once('.').unwrap().1);
     let entropy = Entropy::from_seed(9);
     let unknown = PresentedKey::fresh(ApiKeyId::new(app.now(), &entropy), &entropy);
@@ -48,7 +48,7 @@ async fn nobody_gets_in_without_a_good_credential() {
             let answer = Answer::of(request).await;
             answer.problem(401, code);
             assert!(answer.header("www-authenticate").starts_with("Bearer realm="), "{answer:?}");
-            // Of these only a token of our issuer is somebody's.
+            // Of these, only a token of our issuer identifies anybody.
             let whose = if code == "token_expired" { "web " } else { "" };
             assert_eq!(entry(&app, &answer).await, format!("{whose}{} refused 401 {code}", operation.id));
         };
@@ -78,7 +78,7 @@ async fn each_scope_alone_opens_what_the_table_says_and_nothing_else() {
             let opens = operation.scopes.is_empty() || operation.scopes.contains(&scope);
             for credential in [&app.token(TEAM, &[scope]), &keys[&scope]] {
                 let request = operation.request(&app, &id).bearer_auth(credential);
-                // A stream that is let in would go on.
+                // A stream that was accepted would not end.
                 let stopped = Answer::of(request.header("last-event-id", "nonsense")).await;
                 if opens {
                     assert!(![401, 403].contains(&stopped.status), "{} {scope:?} {stopped:?}", operation.id);
@@ -171,8 +171,8 @@ async fn the_team_itself_gets_in_with_a_token_and_with_a_key() {
 async fn lists_are_empty_for_others(app: &TestGateway, other: &str) {
     let lists =
         operations().into_iter().filter(|operation| operation.id_name.is_none() && operation.id.starts_with("list_"));
-    // Usage is the account's, and no list in spite of its name; accounts are the platform's, one of them the
-    // operator's.
+    // The usage is the account's, and not a list despite its name; accounts belong to the platform, and one of them to
+    // the operator.
     let others = ["list_audit_entries", "list_usage", "list_team_costs", "list_cloud_accounts", "list_issuers"];
     for list in lists.filter(|list| !others.contains(&list.id.as_str())) {
         let page = Answer::of(list.request(app, "").bearer_auth(other)).await.expect(200);

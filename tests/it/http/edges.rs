@@ -1,5 +1,5 @@
-//! Where the gateway meets what stands before it: proxies that name clients, framing of requests, who is named in the
-//! audit although refused, and what answers must not leave behind.
+//! The boundary to proxies and clients: the client's address, framing of requests, who is named in the audit despite a
+//! refusal, and what responses must not leave behind.
 #![cfg(test)]
 
 mod answers;

@@ -1,5 +1,4 @@
-//! Processes that share a listener, as a supervisor hands it over: whoever polls through their restarts is never
-//! refused.
+//! Processes that share a listener passed in by a supervisor: clients that poll during restarts are never refused.
 #![cfg(test)]
 
 use std::net::TcpListener;
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::process::{ServeProcess, database, server, stand_in};
 
-/// A gateway that is handed `listener`, as systemd does it.
+/// A gateway that gets `listener` as from systemd.
 fn heir(listener: &TcpListener, database: &str, cloud: &str) -> ServeProcess {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", "export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" serve 3<&0"]);
@@ -21,7 +20,7 @@ fn heir(listener: &TcpListener, database: &str, cloud: &str) -> ServeProcess {
     ServeProcess::by(command, database, cloud)
 }
 
-/// Tells it to stop, and returns once it has.
+/// Tells it to stop, and waits until it has.
 async fn end(mut gateway: ServeProcess) {
     let id = gateway.process.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -29,7 +28,7 @@ async fn end(mut gateway: ServeProcess) {
     assert!(ended.success(), "{ended}");
 }
 
-/// What one client saw that asks again and again.
+/// The results of a client that polls continuously.
 #[derive(Clone, Default)]
 struct Polls {
     good: Arc<AtomicUsize>,
@@ -45,7 +44,7 @@ impl Polls {
         }
     }
 
-    /// Returns once there were so many more.
+    /// Waits for this many more polls.
     async fn more(&self, count: usize) {
         let until = self.good.load(Ordering::Relaxed) + count;
         while self.good.load(Ordering::Relaxed) < until {
@@ -64,7 +63,7 @@ async fn whoever_polls_through_restarts_of_gateways_that_share_a_listener_is_nev
     let address = first.address().await;
     first.until(&format!("{address}/readyz"), 200).await;
     let (stop, path) = (CancellationToken::new(), format!("{address}/v1/image-caches"));
-    // One keeps its connections, the other opens a new one each time.
+    // One keeps its connections, the other one opens a new one each time.
     let clients = [usize::MAX, 0].map(|idle| {
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(idle).build().unwrap();
         let polls = Polls::default();
@@ -76,12 +75,12 @@ async fn whoever_polls_through_restarts_of_gateways_that_share_a_listener_is_nev
         }
     };
     more().await;
-    // The second comes before the first goes.
+    // The second starts before the first stops.
     let mut second = start();
     second.address().await;
     end(first).await;
     more().await;
-    // The third comes after the second has gone: whoever asks meanwhile waits.
+    // The third starts after the second has stopped: clients wait meanwhile.
     end(second).await;
     let mut third = start();
     third.address().await;

@@ -1,4 +1,4 @@
-//! Rates, counts and lines, through the doors: who is turned away, how they are told, and who is not.
+//! Rates, counts and queues through the doors: who is turned away, how they are told, and who is not.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -61,7 +61,7 @@ async fn a_team_that_sends_more_than_it_may_is_told_when_to_come_back() {
 async fn the_clouds_own_door_says_it_in_the_clouds_words() {
     let rate = Rate { per_second: 1, burst: 1 };
     let mut setup = setup(|limits| limits.team.rate = rate);
-    // Shorter than the rate makes it wait.
+    // Shorter than the wait that the rate would cause.
     setup.http.rpc_deadline = Duration::from_millis(900);
     let app = TestGateway::with(setup).await;
     let key = RpcKey::new(&app).await;
@@ -95,7 +95,7 @@ async fn what_hangs_at_the_cloud_counts_for_its_team_alone() {
     let look = async {
         gate.answered(2).await;
         other.get("/v1/me").await.problem(429, "too_many_requests");
-        // Those two hold no place: it is free for others.
+        // The two waiting ones hold no slot, so others can use it.
         Answer::of(of(&other, "another", "/v1/image-caches")).await.expect(200);
         assert_eq!(other.gateway.admission().busy(), (0, 0));
         gate.open();
@@ -135,14 +135,14 @@ async fn who_waits_is_counted_apart() {
     poll().await.expect(200);
 }
 
-/// Whoever reads image caches hangs until this is dropped.
+/// Blocks all reads of image caches until this is dropped.
 async fn lock(app: &TestGateway) -> sqlx::Transaction<'static, sqlx::Postgres> {
     let mut lock = app.sql().begin().await.unwrap();
     sqlx::query("LOCK TABLE image_caches IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await.unwrap();
     lock
 }
 
-/// Returns once so many are worked for and so many stand in line.
+/// Waits until this many requests are running and this many are queued.
 async fn busy(app: &TestGateway, running: usize, queued: usize) {
     while app.gateway.admission().busy() != (running, queued) {
         tokio::task::yield_now().await;
@@ -215,7 +215,7 @@ async fn a_team_that_sends_ten_times_its_share_waits_in_its_own_line() {
         locked.rollback().await.unwrap();
     };
     tokio::join!(first, greedy, modest, open);
-    // Entries are queued in the order in which the work ended; the answers wait for one commit together.
+    // Entries are queued in the order in which the work finished; the responses wait for a common commit.
     let sql = "SELECT team FROM audit_entries WHERE action = 'get_image_cache' ORDER BY seq";
     let order: Vec<String> = sqlx::query_scalar(sql).fetch_all(app.sql()).await.unwrap();
     let place = order.iter().position(|team| team == "modest").unwrap();

@@ -1,4 +1,4 @@
-//! Links of answers, behind a proxy that takes a prefix off the path.
+//! Links in responses, behind a proxy that removes a prefix from the path.
 #![cfg(test)]
 
 use eci_cache_gateway::http::links::Links;
@@ -9,7 +9,7 @@ use crate::platform::policy::admin;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 
-/// Every link of the API's answers, asked for with this prefix.
+/// All links in the API's responses to requests with this prefix.
 async fn links(app: &TestGateway, prefix: &str) -> Vec<String> {
     let request = |method, path: &str| app.request(method, path).header("x-forwarded-prefix", prefix);
     let create = |image: &str| request(Method::POST, "/v1/image-caches").json(&new_cache(image));
@@ -27,7 +27,7 @@ async fn links(app: &TestGateway, prefix: &str) -> Vec<String> {
     found
 }
 
-/// The server that the document names, and where the documentation leads.
+/// The server in the document, and where the documentation links to.
 async fn pages(app: &TestGateway, prefix: &str) -> (String, String) {
     let get = |path: &str| app.bare(Method::GET, path).header("x-forwarded-prefix", prefix);
     let document = Answer::of(get("/openapi.json")).await.expect(200);

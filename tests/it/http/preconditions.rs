@@ -1,4 +1,4 @@
-//! `If-Match` and `If-None-Match` through each operation that takes them, as clients behind proxies send them.
+//! `If-Match` and `If-None-Match` for each operation that supports them, as clients behind proxies send them.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -12,7 +12,7 @@ use crate::support::degraded::degraded_in;
 use crate::support::gateway::{TEAM, TestGateway};
 use crate::support::setup::SECOND;
 
-/// A change, and the resource whose `ETag` guards it.
+/// A change, and the resource whose `ETag` protects it.
 type GuardedChange = (Method, &'static str, &'static str, Value);
 
 fn changes() -> Vec<GuardedChange> {
@@ -72,7 +72,7 @@ async fn a_right_that_the_role_lacks_is_told() {
     app.delete(&path).await.expect(200);
 }
 
-/// What proxies make of a strong tag: nginx and Envoy, Apache, a list with an older one.
+/// What proxies turn a strong tag into: nginx and Envoy, Apache, a list with an older one.
 fn seen(etag: &str) -> Vec<String> {
     let bare = etag.trim_matches('"');
     vec![

@@ -1,4 +1,4 @@
-//! The server's limits, over real sockets and without any gateway behind it.
+//! The server's limits, over real sockets and without a gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl RunningServer {
         TcpStream::connect(self.address).await.expect("a connection")
     }
 
-    /// Sends `text` and reads until the server closes.
+    /// Sends `text` and reads until the server closes the connection.
     async fn talk(&self, text: &str) -> String {
         let mut stream = self.connect().await;
         stream.write_all(text.as_bytes()).await.expect("sent");
@@ -42,7 +42,7 @@ impl RunningServer {
 
 async fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
-    // A server that closes while we still send resets the connection: what came before counts.
+    // A server that closes while we are still sending resets the connection: what was received before counts.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -60,12 +60,12 @@ async fn a_client_that_sends_nothing_or_half_a_head_is_closed() {
     let server = start(hello(), limits, TaskTracker::new()).await;
     for sent in ["", "GET / HTTP/1.1\r\nhost: x\r\n", "GET / HTTP/1.1\r\nhost: x\r\n\r\n"] {
         let answer = server.talk(sent).await;
-        // The last one is answered, and then closed because nothing follows on the kept connection.
+        // The last one is answered, and the connection is then closed because nothing follows.
         assert_eq!(answer.ends_with("hello"), sent.ends_with("\r\n\r\n"), "{sent:?}: {answer}");
     }
 }
 
-/// Sends a request and reads its answer, which leaves the connection open.
+/// Sends a request and reads its response; the connection stays open.
 async fn asked(stream: &mut TcpStream) -> String {
     stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
     let mut answer = Vec::new();
@@ -81,7 +81,7 @@ async fn a_connection_is_kept_for_longer_than_a_head_may_take_and_a_head_may_not
     let server = start(hello(), limits, TaskTracker::new()).await;
     let mut kept = server.connect().await;
     asked(&mut kept).await;
-    // A new one, at the same time, is closed after the head's deadline, and so is one that begins a head on a kept one.
+    // At the same time, a new one is closed after the head's timeout, and so is an idle one on which a head begins.
     assert_eq!(server.talk("").await, "");
     asked(&mut kept).await;
     assert_eq!(server.talk("").await, "");
@@ -103,7 +103,7 @@ async fn idle_connections_are_not_kept_where_few_are_left() {
             asked(&mut stream).await;
             kept.push(stream);
         }
-        // Whichever looks first while all four are open.
+        // Whichever checks first while all four are open.
         let ends = kept.iter_mut().map(|stream| Box::pin(rest(stream)));
         assert_eq!(futures_util::future::select_all(ends).await.0, "");
         assert!(asked(&mut server.connect().await).await.ends_with("hello"));
@@ -124,7 +124,7 @@ async fn while_it_stops_it_takes_and_answers_requests_and_announces_the_end_of_e
     assert_eq!(rest(&mut kept).await, "", "and it is closed");
     let new = server.talk("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(new.contains("connection: close\r\n") && new.ends_with("hello"), "{new}");
-    // Who asks for nothing holds nothing up.
+    // A client that sends nothing delays nobody.
     assert_eq!(rest(&mut silent).await, "");
     server.running.await.expect("it ends");
     assert!(TcpStream::connect(server.address).await.is_err());
@@ -142,7 +142,7 @@ async fn a_head_with_too_many_or_too_long_fields_is_refused() {
     }
 }
 
-/// What is refused before there is a request is a problem like any other.
+/// What is refused before there is a request is a regular problem.
 #[track_caller]
 fn is_problem(answer: &str, code: &str) {
     let (head, body) = answer.split_once("\r\n\r\n").expect("a whole head");
@@ -189,7 +189,7 @@ async fn an_address_has_only_so_many_connections_and_another_has_its_own() {
     neighbour.write_all(ONE.as_bytes()).await.expect("sent");
     assert!(rest(&mut neighbour).await.ends_with("hello"));
     drop(first);
-    // Its end is seen in a moment.
+    // Its end is noticed after a moment.
     while !server.talk(ONE).await.ends_with("hello") {}
 }
 
@@ -203,7 +203,7 @@ async fn a_client_that_takes_next_to_nothing_of_its_answer_is_closed() {
     stream.write_all(ONE.as_bytes()).await.expect("sent");
     let mut one_byte = [0];
     stream.read_exact(&mut one_byte).await.expect("it begins");
-    // Whoever sends to a connection that was closed hears of it.
+    // Sending on a closed connection fails eventually.
     while stream.write_all(b"x").await.is_ok() {
         tokio::task::yield_now().await;
     }

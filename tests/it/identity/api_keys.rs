@@ -1,4 +1,4 @@
-//! The life of an API key: made, used, rotated, revoked, here and at another gateway.
+//! The lifecycle of an API key: created, used, rotated, revoked, at this and another gateway.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::entropy::Entropy;
@@ -21,7 +21,7 @@ pub(crate) async fn admin(app: &TestGateway, method: Method, path: &str, body: O
     .await
 }
 
-/// A fresh key of `team`: its id and the key itself.
+/// Creates a key of `team`; returns its id and the key itself.
 pub(crate) async fn made(app: &TestGateway, team: &str, scopes: &[&str]) -> (String, String) {
     let create = app.bare(Method::POST, "/v1/api-keys").bearer_auth(app.token(team, &Scope::ALL));
     let made = Answer::of(create.json(&json!({"name": "ci", "scopes": scopes}))).await.expect(201);
@@ -69,7 +69,7 @@ async fn a_key_is_shown_once_and_kept_as_a_hash() {
     let audit: String =
         sqlx::query_scalar("SELECT string_agg(t::text, ' ') FROM audit_entries t").fetch_one(app.sql()).await.unwrap();
     assert!(audit.contains(&id) && !audit.contains(&key[30..62]), "{audit}");
-    // Used: noted beside the request, and then not for a minute.
+    // Its use is recorded in the background, and then not again for a minute.
     me(&app, &key).await.expect(200);
     while app.count("SELECT count(last_used_at) FROM api_keys").await == 0 {
         tokio::task::yield_now().await;
@@ -130,7 +130,7 @@ async fn rotation_lets_both_in_until_the_old_ones_time_is_over() {
     let turned = admin(&app, Method::POST, &rotate, Some(&json!({"keep_old_hours": 2}))).await.expect(200);
     let second = turned["key"].as_str().unwrap().to_owned();
     assert_eq!(turned["old_key_until"], json!(app.now() + chrono::Duration::hours(2)));
-    // The other gateway has looked just now, before the rotation.
+    // The other gateway read it just before the rotation.
     app.set_clock(app.now() + chrono::Duration::milliseconds(100));
     for gateway in [&app, &other] {
         for key in [&first, &second] {
@@ -190,7 +190,7 @@ async fn the_platform_makes_a_team_its_first_key() {
         WHERE action = 'create_api_key' AND outcome = 'succeeded'";
     let entry: String = sqlx::query_scalar(sql).fetch_one(app.sql()).await.unwrap();
     assert_eq!(entry, format!("platform {} {TEAM}", first["id"].as_str().unwrap()));
-    // Only the platform's security does, and gives no more than it has.
+    // Only the platform's security role may, and grants no more than it has.
     for (scopes, asked, field) in [
         (&[Scope::Keys, Scope::Read, Scope::PlatformPolicy][..], json!(["read"]), "/team"),
         (&security, json!(["read", "write"]), "/scopes/1"),

@@ -1,4 +1,4 @@
-//! What a stolen credential leaves behind, and how far what withdraws it reaches.
+//! What remains after a credential was stolen, and how much its revocation covers.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -51,7 +51,7 @@ async fn a_key_ends_no_later_than_what_it_is_made_with() {
         assert_eq!(later["errors"][0]["pointer"], "/expires_at", "{later}");
         assert!(later["errors"][0]["detail"].as_str().unwrap().contains("max_key_life_days"), "{later}");
     }
-    // The platform's security may make one without an end; the policy may allow days.
+    // The platform's security role may create one without an end; the policy may allow days.
     let platform = app.token(TEAM, &[Scope::Read, Scope::Keys, Scope::PlatformSecurity]);
     let body = json!({"name": "ci", "scopes": ["read"]});
     let made = with(&app, &platform, Method::POST, "/v1/api-keys", Some(&body)).await.expect(201);
@@ -83,7 +83,7 @@ async fn nobody_takes_over_a_key_that_may_do_more() {
     assert_eq!(more.problem(422, "invalid_request")["errors"][0]["pointer"], "/scopes/1");
     let all = app.token(TEAM, &Scope::TEAM);
     with(&app, &all, Method::POST, &format!("/v1/api-keys/{id}/rotate"), Some(&json!({}))).await.expect(200);
-    // Withdrawing is no taking over.
+    // Revoking is not taking over.
     assert_eq!(with(&app, &token, Method::DELETE, &format!("/v1/api-keys/{id}"), None).await.status, 204);
 }
 
@@ -97,7 +97,7 @@ async fn a_stolen_token_takes_what_was_made_with_it_along() {
     let token = app.token(TEAM, &KEYS);
     let sql = "UPDATE api_keys SET created_by = 'somebody else', made_with = '{another}'";
     sqlx::query(sql).execute(app.sql()).await.unwrap();
-    // A key, a key made with that key, an access key, and another's key whose secret it took.
+    // A key, a key created with that key, an access key, and somebody else's key whose secret it replaced.
     let (first, first_key) = key_of(&app, &token, &["read", "keys"]).await;
     let (child, child_key) = key_of(&app, &first_key, &["read"]).await;
     let access = with(&app, &token, Method::POST, "/v1/access-keys", Some(&json!({}))).await.expect(201);
@@ -149,7 +149,7 @@ async fn the_keys_may_be_kept_and_one_token_takes_its_own_only() {
     let revoked = admin(&app, Method::POST, "/v1/revocations", Some(&jti)).await.expect(201);
     assert_eq!(revoked["revoked_api_keys"].as_array().unwrap().len(), 1, "{revoked}");
     me(&app, &key).await.problem(401, "api_key_revoked");
-    // A key is a subject, too: it goes itself.
+    // A key is a subject too: it revokes itself.
     let (id, key) = made(&app, "other", &["read"]).await;
     let subject = json!({"subject": format!("api_key:{id}")});
     let revoked = admin(&app, Method::POST, "/v1/revocations", Some(&subject)).await.expect(201);
@@ -226,7 +226,7 @@ async fn whoever_is_of_a_disabled_team_cannot_undo_it() {
             .await
             .problem(403, "team_disabled");
     }
-    // With a scope of the platform what is the platform's goes on, and nothing of the team's.
+    // With a scope of the platform, the platform's operations still work, but none of the team's.
     let both = app.token(TEAM, &Scope::ALL);
     with(&app, &both, Method::GET, "/v1/image-caches", None).await.problem(403, "team_disabled");
     with(&app, &both, Method::PATCH, &path, Some(&enable)).await.expect(200);
@@ -272,10 +272,10 @@ async fn neither_a_deleted_link_nor_a_later_rotation_cuts_the_chain() {
     let (first, first_key) = key_of(&app, &token, &["read", "keys"]).await;
     let (_, second_key) = key_of(&app, &first_key, &["read", "keys"]).await;
     let (_, third_key) = key_of(&app, &second_key, &["read"]).await;
-    // The link between the token and what hangs on it goes before the token does.
+    // The link between the token and what depends on it is deleted before the token is.
     let path = format!("/v1/api-keys/{first}");
     assert_eq!(with(&app, &second_key, Method::DELETE, &path, None).await.status, 204);
-    // A key of somebody else, which the token rotated, and then the key itself, and then its owner.
+    // Somebody else's key that the token rotated, then the key itself, and then its owner.
     let (turned, _) = made(&app, TEAM, &["read", "keys"]).await;
     let sql = "UPDATE api_keys SET created_by = 'bob', made_with = '{bobs}' WHERE created_by = 'alice' AND revoked_at IS NULL";
     sqlx::query(sql).execute(app.sql()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Exchanged tokens: what they are bound to, and what ends them.
+//! Exchanged tokens: what they are bound to, and what invalidates them.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 use crate::support::listener::Listener;
 
-/// A gateway that looks often whether credentials still hold.
+/// A gateway that frequently checks whether credentials are still valid.
 fn watchful() -> Setup {
     let settings = app::GatewaySettings { credential_look: Duration::from_millis(10), ..Setup::default().settings };
     Setup { settings, ..Setup::default() }
@@ -24,7 +24,7 @@ async fn revoke(app: &TestGateway, body: &Value) {
     admin(app, Method::POST, "/v1/revocations", Some(body)).await.expect(201);
 }
 
-/// A token for a job of `acme/web`, which has this `jti`.
+/// A token for a job of `acme/web` with this `jti`.
 async fn token_of_job(app: &TestGateway, github: &JobProvider, jti: &str) -> String {
     let mut job = github.job(app, "acme/web");
     job["jti"] = jti.into();
@@ -105,7 +105,8 @@ async fn whatever_is_revoked_of_it_ends_it() {
     app.advance(1);
     me(&other, &by_subject_token).await.problem(401, "token_revoked");
     me(&other, &stays).await.expect(200);
-    // The subject's, by when its subject token was issued: one exchanged a moment later is no younger.
+    // A revocation of the subject counts by when its subject token was issued: exchanging it a moment later does not
+    // make it newer.
     let mut job = github.job(&app, "acme/web");
     job["jti"] = "j-4".into();
     let subject = github.sign(&job);
@@ -137,7 +138,7 @@ async fn it_ends_with_the_rule_within_a_second_everywhere() {
     for gateway in [&app, &other] {
         me(gateway, &token).await.expect(200);
     }
-    // Other rules come and go.
+    // Other rules are added and removed.
     github.put(&app, &rules(&[zoo, web])).await.expect(200);
     github.put(&app, &rules(&[web])).await.expect(200);
     app.advance(1);
@@ -154,7 +155,7 @@ async fn it_ends_with_the_rule_within_a_second_everywhere() {
     me(&other, &token).await.expect(200);
     app.advance(1);
     me(&other, &token).await.problem(401, "rule_changed");
-    // As it was, it holds again; without the issuer it does not, and nothing is exchanged.
+    // With the original rules it is valid again; without the issuer it is not, and nothing is exchanged.
     github.put(&app, &rules(&[web])).await.expect(200);
     me(&app, &token).await.expect(200);
     let subject = github.sign(&github.job(&app, "acme/web"));
@@ -195,7 +196,7 @@ async fn the_master_key_is_replaced_and_no_pipeline_notices() {
     let old = TestGateway::with(setup(OLD, None)).await;
     let github = JobProvider::trusted(&old).await;
     let token = token_of_job(&old, &github, "j-1").await;
-    // First every gateway knows both keys, with the old one in use; then the new one is used; then the old one goes.
+    // First every gateway has both keys and uses the old one; then the new one is used; then the old one is removed.
     let ready = old.second_gateway(setup(OLD, Some(NEW))).await;
     let both = old.second_gateway(setup(NEW, Some(OLD))).await;
     let new = old.second_gateway(setup(NEW, None)).await;

@@ -1,4 +1,4 @@
-//! `auth explain` and `auth preset`: what an operator is told of a token, in sentences and for machines.
+//! `auth explain` and `auth preset`: what an operator is told about a token, in sentences and as JSON.
 #![cfg(test)]
 
 use std::io::Write as _;
@@ -16,7 +16,7 @@ fn run(arguments: &[&str], issuers: &str, input: &str) -> Output {
     command.arg("auth").args(arguments).env_clear().env("ECG_AUTH_ISSUERS_FILE", issuers);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that reads nothing may be gone.
+    // A process that does not read it may have exited.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -25,7 +25,7 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout.clone()).unwrap())
 }
 
-/// The file of issuers, written by `auth preset` and moved to where the provider of the test is.
+/// The file of issuers, written by `auth preset` and changed to the URLs of the test's provider.
 fn issuers(folder: &TempFolder, at: &ProviderIssuer<'_>) -> String {
     let parameters = ["preset", "github-actions", "--param", "repository=my-org/app", "--param", "team=web"];
     let (code, text) = said(&run(&parameters, "", ""));
@@ -107,7 +107,7 @@ async fn an_operator_sees_what_the_token_has_and_what_is_expected() {
     assert!(code == Some(3) && text.contains("the keys could not be fetched: HTTP status 500"), "{text}");
 }
 
-/// An issuer whose teams come from groups and whose scopes stand behind a prefix.
+/// An issuer whose teams come from groups and whose scopes have a prefix.
 fn by_groups(folder: &TempFolder, at: &ProviderIssuer<'_>) -> String {
     let parameters = ["preset", "okta", "--param", "domain=company.okta.com"];
     let text = said(&run(&parameters, "", "")).1;

@@ -1,11 +1,11 @@
-//! Hostile tokens whose signature is good: claims that nobody should believe.
+//! Hostile tokens with a valid signature: claims that must not be trusted.
 #![cfg(test)]
 
 use serde_json::{Value, json};
 
 use super::hostile_tokens::{Cases, ProviderKeys, gone, named};
 
-/// A claim, and the values of it that nobody should believe.
+/// A claim, and invalid values of it.
 type Values = Vec<(&'static str, Vec<Value>)>;
 
 fn texts(many: &[&str]) -> Vec<Value> {
@@ -16,7 +16,7 @@ fn no_texts() -> Vec<Value> {
     vec![json!(1), json!(true), json!({"a": 1}), json!([1])]
 }
 
-/// Where it is from, for whom and when.
+/// Issuer, audience and times.
 fn of_the_token(now: i64) -> Values {
     vec![
         (
@@ -84,7 +84,7 @@ fn of_the_token(now: i64) -> Values {
     ]
 }
 
-/// Who, of which team, with which scopes.
+/// Subject, team and scopes.
 fn of_the_caller() -> Values {
     vec![
         (

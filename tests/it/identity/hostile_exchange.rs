@@ -1,4 +1,4 @@
-//! What hostile and hapless clients send to the token exchange.
+//! What hostile or incorrect clients send to the token exchange.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::limits::bucket::Rate;
@@ -13,7 +13,7 @@ use crate::support::gateway::{Setup, TEAM, TestGateway};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Refused with that status and code, in OAuth's words as well, and kept by nobody.
+/// Refused with that status and code, also in OAuth's format, and not cacheable.
 #[track_caller]
 fn refused(answer: &Answer, status: u16, code: &str, error: &str) -> String {
     let problem = answer.problem(status, code);
@@ -71,7 +71,7 @@ async fn parameters_are_refused_by_their_names() {
         let detail = refused(&answer, 400, code, error);
         assert!(detail.starts_with(names), "{detail}");
     }
-    // What is not known is passed over, as the standard demands; both targets may be ours.
+    // Unknown parameters are ignored, as the standard demands; both targets may be ours.
     let mut pairs = more("client_id", "anything");
     for (name, value) in [
         ("audience", "eci-cache-gateway"),
@@ -119,7 +119,7 @@ async fn what_is_no_token_of_a_provider_is_not_exchanged() {
         let detail = refused(&answer, 400, code, "invalid_request");
         assert!(!detail.contains(&token), "{detail}");
     }
-    // Somebody who signs with a key of their own, in our name and under our key's id.
+    // An attacker who signs with their own key, with our name and our key's id.
     let mut forged = claims(&own);
     forged["scope"] = "platform:security".into();
     let forged = github.sign(&forged);
@@ -157,7 +157,7 @@ async fn bodies_that_are_no_form_are_refused() {
     let answer = Answer::of(app.bare(Method::POST, &in_url).form(&least(&subject))).await;
     refused(&answer, 400, "malformed_form", "invalid_request");
     Answer::of(app.bare(Method::GET, "/v1/token-exchange")).await.problem(405, "method_not_allowed");
-    // A token beside it in the header changes nothing.
+    // A token in the Authorization header changes nothing.
     Answer::of(exchange(&app, &least(&subject)).bearer_auth("nonsense")).await.expect(200);
     let (_, _, outcome, _, parameters) = entry(&app, "exchange_token").await;
     assert_eq!(outcome, "succeeded");

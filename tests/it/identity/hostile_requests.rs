@@ -1,4 +1,4 @@
-//! Hostile headers and bodies: refused in the door's shape, never with a 5xx.
+//! Hostile headers and bodies: refused in the door's format, never with a 5xx.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -9,11 +9,11 @@ use tokio::net::TcpStream;
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TestGateway};
 
-/// Sends these bytes as they are; the answer's status, headers and body.
+/// Sends these bytes verbatim; returns the response's status, headers and body.
 async fn raw(app: &TestGateway, head: &[u8], body: &[u8]) -> (u16, String, String) {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(head).await.unwrap();
-    // Who is refused by the head may find the door closed.
+    // A client that is refused because of the head may find the connection closed.
     let _ = stream.write_all(body).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;

@@ -1,4 +1,4 @@
-//! Hostile tokens, table by table: forms, algorithms, keys taken for others, headers, signatures.
+//! Hostile tokens by category: formats, algorithms, confused keys, headers, signatures.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -8,10 +8,10 @@ use super::hostile_claims::claims;
 use super::signers::{Signer, b64, hmac_signed};
 use crate::support::gateway::TEAM;
 
-/// A name, and what stands behind `Bearer `.
+/// A name, and what follows `Bearer `.
 pub(super) type Cases = Vec<(String, Vec<u8>)>;
 
-/// The provider's keys, and those of somebody who would like to be it.
+/// The provider's keys, and those of an attacker.
 pub(super) struct ProviderKeys {
     pub(super) keys: [Signer; 4],
     pub(super) strangers: [Signer; 4],
@@ -19,7 +19,7 @@ pub(super) struct ProviderKeys {
 }
 
 impl ProviderKeys {
-    /// One of the provider's keys: no secret, so that nobody else can sign with it.
+    /// One of the provider's asymmetric keys, so that nobody else can sign with it.
     pub(super) fn key(&self) -> &Signer {
         &self.keys[2]
     }
@@ -33,18 +33,18 @@ impl ProviderKeys {
         self.key().sign(&self.key().header(), &self.claims())
     }
 
-    /// A token that is good but for one member of its header; null removes it.
+    /// A valid token with one member of its header changed; null removes it.
     fn header(&self, name: &str, value: &Value) -> String {
         self.key().sign(&with(self.key().header(), name, value), &self.claims())
     }
 
-    /// The same of its claims.
+    /// The same for its claims.
     pub(super) fn claim(&self, name: &str, value: &Value) -> String {
         self.key().sign(&self.key().header(), &with(self.claims(), name, value))
     }
 }
 
-/// `gone` stands for a member that is not there.
+/// `gone` stands for a missing member.
 fn with(mut object: Value, name: &str, value: &Value) -> Value {
     if *value == gone() {
         object.as_object_mut().unwrap().remove(name);
@@ -125,16 +125,16 @@ fn algorithms(bench: &ProviderKeys) -> Cases {
     cases
 }
 
-/// One key taken for another.
+/// Key confusion.
 fn confusion(bench: &ProviderKeys) -> Cases {
     let mut tokens = Vec::new();
     for key in &bench.keys {
         for other in bench.keys.iter().filter(|other| other.algorithm() != key.algorithm()) {
-            // Signed by one key, in the name of the other; and the other way round.
+            // Signed with one key in the name of the other, and vice versa.
             tokens.push(key.sign(&with(key.header(), "kid", &json!(other.algorithm())), &bench.claims()));
             tokens.push(key.sign(&with(key.header(), "alg", &json!(other.algorithm())), &bench.claims()));
         }
-        // What everybody knows of a key, taken for a secret.
+        // A public key used as a secret.
         let jwk = key.jwk();
         for name in ["n", "x", "y"] {
             let Some(public) = jwk[name].as_str() else { continue };
@@ -204,7 +204,7 @@ fn headers(bench: &ProviderKeys) -> Cases {
     cases
 }
 
-/// Keys that the token brings along, and other signatures that are not the provider's.
+/// Keys inside the token, and other signatures that are not the provider's.
 fn signatures(bench: &ProviderKeys) -> Cases {
     let mut tokens = Vec::new();
     for (stranger, key) in bench.strangers.iter().zip(&bench.keys).take(3) {

@@ -1,4 +1,4 @@
-//! Issuers that come, change and go while tokens of them are in use.
+//! Issuers that are added, changed and removed while their tokens are in use.
 #![cfg(test)]
 
 use std::sync::Arc;
@@ -45,14 +45,14 @@ async fn tokens_of_one_that_changed_or_went_are_forgotten_and_keys_of_the_others
     assert!(verifier.replace(&both).is_empty());
     assert_eq!((code(&verifier, &of_a).await, code(&verifier, &of_b).await), ("accepted", "accepted"));
     let fetched = provider.hits();
-    // Its rule asks for something else now: the keys are the same.
+    // Its rule has another condition now; the keys are the same.
     let mut changed = both.clone();
     changed[0].rules[0].matches_anybody = false;
     changed[0].rules[0].matches = [("/sub".to_owned(), vec!["bob".to_owned()])].into();
     assert!(verifier.replace(&changed).is_empty());
     assert_eq!((code(&verifier, &of_a).await, code(&verifier, &of_b).await), ("no_rule_matches", "accepted"));
     assert_eq!(provider.hits(), fetched);
-    // Gone, and back again.
+    // Removed and added again.
     assert!(verifier.replace(&both[1..]).is_empty());
     assert_eq!((code(&verifier, &of_a).await, code(&verifier, &of_b).await), ("token_wrong_issuer", "accepted"));
     assert!(verifier.replace(&both).is_empty());

@@ -1,4 +1,4 @@
-//! Issuers as administrators keep them: put, changed by version, removed, explained; and every gateway goes by them.
+//! Issuers managed by administrators: stored, changed by version, deleted, explained; and all gateways use them.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -19,7 +19,7 @@ fn usual(github: &JobProvider) -> Value {
     github.issuer(&[("web", "/repository", "acme/web")], &["/repository"])
 }
 
-/// Which fields of it are refused.
+/// The refused fields.
 async fn wrong(app: &TestGateway, issuer: &Value) -> Vec<String> {
     let answer = Answer::of(request(app, Method::PUT, PATH).json(issuer)).await;
     let problem = answer.problem(422, "invalid_request");
@@ -41,7 +41,7 @@ async fn they_are_kept_by_version() {
     let seen = made.expect(200);
     assert_eq!((&seen["name"], &seen["managed_by"], &seen["version"]), (&json!("github"), &json!("api"), &json!(1)));
     assert_eq!(Answer::of(request(&app, Method::GET, PATH)).await.expect(200), seen);
-    // What is shown can be put again.
+    // What is returned can be stored again.
     let again = Answer::of(request(&app, Method::PUT, PATH).header("if-match", "\"v1\"").json(&seen["document"])).await;
     assert_eq!(again.expect(200)["version"], 2);
     let stale = request(&app, Method::PUT, PATH).header("if-match", "\"v1\"").json(&issuer);
@@ -95,7 +95,7 @@ async fn what_is_wrong_is_named() {
     let default = Answer::of(request(&app, Method::GET, "/v1/issuers/default")).await.expect(200);
     assert_eq!((&default["managed_by"], &default["version"]), (&json!("settings"), &json!(0)));
     assert!(!default.to_string().contains("a secret for the tokens"), "{default}");
-    // Another one with the same iss, also where both come at once.
+    // Another one with the same iss, even if both are added concurrently.
     github.put(&app, &usual(&github)).await.expect(200);
     let twin = Answer::of(request(&app, Method::PUT, "/v1/issuers/twin").json(&with("/name", json!("twin")))).await;
     assert_eq!(twin.problem(422, "invalid_request")["errors"][0]["pointer"], "/issuer");

@@ -1,5 +1,5 @@
-//! Pipelines of GitHub Actions and GitLab CI: their tokens in the shape that they really have, signed by keys of the
-//! test, and the issuers that a gateway takes them by.
+//! Pipelines of GitHub Actions and GitLab CI: realistic tokens, signed with keys of the test, and the issuers with
+//! which a gateway accepts them.
 #![cfg(test)]
 
 use chrono::Duration;
@@ -13,7 +13,7 @@ use crate::support::gateway::{TEAM, TestGateway};
 
 /// A provider that signs tokens.
 pub(super) struct JobProvider {
-    /// As the gateway calls it.
+    /// Its name in the gateway.
     pub(super) name: &'static str,
     iss: &'static str,
     signers: [Signer; 1],
@@ -33,7 +33,7 @@ impl JobProvider {
         Self { name, iss, signers: [rsa] }
     }
 
-    /// The issuer, with rules that each take one claim with one value.
+    /// The issuer with rules that each require one claim to have one value.
     pub(super) fn issuer(&self, rules: &[(&str, &str, &str)], noted: &[&str]) -> Value {
         let rule = |(name, pointer, value): &(&str, &str, &str)| {
             json!({"name": name, "match": {*pointer: [value]}, "team": {"fixed": TEAM},
@@ -44,7 +44,7 @@ impl JobProvider {
             "keys": {"from": "document", "document": document}, "rules": rules.iter().map(rule).collect::<Vec<_>>()})
     }
 
-    /// Has the gateway take its tokens by the issuer.
+    /// Adds the issuer to the gateway.
     pub(super) async fn put(&self, app: &TestGateway, issuer: &Value) -> Answer {
         admin(app, Method::PUT, &format!("/v1/issuers/{}", self.name), Some(issuer)).await
     }
@@ -61,7 +61,7 @@ impl JobProvider {
         self.signers[0].sign(&self.signers[0].header(), claims)
     }
 
-    /// What a job on GitHub says of itself, with an environment.
+    /// The claims of a job on GitHub with an environment.
     pub(super) fn job(&self, app: &TestGateway, repository: &str) -> Value {
         let now = app.now();
         json!({
@@ -79,7 +79,7 @@ impl JobProvider {
         })
     }
 
-    /// What a job on GitLab says of itself, with an environment.
+    /// The claims of a job on GitLab with an environment.
     pub(super) fn gitlab_job(&self, app: &TestGateway, project: &str) -> Value {
         let now = app.now();
         json!({
@@ -102,7 +102,7 @@ impl JobProvider {
 pub(super) const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// The parameters of an exchange that asks for nothing more.
+/// The parameters of a minimal exchange.
 pub(super) fn least(token: &str) -> Vec<(String, String)> {
     let pairs = [("grant_type", GRANT), ("subject_token_type", JWT), ("subject_token", token)];
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
@@ -112,38 +112,38 @@ pub(super) fn exchange(app: &TestGateway, pairs: &[(String, String)]) -> Request
     app.bare(Method::POST, "/v1/token-exchange").form(pairs)
 }
 
-/// What the gateway gives for the token.
+/// The token that the gateway returns for this one.
 pub(super) async fn exchanged(app: &TestGateway, token: &str) -> String {
     let answer = Answer::of(exchange(app, &least(token))).await;
     answer.expect(200)["access_token"].as_str().unwrap().to_owned()
 }
 
-/// Who the gateway takes the bearer for.
+/// Who the gateway says the bearer is.
 pub(super) async fn me(app: &TestGateway, token: &str) -> Answer {
     Answer::of(app.bare(Method::GET, "/v1/me").bearer_auth(token)).await
 }
 
-/// The claims of a token, unproved.
+/// The claims of a token, not verified.
 pub(super) fn claims(token: &str) -> Value {
     use base64::Engine as _;
     let part = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// A token with another header over the same claims, under the same signature.
+/// The token with another header, the same claims and the same signature.
 pub(super) fn with_header(token: &str, header: &Value) -> String {
     let rest = token.split_once('.').unwrap().1;
     format!("{}.{rest}", b64(header.to_string()))
 }
 
-/// The newest audit entry of a request with that action: who, credential, outcome, code and parameters.
+/// The newest audit entry of a request with that action: subject, credential, outcome, code and parameters.
 pub(super) async fn entry(app: &TestGateway, action: &str) -> (String, Option<String>, String, Option<String>, Value) {
     let sql = "SELECT subject, credential, outcome, code, parameters FROM audit_entries WHERE action = $1
         AND door = 'rest' ORDER BY seq DESC LIMIT 1";
     sqlx::query_as(sql).bind(action).fetch_one(app.sql()).await.unwrap()
 }
 
-/// Who, credential and parameters of the newest audit entry of a change with that action that was done, or accepted.
+/// Subject, credential and parameters of the newest audit entry of a successful or accepted change with that action.
 pub(super) async fn done(app: &TestGateway, action: &str) -> (String, Option<String>, Value) {
     let sql = "SELECT subject, credential, parameters FROM audit_entries
         WHERE action = $1 AND door = 'rest' AND outcome <> 'refused' AND parameters <> '{}' ORDER BY seq DESC LIMIT 1";

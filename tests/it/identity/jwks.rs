@@ -1,4 +1,4 @@
-//! Keys behind a URL, with a real server: single flight, rotation, the bound on floods, and failures.
+//! Remote keys, with a real server: one fetch at a time, rotation, the limit for floods, and failures.
 #![cfg(test)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// An issuer that publishes what it is told to, counts requests and holds answers back while its gate is shut.
+/// An issuer that publishes a given document, counts requests, and holds responses back while its gate is closed.
 struct TestIssuer {
     url: String,
     answer: Mutex<String>,
@@ -53,7 +53,7 @@ impl TestIssuer {
         self.arrived.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
         let answer = self.answer.lock().unwrap().clone();
-        // A client that has read enough may hang up.
+        // A client that has read enough may disconnect.
         let _ = stream.write_all(answer.as_bytes()).await;
         let _ = stream.shutdown().await;
     }

@@ -1,4 +1,4 @@
-//! Key sets of issuers while time passes: rotation, removal, poisoning, and a provider that cannot be reached.
+//! Key sets of issuers over time: rotation, removal, poisoning, and an unreachable provider.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -80,7 +80,7 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
     let app = gateway(&at).await;
     app.gateway.upkeep().beat("test").await.unwrap();
     let token = |app: &TestGateway| signed(app, &at, "key-1", &at.signer);
-    // Others' tests share the server of the database, whose transactions are told as well.
+    // Other tests share the database server, so their transactions are reported too.
     let told_of_issuers = async || {
         let ready = Answer::of(app.bare(Method::GET, "/readyz")).await.expect(200);
         let told = ready["degraded"].as_array().cloned().unwrap_or_default();
@@ -101,7 +101,7 @@ async fn a_set_that_cannot_be_renewed_is_trusted_for_an_hour() {
     let problem = refused.problem(503, "issuer_unavailable");
     assert!(problem["detail"].as_str().unwrap().contains("(sso)") && problem["retryable"] == true, "{problem}");
     assert_eq!(refused.header("retry-after"), "5");
-    // Who comes from elsewhere is served, and the gateway is ready.
+    // Callers of other issuers are served, and the gateway is ready.
     app.get("/v1/me").await.expect(200);
     let told = "the keys of the issuer sso cannot be fetched: requests with its tokens are answered with 503";
     assert_eq!(told_of_issuers().await, [told]);

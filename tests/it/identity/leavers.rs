@@ -1,4 +1,4 @@
-//! Somebody left: what is revoked is theirs, and who revokes what nobody has is told.
+//! Somebody has left: what they had is revoked, and revoking for an unknown subject is pointed out.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -12,7 +12,7 @@ use crate::support::gateway::{SCOPES, TEAM, TestGateway};
 
 const SUB: &str = "repo:acme/web:environment:production";
 
-/// The hint of a revocation of that subject; empty where there is none.
+/// The hint of a revocation of that subject; empty if there is none.
 async fn hint(app: &TestGateway, subject: &str) -> String {
     let made = admin(app, Method::POST, "/v1/revocations", Some(&json!({"subject": subject}))).await.expect(201);
     told(&made)
@@ -40,7 +40,7 @@ async fn a_subject_that_nobody_has_is_told() {
     assert_eq!(hint(&app, &subject).await, "", "once more");
     let list = admin(&app, Method::GET, "/v1/revocations", None).await.expect(200);
     assert!(list["items"].as_array().unwrap().iter().all(|one| told(one).is_empty()), "{list}");
-    // Nor is a key mistaken for nobody.
+    // A key is not mistaken for an unknown subject.
     let (id, _) = made(&app, "other", &["read"]).await;
     assert!(hint(&app, &id).await.contains(&format!("known is api_key:{id};")));
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Malformed API keys: refused, and nobody is asked about them.
+//! Malformed API keys: refused without a query.
 #![cfg(test)]
 
 use std::collections::HashSet;
@@ -14,7 +14,7 @@ use super::api_keys::made;
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
-/// What becomes of a key when letters are changed, lost, added or repeated.
+/// A key with changed, missing, added or repeated characters.
 fn malformed(good: &str) -> Vec<Vec<u8>> {
     let mut keys: Vec<String> = Vec::new();
     for place in 4..good.len() {
@@ -55,7 +55,7 @@ fn malformed(good: &str) -> Vec<Vec<u8>> {
 async fn a_malformed_key_costs_no_query() {
     let app = TestGateway::start().await;
     let good = made(&app, TEAM, &["read"]).await.1;
-    // Whoever asks now is told so.
+    // From now on, a query would fail.
     sqlx::query("ALTER TABLE api_keys RENAME TO away").execute(app.sql()).await.unwrap();
     let all = malformed(&good);
     let distinct: HashSet<&Vec<u8>> = all.iter().collect();
@@ -81,7 +81,7 @@ async fn a_malformed_key_costs_no_query() {
     }
 }
 
-/// Well-formed, and nobody's.
+/// Well-formed, but it does not exist.
 fn unknown() -> String {
     let entropy = Entropy::from_seed(99);
     PresentedKey::fresh(ApiKeyId::new("2026-01-01T00:00:00Z".parse().unwrap(), &entropy), &entropy)

@@ -1,4 +1,4 @@
-//! Pipelines without secrets: the token of a job becomes a caller by one rule, and the audit says of which repository.
+//! Pipelines without secrets: a job's token is accepted by one rule, and the audit names its repository.
 #![cfg(test)]
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};

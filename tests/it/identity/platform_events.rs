@@ -1,4 +1,4 @@
-//! What the platform changes for everybody is told to whoever holds `platform:security`, and to nobody else.
+//! Changes of the platform that affect everybody are reported to those with `platform:security`, and to nobody else.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -27,7 +27,7 @@ async fn deliver(app: &TestGateway) {
     while app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap() > 0 {}
 }
 
-/// Writes an account, the default policy and an issuer, and takes the issuer away.
+/// Writes an account, the default policy and an issuer, and deletes the issuer.
 async fn reach_far(app: &TestGateway) {
     let put = async |path: &str, body: Value| {
         with(app, &Scope::PLATFORM, Method::PUT, path, Some(&body)).await.expect(200);
@@ -57,7 +57,7 @@ async fn what_reaches_far_is_told_to_the_platforms_endpoints_alone() {
         with(&app, scopes, Method::POST, "/v1/webhook-endpoints", Some(&body)).await.expect(201)["id"].clone()
     };
     let endpoint = add(&SECURITY, theirs.url()).await;
-    // Of the same team, without the scope; and another team's.
+    // Endpoints of the same team without the scope, and of another team.
     add(&[Scope::Webhooks], beside.url()).await;
     app.endpoint(&team.url()).await;
     reach_far(&app).await;
@@ -73,7 +73,7 @@ async fn what_reaches_far_is_told_to_the_platforms_endpoints_alone() {
     assert_eq!(seen, (&json!("put_cloud_account"), &json!("second"), &json!("alice")));
     let (id, secret) = SECOND;
     assert!(told.iter().all(|one| !one.body.contains(secret) && !one.body.contains(id)), "{change}");
-    // Whoever changes the endpoint without the scope gets nothing more of it.
+    // If the endpoint is changed by somebody without the scope, it receives nothing more.
     let path = format!("/v1/webhook-endpoints/{}", endpoint.as_str().unwrap());
     let changes = json!({"description": "mine now"});
     with(&app, &[Scope::Webhooks], Method::PATCH, &path, Some(&changes)).await.expect(200);
@@ -81,7 +81,7 @@ async fn what_reaches_far_is_told_to_the_platforms_endpoints_alone() {
     assert_eq!(delete.status, 204);
     deliver(&app).await;
     assert_eq!(theirs.received().len(), TOLD.len(), "no more");
-    // Nor what it had already, by asking for it again.
+    // Nor can it have previous ones sent again.
     let sql =
         "SELECT d.id FROM webhook_deliveries d JOIN events e ON e.seq = d.event WHERE e.type LIKE 'platform.%' LIMIT 1";
     let id: uuid::Uuid = sqlx::query_scalar(sql).fetch_one(app.sql()).await.unwrap();
@@ -106,7 +106,7 @@ async fn the_feed_shows_them_to_who_may_see_them() {
     assert_eq!(page["items"], json!([]));
 }
 
-/// A page of the feed of a team, as whoever holds `platform:security` sees it.
+/// A page of a team's feed, for a caller with `platform:security`.
 async fn feed(app: &TestGateway, team: &str, query: &str) -> Value {
     let token = app.token(team, &[Scope::Read, Scope::PlatformSecurity]);
     Answer::of(app.bare(Method::GET, &format!("/v1/events{query}")).bearer_auth(token)).await.expect(200)
@@ -134,7 +134,7 @@ async fn the_feed_has_them_whether_or_not_anybody_keeps_an_endpoint() {
     assert_eq!(kinds_of(&narrowed), ["platform.issuer_changed"]);
     let next = format!("?type=platform.issuer_changed&cursor={}", narrowed["next_cursor"].as_str().unwrap());
     assert_eq!(kinds_of(&feed(&app, "watchers", &next).await), ["platform.issuer_changed"], "page by page");
-    // Whoever comes without the scope sees none, and waits for none.
+    // A caller without the scope sees none, and waits for none.
     let plain = app.bare(Method::GET, "/v1/events").bearer_auth(app.token("watchers", &[Scope::Read]));
     assert_eq!(Answer::of(plain).await.expect(200)["items"], json!([]));
 }
@@ -175,7 +175,7 @@ async fn an_endpoint_that_could_never_get_one_is_refused() {
     assert!(detail.contains("must be one of image_cache.created, ") && detail.contains("platform.mass_vanishing"));
     add(&mine, json!(["platform.issuer_changed", "image_cache.ready"])).await.expect(201);
     let made = add(&SECURITY, json!(["platform.issuer_changed"])).await.expect(201);
-    // Nor is one made so by whoever may not hear of them.
+    // Nor can a caller without the scope create such an endpoint.
     let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
     let change = json!({"description": "mine now"});
     with(&app, &mine, Method::PATCH, &path, Some(&change)).await.problem(422, "invalid_request");

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::signers::Signer;
 
-/// What is served, by path: the status, and the body.
+/// What is served, by path: the status and the body.
 type Documents = Arc<Mutex<HashMap<String, (u16, String)>>>;
 
 pub(super) struct Provider {
@@ -37,8 +37,8 @@ impl Provider {
         Self { address, documents, hits }
     }
 
-    /// An issuer of that name here, with a key of its own, published where its discovery document says. `end` is what
-    /// its `iss` ends in.
+    /// An issuer with that name and its own key, published as its discovery document says. `end` is the end of its
+    /// `iss`.
     pub(super) fn issuer(&self, name: &str, end: &str) -> ProviderIssuer<'_> {
         let at =
             ProviderIssuer { provider: self, path: format!("/{name}"), end: end.to_owned(), signer: Signer::rsa() };
@@ -67,7 +67,7 @@ async fn answer(mut stream: TcpStream, documents: Documents, hits: Arc<AtomicUsi
     let path = request.split(' ').nth(1).unwrap_or_default();
     let (status, body) = documents.lock().unwrap().get(path).cloned().unwrap_or((404, String::new()));
     let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    // A client that has read enough may hang up.
+    // A client that has read enough may disconnect.
     let _ = stream.write_all((head + &body).as_bytes()).await;
 }
 
@@ -85,7 +85,7 @@ impl ProviderIssuer<'_> {
         format!("{}{}{}", self.provider.address, self.path, self.end)
     }
 
-    /// Publishes a discovery document that names this issuer.
+    /// Publishes a discovery document for this issuer.
     pub(super) fn discover(&self, issuer: &str) {
         let path = format!("{}{}/.well-known/openid-configuration", self.path, self.end.trim_end_matches('/'));
         let keys = format!("{}{}/keys", self.provider.address, self.path);
@@ -98,19 +98,19 @@ impl ProviderIssuer<'_> {
         self.say(200, &json!({ "keys": keys }).to_string());
     }
 
-    /// Serves this where the keys are.
+    /// Serves this at the URL of the keys.
     pub(super) fn say(&self, status: u16, body: &str) {
         self.provider.serve(format!("{}/keys", self.path), status, body.to_owned());
     }
 
-    /// The issuer as the preset of that name makes it, but here.
+    /// The issuer as in the preset with that name, but at this provider.
     pub(super) fn configured(&self, preset: &str, parameters: &[(&str, &str)]) -> Issuer {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let issuer = preset::find(preset).unwrap().issuer(&parameters.iter().map(own).collect()).unwrap();
         Issuer { issuer: self.iss(), ..issuer }
     }
 
-    /// A token with these claims, beside `iss`, `iat` and `exp`, where they are not among them.
+    /// A token with these claims, and with `iss`, `iat` and `exp` unless they are given.
     pub(super) fn token(&self, now: Instant, claims: &Value) -> String {
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": "key-1"});
         self.signer.sign(&header, &self.claims(now, claims))

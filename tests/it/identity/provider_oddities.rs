@@ -1,5 +1,5 @@
-//! Hostile tokens in the shape of each provider: whatever stands in a claim, the answer is a refusal by name or the
-//! very caller that the rule says, and never a failure of ours.
+//! Hostile tokens in the format of each provider: whatever a claim contains, the result is a specific refusal or
+//! exactly the caller of the rule, and never an internal error.
 #![cfg(test)]
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::provider::Provider;
 use super::providers::{all, me};
 
-/// What nobody should expect where a text stands.
+/// Values that do not belong in a string claim.
 fn odd() -> Vec<Value> {
     let deep = (0..60).fold(json!("web"), |inner, _| json!({ "a": inner }));
     vec![
@@ -47,7 +47,7 @@ async fn whatever_stands_in_a_claim_is_refused_by_name() {
         let good = me(&app, &at.token(app.now(), &case.claims)).await.expect(200);
         let whole = at.claims(app.now(), &case.claims);
         for (place, claim) in whole.as_object().unwrap().keys().enumerate() {
-            // A third of them, another for each claim: every value meets every provider.
+            // A third of them, varying by claim, so that every provider gets every value.
             for value in odd().into_iter().skip(place % 3).step_by(3) {
                 let mut claims = case.claims.clone();
                 claims[claim] = value.clone();

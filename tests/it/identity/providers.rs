@@ -1,5 +1,5 @@
-//! Tokens in the shape of ten providers, through a real discovery document: each becomes the caller that its preset
-//! says, and a token that differs in what the rule asks for does not, and is told which rule failed on which claim.
+//! Tokens in the format of ten providers, with real discovery documents: each is accepted as the caller of its preset.
+//! A token that differs in a claim of the rule is refused, and told which rule failed because of which claim.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -11,23 +11,23 @@ use super::provider::{Provider, ProviderIssuer};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway};
 
-/// A provider: its preset, what it is asked for, and a token of it.
+/// A provider: its preset, the preset's parameters, and a token.
 pub(super) struct ProviderCase {
     pub(super) preset: &'static str,
-    /// What its `iss` ends in.
+    /// The end of its `iss`.
     pub(super) end: &'static str,
     pub(super) parameters: Vec<(&'static str, &'static str)>,
     pub(super) claims: Value,
-    /// Subject and scopes of the caller, in [`TEAM`].
+    /// Subject and scopes of the caller, who belongs to [`TEAM`].
     becomes: (&'static str, &'static [&'static str]),
-    /// Another value of one claim, and what the refusal says.
+    /// Another value of one claim, and the message of the refusal.
     differs: (&'static str, Value, &'static str),
 }
 
-/// The team of all of them.
+/// The team of all providers.
 const TEAM: &str = "web";
 
-/// Where a token's `team`, `groups` and the like come from, and in which form, is as the providers document it.
+/// The claims for `team`, `groups` and the like, and their format, are those in the providers' documentation.
 #[expect(clippy::too_many_lines, reason = "one table")]
 pub(super) fn cases() -> Vec<ProviderCase> {
     vec![
@@ -144,7 +144,7 @@ pub(super) fn cases() -> Vec<ProviderCase> {
     ]
 }
 
-/// Every provider on one server, and a gateway that knows them all.
+/// All providers on one server, and a gateway that accepts them.
 pub(super) async fn all(provider: &Provider) -> (TestGateway, Vec<(ProviderCase, ProviderIssuer<'_>)>) {
     let cases: Vec<(ProviderCase, ProviderIssuer)> = cases()
         .into_iter()
@@ -155,7 +155,7 @@ pub(super) async fn all(provider: &Provider) -> (TestGateway, Vec<(ProviderCase,
     (TestGateway::with(Setup { issuers, ..Setup::default() }).await, cases)
 }
 
-/// Who the token makes its bearer.
+/// Who the token authenticates.
 pub(super) async fn me(app: &TestGateway, token: &str) -> Answer {
     Answer::of(app.bare(Method::GET, "/v1/me").bearer_auth(token)).await
 }
@@ -181,7 +181,7 @@ async fn ten_providers_are_understood_by_their_presets() {
             assert!(!refused.text.contains(hidden), "a value of the token: {problem}");
         }
     }
-    // Two documents for each: the discovery's and the keys.
+    // Two documents for each: the discovery document and the keys.
     assert_eq!(provider.hits(), 20);
 }
 
@@ -196,7 +196,7 @@ async fn entra_tokens_of_version_1_name_their_application_otherwise() {
     let mut claims = json!({"aud": "api://eci", "appid": "ci-app", "appidacr": "1", "oid": "0b1c", "roles": ["Cache.Read"],
         "tid": "t", "ver": "1.0"});
     let who = me(&app, &at.token(app.now(), &claims)).await.expect(200);
-    // It has no `sub`: the object's id stands in for it.
+    // It has no `sub`: the object id is used instead.
     assert_eq!((&who["subject"], &who["scopes"]), (&json!("entra-id:oid:0b1c"), &json!(["read"])));
     claims["appid"] = json!("other-app");
     me(&app, &at.token(app.now(), &claims)).await.problem(403, "no_rule_matches");
@@ -223,7 +223,8 @@ async fn what_a_pipeline_is_stands_in_the_audit() {
     ] {
         assert_eq!(kept[name], value, "{kept}");
     }
-    // Another repository's workflow is told which rule failed on which claim, and nothing else of it.
+    // A workflow of another repository is told which rule failed because of which claim, and nothing else about the
+    // rule.
     let mut other = case.claims.clone();
     (other["repository"], other["sub"]) = (json!("my-org/fork"), json!("repo:my-org/fork:ref:refs/heads/main"));
     let problem = me(&app, &at.token(app.now(), &other)).await.problem(403, "no_rule_matches");
@@ -246,7 +247,7 @@ async fn who_comes_with_the_scope_admin_is_told_what_is_in_its_place() {
     };
     let gone = "the scope admin was removed; platform:read, platform:policy, platform:accounts";
     assert!(refused("eci:read eci:admin").await.contains(gone));
-    // Another system's word is none of ours.
+    // Another system's scopes are not ours.
     assert!(!refused("eci:read admin").await.contains("admin"));
 }
 

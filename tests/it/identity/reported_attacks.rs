@@ -1,4 +1,4 @@
-//! What others ran into who trust the tokens of pipelines: each as it was reported, through the door.
+//! Publicly reported attacks on systems that trust pipelines' tokens, through the door.
 #![cfg(test)]
 
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::jobs::{JobProvider, entry, exchange, exchanged, least, me};
 use crate::support::answer::Answer;
 use crate::support::gateway::TestGateway;
 
-/// A job on GitHub with other claims; `null` takes one away.
+/// A job on GitHub with other claims; `null` removes one.
 fn job(app: &TestGateway, github: &JobProvider, claims: &Value) -> String {
     let mut job = github.job(app, "acme/web");
     for (name, value) in claims.as_object().unwrap() {
@@ -30,38 +30,38 @@ async fn with_rule(app: &TestGateway, github: &JobProvider, matches: &Value) {
 async fn what_others_ran_into() {
     let app = TestGateway::start().await;
     let github = JobProvider::github();
-    // A rule, what the job says, and the claims that do not hold; none: it is let in.
+    // A rule, the job's claims, and the claims that do not match; empty if it is accepted.
     let usual = json!({"/repository": ["acme/web"]});
     let cases = [
-        // Subjects that an organization shaped itself, or that have numbers in them since 2026.
+        // Subjects that an organization has customized, or that contain numbers since 2026.
         (&usual, json!({"sub": "repository_owner_id:65:repository_id:74:environment:release"}), ""),
         (&usual, json!({"sub": "repo:acme@65/web@74:ref:refs/heads/main"}), ""),
-        // An organization's name in other letters.
+        // An organization's name in different case.
         (&usual, json!({"repository": "Acme/web"}), "/repository"),
-        // A repository that was renamed, while its number stays; and one that took a name over.
+        // A renamed repository with the same number; and one that took over a name.
         (&json!({"/repository_id": ["74"]}), json!({"repository": "acme/renamed"}), ""),
         (
             &json!({"/repository": ["acme/web"], "/repository_id": ["74"]}),
             json!({"repository_id": "99"}),
             "/repository_id",
         ),
-        // The environment is only there if the job names one.
+        // The environment is present only if the job has one.
         (&json!({"/environment": ["production"]}), json!({"environment": null}), "/environment"),
-        // Truths and numbers, written as either.
+        // Booleans and numbers, also as strings.
         (&json!({"/ref_protected": ["true"]}), json!({"ref_protected": true}), ""),
         (&json!({"/ref_protected": ["true"]}), json!({"ref_protected": "false"}), "/ref_protected"),
         (&json!({"/repository_id": ["74"]}), json!({"repository_id": 74}), ""),
-        // Lists.
+        // Arrays.
         (&json!({"/groups": ["platform"]}), json!({"groups": ["acme", "platform"]}), ""),
-        // Branches with a slash are more than one part.
+        // Branches with a slash have more than one part.
         (&json!({"/ref": ["refs/heads/*"]}), json!({"ref": "refs/heads/feature/x"}), "/ref"),
         (&json!({"/ref": ["refs/heads/**"]}), json!({"ref": "refs/heads/feature/x"}), ""),
-        // A pattern is no part of a longer name.
+        // A pattern must not match part of a longer name.
         (&usual, json!({"repository": "acme/web-attacker"}), "/repository"),
         (&json!({"/repository": ["acme/*"]}), json!({"repository": "acme-evil/web"}), "/repository"),
-        // Audiences as a list.
+        // Audiences as an array.
         (&usual, json!({"aud": ["https://github.com/acme", "eci-cache-gateway"]}), ""),
-        // The workflow of another repository that was called.
+        // A reusable workflow of another repository.
         (
             &json!({"/job_workflow_ref": ["acme/web/.github/workflows/*@refs/heads/main"]}),
             json!({"job_workflow_ref": "mallory/tools/.github/workflows/release.yml@refs/heads/main"}),

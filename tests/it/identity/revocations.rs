@@ -1,4 +1,4 @@
-//! Revoked tokens: at this gateway at once, at others within a second, and what waits or listens with one ends.
+//! Revoked tokens: refused at this gateway at once and at others within a second, and their waits and streams end.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn revoke(app: &TestGateway, body: &Value) -> Value {
     admin(app, Method::POST, "/v1/revocations", Some(body)).await.expect(201)
 }
 
-/// A gateway that looks often whether credentials still hold.
+/// A gateway that frequently checks whether credentials are still valid.
 fn watchful() -> Setup {
     let settings =
         app::GatewaySettings { credential_look: Duration::from_millis(10), ..app::GatewaySettings::default() };
@@ -50,7 +50,7 @@ async fn one_token_by_its_jti() {
     }
     let list = admin(&app, Method::GET, "/v1/revocations", None).await.expect(200);
     let mut listed = expected.clone();
-    // Which keys went with it is in the answer to the create alone.
+    // Only the response to the create lists the keys that were revoked with it.
     listed.as_object_mut().unwrap().retain(|name, _| !name.starts_with("revoked_"));
     assert_eq!(list["items"], json!([listed]));
     let path = format!("/v1/revocations/{}", made["id"].as_str().unwrap());
@@ -75,7 +75,7 @@ async fn all_tokens_of_a_subject_from_before() {
     me(&app, &old).await.problem(401, "token_revoked");
     me(&app, &app.token("other", &SCOPES)).await.expect(200);
     me(&app, &key).await.expect(200);
-    // An earlier instant takes nothing back.
+    // An earlier instant does not undo anything.
     let before = app.now() - chrono::Duration::hours(1);
     revoke(&app, &json!({"subject": "alice", "issued_before": before, "keep_keys": true})).await;
     me(&app, &old).await.problem(401, "token_revoked");

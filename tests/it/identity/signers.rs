@@ -1,4 +1,4 @@
-//! An identity provider with a key of each algorithm, and anything that somebody might sign with them.
+//! An identity provider with a key for each algorithm, and everything that an attacker might sign with them.
 #![cfg(test)]
 
 use aws_lc_rs::hmac;
@@ -16,7 +16,7 @@ pub(super) fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token over exactly these bytes, under HMAC with any key.
+/// A token with exactly these bytes, signed by HMAC with any key.
 pub(super) fn hmac_signed(key: &[u8], header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", b64(header.to_string()), b64(claims.to_string()));
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes());
@@ -32,7 +32,7 @@ pub(super) enum Signer {
 }
 
 impl Signer {
-    /// One of each, with keys of their own.
+    /// One for each algorithm, with new keys.
     pub(super) fn all() -> [Self; 4] {
         [
             Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
@@ -56,7 +56,7 @@ impl Signer {
         }
     }
 
-    /// Its public half, under its algorithm's name as `kid`.
+    /// Its public key, with the algorithm's name as `kid`.
     pub(super) fn jwk(&self) -> Value {
         let mut jwk = match self {
             Self::Rsa(pair) => {
@@ -75,7 +75,7 @@ impl Signer {
         jwk
     }
 
-    /// Its public half under another id.
+    /// Its public key with another id.
     pub(super) fn jwk_as(&self, kid: &str) -> Value {
         let mut jwk = self.jwk();
         jwk["kid"] = kid.into();
@@ -91,7 +91,7 @@ impl Signer {
         self.sign_raw(header.to_string(), claims.to_string())
     }
 
-    /// A token over exactly these bytes.
+    /// A token with exactly these bytes.
     pub(super) fn sign_raw(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         let message = format!("{}.{}", b64(header), b64(claims));
         let signature = self.signature(message.as_bytes());

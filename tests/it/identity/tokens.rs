@@ -1,4 +1,4 @@
-//! Hostile tokens at the real door: all of them 401 and a problem, none of them anything else.
+//! Hostile tokens at the real door: each gets a 401 problem and nothing else.
 #![cfg(test)]
 
 use std::collections::{BTreeSet, HashSet};
@@ -52,13 +52,13 @@ async fn none_of_them_gets_in() {
     ] {
         assert!(codes.contains(code), "{told}: {code}");
     }
-    // Whom a token of our issuer that was made for us names, is named; nobody else is.
+    // Only the subject of a token from our issuer and for us is named in the audit.
     let sql = "SELECT count(*) FROM audit_entries WHERE outcome = 'refused' AND http_status = 401
         AND (team IS NULL AND subject = 'anonymous' AND credential IS NULL OR code IN ('token_expired',
             'token_not_yet_valid', 'token_lifetime_too_long', 'token_missing_claim', 'token_bad_claim', 'no_team',
             'team_required'))";
     assert_eq!(app.count(sql).await, i64::try_from(cases.len()).unwrap());
-    // And the good ones do, of every algorithm.
+    // The valid ones are accepted, for every algorithm.
     for key in &bench.keys {
         let request = app.bare(Method::GET, "/v1/me").bearer_auth(key.sign(&key.header(), &bench.claims()));
         let me = Answer::of(request).await.expect(200);

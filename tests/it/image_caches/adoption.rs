@@ -1,4 +1,4 @@
-//! Taking over caches that were made past the gateway.
+//! Adopting caches that were created outside the gateway.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::entropy::Entropy;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
 
-/// A cache that is made past the gateway; the cloud's id.
+/// A cache created outside the gateway; returns the cloud's id.
 async fn made_outside(app: &TestGateway, spec: &Value) -> String {
     let operation = OperationId::new(app.now(), &Entropy::from_os());
     let attempt = Attempt {
@@ -72,7 +72,7 @@ async fn a_cache_is_taken_over_and_lives_on() {
     assert_eq!(app.creations().await, 1, "nothing was created");
 }
 
-/// Followed, updated and removed like any other; every step is told and kept.
+/// Tracked, updated and deleted like any other; every step is reported and recorded.
 async fn lives_on(app: &TestGateway, id: &str) {
     let path = format!("/v1/image-caches/{id}");
     app.until(id, "ready").await;

@@ -1,4 +1,4 @@
-//! One cache of a content, however many ask.
+//! One cache for each content, however many callers request it.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ async fn a_thousand_at_once_on_two_gateways_make_one() {
     let second = app.second_gateway(Setup::default()).await;
     let answers = join_all((0..1_000).map(async |number| {
         let gateway = if number % 2 == 0 { &app } else { &second };
-        // Every third with a key, and each with a name of its own: none of that is content.
+        // Every third one with a key, and each with another name: neither is part of the content.
         let body = content(&json!({"name": format!("from-{number}")}));
         let request = gateway.bare(Method::POST, PATH).bearer_auth(app.token(TEAM, &SCOPES)).json(&body);
         let keyed = number % 3 == 0;
@@ -127,7 +127,7 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
     app.until(&failed, "failed").await;
     let again = ensure(&app, &broken).await;
     assert!(is(&again, 201, "created") && again.2 != failed, "{again:?}");
-    // Ends within the margin.
+    // Expires within the margin.
     let brief = ensure(&app, &json!({"retention_days": 1})).await.2;
     let end: Instant = app.until(&brief, "ready").await["expires_at"].as_str().unwrap().parse().unwrap();
     app.set_clock(end - chrono::Duration::seconds(3_601));
@@ -136,7 +136,7 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
     let longer = ensure(&app, &json!({})).await;
     assert!(is(&longer, 201, "created"), "{longer:?}");
     app.until(&longer.2, "ready").await;
-    // An update is under way, whose answer is not known yet: it will hold something else.
+    // An update is in progress with an unknown outcome: the content will change.
     app.fault(&json!({"action": "UpdateImageCache", "kind": "throttle"})).await;
     let path = format!("/v1/image-caches/{}", longer.2);
     app.patch(&path, &json!({"images": ["nginx:2"]})).await.expect(202);
@@ -144,7 +144,7 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
     assert!(is(&fresh, 201, "created"), "{fresh:?}");
     app.until(&longer.2, "updating").await;
     assert_eq!(ensure(&app, &json!({"images": ["nginx:2"]})).await, (200, "joined".to_owned(), longer.2.clone()));
-    // Changed past the gateway.
+    // Changed outside the gateway.
     app.until(&fresh.2, "ready").await;
     let imc = app.cache(&fresh.2).await["eci_cache_id"].as_str().unwrap().to_owned();
     let changes = serde_json::from_value(changed_images("nginx:3")).unwrap();
@@ -165,7 +165,7 @@ async fn one_that_failed_ends_soon_is_removed_or_was_changed_will_not_do() {
     assert!(is(&last, 201, "created") && last.2 != fresh.2, "{last:?}");
 }
 
-/// Nothing but other images.
+/// A change of only the images.
 fn changed_images(image: &str) -> Value {
     let taken = ALL.iter().filter(|field| field.in_update.is_some() && field.audit != AuditForm::Secret);
     let mut all: Value = taken.map(|field| (field.name.to_owned(), Value::Null)).collect();

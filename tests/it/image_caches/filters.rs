@@ -11,7 +11,7 @@ async fn make(app: &TestGateway, name: &str, extra: &Value) -> String {
     app.post("/v1/image-caches", &body).await.expect(201)["id"].as_str().unwrap().to_owned()
 }
 
-/// The names that the list shows, sorted.
+/// The names in the list, sorted.
 async fn names(app: &TestGateway, query: &str) -> Vec<String> {
     let items = app.items(&format!("/v1/image-caches?{query}")).await;
     let mut names: Vec<String> = items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect();
@@ -83,7 +83,7 @@ async fn a_cursor_is_bound_to_every_filter() {
     let app = TestGateway::start().await;
     for name in ["web-1", "web-2"] {
         make(&app, name, &json!({})).await;
-        // Ids sort by the millisecond.
+        // Ids are sorted by millisecond.
         app.advance(1);
     }
     let first = app.get("/v1/image-caches?q=web&limit=1").await.expect(200);

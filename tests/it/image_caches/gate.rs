@@ -1,4 +1,4 @@
-//! The gate for pipelines: each of its answers, and the wait for a better one.
+//! The gate for pipelines: each of its results, and waiting for a better one.
 #![cfg(test)]
 
 use serde_json::json;
@@ -53,7 +53,7 @@ async fn a_build_that_fails_shuts_the_gate_with_its_reason() {
     {
         assert_eq!(problem[member], failure[of_failure], "{problem}");
     }
-    // A second try outweighs the failure.
+    // A second attempt overrides the failure.
     app.create("example.com/does-not-exist:1").await.expect(201);
     app.get(path.strip_suffix("&wait_seconds=55").unwrap()).await.problem(425, "image_cache_not_ready");
 }

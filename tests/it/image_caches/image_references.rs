@@ -1,4 +1,4 @@
-//! Odd spellings of images: every door gives the same verdict, in the same words.
+//! Unusual spellings of images: every door gives the same result with the same message.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::entropy::Entropy;
@@ -15,7 +15,7 @@ use crate::support::gateway::{TEAM, TestGateway, new_cache};
 
 const SHA256: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Spellings that nobody can pull, and a part of what is said of them.
+/// Spellings that nobody can pull, and part of the message about each.
 fn odd() -> Vec<(String, &'static str)> {
     let upper = format!("nginx@sha256:{}", SHA256[7..].to_uppercase());
     let long = "a".repeat(256);
@@ -79,7 +79,7 @@ fn odd() -> Vec<(String, &'static str)> {
     listed.map(|(text, told)| (text.to_owned(), told)).to_vec()
 }
 
-/// Spellings that registries and `distribution/reference` take.
+/// Spellings that registries and `distribution/reference` accept.
 fn good() -> Vec<String> {
     let long_tag = format!("nginx:{}", "t".repeat(128));
     let deep = format!("r.example.com/{}a", "a/".repeat(127));
@@ -118,7 +118,7 @@ fn good() -> Vec<String> {
     listed.map(str::to_owned).into_iter().chain(digested).chain([sha512]).collect()
 }
 
-/// What is said of the one wrong field: `field`, and why.
+/// The message about the only invalid field, which must be `field`.
 fn said(answer: &Answer, field: &str) -> String {
     let problem = answer.problem(422, "invalid_request");
     let errors = problem["errors"].as_array().unwrap();
@@ -134,7 +134,7 @@ async fn gate(app: &TestGateway, image: &str) -> Answer {
     app.get(&format!("/v1/gate?region=cn-beijing&image={image}")).await
 }
 
-/// Creates a cache at the stand-in itself.
+/// Creates a cache directly in the stand-in.
 async fn past_the_gateway(app: &TestGateway, image: &str) -> Result<(), CallError> {
     let spec = serde_json::from_value(new_cache(image)).unwrap();
     let operation = OperationId::new(app.now(), &Entropy::from_os());

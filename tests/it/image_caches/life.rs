@@ -1,4 +1,4 @@
-//! The main job from end to end, over real sockets: one cache, its webhooks, its audit trail.
+//! The main use case from end to end, over real sockets: one cache, its webhooks, its audit trail.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::clock::{Clock, SystemClock};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 use crate::support::hook::Hook;
 
-/// The seconds of the minute at which something happened: every test begins at 08:00:00.
+/// The second within the first minute: every test begins at 08:00:00.
 fn second(time: &Value) -> &str {
     let time = time.as_str().unwrap();
     let seconds = time.strip_prefix("2026-03-01T08:00:").and_then(|rest| rest.strip_suffix('Z'));
@@ -25,8 +25,8 @@ async fn transitions(app: &TestGateway, id: &str) -> Vec<String> {
     all.iter().map(line).collect()
 }
 
-/// Action, outcome, door and status of each audit entry that the team sees, sorted: within one instant there is no
-/// order among them.
+/// Action, outcome, door and status of each audit entry that the team sees, sorted, because entries of one instant have
+/// no order.
 async fn trail(app: &TestGateway) -> Vec<String> {
     let mut all: Vec<String> = app.items("/v1/audit-entries").await.iter().map(entry).collect();
     all.sort();
@@ -164,7 +164,7 @@ async fn the_audit_trail_is_complete() {
     requests_and_outcomes_belong_together(&app, &id).await;
 }
 
-/// The entry of the outcome names the request, the caller, the operation and the cloud's RequestId.
+/// The entry for the outcome names the request, the caller, the operation and the cloud's RequestId.
 async fn requests_and_outcomes_belong_together(app: &TestGateway, id: &str) {
     let entries = app.items(&format!("/v1/audit-entries?resource={id}&action=create_image_cache")).await;
     let with = |outcome: &str| entries.iter().find(|entry| entry["outcome"] == outcome).unwrap();
@@ -231,7 +231,7 @@ async fn each_failed_build_says_why_and_what_to_do() {
 
 #[tokio::test]
 async fn the_reference_library_accepts_our_webhooks() {
-    // The library reads the wall clock, so this gateway's clock begins there.
+    // The library reads the wall clock, so this gateway's clock starts there.
     let app = TestGateway::with(Setup { start: SystemClock.now(), ..Setup::default() }).await;
     let hook = Hook::start().await;
     let (_, secret) = app.endpoint(&hook.url()).await;
@@ -273,7 +273,7 @@ async fn a_cache_whose_retention_ends_is_expired() {
     assert_eq!(ready["expires_at"], "2026-03-02T08:00:00Z");
     app.set_clock("2026-03-02T08:00:00Z".parse().unwrap());
     for status in ["ready", "expired"] {
-        // The janitor wakes the tracker. One look that does not find it is not enough.
+        // The janitor wakes the tracker. A single read that does not find it is not enough.
         app.gateway.upkeep().clean().await.unwrap();
         app.drain().await;
         assert_eq!(app.cache(&id).await["status"], status);

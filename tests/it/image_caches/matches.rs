@@ -1,4 +1,4 @@
-//! What the automatic matching would take, asked through the door.
+//! The result of the automatic matching, through the door.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;

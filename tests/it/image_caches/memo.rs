@@ -1,4 +1,4 @@
-//! What is kept of image caches as they are shown: it is used while it counts, and never when it does not.
+//! The stored representations of image caches are used only while they are valid.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::TestGateway;
 
-/// Waits until what was rendered of the only image cache is kept.
+/// Waits until the representation of the only image cache is stored.
 async fn kept(app: &TestGateway) {
     let kept = "SELECT count(*) FROM image_caches WHERE rendered_version = version AND rendered_form IS NOT NULL";
     while app.count(kept).await == 0 {
@@ -14,7 +14,7 @@ async fn kept(app: &TestGateway) {
     }
 }
 
-/// Puts another name into what is kept, and nowhere else.
+/// Changes the name only in the stored representation.
 async fn mark(app: &TestGateway) {
     let done = sqlx::query("UPDATE image_caches SET rendered = replace(rendered, '\"name\":\"', '\"name\":\"kept-')")
         .execute(app.sql())
@@ -42,7 +42,7 @@ async fn what_is_kept_is_shown_until_the_row_changes() {
     assert_eq!(names(&app, &id).await, ["web", "web"]);
     mark(&app).await;
     assert_eq!(names(&app, &id).await, ["kept-web", "kept-web"], "it is what is read");
-    // A version of its own: nobody who changes a row thinks of what is kept.
+    // The version changes, so code that changes a row need not know about stored representations.
     app.patch(&format!("/v1/image-caches/{id}"), &json!({"tags": {"a": "c"}})).await;
     assert_eq!(names(&app, &id).await, ["web", "web"]);
     assert_eq!(app.cache(&id).await["tags"], json!({"a": "c"}));

@@ -1,4 +1,4 @@
-//! Requests that wait: for an image cache, on any gateway, as long as somebody listens.
+//! Requests that wait for an image cache, at any gateway, as long as the client stays connected.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway};
 
-/// More than the gateway has connections to its database.
+/// More than the gateway's database connections.
 const MANY: usize = 40;
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn many_waits_hold_no_connection_and_end_together() {
     let waits = futures_util::future::join_all((0..MANY).map(|_| app.get(&path)));
     let work = async {
         app.waiting(MANY).await;
-        // There is a connection for all of this while they wait.
+        // There is a free connection for all of this while they wait.
         app.until(&id, "ready").await
     };
     let (waited, ready) = tokio::join!(waits, work);
@@ -98,7 +98,7 @@ async fn a_stop_answers_those_who_wait() {
     gated.problem(425, "image_cache_not_ready");
 }
 
-/// The cursor behind the last event.
+/// The cursor after the last event.
 async fn end_of_feed(app: &TestGateway) -> String {
     app.events().await;
     app.get("/v1/events?limit=100").await.expect(200)["next_cursor"].as_str().unwrap().to_owned()

@@ -1,6 +1,6 @@
-//! Creates that begin and end together, in one transaction: what each of them comes to must be what it comes to alone.
+//! Creates that begin and end in one transaction: the result of each must be the same as alone.
 //!
-//! Everything that is asked for before the writer gets its turn is one batch: the tests' runtime has one thread.
+//! Everything that is requested before the writer runs is one batch: the tests' runtime has one thread.
 #![cfg(test)]
 
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ use crate::support::hook::Hook;
 /// Written, and nobody waits for the ids.
 const DONE: Settled = Settled::Done { sending: false };
 
-/// Makes creates and ends like one that went through the door.
+/// Makes creates and ends like those of a request.
 struct Maker {
     app: TestGateway,
     store: Store,
@@ -62,7 +62,7 @@ impl Maker {
         Self { app, store, cache, operation, audit, outlet, entropy: Entropy::from_seed(11) }
     }
 
-    /// A new create; with `key` if it has one.
+    /// A new create, with `key` if there is one.
     fn create(&self, key: Option<&str>) -> Arc<NewCreate> {
         let (now, entropy) = (self.app.now(), &self.entropy);
         let operation = Operation {
@@ -125,7 +125,7 @@ impl Maker {
         }
     }
 
-    /// Its end: done, or refused.
+    /// Its end: succeeded or refused.
     fn end(&self, create: &NewCreate, refused: bool) -> Settlement {
         let (now, operation) = (self.app.now(), create.new.operation.id);
         let error = refused.then(|| CloudError {
@@ -169,14 +169,14 @@ impl Maker {
         }
     }
 
-    /// How many transactions wrote audit entries of these operations, and how many entries there are of them.
+    /// How many transactions wrote audit entries for these operations, and the number of these entries.
     async fn audited(&self, of: &[&NewCreate]) -> (i64, i64) {
         let ids: Vec<_> = of.iter().map(|create| create.new.operation.id.uuid()).collect();
         let sql = "SELECT count(DISTINCT txid), count(*) FROM audit_entries WHERE operation = ANY ($1)";
         sqlx::query_as(sql).bind(ids).fetch_one(self.app.sql()).await.unwrap()
     }
 
-    /// Everything that is kept of a create, without what tells it from another.
+    /// Everything that is stored about a create, except what distinguishes it from others.
     async fn kept(&self, create: &NewCreate) -> Value {
         let (cache, operation) = (create.cache.id.uuid(), create.new.operation.id.uuid());
         let mut kept = json!({});
@@ -215,7 +215,7 @@ async fn what_is_written_together_is_what_each_alone_would_write() {
         let begun = made.kept(&alone).await;
         assert_eq!(made.kept(&one).await, begun);
         assert_eq!(begun["operations"][0]["in_doubt"], true, "the attempt stands in it");
-        // One that is not of a create goes alone.
+        // The end of anything but a create is written alone.
         let end = Settlement { kind: OperationKind::Update, ..made.end(&alone, refused) };
         assert_eq!(made.store.settle(&Arc::new(end)).await.unwrap(), DONE);
         let ends = [&one, &two].map(|create| Arc::new(made.end(create, refused)));
@@ -251,7 +251,7 @@ async fn what_breaks_a_statement_takes_nobody_with_it() {
     let made = Maker::new().await;
     let (good, other) = (made.create(None), made.create(None));
     made.begun(&other).await;
-    // An id that is there already.
+    // An id that exists already.
     let bad = Arc::new(NewCreate { cache: other.cache.clone(), ..(*made.create(None)).clone() });
     let begun = join_all([&good, &bad].map(|create| made.store.begin_together(create))).await;
     assert_eq!(begun.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [false, false], "rolled back, all of it");
@@ -310,7 +310,7 @@ async fn many_at_the_door_are_each_created_and_told_once() {
         let keyed = app.request(Method::POST, "/v1/image-caches").header("idempotency-key", format!("k{number}"));
         Answer::of(keyed.json(&new_cache("nginx:1.27")))
     };
-    // Each of thirty, and each again while it is under way or after it.
+    // Thirty creates, and each of them again while it is in progress or afterwards.
     let answers = join_all((0..60).map(|number| create(number % 30))).await;
     let fresh = answers.iter().filter(|answer| answer.status == 201).count();
     assert!(answers.iter().all(|answer| [201, 409].contains(&answer.status)) && fresh >= 30, "{answers:?}");

@@ -1,4 +1,4 @@
-//! A create that is recorded later than its caller waits: nothing of it was sent, and that stands in it.
+//! A create that is recorded after its caller has stopped waiting: nothing of it was sent, which is recorded with it.
 #![cfg(test)]
 
 use std::task::Poll;
@@ -32,7 +32,7 @@ async fn recorded_late(body: &Value) -> TestGateway {
     app
 }
 
-/// Whether its deadline found a create waiting for the lock: it came too soon for it on a machine that has much to do.
+/// Whether the create was waiting for the lock at its deadline: on a busy machine, the deadline may come too soon.
 async fn waits_until_its_deadline(app: &TestGateway, body: &Value) -> bool {
     let (mut create, mut waits) = (Box::pin(keyed(app, body)), false);
     loop {

@@ -1,4 +1,4 @@
-//! Work is held while it is done: the lease is renewed, and without it the work is dropped.
+//! Work is leased while it is done: the lease is renewed, and without it the work is dropped.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::answer::Answer;
 use crate::support::gate::Gate;
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 
-/// A gateway whose leases are short, behind a gate that keeps the cloud's answers back.
+/// A gateway with short leases, behind a gate that holds back the cloud's responses.
 async fn waiting() -> (TestGateway, Gate, TestGateway) {
     let world = TestGateway::start().await;
     let gate = Gate::before(&world.cloud()).await;
@@ -41,7 +41,7 @@ async fn work_is_dropped_once_its_lease_is_lost() {
     let sql =
         "UPDATE operations SET lease_token = gen_random_uuid(), lease_until = clock_timestamp() + interval '1 hour'";
     sqlx::query(sql).execute(world.sql()).await.unwrap();
-    // Ends although the gate is shut: the renewal found out.
+    // Ends although the gate is closed, because the renewal failed.
     holder.gateway.base().drain().await;
     gate.open();
     assert_eq!(world.only_cache().await["status"], "pending", "it is in other hands");

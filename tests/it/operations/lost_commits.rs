@@ -1,7 +1,7 @@
-//! A database that comes back without its last commits, as a standby that followed asynchronously does: who repeats a
-//! create with the key that it had is not given a second cache at the cloud.
+//! A database that loses its last commits, as an asynchronous standby may: a caller who repeats a create with its key
+//! does not get a second cache in the cloud.
 //!
-//! What was lost is taken out of the database here; `database::failover` does the same with two servers.
+//! Here, what was lost is deleted from the database; `database::failover` tests the same with two servers.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::rpc::client::{RpcKey, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 
-/// Everything that the database knows of creates, but for the audit.
+/// Everything that the database stores about creates, except the audit.
 const LOST: &str =
     "DELETE FROM webhook_deliveries; DELETE FROM events; DELETE FROM event_keys; DELETE FROM transitions;
     DELETE FROM idempotency_keys; DELETE FROM owed_answers; DELETE FROM operation_attempts; DELETE FROM operations;
@@ -31,7 +31,7 @@ async fn create(app: &TestGateway, path: &str, key: &str, body: &Value) -> Answe
     Answer::of(request.header("idempotency-key", key)).await
 }
 
-/// A create's answer, of an ensure as well.
+/// The cache in the response to a create or ensure.
 fn cache(answer: &Value) -> &Value {
     answer.get("image_cache").unwrap_or(answer)
 }
@@ -60,7 +60,7 @@ async fn a_create_is_known_again_by_its_key() {
     }
 }
 
-/// The tag of the builds that began together is another one then, so the cloud finds that the parameters differ.
+/// The tag of the bucket is another one then, so the cloud sees different parameters.
 #[tokio::test]
 async fn a_create_that_is_repeated_later_is_found_at_once() {
     let app = TestGateway::start().await;
@@ -102,7 +102,7 @@ async fn another_request_another_key_or_another_team_is_not() {
     assert_eq!(app.creations().await, 4);
 }
 
-/// Takes over what the cloud has: its id.
+/// Adopts what is in the cloud; returns its id.
 async fn adopt(app: &TestGateway, imc: &str) -> String {
     let order = serde_json::json!({"region": "cn-beijing", "eci_cache_id": imc});
     let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &Scope::PLATFORM));
@@ -154,7 +154,7 @@ async fn a_key_that_was_forgotten_makes_a_new_cache_and_that_is_known_again() {
         assert_eq!(app.creations().await, made, "it is not given the cache of before");
         caches.push((text(&cache, "operation_id"), text(&cache, "eci_cache_id")));
     }
-    // The last one is lost: the repeat comes to its turn again.
+    // The last one is lost: the repeat gets the same operation and cache again.
     let (operation, cache) = caches.last().unwrap();
     let mut transaction = app.sql().begin().await.unwrap();
     transaction.execute("SET LOCAL session_replication_role = replica").await.unwrap();

@@ -1,4 +1,4 @@
-//! Never twice: whatever goes wrong between us and the cloud, one request makes one cache.
+//! Never twice: whatever goes wrong between the gateway and the cloud, one request creates one cache.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -23,13 +23,13 @@ fn id_of(cache: &Value) -> &str {
     cache["id"].as_str().unwrap()
 }
 
-/// A create that says how long it waits and which key it has.
+/// A create with its wait and its key.
 async fn create(app: &TestGateway, wait: u32, key: &str, body: &Value) -> Answer {
     let request = app.request(Method::POST, "/v1/image-caches").json(body).header("prefer", format!("wait={wait}"));
     Answer::of(request.header("idempotency-key", key)).await
 }
 
-/// Ends the lease of every operation that runs, as if its gateway had been silent for too long.
+/// Expires the lease of every running operation, as if its gateway had been silent for too long.
 async fn end_leases(app: &TestGateway) {
     let sql = "UPDATE operations SET lease_until = clock_timestamp() - interval '1 second' WHERE state = 'running'";
     assert_eq!(sqlx::query(sql).execute(app.sql()).await.unwrap().rows_affected(), 1);
@@ -41,7 +41,7 @@ async fn every_fault_of_the_cloud_ends_in_one_creation() {
     let mut expected = 0;
     for kind in ["error", "reset", "garbage", "throttle"] {
         for apply in [true, false] {
-            // A throttled call was not carried out: that is what the word means.
+            // A throttled call was not carried out, by definition.
             app.fault(&fault(kind, apply && kind != "throttle")).await;
             let answer = app.create("nginx:1.27").await;
             let cache = answer.expect(202);
@@ -73,20 +73,20 @@ async fn a_cloud_that_hangs_ends_in_one_creation() {
 #[tokio::test]
 async fn a_cloud_that_cannot_be_reached_leaves_no_doubt() {
     let world = TestGateway::start().await;
-    // Port 1 is nobody's.
+    // Nothing listens on port 1.
     let setup = Setup { cloud: Some("http://127.0.0.1:1".into()), ..Setup::default() };
     let cut_off = world.second_gateway(setup).await;
     let cache = cut_off.create("nginx:1.27").await.expect(202);
     assert_eq!(world.count("SELECT count(*) FROM operations WHERE in_doubt").await, 0);
     assert_eq!(world.count("SELECT count(*) FROM operation_attempts WHERE outcome = 'not_sent'").await, 1);
-    // Much later, for nothing was sent: no window, no look-up, just the next attempt.
+    // Much later, because nothing was sent: no window, no lookup, only the next attempt.
     world.advance(3_600);
     world.until(id_of(&cache), "ready").await;
     let calls = &world.ledger().await["calls"];
     assert_eq!(calls["CreateImageCache"], 1);
 }
 
-/// A create whose answer was lost and whose token the cloud has forgotten.
+/// A create whose response was lost and whose token the cloud has forgotten.
 async fn lost_and_forgotten(app: &TestGateway, apply: bool) -> Value {
     app.fault(&fault("error", apply)).await;
     let cache = app.create("nginx:1.27").await.expect(202);
@@ -135,7 +135,7 @@ async fn beyond_the_window_what_was_not_created_is_sent_again() {
 #[tokio::test]
 async fn beyond_the_window_what_the_cloud_hides_for_a_while_is_not_created_again() {
     let app = TestGateway::start().await;
-    // Others are shown all the time: nothing else speaks of a lie.
+    // Others are always shown, so there is no other sign of wrong data.
     let other = app.created().await;
     app.until(&other, "ready").await;
     app.fault(&fault("error", true)).await;
@@ -237,7 +237,7 @@ async fn an_answer_before_the_end_is_what_the_key_stands_for() {
     gate.open();
     app.gateway.base().drain().await;
     assert_eq!(create(&app, 55, "k", &body).await.expect(202), first.expect(202), "the same answer, also afterwards");
-    // Another way to 202: the cloud's answer said nothing.
+    // Another way to 202: the cloud's response was unusable.
     world.fault(&fault("error", true)).await;
     let first = create(&app, 55, "l", &body).await;
     assert_eq!(create(&app, 55, "l", &body).await.expect(202), first.expect(202));
@@ -261,7 +261,7 @@ async fn requests_that_race_with_one_key_make_one_cache() {
     assert_eq!((app.creations().await, app.items("/v1/image-caches").await.len()), (1, 1));
 }
 
-/// The first gateway falls silent after the cloud has done it; a second one takes over; then the first comes back.
+/// The first gateway falls silent after the cloud has carried it out; a second one takes over; then the first resumes.
 #[tokio::test]
 async fn a_worker_whose_lease_was_lost_writes_nothing() {
     let world = TestGateway::start().await;
@@ -330,7 +330,7 @@ async fn updates_and_deletes_are_repeated_until_the_cloud_has_done_them() {
         app.patch(&path, &json!({"name": "next"})).await.problem(409, "operation_in_progress");
         app.until(&id, "updating").await;
         app.until(&id, "ready").await;
-        // A copy of this update could undo the next one: that waits.
+        // A copy of this update could undo the next one, which therefore waits.
         app.advance(16 * 60);
     }
     assert_eq!(app.ledger().await["updated"].as_array().unwrap().len(), 2);

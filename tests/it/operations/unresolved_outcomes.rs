@@ -1,5 +1,5 @@
-//! Never twice, continued: refusals after doubt, copies that come late, tokens that do not match, and deletes that
-//! come while a create is unresolved.
+//! Never twice, continued: refusals after an unknown outcome, late copies, mismatched tokens, and deletes while a
+//! create is unresolved.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::image_cache::spec::ImageCacheSpec;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TestGateway, new_cache};
 
-/// Until nothing that was signed before can be accepted any more, and what was done is listed.
+/// When nothing that was signed before can be accepted any more, and everything that was done is listed.
 const SETTLED: i64 = 16 * 60;
 
-/// Half of the time for which looks must show nothing until that is believed.
+/// Half of the time for which reads must show nothing before that is believed.
 const UNSEEN: i64 = 450;
 
 /// The next create is answered with 503, carried out or not.
@@ -31,25 +31,25 @@ fn path_of(cache: &Value) -> String {
     format!("/v1/image-caches/{}", cache["id"].as_str().unwrap())
 }
 
-/// Lets time pass and does what is due.
+/// Advances the time and does what is due.
 async fn pass(app: &TestGateway, seconds: i64) {
     app.advance(seconds);
     app.drain().await;
 }
 
-/// The newest operation of the cache as it was when `cache` was read.
+/// The cache's newest operation at the time when `cache` was read.
 async fn operation(app: &TestGateway, cache: &Value) -> Value {
     app.get(&format!("/v1/operations/{}", cache["operation_id"].as_str().unwrap())).await.expect(200)
 }
 
-/// How many caches were really created, and removed.
+/// How many caches were actually created and deleted.
 async fn made_and_removed(app: &TestGateway) -> (usize, usize) {
     let ledger = app.ledger().await;
     let count = |name: &str| ledger[name].as_array().unwrap().len();
     (count("created"), count("deleted"))
 }
 
-/// A create in doubt, then refused; and looked for at once.
+/// A create with an unknown outcome that is then refused, and looked up at once.
 async fn refused_after_doubt(app: &TestGateway, apply: bool) -> Value {
     lose(app, apply).await;
     let cache = app.create("nginx:1.27").await.expect(202);
@@ -59,7 +59,7 @@ async fn refused_after_doubt(app: &TestGateway, apply: bool) -> Value {
     cache
 }
 
-/// The same, of one that the cloud does not have.
+/// The same for one that the cloud does not have.
 async fn held(app: &TestGateway) -> Value {
     let cache = refused_after_doubt(app, false).await;
     let held = operation(app, &cache).await;
@@ -102,7 +102,7 @@ async fn a_refusal_after_doubt_counts_once_nothing_can_come_any_more() {
     assert_eq!(made_and_removed(&app).await, (0, 0));
 }
 
-/// What arrives when a request was stuck on its way: the same token, tag and parameters.
+/// What arrives if a request was delayed: the same token, tag and parameters.
 async fn late_copy(app: &TestGateway, cache: &Value) {
     let spec: ImageCacheSpec = serde_json::from_value(new_cache("nginx:1.27")).unwrap();
     let operation = cache["operation_id"].as_str().unwrap().parse().unwrap();
@@ -146,7 +146,7 @@ async fn a_token_that_does_not_match_is_quarantined() {
         let app = TestGateway::start().await;
         refuse(&app, "CreateImageCache", "IdempotentParameterMismatch", apply).await;
         let cache = app.create("nginx:1.27").await.expect(202);
-        // Looked for at once.
+        // Looked up at once.
         app.drain().await;
         let (state, status) = if apply { ("succeeded", "preparing") } else { ("quarantined", "pending") };
         assert_eq!(operation(&app, &cache).await["status"], state);

@@ -1,4 +1,4 @@
-//! What goes on and what it costs: a team's own, and all of it for the platform.
+//! What is in progress and what it costs: for a team its own, for the platform everything.
 #![cfg(test)]
 
 use eci_cache_gateway::app;

@@ -1,4 +1,4 @@
-//! What teams may do: rules through every door, quotas, profiles, the dry run, and who keeps them.
+//! What teams may do: rules at every door, quotas, profiles, dry runs, and who manages them.
 #![cfg(test)]
 
 use eci_cache_gateway::app;
@@ -16,10 +16,10 @@ mod quotas;
 pub(crate) mod rules;
 mod teams;
 
-/// Who can change policies here.
+/// Whom to contact to change policies.
 const CONTACT: &str = "platform@example.com";
 
-/// A gateway with prices and somebody to ask.
+/// A gateway with prices and a contact.
 pub(crate) fn setup() -> Setup {
     let prices = Prices::read("CNY", ["gib_month=1", "build=5"]).unwrap();
     let usual = Setup::default().settings;
@@ -48,14 +48,14 @@ pub(crate) async fn rule(app: &TestGateway, policy: &Value) {
     admin(app, Method::PUT, "/v1/teams/web/policy", Some(policy)).await.expect(200);
 }
 
-/// A create's body with these members more.
+/// The body of a create with these additional members.
 fn body(more: &Value) -> Value {
     let mut body = new_cache("nginx:1.27");
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     body
 }
 
-/// The rules that refused, each with its field.
+/// The refusing rules, each with its field.
 #[track_caller]
 fn refused_by(answer: &Answer) -> Vec<String> {
     let problem = answer.problem(403, "policy_refused");

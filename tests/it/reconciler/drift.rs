@@ -1,4 +1,4 @@
-//! What was changed past the gateway.
+//! Caches that were changed outside the gateway.
 
 use super::*;
 
@@ -63,7 +63,7 @@ async fn what_the_gateway_changes_is_no_drift() {
     assert_eq!(app.cache(&id).await["drift"][0]["field"], "expires_at");
     let path = format!("/v1/image-caches/{id}");
     app.patch(&path, &json!({"images": ["nginx:1.28"], "retention_days": 9})).await.expect(200);
-    // While it is built, and after.
+    // While it is being built, and afterwards.
     app.advance(TURN);
     compare(&app).await;
     app.until(&id, "ready").await;

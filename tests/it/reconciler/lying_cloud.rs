@@ -1,4 +1,5 @@
-//! A cloud that lies: it shows nothing for a while, or another account; it says that it removed what it keeps.
+//! A cloud that returns wrong data: for a while it shows nothing, or another account; it acknowledges deletes without
+//! carrying them out.
 
 use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
@@ -9,8 +10,8 @@ use crate::support::degraded::degraded;
 use crate::support::gateway::TEAM;
 use crate::support::setup::{NOWHERE, SECOND};
 
-/// A gateway on the same database whose key is another account's, and that cannot ask whose it is: there is nothing of
-/// ours in it.
+/// A gateway on the same database with the key of another account, and without access to STS: the account contains
+/// nothing of ours.
 async fn elsewhere(app: &TestGateway) -> TestGateway {
     app.second_gateway(Setup { key: SECOND, sts: Some(NOWHERE.into()), ..Setup::default() }).await
 }
@@ -19,7 +20,7 @@ async fn status(app: &TestGateway, id: &str) -> String {
     app.cache(id).await["status"].as_str().unwrap().to_owned()
 }
 
-/// Asks an administrator's gateway to take over a cache: the reason why not, or the id that it has.
+/// Requests an adoption as an administrator; returns why it is refused, or the id of the cache.
 async fn adopt(app: &TestGateway, imc: &str) -> String {
     let order = json!({"region": "cn-beijing", "eci_cache_id": imc});
     let request = app.bare(Method::POST, "/v1/image-caches/adopt").bearer_auth(app.token(TEAM, &Scope::PLATFORM));
@@ -61,7 +62,7 @@ async fn what_vanishes_all_at_once_is_an_alarm_and_no_fact() {
         assert!(told[0].contains(part), "{told:?}");
     }
 
-    // A removal meanwhile is not believed either.
+    // A delete in the meantime is not believed either.
     assert_eq!(remove(&other, &ids[0]).await["status"], "deleting");
     for _ in 0..3 {
         app.advance(30);
@@ -70,7 +71,7 @@ async fn what_vanishes_all_at_once_is_an_alarm_and_no_fact() {
     assert_eq!(status(&app, &ids[0]).await, "deleting");
     assert_eq!(app.ledger().await["deleted"], json!([]));
 
-    // The right cloud again: it goes on by itself.
+    // The right cloud again: it recovers by itself.
     app.advance(APART);
     compare(&app).await;
     assert_eq!(degraded(&app).await, [] as [&str; 0]);
@@ -137,7 +138,7 @@ async fn what_had_ended_and_is_shown_again_goes_on_under_its_id() {
     turn(&app).await;
     assert_eq!(events_of(&app, "revived").await.len(), 1, "once");
 
-    // It is lost in earnest, and that is told, too.
+    // It is really lost, and that is reported too.
     made_outside(&app, "other").await;
     removed_outside(&app, &id).await;
     turn(&app).await;
@@ -194,11 +195,11 @@ async fn a_delete_that_is_accepted_and_not_carried_out_is_sent_again() {
     app.drain().await;
     assert_eq!((status(&app, &one).await, app.ledger().await["deleted"].clone()), ("deleting".into(), json!([])));
 
-    // Whoever asks again is heard.
+    // A repeated request is accepted.
     assert_eq!(remove(&app, &one).await["status"], "deleting");
     assert_eq!(app.ledger().await["deleted"], json!([imc(&app, &one).await]));
     app.until(&one, "deleted").await;
-    // Nobody need ask.
+    // No request is needed.
     app.gateway.upkeep().clean().await.unwrap();
     app.drain().await;
     assert_eq!(calls().await, 3, "the cloud has its time");
@@ -284,11 +285,11 @@ async fn an_orphan_that_is_taken_over_is_not_removed() {
     let orphan = app.ledger().await["created"][0].as_str().unwrap().to_owned();
     ready(&app, &json!({"name": "other"})).await;
     app.advance(17 * 60);
-    // It cannot be told whether this removal will be carried out after all: nobody may rely on the cache.
+    // It is unknown whether this delete will be carried out after all, so nobody may rely on the cache.
     app.fault(&json!({"action": "DeleteImageCache", "kind": "reset"})).await;
     compare(&app).await;
     assert_eq!(adopt(&app, &orphan).await, "being_removed");
-    // This one is refused for good.
+    // This one is permanently refused.
     app.advance(APART);
     app.fault(&json!({"action": "DeleteImageCache", "kind": "error", "http": 403, "code": "Forbidden"})).await;
     compare(&app).await;

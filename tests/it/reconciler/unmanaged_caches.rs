@@ -1,4 +1,4 @@
-//! Caches that no row knows.
+//! Caches without a row.
 
 use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
@@ -7,7 +7,7 @@ use super::*;
 use crate::support::answer::Answer;
 use crate::support::gateway::TEAM;
 
-/// What an admin sees.
+/// What an administrator sees.
 async fn found(app: &TestGateway, query: &str) -> Vec<Value> {
     let token = app.token(TEAM, &Scope::PLATFORM);
     let request = app.bare(Method::GET, &format!("/v1/found-image-caches{query}")).bearer_auth(token);
@@ -86,7 +86,7 @@ async fn what_a_refused_create_left_behind_is_removed_after_its_window() {
     assert_eq!(app.ledger().await["deleted"], json!([]), "it might be accepted once more");
     assert_eq!(found(&app, "").await.len(), 0, "and is nobody's to adopt");
     app.advance(16 * 60);
-    // The first removal is not heard of.
+    // The response to the first delete is lost.
     app.fault(&json!({"action": "DeleteImageCache", "kind": "reset"})).await;
     compare(&app).await;
     assert_eq!(app.ledger().await["deleted"], json!([]));

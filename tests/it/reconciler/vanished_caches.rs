@@ -1,4 +1,4 @@
-//! Which way a cache went.
+//! How a cache vanished.
 
 use super::*;
 
@@ -22,7 +22,7 @@ async fn the_least_recently_used_makes_room_and_is_evicted() {
     assert_eq!((events.len(), &events[0]["data"]["reason"]), (1, &json!("evicted_at_quota")));
     assert_eq!(events[0]["data"]["image_cache"], app.cache(&lru).await);
     assert_eq!(findings(&app, &lru).await, ["evicted_at_quota"]);
-    // Gone for every list and count, and found where it is asked for.
+    // Not in any list or count, but still found by its id.
     let left = app.items("/v1/image-caches").await;
     assert_eq!((left.len(), &left[0]["id"]), (1, &json!(kept)));
     assert_eq!(app.items("/v1/image-caches?status=evicted").await.len(), 1);
@@ -42,7 +42,7 @@ async fn what_somebody_removed_is_lost_and_two_gateways_find_it_once() {
     made_outside(&app, "other").await;
     removed_outside(&app, &id).await;
     app.advance(APART);
-    // Both look at once, again and again.
+    // Both read concurrently, several times.
     for _ in 0..4 {
         let (one, other) = tokio::join!(app.gateway.reconciler().reconcile(), second.gateway.reconciler().reconcile());
         assert!(one.is_ok() && other.is_ok());
@@ -65,7 +65,7 @@ async fn two_that_judge_the_same_row_write_one_finding() {
     app.advance(APART);
     compare(&app).await;
     app.advance(APART);
-    // The first holds the group, and is paused before its second look; the other takes the group over.
+    // The first holds the group, and is paused before its second read; the other takes the group over.
     app.fault(&json!({"action": "DescribeImageCaches", "kind": "latency", "ms": 300})).await;
     let slow = app.gateway.reconciler().reconcile();
     let fast = async {

@@ -1,4 +1,4 @@
-//! A hand-made SDK: signs with V1 or V3, in the query or the body, and can be made to do it wrongly.
+//! A minimal SDK: signs with V1 or V3, in the query or the body, and can deliberately do it wrong.
 #![cfg(test)]
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use crate::support::gateway::{TEAM, TestGateway};
 
 pub(crate) type Pairs = Vec<(String, String)>;
 
-/// How the provider calls itself.
+/// The provider's `User-Agent`.
 pub(crate) const TERRAFORM: &str = "AlibabaCloud (linux; amd64) Golang/1.20.5 Core/0.01 Extra/Terraform \
                                     HashiCorp-Terraform/1.5.7 Provider/1.212.0 Module/";
 
@@ -44,7 +44,7 @@ impl RpcKey {
         Self::of(app, TEAM, &json!({})).await
     }
 
-    /// A key of `team`, as its administrator makes it.
+    /// A key of `team`, created by its administrator.
     pub(crate) async fn of(app: &TestGateway, team: &str, body: &Value) -> Self {
         let create = app.bare(Method::POST, "/v1/access-keys").bearer_auth(app.token(team, &Scope::ALL));
         let made = Answer::of(create.json(body)).await.expect(201);
@@ -52,7 +52,7 @@ impl RpcKey {
         Self { id: text("id"), secret: text("access_key_secret").into() }
     }
 
-    /// The system parameters of V1 beside the action's own, without the signature.
+    /// The system parameters of V1 and the action's own, without the signature.
     pub(crate) fn unsigned(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Pairs {
         let now = app.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut pairs = own(params);
@@ -69,24 +69,24 @@ impl RpcKey {
         pairs
     }
 
-    /// Signs under V1.
+    /// Signs with V1.
     pub(crate) fn sign(&self, method: &str, mut pairs: Pairs) -> Pairs {
         let signature = sign_v1::signature(&self.secret, &sign_v1::string_to_sign(method, &pairs));
         pairs.push((sign_v1::SIGNATURE.to_owned(), signature));
         pairs
     }
 
-    /// An action under V1, everything in the query of a GET.
+    /// An action with V1, everything in the query of a GET.
     pub(crate) async fn get(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
         send_query(app, Method::GET, &self.sign("GET", self.unsigned(app, action, params))).await
     }
 
-    /// An action under V1, everything in the body of a POST.
+    /// An action with V1, everything in the body of a POST.
     pub(crate) async fn post(&self, app: &TestGateway, action: &str, params: &[(&str, &str)]) -> Answer {
         send_form(app, &self.sign("POST", self.unsigned(app, action, params))).await
     }
 
-    /// An action under V3: the parameters in the query, or in a form body.
+    /// An action with V3: the parameters in the query, or in a form body.
     pub(crate) fn v3(&self, app: &TestGateway, action: &str, params: &[(&str, &str)], form: bool) -> RequestBuilder {
         let (query, body) = if form { (Pairs::new(), encoded(&own(params))) } else { (own(params), String::new()) };
         let mut headers = own(&[
@@ -103,7 +103,7 @@ impl RpcKey {
         self.sign_v3(app, &query, &headers, body)
     }
 
-    /// Signs all of these headers under V3.
+    /// Signs all of these headers with V3.
     pub(crate) fn sign_v3(&self, app: &TestGateway, query: &Pairs, headers: &Pairs, body: String) -> RequestBuilder {
         let payload = sign_v3::hashed_payload(body.as_bytes());
         let request = sign_v3::SignedParts { method: "POST", path: "/", query, headers, payload: &payload };
@@ -139,7 +139,7 @@ pub(crate) async fn send_form(app: &TestGateway, pairs: &Pairs) -> Answer {
     Answer::of(request.body(encoded(pairs))).await
 }
 
-/// The cloud's error of this status and code, complete.
+/// The cloud's error, which must have this status and code, and be complete.
 #[track_caller]
 pub(crate) fn error(answer: &Answer, status: u16, code: &str) -> Value {
     let body = answer.expect(status);
@@ -152,7 +152,7 @@ pub(crate) fn error(answer: &Answer, status: u16, code: &str) -> Value {
     body
 }
 
-/// The success, which has a `RequestId` first and no `Code`.
+/// A success, which must have a `RequestId` first and no `Code`.
 #[track_caller]
 pub(crate) fn success(answer: &Answer) -> Value {
     let body = answer.expect(200);

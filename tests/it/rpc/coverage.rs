@@ -1,5 +1,5 @@
-//! Every action against those who may not: without a key, with a wrong signature, without its scope, from another team;
-//! and for those who may.
+//! Every action, called by those who must not: without a key, with a wrong signature, without its scope, from another
+//! team; and by those who may.
 #![cfg(test)]
 
 use eci_cache_gateway::eci::{self, Product};
@@ -21,7 +21,7 @@ struct CoveredAction {
     params: fn(&str) -> Vec<(&'static str, String)>,
 }
 
-/// Every action of the cloud that the gateway speaks.
+/// Every action of the cloud that the gateway supports.
 const ACTIONS: [CoveredAction; 5] = [
     CoveredAction {
         name: "CreateImageCache",
@@ -64,7 +64,7 @@ async fn entry(app: &TestGateway, answer: &Answer) -> String {
     sqlx::query_scalar(sql).bind(answer.header("x-request-id").to_owned()).fetch_one(app.sql()).await.unwrap()
 }
 
-/// A ready image cache of [`TEAM`]; the cloud's id.
+/// A ready image cache of [`TEAM`]; returns the cloud's id.
 async fn owned(app: &TestGateway) -> String {
     let id = app.created().await;
     let cache = app.until(&id, "ready").await;

@@ -1,4 +1,4 @@
-//! Creates whose answer must not take longer than an SDK waits: the ids, or nothing was done.
+//! Creates that must be answered within an SDK's timeout: with the ids, or nothing was done.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::gateway::{Setup, TestGateway};
 
 const NEW: [(&str, &str); 3] = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
 
-/// A gateway that does not wait long for the cloud, but for the stand-in's first answer, however busy the machine is.
+/// A gateway that does not wait long for the cloud, but for the stand-in's first response, however busy the machine is.
 fn impatient() -> Setup {
     let http = http::HttpSettings { rpc_deadline: Duration::from_secs(2), ..http::HttpSettings::default() };
     Setup { http, ..Setup::default() }
@@ -29,7 +29,7 @@ fn fault(kind: &str, apply: bool) -> Value {
     json!({"action": "CreateImageCache", "kind": kind, "apply": apply})
 }
 
-/// Lets what is due be done, the janitor's part among it, for a minute.
+/// Does what is due, including the janitor's work, for a minute.
 async fn settle(app: &TestGateway) {
     for _ in 0..30 {
         app.advance(2);
@@ -38,7 +38,7 @@ async fn settle(app: &TestGateway) {
     }
 }
 
-/// Action, outcome and door of the entries about creates and their end.
+/// Action, outcome and door of the entries about creates and their ends.
 async fn trail(app: &TestGateway) -> Vec<String> {
     let sql = "SELECT concat_ws(' ', action, outcome, door, code, parameters ->> 'reason') FROM audit_entries
                WHERE action ~ 'image_cache$' AND action <> 'observe_image_cache' ORDER BY seq";
@@ -56,7 +56,7 @@ async fn what_was_not_sent_never_is() {
     let cache = app.only_cache().await;
     assert_eq!((&cache["status"], &cache["failure"]["code"]), (&json!("failed"), &json!("withdrawn")));
     assert_eq!(trail(&app).await[1], "withdraw_image_cache succeeded rpc");
-    // The token is free again: the repeat is a request of its own.
+    // The token is free again: the repeat is a new request.
     success(&create(&app, &key, Some("token")).await);
     assert_eq!(app.creations().await, 1);
 }
@@ -105,7 +105,7 @@ async fn an_answer_that_comes_too_late_is_for_the_repeat() {
     error(&create(&app, &key, Some("token")).await, 503, "ServiceUnavailable");
     gate.answered(1).await;
     gate.open();
-    // The create is carried out by a task of its own, so the repeat meets it under way or done.
+    // The create runs in its own task, so the repeat finds it in progress or done.
     let mut told = create(&app, &key, Some("token")).await;
     while told.status == 503 {
         told = create(&app, &key, Some("token")).await;

@@ -1,4 +1,4 @@
-//! How long a change is waited for, and what is said when that is over.
+//! How long a change is waited for, and the response if it takes longer.
 #![cfg(test)]
 
 use std::time::{Duration, Instant};
@@ -12,12 +12,12 @@ use crate::support::gateway::{Setup, TestGateway};
 
 const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
-/// A gateway whose unknown callers wait that long.
+/// A gateway that waits this long for unknown callers.
 fn waiting(max_wait: Duration) -> Setup {
     Setup { http: http::HttpSettings { rpc_deadline: max_wait, ..http::HttpSettings::default() }, ..Setup::default() }
 }
 
-/// A cache that is ready: its id and the cloud's.
+/// A ready cache: its id and the cloud's.
 async fn ready(app: &TestGateway) -> (String, String) {
     let id = app.created().await;
     let cache = app.until(&id, "ready").await;
@@ -28,7 +28,7 @@ fn throttled(action: &str) -> Value {
     json!({"action": action, "kind": "throttle", "apply": false})
 }
 
-/// Returns once an attempt was put off.
+/// Waits until an attempt was postponed.
 async fn put_off(app: &TestGateway) {
     let put_off = "SELECT count(*) FROM operations WHERE state = 'running' AND attempts = 1 AND lease_token IS NULL";
     while app.count(put_off).await == 0 {
@@ -72,7 +72,7 @@ async fn what_is_not_done_in_time_says_what_remains_and_that_a_repeat_is_safe() 
     assert!(began.elapsed() >= Duration::from_millis(300), "the max_wait was used");
     let message = told["Message"].as_str().unwrap();
     assert!(message.contains("The deletion was recorded") && message.contains("a repeat is safe"), "{message}");
-    // A repeat joins the deletion that is under way.
+    // A repeat joins the delete that is in progress.
     let asked = key.post(&app, "DeleteImageCache", &target);
     error(&asked.await, 503, "ServiceUnavailable");
     app.until(&id, "deleted").await;
@@ -103,7 +103,7 @@ async fn a_caller_that_waits_longer_is_answered_by_a_slow_cloud() {
     let asked = send_as_terraform(&app, &key, "CreateImageCache", &create);
     let meanwhile = async {
         gate.answered(1).await;
-        // One whose deadline is not known has been sent away by then.
+        // A caller with an unknown timeout has been answered by then.
         let unknown = key.post(&app, "CreateImageCache", &create).await;
         error(&unknown, 503, "ServiceUnavailable");
         gate.open();

@@ -1,5 +1,5 @@
-//! Requests captured from two generations of the Python SDK: their signatures hold, and each is understood to its
-//! last parameter.
+//! Requests captured from two generations of the Python SDK: their signatures are valid, and all their parameters are
+//! understood.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::image_cache::spec::ImageCacheSpec;
@@ -13,7 +13,7 @@ use super::client::{Pairs, RpcKey, encoded, error, nonce, own, success};
 use crate::support::answer::Answer;
 use crate::support::gateway::TestGateway;
 
-/// What is the request's own, and not the SDK's.
+/// Parameters that differ in each request.
 const STALE: [&str; 4] = ["AccessKeyId", "Signature", "SignatureNonce", "Timestamp"];
 /// When they were captured.
 const CAPTURED: &str = "2026-11-20T23:55:31Z";
@@ -40,7 +40,7 @@ fn value<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
     pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// The digest that was recorded is none; a whole one stands for it.
+/// The recorded digest is invalid, and is replaced by a valid one.
 const SHORT: &str = "sha256:abc";
 const DIGITS: &str = "0123456789abcdef";
 
@@ -48,7 +48,7 @@ fn whole() -> String {
     format!("sha256:{}", DIGITS.repeat(4))
 }
 
-/// The same request with a key of ours, signed now. `id` stands for the cache that it is about.
+/// The same request with our key, signed now. `id` is the cache that it is about.
 async fn replay(app: &TestGateway, key: &RpcKey, request: &Value, id: &str) -> Answer {
     let mut query = decoded(text(request, "raw_query"));
     query.retain(|(name, _)| !STALE.contains(&name.as_str()));
@@ -103,7 +103,7 @@ async fn replay_v3(app: &TestGateway, key: &RpcKey, request: &Value, query: Pair
     Answer::of(key.sign_v3(app, &query, &signed, text(request, "body").to_owned())).await
 }
 
-/// What the creates of one SDK ask for, as it is kept.
+/// What the creates of one SDK request, as it is stored.
 fn rich(sdk: &str) -> Value {
     let mut spec = json!({
         "name": "测试 cache+1*~/a", "region": "cn-beijing",
@@ -125,11 +125,11 @@ fn rich(sdk: &str) -> Value {
         });
         spec.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
     }
-    // What none of them says is kept as not said.
+    // Fields that none of them sets are stored as unset.
     json!(serde_json::from_value::<ImageCacheSpec>(spec).unwrap())
 }
 
-/// The request as it was recorded, understood.
+/// The recorded request, parsed.
 fn incoming(request: &Value) -> Incoming {
     let headers = headers(request);
     let read = Incoming::read(&RawRequest {
@@ -202,12 +202,12 @@ async fn every_other_recorded_request_is_understood() {
     app.until(&ours, "ready").await;
     for request in recorded().iter().filter(|request| request["action"] != "CreateImageCache") {
         let (label, action) = (text(request, "label"), text(request, "action"));
-        // The errors that the recording server was made to answer with are deletes of ids that are not there.
+        // The errors that the recording server had to return are deletes of ids that do not exist.
         let target = if action == "DeleteImageCache" { "imc-nobodys" } else { id };
         let answer = replay(&app, &key, request, target).await;
         match action {
             "DeleteImageCache" => drop(error(&answer, 404, "InvalidParameter.NotFound")),
-            // It goes on from a page that somebody else gave out.
+            // It continues from a page of another server.
             _ if label.ends_with("describe rich") => drop(error(&answer, 400, "InvalidParameter")),
             _ => drop(success(&answer)),
         }

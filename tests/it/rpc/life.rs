@@ -1,4 +1,4 @@
-//! The life of a cache through the cloud's own API.
+//! The lifecycle of a cache through the cloud's own API.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -88,7 +88,7 @@ async fn describe_filters_and_pages() {
         let params =
             [REGION, ("ImageCacheName", &name), ("Image.1", image), ("Tag.1.Key", "k"), ("Tag.1.Value", &name)];
         success(&key.get(&app, "CreateImageCache", &params).await);
-        // The newest first: within one instant there is no order.
+        // Newest first; caches of one instant have no order.
         app.advance(1);
     }
     let names = async |filter: &[(&str, &str)]| {

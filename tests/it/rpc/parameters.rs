@@ -1,4 +1,4 @@
-//! Dry runs, and parameters that an action has not: nothing of a request is passed over that changes what is done.
+//! Dry runs, and parameters that an action does not have: nothing that changes what is done is ignored.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -12,7 +12,7 @@ use crate::support::gateway::{TEAM, TestGateway};
 
 const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
-/// What an action cannot do without, about the image cache `id`.
+/// The required parameters of an action on the image cache `id`.
 fn least<'a>(action: &str, id: &'a str) -> Vec<(&'static str, &'a str)> {
     match action {
         "CreateImageCache" => vec![REGION, ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")],
@@ -22,7 +22,7 @@ fn least<'a>(action: &str, id: &'a str) -> Vec<(&'static str, &'a str)> {
     }
 }
 
-/// A value that a parameter can have, so that it is refused for nothing else.
+/// A valid value of a parameter, so that it is not refused for its value.
 fn value(parameter: &str) -> &'static str {
     match parameter {
         "ImageCacheSize" => "30",
@@ -36,7 +36,7 @@ fn value(parameter: &str) -> &'static str {
     }
 }
 
-/// A cache that is ready: the cloud's id.
+/// A ready cache; returns the cloud's id.
 async fn ready(app: &TestGateway) -> String {
     let id = app.created().await;
     app.until(&id, "ready").await["eci_cache_id"].as_str().unwrap().to_owned()

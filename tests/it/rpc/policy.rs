@@ -1,4 +1,4 @@
-//! What policies refuse, in the cloud's shape; and a disabled team.
+//! Refusals by policies in the cloud's format; and a disabled team.
 #![cfg(test)]
 
 use eci_cache_gateway::app;
@@ -13,7 +13,7 @@ use crate::support::gateway::{Setup, TestGateway};
 
 const NEW: [(&str, &str); 2] = [("RegionId", "cn-beijing"), ("ImageCacheName", "web")];
 
-/// The wire's parameters of a REST body's members.
+/// The parameters for the members of a REST body.
 fn on_the_wire(more: &Value) -> Vec<(&'static str, String)> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let mut params = Vec::new();

@@ -1,4 +1,4 @@
-//! What is refused, with the cloud's code, in the cloud's shape.
+//! Refusals, with the cloud's codes and in its format.
 #![cfg(test)]
 
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Long requests, and what is refused of them: in the cloud's shape, whoever refuses.
+//! Long requests, and refusals because of their length: in the cloud's format, whichever layer refuses.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::client::{RpcKey, encoded, error, own, send_as_terraform, send_query, success};
 use crate::support::gateway::TestGateway;
 
-/// A create whose URL has that many bytes at least: 20 long names and logins, as a big service has them.
+/// A create whose URL has at least this many bytes: 20 long names and logins, as in a large service.
 fn long(bytes: usize) -> Vec<(String, String)> {
     let mut params = own(&[("RegionId", "cn-beijing"), ("ImageCacheName", "web")]);
     let path = "a".repeat(200);
@@ -24,10 +24,10 @@ fn long(bytes: usize) -> Vec<(String, String)> {
     params
 }
 
-/// Sends `head` on a connection of its own, and reads to the end.
+/// Sends `head` on its own connection, and reads to the end.
 async fn talk(app: &TestGateway, head: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
-    // The server may close while there is still something to send.
+    // The server may close the connection while there is still something to send.
     let _ = stream.write_all(head.as_bytes()).await;
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes).await;
@@ -53,7 +53,7 @@ async fn a_url_of_64_kilobytes_is_taken() {
 async fn what_is_too_large_is_refused_in_the_clouds_shape() {
     let app = TestGateway::start().await;
     let key = RpcKey::new(&app).await;
-    // Refused by a layer of ours, and by the HTTP library before there is a request.
+    // Refused by one of our layers, or by the HTTP library before there is a request.
     let name = "x".repeat(65_534 - 330);
     let pairs = key.sign("GET", key.unsigned(&app, "ListUsage", &[("ImageCacheName", &name)]));
     let over = encoded(&pairs).len();

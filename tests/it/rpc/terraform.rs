@@ -1,6 +1,6 @@
-//! The calls of Terraform's provider, and what comes between: everything in the query of a POST, no ClientToken; a
-//! create is followed by reads of the one id until it is Ready, where only Preparing and Creating may come before; a
-//! delete is one call; 404 on any of them means that the cache is gone, and takes it out of the state.
+//! The calls of Terraform's provider, and what may happen in between: everything is in the query of a POST, without
+//! ClientToken; after a create it reads that id until it is Ready, and accepts only Preparing and Creating before that;
+//! a delete is one call; 404 means that the cache is gone, and removes it from the state.
 #![cfg(test)]
 
 use futures_util::future::join_all;
@@ -13,7 +13,7 @@ use crate::support::gateway::{Setup, TestGateway};
 
 const REGION: (&str, &str) = ("RegionId", "cn-beijing");
 
-/// The provider, at a gateway.
+/// The provider, connected to a gateway.
 struct TerraformProvider<'a> {
     app: &'a TestGateway,
     key: RpcKey,
@@ -40,7 +40,7 @@ impl<'a> TerraformProvider<'a> {
         self.call("CreateImageCache", &params).await
     }
 
-    /// What a read finds; a refusal is not "gone", whatever it says.
+    /// The result of a read; a refusal does not mean "gone", whatever it says.
     async fn read(&self, id: &str) -> Result<Option<Value>, Value> {
         let answer = self.call("DescribeImageCaches", &[("ImageCacheId", id)]).await;
         assert_ne!(answer.status, 404, "that would empty the state: {answer:?}");
@@ -52,7 +52,7 @@ impl<'a> TerraformProvider<'a> {
         Ok(found.into_iter().next())
     }
 
-    /// Polls until the cache is Ready, as the provider does.
+    /// Polls until the cache is Ready, like the provider.
     async fn until_ready(&self, id: &str) {
         for _ in 0..60 {
             let seen = self.read(id).await.unwrap().expect("a cache that was just made");
@@ -105,7 +105,7 @@ async fn nothing_but_a_cache_that_is_not_there_is_404() {
     }
     let unknown = provider.call("DescribeContainerGroups", &[]).await;
     error(&unknown, 400, "InvalidApi.NotFound");
-    // What the cloud answers with 404 about something else.
+    // What the cloud answers with 404 for other reasons.
     for (action, code) in [
         ("CreateImageCache", "InvalidVSwitchId.NotFound"),
         ("CreateImageCache", "InvalidParameter.NotFound"),
@@ -126,7 +126,7 @@ async fn nothing_but_a_cache_that_is_not_there_is_404() {
         };
         error(&answer, 400, code);
     }
-    // The gateway's own key at the cloud: not the caller's to mend, and not its key.
+    // The gateway's own key for the cloud: the caller cannot fix it, and it is not the caller's key.
     let own = json!({"action": "CreateImageCache", "kind": "error", "http": 404, "code": "InvalidAccessKeyId.NotFound",
         "message": "Specified access key is not found."});
     app.fault(&own).await;
@@ -165,7 +165,7 @@ async fn a_throttled_destroy_is_one_call_all_the_same() {
         while app.count(put_off).await == 0 {
             tokio::task::yield_now().await;
         }
-        // A poll in between sees what is there.
+        // A poll in between sees what exists.
         assert!(provider.read(&id).await.unwrap().is_some());
         app.advance(2);
         app.drain().await;
@@ -176,7 +176,7 @@ async fn a_throttled_destroy_is_one_call_all_the_same() {
     assert_eq!(provider.read(&id).await.unwrap(), None);
 }
 
-/// What goes wrong at the gateway fails the poll, and is never "gone": afterwards the cache is there as before.
+/// An error of the gateway makes the poll fail, but never means "gone": afterwards the cache exists as before.
 #[tokio::test]
 async fn a_poll_that_cannot_be_answered_empties_no_state() {
     let app = TestGateway::start().await;
@@ -230,7 +230,7 @@ async fn nine_and_fifty_data_sources_at_once_are_all_served() {
     }
 }
 
-/// More than a page: the provider cannot page, so that it sees the first 20; by id it sees each.
+/// More than a page: the provider does not page, so it sees the first 20; by id it sees each.
 #[tokio::test]
 async fn a_data_source_sees_the_newest_page() {
     let app = TestGateway::start().await;

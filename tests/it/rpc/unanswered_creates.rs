@@ -1,5 +1,5 @@
-//! Creates without a `ClientToken` whose caller may not have heard the ids: what surely was not told goes, what may
-//! have been told, or what somebody else relies on, stays.
+//! Creates without a `ClientToken` whose caller may not have received the ids: caches that nobody can have been told of
+//! are deleted; those that somebody may have been told of, or relies on, are kept.
 #![cfg(test)]
 
 use std::io::{BufRead as _, BufReader};
@@ -26,7 +26,7 @@ const REMOVED: &str = "SELECT count(*) FROM image_caches WHERE status = 'deleted
 const ABANDONED: &str = "SELECT count(*) FROM operations WHERE abandoned";
 const OWED: &str = "SELECT count(*) FROM owed_answers";
 
-/// A gateway before whose cloud there is a gate, and one on the same database without.
+/// A gateway with a gate in front of its cloud, and another one on the same database without a gate.
 async fn gated() -> (TestGateway, TestGateway, Gate, RpcKey) {
     let other = TestGateway::start().await;
     let gate = Gate::before(&other.cloud()).await;
@@ -35,13 +35,13 @@ async fn gated() -> (TestGateway, TestGateway, Gate, RpcKey) {
     (app, other, gate, key)
 }
 
-/// The head of a signed create, as Terraform sends it: without a token, everything in the query.
+/// The head of a signed create as Terraform sends it: without a token, everything in the query.
 fn head(app: &TestGateway, key: &RpcKey) -> String {
     let query = encoded(&key.sign("POST", key.unsigned(app, "CreateImageCache", &NEW)));
     format!("POST /?{query} HTTP/1.1\r\nHost: eci\r\nContent-Length: 0\r\n\r\n")
 }
 
-/// Asks for a create, and does not read the answer.
+/// Sends a create, and does not read the response.
 async fn ask(app: &TestGateway, key: &RpcKey) -> TcpStream {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(head(app, key).as_bytes()).await.unwrap();
@@ -54,7 +54,7 @@ async fn until(app: &TestGateway, sql: &'static str, wanted: i64) {
     }
 }
 
-/// Lets what is due be done, the janitor's part among it, for three minutes.
+/// Does what is due, including the janitor's work, for three minutes.
 async fn settle(app: &TestGateway) {
     for _ in 0..45 {
         app.advance(4);
@@ -67,7 +67,7 @@ async fn ensure(app: &TestGateway) -> Answer {
     app.post("/v1/image-caches/ensure", &json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]})).await
 }
 
-/// Reasons of the janitor's removals.
+/// The reasons of the janitor's deletes.
 async fn reasons(app: &TestGateway) -> Vec<String> {
     let sql = "SELECT parameters ->> 'reason' FROM audit_entries
                WHERE action = 'delete_image_cache' AND subject = 'worker:janitor' AND parameters ? 'reason' ORDER BY seq";
@@ -85,7 +85,7 @@ async fn what_a_caller_that_left_was_not_told_is_removed() {
     settle(&other).await;
     assert_eq!((app.creations().await, app.count(REMOVED).await, app.count(OWED).await), (1, 1, 0));
     assert_eq!(reasons(&app).await, ["abandoned"]);
-    // The next apply has it for itself.
+    // The next apply creates its own.
     success(&key.post(&other, "CreateImageCache", &NEW).await);
     assert_eq!(app.count("SELECT count(*) FROM image_caches WHERE status <> 'deleted'").await, 1);
 }
@@ -127,7 +127,7 @@ async fn what_was_told_stays_and_is_owed_no_more() {
     until(&app, OWED, 0).await;
     settle(&app).await;
     assert_eq!(app.count("SELECT count(*) FROM image_caches WHERE status = 'ready'").await, 2);
-    // Nobody is owed anything who can find it again.
+    // A caller who can find the cache again is owed nothing.
     app.created().await;
     let token = [NEW[0], NEW[1], NEW[2], ("ClientToken", "t")];
     success(&key.post(&app, "CreateImageCache", &token).await);
@@ -222,14 +222,14 @@ async fn a_refused_removal_of_what_was_not_told_rests() {
     assert_eq!((app.count(deletes).await, app.count(REMOVED).await), (9, 1), "in the end it is removed");
 }
 
-/// As if the gateway that answers the only create had ended.
+/// As if the gateway that answers the only create had died.
 async fn owe(app: &TestGateway, state: &str) {
     let sql = "INSERT INTO owed_answers (image_cache, operation, state, created_at)
                SELECT id, operation, $1, created_at FROM image_caches";
     sqlx::query(sql).bind(state).execute(app.sql()).await.unwrap();
 }
 
-/// As if the gateways that hold something had been silent for too long; and everybody's clock as it is in the process.
+/// As if the gateways that hold leases had been silent for too long; with the process's clock for everybody.
 async fn take_over(app: &TestGateway) {
     app.set_clock(SystemClock.now());
     for sql in [
@@ -240,10 +240,10 @@ async fn take_over(app: &TestGateway) {
     }
 }
 
-/// A key that the command line takes.
+/// A key that the command line accepts.
 const MASTER: [u8; 32] = *b"what encrypts in a killed one  !";
 
-/// A gateway of its own, which can be killed.
+/// A separate gateway process that can be killed.
 struct KillableGateway(Child, String);
 
 impl KillableGateway {
@@ -267,7 +267,7 @@ impl KillableGateway {
         let mut process = command.spawn().unwrap();
         let (lines, said) = (BufReader::new(process.stderr.take().unwrap()).lines(), mpsc::channel());
         std::thread::spawn(move || {
-            // Read on after the address was found: a full pipe would stop it.
+            // Its output is read after the address was found too: a full pipe would block it.
             let mut before = Vec::new();
             for line in lines.map_while(Result::ok) {
                 let read: Value = serde_json::from_str(&line).unwrap_or_default();

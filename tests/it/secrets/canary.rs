@@ -1,6 +1,6 @@
-//! A canary in every place that takes a secret, a walk through all doors, then a search of everything that comes out.
+//! A canary in every place that accepts a secret, a walk through all doors, then a search of all output.
 //!
-//! Whoever adds a place that takes a secret adds it to [`canaries`], and puts it there in the walk.
+//! Whoever adds a place that accepts a secret adds it to [`canaries`], and to the walk.
 #![cfg(test)]
 
 mod echo;
@@ -31,7 +31,7 @@ const MISPLACED: &str = "canary misplaced&/+%\"5e77";
 const EXTERNAL: &str = "canary-external/+%&7d31";
 const MASTER: &[u8; 32] = b"canary-master-key-8d1f-0123456+/";
 
-/// What is searched for. Those that are made on the way are told by the walk.
+/// What is searched for. The walk returns those that are created on the way.
 fn canaries(made: &Made) -> Vec<Canary> {
     vec![
         Canary::new("registry password", PASSWORD),
@@ -56,7 +56,7 @@ fn canaries(made: &Made) -> Vec<Canary> {
     ]
 }
 
-/// One walk: who walks, and who hears every answer but those that show a secret once.
+/// A walk: the caller, and what records every response except those that show a secret once.
 struct Walk<'a> {
     app: &'a TestGateway,
     heard: &'a Tape,
@@ -77,7 +77,7 @@ impl Walk<'_> {
         self.ask(Method::GET, path, None).await
     }
 
-    /// Creates that end well, are refused, fail and are found again: always with a login.
+    /// Creates that succeed, are refused, fail and are found again: always with a login.
     async fn caches(&self) {
         let faults = [
             json!({"kind": "throttle"}),
@@ -117,7 +117,7 @@ impl Walk<'_> {
         app.gateway.upkeep().clean().await.unwrap();
     }
 
-    /// Secrets where none belong.
+    /// Secrets in wrong places.
     async fn misplaced(&self) {
         for (field, value) in [
             ("password", json!(MISPLACED)),
@@ -147,12 +147,12 @@ impl Walk<'_> {
         assert_eq!(self.post("/v1/webhook-endpoints", &hook).await.status, 422);
     }
 
-    /// An endpoint with a header of its own, that fails now and then; its secret.
+    /// An endpoint with its own header, which fails sometimes; returns its secret.
     async fn webhooks(&self, hook: &Hook) -> String {
         let body = json!({"url": hook.url(), "headers": {"x-own": HEADER}});
         let made = self.app.post("/v1/webhook-endpoints", &body).await.expect(201);
         let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
-        // A robot of a chat. Whoever keeps the endpoints sees its URL, and nobody else.
+        // A chat bot. Only those who manage the endpoints see its URL.
         let (robot, _) = self.app.endpoint(&format!("{}?access_token={TOKEN}", hook.url())).await;
         self.ask(Method::POST, &format!("/v1/webhook-endpoints/{robot}/test"), None).await;
         self.app.delete(&format!("/v1/webhook-endpoints/{robot}")).await;
@@ -162,7 +162,7 @@ impl Walk<'_> {
         }
         self.get(&path).await;
         self.get("/v1/webhook-endpoints").await;
-        // This one repeats what it was sent.
+        // This one echoes what it was sent.
         let told = format!("you said {HEADER}");
         let head = format!("HTTP/1.1 500 Oops\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", told.len());
         let echoing = RawReceiver::start(Manner::Says(head + &told)).await;
@@ -174,7 +174,7 @@ impl Walk<'_> {
         made["secret"].as_str().unwrap().to_owned()
     }
 
-    /// The cloud's own API: what is good, what is badly signed, what is nonsense.
+    /// The cloud's own API: valid requests, wrong signatures, nonsense.
     async fn rpc(&self) -> String {
         let key = RpcKey::new(self.app).await;
         let login = [
@@ -197,7 +197,7 @@ impl Walk<'_> {
         secrecy::ExposeSecret::expose_secret(&key.secret).to_owned()
     }
 
-    /// The same against a cloud that repeats what it is told.
+    /// The same with a cloud that echoes everything.
     async fn echoed(&self, echoing: &TestGateway) {
         let walk = Walk { app: echoing, heard: self.heard };
         for number in 0..8 {
@@ -267,7 +267,7 @@ async fn no_secret_comes_out_anywhere() {
     let hits = search(&canaries(&made), &found);
     assert!(hits.is_empty(), "{} hits:\n{}", hits.len(), hits.join("\n"));
 
-    // The control: planted, each is found, in each spelling and in each sink.
+    // The control: each planted canary is found, in each encoding and in each sink.
     for canary in canaries(&made) {
         for (spelling, bytes) in canary.spellings() {
             for (sink, text) in &mut found {
@@ -305,7 +305,7 @@ fn reversed(text: &str) -> String {
     text.chars().rev().collect()
 }
 
-/// Fields that are called like a secret and are a plain text, in a struct that derives `Debug`.
+/// Fields that are named like a secret but are plain strings, in a struct that derives `Debug`.
 fn printed(source: &str) -> Vec<String> {
     let (mut found, mut derives) = (Vec::new(), false);
     for line in source.lines().map(str::trim) {
@@ -339,7 +339,7 @@ fn no_struct_prints_a_secret() {
                 continue;
             }
             let source = std::fs::read_to_string(&path).unwrap();
-            // What a test makes up may print what it likes.
+            // What a test makes up may be printed.
             let code = source.split("#[cfg(test)]").next().unwrap_or_default();
             assert_eq!(printed(code), Vec::<String>::new(), "{}", path.display());
             read += 1;

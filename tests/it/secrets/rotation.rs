@@ -1,4 +1,4 @@
-//! Rotation of the master key: `rotate-keys` beside gateways that run, and what it says.
+//! Rotation of the master key: `rotate-keys` while gateways are running, and its output.
 #![cfg(test)]
 
 use std::process::{Command, Output};
@@ -18,7 +18,7 @@ use crate::support::gateway::{Setup, TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
 use crate::support::setup::SECOND;
 
-/// No 32 equal bytes: the settings refuse these.
+/// Not 32 equal bytes, which the settings refuse.
 const fn key(first: u8) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes[0] = first;
@@ -32,7 +32,7 @@ fn setup(current: (&'static str, [u8; 32]), previous: Option<(&'static str, [u8;
     Setup { master: (current, previous), ..Setup::default() }
 }
 
-/// Runs `rotate-keys` with the rights of a gateway: its exit code and what it said.
+/// Runs `rotate-keys` with the runtime role; returns its exit code and output.
 async fn rotate(app: &TestGateway, previous: Option<(&str, [u8; 32])>) -> (Option<i32>, String) {
     rotate_with(app, previous, &[]).await
 }
@@ -58,7 +58,7 @@ async fn rotate_with(
     (status.code(), said)
 }
 
-/// An endpoint with headers of its own, whose secret was replaced once; the new secret.
+/// An endpoint with its own headers, whose secret was replaced once; returns the new secret.
 async fn endpoint(app: &TestGateway, hook: &Hook) -> String {
     let body = json!({"url": hook.url(), "headers": {"x-own": "kept"}});
     let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
@@ -81,7 +81,7 @@ async fn what_waits_with_logins_of_another_key_is_not_recorded_as_sent() {
     }
     assert_eq!(app.count("SELECT max(number)::bigint FROM operation_attempts").await, 1, "the throttled one");
     assert_eq!(app.count("SELECT attempts::bigint FROM operations").await, 1);
-    // One that has the key goes on.
+    // A gateway that has the key continues.
     app.advance(61);
     app.drain().await;
     app.until(waiting["id"].as_str().unwrap(), "ready").await;
@@ -94,7 +94,7 @@ async fn everything_opens_under_the_new_key_alone() {
     let (secret, access) = (endpoint(&app, &hook).await, RpcKey::new(&app).await);
     let role = json!({"arn": "acs:ram::2:role/external-kept", "external_id": "kept"});
     put(&app, &json!({"access_key_id": SECOND.0, "access_key_secret": SECOND.1, "role": role})).await;
-    // It waits with its logins: the cloud wants it later.
+    // It waits with its logins: the cloud has throttled it.
     app.fault(&json!({"action": "CreateImageCache", "kind": "throttle"})).await;
     let mut body = new_cache("private.example.com/a:1");
     body["registry_credentials"] = json!([{"server": "private.example.com", "user_name": "u", "password": "right"}]);
@@ -156,7 +156,7 @@ async fn an_api_key_that_is_used_meanwhile_outlives_the_former_key() {
     Answer::of(me(&app, &key)).await.problem(401, "api_key_unknown");
 }
 
-/// Columns of bytes that hold nothing encrypted: keyed and plain hashes, and what a receiver said.
+/// Columns of bytes that contain nothing encrypted: hashes, and what a receiver answered.
 const NOT_SEALED: [&str; 9] = [
     "api_keys.hash",
     "api_keys.previous_hash",
@@ -190,7 +190,7 @@ async fn what_is_left_is_named() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("  1 are still under the key \"old\"\n"), "{said}");
     assert!(said.contains(&format!("  {} was encrypted with a key that is not configured\n", access.id)), "{said}");
-    // One that belongs elsewhere is no less left.
+    // One that belongs elsewhere is reported as well.
     let other = RpcKey::new(&app).await;
     let moved = "UPDATE access_keys SET secret = (SELECT secret FROM access_keys WHERE id = $1) WHERE id = $2";
     sqlx::query(moved).bind(&access.id).bind(&other.id).execute(app.sql()).await.unwrap();
@@ -203,7 +203,7 @@ async fn what_is_left_is_named() {
 async fn urls_stay_readable_for_a_version_of_before_until_the_operator_says_that_none_comes_back() {
     let app = TestGateway::with(setup(NEW, None)).await;
     let plain = "SELECT count(*) FROM webhook_endpoints WHERE url LIKE '%hunter2'";
-    // As the migration finds it where a version of before was at work.
+    // As after the migration if an older version was in use.
     sqlx::query("UPDATE webhook_url_storage SET plain_beside = true").execute(app.sql()).await.unwrap();
     let hook = Hook::start().await;
     let url = format!("{}?access_token=hunter2", hook.url());
@@ -212,7 +212,7 @@ async fn urls_stay_readable_for_a_version_of_before_until_the_operator_says_that
     app.gateway.upkeep().clean().await.unwrap();
     assert_eq!(app.count(plain).await, 1, "both can read it");
     assert_eq!(app.count("SELECT count(*) FROM webhook_endpoints WHERE url_sealed IS NOT NULL").await, 1);
-    // A version of before changes something else, and writes all that it knows.
+    // An older version changes something else, and writes all columns that it knows.
     sqlx::query("UPDATE webhook_endpoints SET url = $1, description = 'ours'")
         .bind(&url)
         .execute(app.sql())

@@ -1,4 +1,4 @@
-//! Two accounts: what one has, the other neither sees, nor changes, nor counts.
+//! Two accounts: neither sees, changes or counts what the other one has.
 
 use eci_cache_gateway::eci::CredentialSource;
 
@@ -22,7 +22,7 @@ async fn each_account_sees_its_own() {
     let cloud = TestCloud::start().await;
     let (own, other) = (cloud.client(), cloud.other());
     let (new, operation) = (spec(&json!({})), cloud.operation());
-    // The same request with the same token: of another account, it is another one.
+    // The same request with the same token is another request in another account.
     let attempt = cloud.attempt(operation, "token");
     let first = own.create(&new, &[], &attempt).await.expect("created").eci_cache_id;
     let second = other.create(&new, &[], &attempt).await.expect("created").eci_cache_id;

@@ -1,4 +1,4 @@
-//! The admin door: a clock of its own, outages, and every kind of fault.
+//! The admin API: a clock of its own, outages, and every kind of fault.
 
 use super::*;
 use crate::support::folder::TempFolder;

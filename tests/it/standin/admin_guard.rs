@@ -1,11 +1,11 @@
-//! The admin door is for people and tests on this machine: neither webhooks nor pages in a browser get through it.
+//! The admin API is for people and tests on this machine: neither webhooks nor web pages can use it.
 
 use serde_json::json;
 
 use super::*;
 use crate::support::gateway::TestGateway;
 
-/// What is refused: headers that a person's or a test's request does not have.
+/// What is refused: headers that requests of people and tests do not have.
 const FOREIGN: [(&str, &str); 10] = [
     ("webhook-id", "evt_1"),
     ("webhook-signature", "v1,abc"),

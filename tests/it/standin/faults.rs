@@ -1,4 +1,4 @@
-//! Open outcomes: tokens, faults, unreachable clouds, and what stands on the wire.
+//! Unknown outcomes: tokens, faults, unreachable clouds, and what is sent on the wire.
 
 use super::*;
 
@@ -88,7 +88,7 @@ async fn refusals_throttling_and_unreachable_clouds_are_told_apart() {
         "QuotaExceeded"
     );
     assert_eq!(cloud.creations().await, 0);
-    // Bound and not listening: the port is ours, and nobody answers there.
+    // Bound but not listening: the port is ours, and nothing answers there.
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
     let free = socket.local_addr().expect("an address");
@@ -116,13 +116,13 @@ async fn no_secret_stands_in_the_url_and_a_long_answer_is_not_read() {
     let listening = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a connection");
         let mut bytes = Vec::new();
-        // The form's parameters are sorted, so this is among the last of them.
+        // The form's parameters are sorted, so this is one of the last.
         while !String::from_utf8_lossy(&bytes).contains("&Signature=") {
             assert_ne!(stream.read_buf(&mut bytes).await.expect("bytes"), 0);
         }
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n";
         stream.write_all(head.as_bytes()).await.expect("written");
-        // The client hangs up on the way.
+        // The client disconnects in the middle.
         let _hung_up = stream.write_all(&vec![b' '; 2_000_000]).await;
         String::from_utf8(bytes).expect("text")
     });

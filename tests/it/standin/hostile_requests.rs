@@ -1,8 +1,8 @@
-//! It survives being asked anything: whatever comes, the answer is an envelope and the next caller is served.
+//! Robustness: whatever is sent, the response is an envelope and the next caller is served.
 
 use super::*;
 
-/// Signed, so that it gets past the door to the readers.
+/// Signed, so that it reaches the parsers.
 async fn signed(cloud: &TestCloud, action: &str, extra: &[(&str, &str)]) -> (u16, String) {
     let (status, body) = cloud.ask(action, extra).await;
     (status, body["Code"].as_str().unwrap_or_default().to_owned())

@@ -1,10 +1,10 @@
-//! `GetCallerIdentity`: whose a key or a session is; signed as every call, and without a right.
+//! `GetCallerIdentity`: the account of a key or a session; signed like every call, and without a right.
 
 use eci_cache_gateway::eci::CredentialSource;
 
 use super::*;
 
-/// The answer to a call that is signed with this secret.
+/// The response to a call that is signed with this secret.
 async fn who(cloud: &TestCloud, key: &str, secret: &str, token: Option<&str>) -> (u16, Value) {
     let version = [("Version", "2015-04-01")].into_iter();
     let more: Vec<_> = version.chain(token.map(|token| ("SecurityToken", token))).collect();
@@ -17,7 +17,7 @@ async fn who(cloud: &TestCloud, key: &str, secret: &str, token: Option<&str>) ->
 #[tokio::test]
 async fn a_key_is_of_its_account_and_a_session_of_that_of_its_role() {
     let cloud = TestCloud::start().await;
-    // Whoever has no right at all may ask.
+    // A caller without any right may call it.
     let nothing = json!({"to": KEY, "policy": {"Version": "1", "Statement": []}});
     cloud.set("policies", nothing).await;
     let told = |body: &Value| ["IdentityType", "AccountId", "Arn"].map(|name| body[name].as_str().unwrap().to_owned());

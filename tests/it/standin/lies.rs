@@ -1,12 +1,12 @@
-//! The admin door's lies: caches that are there and not shown, and a removal that was answered and not carried out.
+//! The admin API's lies: caches that exist but are not shown, and a delete that was acknowledged but not carried out.
 
 use super::*;
 
-/// How many there are: enough that no share hides all or none by chance.
+/// Enough caches that no percentage hides all or none by chance.
 const MANY: usize = 60;
 
 impl TestCloud {
-    /// The ids that a list shows, page by page.
+    /// The ids in a list, page by page.
     async fn listed(&self) -> Vec<String> {
         let (mut ids, mut query) = (Vec::new(), DescribeQuery::default());
         loop {
@@ -17,7 +17,7 @@ impl TestCloud {
         }
     }
 
-    /// What the admin door says of a body that it does not take.
+    /// The admin API's error for an invalid body.
     async fn refused(&self, what: &str, body: Value) -> String {
         let url = format!("{}/_admin/{what}", self.url);
         let answer = self.http.post(url).json(&body).send().await.expect("sent");

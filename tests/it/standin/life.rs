@@ -1,4 +1,4 @@
-//! What a cache goes through: builds, updates, failures, retention, filters and pages.
+//! The lifecycle of a cache: builds, updates, failures, retention, filters and pages.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Quota, pace, usage, what is returned, and what an update does not take.
+//! Quota, rate limit, usage, what is returned, and what an update ignores.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! `MatchImage`: the documented order, and what narrows it.
+//! `MatchImage`: the documented order, and what restricts it.
 
 use super::*;
 

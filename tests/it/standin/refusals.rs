@@ -1,4 +1,4 @@
-//! Who and what is refused, and that every answer is an envelope.
+//! Who and what is refused, and that every response is an envelope.
 
 use super::*;
 
@@ -15,13 +15,13 @@ async fn a_wrong_secret_is_refused_and_nothing_is_echoed() {
     assert_eq!((error.code.as_str(), error.http_status), ("SignatureDoesNotMatch", 400));
     assert!(error.message.ends_with("server string to sign is:"), "{}", error.message);
     assert!(!format!("{fault:?}").contains("canary"));
-    // The raw answer has the string, without the values of secrets.
+    // The raw response contains the string to sign, without the values of secrets.
     let mut params = cloud.signed("POST", "CreateImageCache", &[("ImageRegistryCredential.1.Password", "canary-pw")]);
     params.push(("SecurityToken".into(), "canary-token".into()));
     let (status, body) = cloud.post(&params).await;
     let message = body["Message"].as_str().expect("a text");
     assert_eq!((status, body["Code"].as_str()), (400, Some("SignatureDoesNotMatch")));
-    // SDKs compare it with what they signed; the id of a key is no secret.
+    // SDKs compare it with what they signed; the id of a key is not a secret.
     let begins = "server string to sign is:POST&%2F&AccessKeyId%3Dcanary-key-id%26Action%3DCreateImageCache";
     assert!(message.contains(begins), "{message}");
     for secret in ["canary-pw", "canary-token"] {

@@ -1,11 +1,11 @@
-//! Roles: who may assume which, and what its credentials open for how long.
+//! Roles: who may assume which, and what its credentials allow for how long.
 
 use eci_cache_gateway::eci::{CredentialSource, Role};
 
 use super::schemes::V3;
 use super::*;
 
-/// The credentials that an `AssumeRole` gave: id, secret, token.
+/// The credentials returned by `AssumeRole`: id, secret, token.
 pub(super) struct SessionCredentials(pub(super) String, pub(super) String, pub(super) String);
 
 impl TestCloud {
@@ -14,7 +14,7 @@ impl TestCloud {
         let more = [("Version", "2015-04-01"), ("RoleArn", &arn), ("RoleSessionName", "alice")];
         let given = |key: &str| extra.iter().any(|(known, _)| *known == key);
         let all: Vec<_> = more.into_iter().filter(|(key, _)| !given(key)).chain(extra.iter().copied()).collect();
-        // `signed` names the version of ECI, which would stand there twice.
+        // `signed` adds the version of ECI, which would then appear twice.
         let mut form = self.signed("POST", "AssumeRole", &all);
         form.remove(1);
         self.post(&resigned(form, SECRET)).await
@@ -31,7 +31,7 @@ impl TestCloud {
         SessionCredentials(text("AccessKeyId"), text("AccessKeySecret"), text("SecurityToken"))
     }
 
-    /// A look that these credentials sign, under V1.
+    /// A read signed with these credentials, with V1.
     async fn look_as(&self, id: &str, secret: &str, token: Option<&str>) -> (u16, String) {
         let extra: Vec<_> = token.map(|token| ("SecurityToken", token)).into_iter().collect();
         let mut form = self.signed("POST", "DescribeImageCaches", &extra);
@@ -155,14 +155,14 @@ async fn at_half_of_their_life_they_are_renewed_and_nobody_waits() {
     look().await.expect("a page");
     assert_eq!(cloud.calls("AssumeRole").await, 1);
     cloud.pass(1);
-    // It never answers, and the call does not mind.
+    // It never succeeds, and the call does not depend on it.
     cloud.fault(json!({"action": "AssumeRole", "kind": "error", "http": 503, "code": "ServiceUnavailable"})).await;
     look().await.expect("a page");
     while cloud.calls("AssumeRole").await < 2 {
         tokio::task::yield_now().await;
     }
     cloud.pass(30);
-    // Behind whose back the fetch that failed may still be ending: the turn is free soon.
+    // The failed background fetch may still be ending; its lock is released soon.
     while cloud.calls("AssumeRole").await < 3 {
         look().await.expect("a page");
         tokio::task::yield_now().await;

@@ -1,10 +1,10 @@
-//! V3 beside V1, and XML beside JSON.
+//! V3 besides V1, and XML besides JSON.
 
 use eci_cache_gateway::eci::sign_v3::{self, SignedParts};
 
 use super::*;
 
-/// A request under V3, as an SDK makes it.
+/// A request with V3, as an SDK makes it.
 pub(super) struct V3<'a> {
     pub(super) action: &'a str,
     pub(super) query: &'a [(&'a str, &'a str)],

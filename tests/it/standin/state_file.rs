@@ -1,4 +1,4 @@
-//! The state file: what outlives the process, and what must not be in it.
+//! The state file: what survives the process, and what must not be in it.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::support::folder::TempFolder;
 
-/// Ends a stand-in as a killed process ends, and starts the next one on its file, `seconds` later.
+/// Ends a stand-in as if it were killed, and starts the next one with its file, `seconds` later.
 async fn restarted(cloud: TestCloud, file: &Path, seconds: i64) -> TestCloud {
     cloud.pass(seconds);
     let clock = cloud.clock.clone();

@@ -1,4 +1,4 @@
-//! An answer of the API, read to its end.
+//! A response of the API, read completely.
 #![cfg(test)]
 
 use reqwest::RequestBuilder;
@@ -13,14 +13,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its response.
     pub(crate) async fn of(request: RequestBuilder) -> Self {
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Self { status, headers, text: answer.text().await.unwrap() }
     }
 
-    /// A header's text; empty where it is absent.
+    /// A header's value; empty if it is absent.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -29,21 +29,21 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The body, of an answer that must have this status.
+    /// The body of a response that must have this status.
     #[track_caller]
     pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         self.json()
     }
 
-    /// The body, of an answer that must be a refusal of whatever status.
+    /// The body of a response that must be an error, whatever its status.
     #[track_caller]
     pub(crate) fn expect_error(&self) -> Value {
         assert!(self.status >= 400, "{self:?}");
         self.json()
     }
 
-    /// The problem, of an answer that must be one of this status and code, and complete.
+    /// The problem of a response that must have this status and code, and be complete.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");

@@ -1,4 +1,4 @@
-//! The cloud's side of a test: the stand-in's door for tests, past the gateway.
+//! The cloud's side of a test: the stand-in's admin API.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::gateway::{Setup, TestGateway};
 use super::setup::CloudKey;
 
-/// How a client reaches the cloud in a test: a connection and a call may each take so long.
+/// How a client reaches the cloud in a test; `max_wait` is the timeout for connecting and for a call.
 pub(crate) fn settings(endpoint: String, max_wait: Duration) -> eci::ClientSettings {
     eci::ClientSettings {
         endpoint,
@@ -24,12 +24,12 @@ pub(crate) fn settings(endpoint: String, max_wait: Duration) -> eci::ClientSetti
 }
 
 impl TestGateway {
-    /// Where the stand-in is.
+    /// The URL of the stand-in.
     pub(crate) fn cloud(&self) -> String {
         self.world.standin.url()
     }
 
-    /// A client of the cloud, past the gateway.
+    /// A client that calls the cloud directly.
     pub(crate) fn cloud_client(&self) -> Client {
         self.world.client(&Setup::default())
     }
@@ -40,13 +40,13 @@ impl TestGateway {
         self.cloud_client().of_account(None, CredentialSource::Own(own)).unwrap()
     }
 
-    /// The next call of an action meets this fault.
+    /// Adds a fault for the next call of its action.
     pub(crate) async fn fault(&self, fault: &Value) {
         let url = format!("{}/_admin/faults", self.cloud());
         Answer::of(self.http.post(url).json(fault)).await.expect(200);
     }
 
-    /// No fault waits any more.
+    /// Removes all unused faults.
     pub(crate) async fn forget_faults(&self) {
         Answer::of(self.http.delete(format!("{}/_admin/faults", self.cloud()))).await.expect(200);
     }
@@ -56,23 +56,23 @@ impl TestGateway {
         Answer::of(self.http.post(format!("{}/_admin/forget-tokens", self.cloud()))).await.expect(200);
     }
 
-    /// What the account may do.
+    /// Sets the limits of the account.
     pub(crate) async fn set_limits(&self, limits: &Value) {
         let url = format!("{}/_admin/settings", self.cloud());
         Answer::of(self.http.post(url).json(limits)).await.expect(200);
     }
 
-    /// An instance used a cache.
+    /// Marks a cache as used by an instance.
     pub(crate) async fn used_at_cloud(&self, used: &Value) {
         Answer::of(self.http.post(format!("{}/_admin/use", self.cloud())).json(used)).await.expect(200);
     }
 
-    /// What really happened at the cloud.
+    /// What actually happened in the cloud.
     pub(crate) async fn ledger(&self) -> Value {
         Answer::of(self.http.get(format!("{}/_admin/calls", self.cloud()))).await.expect(200)
     }
 
-    /// How many caches were really created.
+    /// How many caches were actually created.
     pub(crate) async fn creations(&self) -> usize {
         self.ledger().await["created"].as_array().unwrap().len()
     }

@@ -1,10 +1,9 @@
 //! A database for each test, cloned from a migrated template.
 //!
-//! One private cluster per process, started on first use and stopped by the end of the process. Its data are
-//! kept in `target/tmp/postgres-<n>`, where n is the first that no other process holds: `cargo test`, nextest
-//! (a process per test) and a second terminal do not meet. `TEST_DATABASE_URL` names a server to use instead,
-//! with a user who may create databases and roles; `DATABASE_URL` is never read, for it may be somebody's
-//! production.
+//! There is one private cluster per process, started on first use and stopped at the end of the process. Its data are
+//! kept in `target/tmp/postgres-<n>`, where n is the first number that no other process uses, so `cargo test`, nextest
+//! (a process per test) and a second terminal do not interfere. `TEST_DATABASE_URL` names a server to use instead, with
+//! a user who may create databases and roles; `DATABASE_URL` is never read, because it may be a production database.
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -21,23 +20,23 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool};
 
 use super::server::{options_for, tmp};
 
-/// How many processes may test at the same time.
+/// How many processes may run tests at the same time.
 const SLOTS: u32 = 64;
-/// Names of test databases begin so; nothing else is ever dropped.
+/// The prefix of test databases; nothing else is ever dropped.
 const TEST: &str = "ecg_test_";
-/// Names of templates begin so, and end with the hash of the migrations.
+/// The prefix of templates; their names end with the hash of the migrations.
 const TEMPLATE: &str = "ecg_template_";
-/// The role of a gateway that serves: the migrations grant it what it needs. Roles belong to the whole server.
+/// The runtime role, to which the migrations grant its privileges. Roles are shared by all databases of a server.
 const RUNTIME: &str = "eci_runtime";
-/// Serializes the making of the template among all who use one server. An arbitrary number.
+/// The advisory lock for creating the template, for all processes that use one server. An arbitrary number.
 const TEMPLATE_LOCK: i64 = 0x0065_6367_7470;
 
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
-    // A thread of its own: the tests' threads have a runtime already, and end.
+    // A thread of its own: the tests' threads already have a runtime, and end.
     thread::spawn(Cluster::start).join().expect("the tests need a PostgreSQL: the reason stands above")
 });
 
-/// A database of a test's own. Dropped with it.
+/// A database for one test, dropped with this value.
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
     /// How to connect to it.
@@ -57,21 +56,21 @@ impl TestDatabase {
         Self { options: cluster.admin.clone().database(&name), name }
     }
 
-    /// One that is there already, on a server of the test's own; else a fresh one.
+    /// An existing database on a server of the test's own, otherwise a new one.
     pub(crate) async fn of(there: Option<PgConnectOptions>) -> Self {
         match there {
-            // Nothing of that name is dropped from the tests' server: there is none.
+            // On the shared server no database has that name, so nothing is dropped.
             Some(options) => Self { options, name: format!("{TEST}elsewhere") },
             None => Self::create().await,
         }
     }
 
-    /// How to connect with the rights of the runtime role, as a real gateway does.
+    /// How to connect with the runtime role, as a real gateway does.
     pub(crate) fn as_runtime(&self) -> PgConnectOptions {
         self.options.clone().username(RUNTIME)
     }
 
-    /// A pool of at most `max` connections (5 are plenty for one test).
+    /// A pool of at most `max` connections (5 are enough for one test).
     pub(crate) async fn pool(&self, max: u32) -> PgPool {
         let pool = PgPoolOptions::new().max_connections(max).acquire_timeout(Duration::from_secs(10));
         pool.connect_with(self.options.clone()).await.expect("the test's database answers")
@@ -79,7 +78,8 @@ impl TestDatabase {
 }
 
 impl TestDatabase {
-    /// A pool, once the default policy is open, as in `dev`: what policies refuse is tested where policies are.
+    /// A pool, after the default policy was opened as in `dev`: only the tests of policies need them to refuse
+    /// anything.
     pub(crate) async fn with_open_policy(&self, max: u32) -> PgPool {
         let pool = self.pool(max).await;
         sqlx::query("INSERT INTO default_policy (policy, version, updated_at) VALUES ($1, 1, now())")
@@ -96,22 +96,22 @@ impl Drop for TestDatabase {
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let dropping =
             thread::spawn(|| within(async { CLUSTER.connect().await.execute(AssertSqlSafe(sql)).await.map(drop) }));
-        // No panic here: the test may be ending by one.
+        // No panic here: the test may be unwinding already.
         if !matches!(dropping.join(), Ok(Ok(()))) {
             eprintln!("the database {} could not be dropped", self.name);
         }
     }
 }
 
-/// Runs a future on a runtime of its own, for tests and threads without one.
+/// Runs a future on a new runtime, for tests and threads without one.
 pub(crate) fn within<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be built").block_on(future)
 }
 
-/// The cluster of this process, or the server of `TEST_DATABASE_URL`.
+/// This process's cluster, or the server in `TEST_DATABASE_URL`.
 struct Cluster {
-    /// Not dropped by the end of the process, as statics are not; its guard notices the end.
+    /// Statics are not dropped at the end of the process; its guard notices the end.
     server: Option<Server>,
     admin: PgConnectOptions,
     template: String,
@@ -134,14 +134,14 @@ impl Cluster {
         PgConnection::connect_with(&self.admin).await.expect("the test server answers")
     }
 
-    /// Finds out what the server can do, drops what earlier runs left, and makes the template.
+    /// Checks the server's version, drops what earlier runs left, and creates the template.
     async fn prepare(&mut self) {
         let mut admin = self.connect().await;
         let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
             .fetch_one(&mut admin)
             .await
             .expect("a server has a version");
-        // Twice as fast as the default for a small template; version 14 knows no other way, and no word for it.
+        // Twice as fast as the default for a small template. Version 14 always does this, and has no syntax for it.
         self.strategy = if version >= 150_000 { "STRATEGY FILE_COPY" } else { "" };
         self.template = format!("{TEMPLATE}{}", hash_of_migrations());
         if self.server.is_some() {
@@ -151,7 +151,7 @@ impl Cluster {
         admin.close().await.expect("the connection closes");
     }
 
-    /// Under a lock and a passing name, so that nobody clones a template that is half migrated.
+    /// Created under a lock and a temporary name, so that nobody clones a partly migrated template.
     async fn ensure_template(&self, admin: &mut PgConnection) {
         let (template, fresh) = (&self.template, format!("{}_new", self.template));
         sqlx::query("SELECT pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut *admin).await.expect("a lock");
@@ -171,7 +171,7 @@ impl Cluster {
     }
 }
 
-/// A private server in the first folder that nobody else holds.
+/// A private server in the first directory that nobody else uses.
 fn start_private() -> (Option<Server>, PgConnectOptions) {
     for slot in 0..SLOTS {
         let options = options_for(&tmp(&format!("postgres-{slot}")), Durability::Throwaway);
@@ -188,7 +188,7 @@ fn start_private() -> (Option<Server>, PgConnectOptions) {
     panic!("{SLOTS} test processes run already");
 }
 
-/// Only on a server of our own: elsewhere another process may be using them.
+/// Only on a private server: elsewhere another process may be using them.
 async fn drop_left_overs(admin: &mut PgConnection, template: &str) {
     let names: Vec<String> = sqlx::query_scalar(
         "SELECT datname::text FROM pg_database WHERE (starts_with(datname, $1) OR starts_with(datname, $2)) \
@@ -205,7 +205,7 @@ async fn drop_left_overs(admin: &mut PgConnection, template: &str) {
     }
 }
 
-/// Before the migrations, which grant only what exists.
+/// Before the migrations, which grant privileges only to existing roles.
 async fn ensure_runtime_role(admin: &mut PgConnection) {
     let found: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_roles WHERE rolname = $1")
         .bind(RUNTIME)
@@ -213,7 +213,7 @@ async fn ensure_runtime_role(admin: &mut PgConnection) {
         .await
         .expect("the catalogue can be read");
     let verb = if found.is_none() { "CREATE" } else { "ALTER" };
-    // It logs in as itself: whoever logged in as another could become that one again.
+    // It logs in as itself: a session that switched to another role could switch back.
     run(admin, format!("{verb} ROLE {RUNTIME} LOGIN")).await;
 }
 
@@ -235,12 +235,12 @@ fn migrations() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations")
 }
 
-/// A name for what the migrations say: other names or other text, another template.
+/// A hash of the migrations' names and contents, which identifies the template.
 fn hash_of_migrations() -> String {
     let entries = fs::read_dir(migrations()).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("the folder can be read").path()).collect();
     files.sort();
-    // A template from before the role, or from before it could log in, will not do.
+    // Templates from before the role existed, or could log in, must not be used.
     let mut hash = Sha256::new_with_prefix(format!("{RUNTIME} logs in"));
     for file in files.iter().filter(|file| file.is_file()) {
         let text = fs::read(file).expect("a migration can be read");

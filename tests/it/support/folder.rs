@@ -1,14 +1,14 @@
-//! A folder of a test's own, gone when the test ends.
+//! A directory for one test, deleted when the test ends.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, process};
 
-/// A folder below `target/tmp`.
+/// A directory below `target/tmp`.
 pub(crate) struct TempFolder(PathBuf);
 
 impl TempFolder {
-    /// A new, empty folder; `name` is for people who look there.
+    /// A new, empty directory; `name` is for people who look there.
     pub(crate) fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -18,7 +18,7 @@ impl TempFolder {
         Self(path)
     }
 
-    /// Where it is.
+    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -26,7 +26,7 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        // Root's servers may keep their data elsewhere (see `localpg`).
+        // Servers run by root may keep their data elsewhere (see `localpg`).
         if let Ok(elsewhere) = fs::read_to_string(self.0.join("elsewhere")) {
             drop(fs::remove_dir_all(elsewhere));
         }

@@ -1,4 +1,4 @@
-//! A gate before the cloud: calls pass at once, answers wait behind it until it is opened.
+//! A gate in front of the cloud: calls pass at once, responses wait until it is opened.
 #![cfg(test)]
 
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// The gate, shut at first.
+/// The gate, initially closed.
 pub(crate) struct Gate {
-    /// What the gateway takes for the cloud.
+    /// The URL to use as the cloud's.
     pub(crate) url: String,
     state: Arc<GateState>,
 }
@@ -21,7 +21,7 @@ struct GateState {
 }
 
 impl Gate {
-    /// A gate before `cloud`, such as `http://127.0.0.1:1234`.
+    /// A gate in front of `cloud`, such as `http://127.0.0.1:1234`.
     pub(crate) async fn before(cloud: &str) -> Self {
         let cloud = cloud.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -37,12 +37,12 @@ impl Gate {
         Self { url, state }
     }
 
-    /// Returns once the cloud has answered `count` calls.
+    /// Waits until the cloud has answered `count` calls.
     pub(crate) async fn answered(&self, count: usize) {
         self.state.waiting.subscribe().wait_for(|waiting| *waiting >= count).await.unwrap();
     }
 
-    /// Lets every answer through, from now on.
+    /// Lets all responses pass from now on.
     pub(crate) fn open(&self) {
         self.state.open.send_replace(true);
     }
@@ -51,7 +51,7 @@ impl Gate {
 async fn pass(gateway: TcpStream, cloud: TcpStream, state: Arc<GateState>) {
     let (mut from_gateway, mut to_gateway) = gateway.into_split();
     let (mut from_cloud, mut to_cloud) = cloud.into_split();
-    // Either side may leave at any time; the other then reads the end.
+    // Either side may disconnect at any time; the other one then reads the end.
     let there = async move {
         let _ = tokio::io::copy(&mut from_gateway, &mut to_cloud).await;
         let _ = to_cloud.shutdown().await;

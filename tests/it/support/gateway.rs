@@ -1,8 +1,8 @@
-//! A whole gateway on real sockets: PostgreSQL, the stand-in, the API, workers that run when told to.
+//! A complete gateway on real sockets: PostgreSQL, the stand-in, the API, and workers that run on request.
 //!
-//! One clock and one seeded generator for all of them. Workers advance by [`TestGateway::drain`], time by
-//! [`TestGateway::advance`]: nothing sleeps. Leases go by the database's clock; a test that needs one to have run
-//! out puts its end into the past.
+//! All of them share one clock and one seeded generator. Workers advance with [`TestGateway::drain`], the time with
+//! [`TestGateway::advance`]: nothing sleeps. Leases use the database's clock; a test that needs an expired one sets its
+//! end to the past.
 #![cfg(test)]
 
 use std::net::SocketAddr;
@@ -37,12 +37,12 @@ pub(crate) use super::setup::Setup;
 use super::setup::further;
 use super::{door, parts, stand_in, tokens};
 
-/// The team that a test speaks for where it names none.
+/// The default team of a test.
 pub(crate) const TEAM: &str = "web";
-/// Every scope of a team.
+/// The scopes of a team that tests have by default.
 pub(crate) const SCOPES: [Scope; 4] = [Scope::Read, Scope::Write, Scope::Webhooks, Scope::Audit];
 
-/// What the gateways of one test share.
+/// What all gateways of a test share.
 pub(super) struct TestWorld {
     clock: Arc<ManualClock>,
     entropy: Arc<Entropy>,
@@ -93,9 +93,9 @@ impl TestWorld {
 
 /// A running gateway.
 pub(crate) struct TestGateway {
-    /// The gateway itself, for its workers' methods.
+    /// The gateway itself, for calling its workers' methods.
     pub(crate) gateway: Gateway,
-    /// Where its API listens.
+    /// The address of its API.
     pub(crate) address: SocketAddr,
     pub(super) http: reqwest::Client,
     pub(super) world: Arc<TestWorld>,
@@ -103,18 +103,18 @@ pub(crate) struct TestGateway {
 }
 
 impl TestGateway {
-    /// A gateway with a database and a stand-in of its own.
+    /// A gateway with its own database and stand-in.
     pub(crate) async fn start() -> Self {
         Self::with(Setup::default()).await
     }
 
-    /// The same, otherwise than usual.
+    /// The same with changes.
     pub(crate) async fn with(setup: Setup) -> Self {
         let world = TestWorld::new(&setup).await;
         Self::serve(Arc::new(world), setup).await
     }
 
-    /// A second gateway on the same database and stand-in.
+    /// Another gateway on the same database and stand-in.
     pub(crate) async fn second_gateway(&self, setup: Setup) -> Self {
         Self::serve(Arc::clone(&self.world), setup).await
     }
@@ -127,7 +127,7 @@ impl TestGateway {
         Self { gateway, address, http, world, _stop: stop }
     }
 
-    /// A token for `team` with these scopes, good from now on.
+    /// A token for `team` with these scopes, valid from now.
     pub(crate) fn token(&self, team: &str, scopes: &[Scope]) -> String {
         self.token_of_teams(&[team], scopes)
     }
@@ -138,7 +138,7 @@ impl TestGateway {
         tokens::token("alice", teams, scopes, self.now(), &id).unwrap()
     }
 
-    /// A request without a credential.
+    /// A request without credentials.
     pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("http://{}{path}", self.address))
     }
@@ -171,43 +171,43 @@ impl TestGateway {
         page["items"].as_array().unwrap().clone()
     }
 
-    /// Returns once `count` requests and streams wait at this gateway.
+    /// Waits until `count` requests and streams are waiting at this gateway.
     pub(crate) async fn waiting(&self, count: usize) {
         while self.gateway.events().waiting() != count {
             tokio::task::yield_now().await;
         }
     }
 
-    /// Asks for a cache of `image`; the answer, whatever it is.
+    /// Requests a cache of `image` and returns the response.
     pub(crate) async fn create(&self, image: &str) -> Answer {
         self.post("/v1/image-caches", &new_cache(image)).await
     }
 
-    /// A cache of `nginx` that the cloud has accepted; its id.
+    /// Creates a cache of `nginx` that the cloud has accepted, and returns its id.
     pub(crate) async fn created(&self) -> String {
         self.create("nginx:1.27").await.expect(201)["id"].as_str().unwrap().to_owned()
     }
 
-    /// An endpoint at `url` for all events: id and secret.
+    /// Creates an endpoint at `url` for all events, and returns its id and secret.
     pub(crate) async fn endpoint(&self, url: &str) -> (String, String) {
         let made = self.post("/v1/webhook-endpoints", &json!({"url": url, "skip_challenge": true})).await.expect(201);
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         (text("id"), text("secret"))
     }
 
-    /// The cache as it is now.
+    /// The current state of the cache.
     pub(crate) async fn cache(&self, id: &str) -> Value {
         self.get(&format!("/v1/image-caches/{id}")).await.expect(200)
     }
 
-    /// The one cache of the team.
+    /// The only cache of the team.
     pub(crate) async fn only_cache(&self) -> Value {
         let caches = self.items("/v1/image-caches").await;
         assert_eq!(caches.len(), 1, "{caches:?}");
         caches.into_iter().next().unwrap()
     }
 
-    /// Lets two seconds pass and does what is due, again and again, until the cache has `status`.
+    /// Repeatedly advances the time by two seconds and does what is due, until the cache has `status`.
     pub(crate) async fn until(&self, id: &str, status: &str) -> Value {
         for _ in 0..40 {
             let cache = self.cache(id).await;
@@ -224,39 +224,39 @@ impl TestGateway {
         self.world.clock.now()
     }
 
-    /// Moves everyone's clock.
+    /// Advances the shared clock.
     pub(crate) fn advance(&self, seconds: i64) {
         self.world.clock.advance(chrono::Duration::seconds(seconds));
     }
 
-    /// Puts everyone's clock.
+    /// Sets the shared clock.
     pub(crate) fn set_clock(&self, instant: Instant) {
         self.world.clock.set(instant);
     }
 
-    /// Does all the work that is due.
+    /// Does all work that is due.
     pub(crate) async fn drain(&self) {
         worker::drain(&self.gateway).await.unwrap();
     }
 
-    /// How to connect to the database as the role that serves.
+    /// How to connect to the database with the runtime role.
     pub(crate) fn runtime_database(&self) -> sqlx::postgres::PgConnectOptions {
         self.world.database.as_runtime()
     }
 
-    /// The database, as its owner sees it.
+    /// The database as its owner.
     pub(crate) fn sql(&self) -> &PgPool {
         &self.world.pool
     }
 
-    /// The database as the gateway's store has it, with the rights of the owner or of the runtime role.
+    /// The gateway's store, with the owner's role or the runtime role.
     pub(crate) fn store(&self, owner: bool) -> Store {
         let sizes = PoolSizes { requests: 1, workers: 2, acquire: Duration::from_secs(10) };
         let options = if owner { self.world.database.options.clone() } else { self.runtime_database() };
         Store::open(&options, sizes, stamp())
     }
 
-    /// The database's address, for a process.
+    /// The database's URL, for a process.
     pub(crate) async fn database_url(&self) -> String {
         let sql = "SELECT current_database()::text, current_user::text, current_setting('unix_socket_directories'),
             current_setting('port')";
@@ -266,7 +266,7 @@ impl TestGateway {
         format!("postgres://{user}@localhost:{port}/{name}?host={folder}")
     }
 
-    /// Seals every entry. Sealing stays behind the oldest transaction of the whole server, and other tests run there.
+    /// Seals every entry. Sealing is held up by the oldest transaction of the whole server, on which other tests run.
     pub(crate) async fn seal(&self) {
         let open =
             "SELECT count(*) FROM audit_entries e WHERE NOT EXISTS (SELECT FROM audit_leaves l WHERE l.entry = e.id)";
@@ -276,13 +276,13 @@ impl TestGateway {
         }
     }
 
-    /// One number out of the database.
+    /// A single number from the database.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.sql()).await.unwrap()
     }
 }
 
-/// A request for a cache of `image`.
+/// The body of a request for a cache of `image`.
 pub(crate) fn new_cache(image: &str) -> Value {
     json!({"name": "web", "region": "cn-beijing", "images": [image]})
 }

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that answers by a script and keeps what it got.
+//! A receiver of webhooks that answers according to a script and keeps what it receives.
 #![cfg(test)]
 
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A webhook as it arrived.
+/// A webhook as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReceivedWebhook {
     pub(crate) headers: HeaderMap,
@@ -35,7 +35,7 @@ impl ReceivedWebhook {
         self.json()["type"].as_str().unwrap().to_owned()
     }
 
-    /// Checks the signature as a receiver does whose clock shows `now`.
+    /// Verifies the signature like a receiver whose clock shows `now`.
     #[track_caller]
     pub(crate) fn verify(&self, secret: &str, now: Instant) {
         let header = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
@@ -52,7 +52,7 @@ pub(crate) struct Hook {
 
 #[derive(Default)]
 struct HookState {
-    /// Status lines, each with further headers behind it; then 204.
+    /// Status lines, each optionally followed by headers; after them 204.
     script: Mutex<VecDeque<String>>,
     received: watch::Sender<Vec<ReceivedWebhook>>,
     held: watch::Sender<bool>,
@@ -76,7 +76,7 @@ impl Hook {
         format!("http://{}/hook", self.address)
     }
 
-    /// Answers the next requests so: `500 Oops`, or `503 Later\r\nretry-after: 60`.
+    /// Sets the answers to the next requests: `500 Oops`, or `503 Later\r\nretry-after: 60`.
     pub(crate) fn script(&self, answers: &[&str]) {
         self.state.script.lock().unwrap().extend(answers.iter().map(|answer| (*answer).to_owned()));
     }
@@ -95,17 +95,17 @@ impl Hook {
         self.state.held.send_replace(false);
     }
 
-    /// Everything that came so far.
+    /// Everything received so far.
     pub(crate) fn received(&self) -> Vec<ReceivedWebhook> {
         self.state.received.borrow().clone()
     }
 
-    /// The types of the events that came, in the order in which they came.
+    /// The types of the events received so far, in order.
     pub(crate) fn kinds(&self) -> Vec<String> {
         self.received().iter().map(ReceivedWebhook::kind).collect()
     }
 
-    /// Returns once `count` requests have come.
+    /// Waits until `count` requests have arrived.
     pub(crate) async fn wait_for(&self, count: usize) {
         self.state.received.subscribe().wait_for(|received| received.len() >= count).await.unwrap();
     }
@@ -124,12 +124,12 @@ async fn answer(mut stream: TcpStream, state: Arc<HookState>) {
     state.held.subscribe().wait_for(|held| !held).await.unwrap();
     let line = state.script.lock().unwrap().pop_front().unwrap_or_else(|| "204 No Content".to_owned());
     let length = if line.starts_with("204") { "" } else { "content-length: 0\r\n" };
-    // The sender may have left; that is its good right.
+    // The sender may have disconnected, which is allowed.
     let _ = stream.write_all(format!("HTTP/1.1 {line}\r\n{length}connection: close\r\n\r\n").as_bytes()).await;
     let _ = stream.shutdown().await;
 }
 
-/// What is to be echoed, of a challenge; it does not count as received.
+/// What to echo for a challenge, which does not count as received.
 fn challenge(received: &ReceivedWebhook) -> Option<String> {
     let body: Value = serde_json::from_str(&received.body).ok()?;
     let asked = body["type"] == "webhook_endpoint.challenge";

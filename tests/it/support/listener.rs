@@ -1,11 +1,11 @@
-//! A client of an event stream, message by message.
+//! A client of an event stream that reads single messages.
 #![cfg(test)]
 
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 
-/// One message; a comment has none of these.
+/// One message; comments have none of these fields.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct SseMessage {
     pub(crate) id: String,
@@ -23,7 +23,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Opens a stream, which must be given, and reads where it begins.
+    /// Opens a stream, which must be accepted, and reads its beginning.
     pub(crate) async fn open(request: RequestBuilder) -> Self {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), 200);
@@ -34,7 +34,7 @@ impl Listener {
         listener
     }
 
-    /// The next message; none at the stream's proper end.
+    /// The next message; `None` at the regular end of the stream.
     pub(crate) async fn next(&mut self) -> Option<SseMessage> {
         let (message, rest) = loop {
             if let Some((message, rest)) = self.text.split_once("\n\n") {
@@ -54,7 +54,7 @@ impl Listener {
         Some(message)
     }
 
-    /// The next event, past comments.
+    /// The next event; skips comments.
     pub(crate) async fn event(&mut self) -> SseMessage {
         loop {
             let message = self.next().await.expect("the stream has not ended");

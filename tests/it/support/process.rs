@@ -1,4 +1,4 @@
-//! Processes of the gateway's binary with all that they need: a server of PostgreSQL, a stand-in, settings, a token.
+//! Processes of the gateway's binary with everything they need: a PostgreSQL server, a stand-in, settings, a token.
 #![cfg(test)]
 
 use std::io::{BufRead as _, BufReader};
@@ -26,21 +26,21 @@ use super::server::{options_for, tmp};
 pub(crate) const KEY: &str = "restart-key";
 const TOKENS: &str = "a secret for the tokens of tests, 32 bytes or more";
 const MASTER: &str = "3a7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
-/// Folders that processes which test at the same time may hold.
+/// The number of directories for processes that run tests at the same time.
 const SLOTS: u32 = 64;
 
-/// A server of a test's own, which it may stop.
+/// A server for one test, which may stop it.
 pub(crate) async fn server(options: Option<Options>) -> (Server, Options) {
     let all = options.map_or_else(|| slots("restart"), |options| vec![options]);
     started(all).await
 }
 
-/// Where servers of that name may live, one for each process that tests.
+/// The possible directories of servers with that name, one for each process that runs tests.
 pub(crate) fn slots(name: &str) -> Vec<Options> {
     (0..SLOTS).map(|slot| options_for(&tmp(&format!("{name}-{slot}")), Durability::Throwaway)).collect()
 }
 
-/// A server at the first of these places that nobody holds.
+/// A server in the first of these directories that nobody uses.
 pub(crate) async fn started(slots: Vec<Options>) -> (Server, Options) {
     let start = move || {
         for options in slots {
@@ -55,10 +55,10 @@ pub(crate) async fn started(slots: Vec<Options>) -> (Server, Options) {
     tokio::task::spawn_blocking(start).await.unwrap()
 }
 
-/// A migrated database, as the gateway's own role sees it.
+/// A migrated database with the runtime role.
 pub(crate) async fn database(server: &Server) -> String {
     let mut admin = PgConnection::connect(&server.database_url()).await.unwrap();
-    // The cluster stays from run to run.
+    // The cluster is kept between runs.
     let role = "DO $$ BEGIN CREATE ROLE eci_runtime LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$";
     for sql in [role, "DROP DATABASE IF EXISTS restart WITH (FORCE)", "CREATE DATABASE restart"] {
         admin.execute(sql).await.unwrap();
@@ -71,7 +71,7 @@ pub(crate) async fn database(server: &Server) -> String {
     url.replacen("user=eci&", "user=eci_runtime&", 1)
 }
 
-/// A subcommand with all that `serve` needs; more may be set, or otherwise.
+/// A subcommand with all settings that `serve` requires; more can be added or changed.
 pub(crate) fn command(name: &str, database: &str, cloud: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
     command.arg(name).env_clear().envs(settings(database, cloud));
@@ -96,7 +96,7 @@ fn settings<'a>(database: &'a str, cloud: &'a str) -> [(&'static str, &'a str); 
     ]
 }
 
-/// A running `serve`, and what it has said.
+/// A running `serve` and its output.
 pub(crate) struct ServeProcess {
     pub(crate) process: Child,
     lines: Arc<Mutex<Vec<String>>>,
@@ -109,20 +109,20 @@ impl ServeProcess {
         Self::start_with(database, cloud, &[])
     }
 
-    /// The same with further settings.
+    /// The same with additional settings.
     pub(crate) fn start_with(database: &str, cloud: &str, more: &[(&str, &str)]) -> Self {
         let mut command = command("serve", database, cloud);
         command.envs(more.iter().copied());
         Self::of(command)
     }
 
-    /// The same, by a command that comes to it.
+    /// The same, started by this command.
     pub(crate) fn by(mut command: Command, database: &str, cloud: &str) -> Self {
         command.env_clear().envs(settings(database, cloud));
         Self::of(command)
     }
 
-    /// Of a command that serves and has its settings.
+    /// A command that serves and has its settings.
     pub(crate) fn of(mut command: Command) -> Self {
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
@@ -141,7 +141,7 @@ impl ServeProcess {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where it listens, once it does.
+    /// The address on which it listens, once it does.
     pub(crate) async fn address(&mut self) -> String {
         loop {
             let lines = self.said();
@@ -166,13 +166,13 @@ impl ServeProcess {
 
 impl Drop for ServeProcess {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ended = self.process.kill();
         let _reaped = self.process.wait();
     }
 }
 
-/// A token with every scope, for processes that have the settings of this module.
+/// A token with every scope, for processes with the settings of this module.
 pub(crate) fn token() -> String {
     let claims = MintedClaims {
         subject: "test".into(),

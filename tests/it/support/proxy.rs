@@ -1,4 +1,4 @@
-//! A small HTTP proxy: tunnels (CONNECT) and plain requests, with or without a login. It notes what it was asked for.
+//! A small HTTP proxy: tunnels (CONNECT) and plain requests, with or without a login. It records the requests.
 #![cfg(test)]
 
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub(crate) struct TestProxy {
 }
 
 impl TestProxy {
-    /// A proxy; with a login (as `Basic` has it, in base64) it refuses whoever has another.
+    /// Starts a proxy. With a login (in base64, as for `Basic`), it refuses any other.
     pub(crate) async fn start(login: Option<&'static str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, asked) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
@@ -27,13 +27,13 @@ impl TestProxy {
         Self { address, asked }
     }
 
-    /// Its address, as a setting has it, for this user and password.
+    /// The URL for settings, with this user and password.
     pub(crate) fn url(&self, login: &str) -> String {
         let at = if login.is_empty() { "" } else { "@" };
         format!("http://{login}{at}{}", self.address)
     }
 
-    /// The first lines of the requests that it carried out.
+    /// The first lines of the requests that it forwarded.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
@@ -58,7 +58,7 @@ async fn serve(mut client: TcpStream, login: Option<&str>, asked: Arc<Mutex<Vec<
     if tunnel {
         client.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.ok()?;
     } else {
-        // Servers take the absolute form, too.
+        // Servers accept the absolute form too.
         server.write_all(head.as_bytes()).await.ok()?;
     }
     copy_bidirectional(&mut client, &mut server).await.ok().map(|_| ())

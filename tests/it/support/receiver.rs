@@ -1,4 +1,4 @@
-//! Receivers of webhooks that misbehave on demand, for every test that sends some.
+//! Receivers of webhooks that misbehave on request, for all tests that send some.
 #![cfg(test)]
 
 use std::io;
@@ -16,17 +16,17 @@ const LEAF_KEY: &[u8] = include_bytes!("../../vectors/tls/leaf.key");
 /// What a receiver does once it has read the request.
 #[derive(Clone)]
 pub(crate) enum Manner {
-    /// Says this and hangs up.
+    /// Sends this and closes the connection.
     Says(String),
-    /// Says this and then nothing more, keeping the connection.
+    /// Sends this and then nothing, keeping the connection open.
     SaysAndHangs(String),
-    /// Says this and then bytes without end.
+    /// Sends this and then endless bytes.
     SaysAndFloods(String),
-    /// Hangs up with a reset instead of an answer.
+    /// Resets the connection instead of answering.
     Resets,
 }
 
-/// A receiver on a free port; what it was sent can be read from it.
+/// A receiver on a free port, which keeps what was sent to it.
 pub(crate) struct RawReceiver {
     pub(crate) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -71,7 +71,7 @@ async fn behave(mut stream: TcpStream, manner: Manner, log: Arc<Mutex<Vec<String
         request.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }
     log.lock().unwrap().push(request);
-    // The sender may hang up at any time from here on; that is its good right.
+    // The sender may disconnect at any time from here on, which is allowed.
     match manner {
         Manner::Says(text) => {
             let _ = stream.write_all(text.as_bytes()).await;
@@ -91,7 +91,7 @@ async fn behave(mut stream: TcpStream, manner: Manner, log: Arc<Mutex<Vec<String
     }
 }
 
-/// A port that nobody may knock at.
+/// A port that must not be connected to.
 pub(crate) struct Forbidden(std::net::TcpListener);
 
 impl Forbidden {
@@ -106,16 +106,16 @@ impl Forbidden {
     }
 
     pub(crate) fn assert_untouched(&self, what: &str) {
-        // The kernel completes connections before anybody accepts them, so one that was tried would be waiting here.
+        // The kernel completes connections before they are accepted, so an attempt would be in the backlog.
         assert_eq!(self.0.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "{what}");
     }
 }
 
-/// What is told to whoever asks a TLS receiver for keys: the public key of RFC 8037, appendix A.
+/// The response of a TLS receiver to a request for keys: the public key of RFC 8037, appendix A.
 const KEYS: &str =
     r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
-/// A TLS receiver that answers 200 to each connection that gets through the handshake.
+/// A TLS receiver that answers 200 on each connection that completes the handshake.
 pub(crate) fn tls_receiver() -> u16 {
     let chain = vec![CertificateDer::from_pem_slice(LEAF).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(LEAF_KEY).unwrap();
@@ -126,7 +126,7 @@ pub(crate) fn tls_receiver() -> u16 {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // A client that does not trust the certificate breaks off: that is what is tested.
+            // A client that does not trust the certificate aborts, which is what is tested.
             let _ = answer_tls(stream.unwrap(), &config);
         }
     });

@@ -1,4 +1,4 @@
-//! What a gateway of a test may do otherwise than usual.
+//! What a test can change in its gateway.
 #![cfg(test)]
 
 use std::sync::Arc;
@@ -28,62 +28,62 @@ use sqlx::postgres::PgConnectOptions;
 use super::parts;
 pub(crate) use super::settings::KEY;
 
-/// When every test begins.
+/// The time at which every test begins.
 pub(crate) const START: &str = "2026-03-01T08:00:00Z";
 
-/// What a gateway of a test may do otherwise than usual.
+/// What a test can change in its gateway.
 pub(crate) struct Setup {
-    /// Where webhooks may go.
+    /// The addresses to which webhooks may be sent.
     pub(crate) policy: AddressPolicy,
-    /// Who resolves the names of webhook endpoints, if not the system.
+    /// The resolver for host names of webhook endpoints, if not the system's.
     pub(crate) lookup: Option<Arc<dyn Lookup>>,
-    /// The gateway's own services, to which no webhook goes.
+    /// The gateway's own services, to which no webhooks are sent.
     pub(crate) own: Vec<OwnService>,
-    /// What clients may hold.
+    /// The limits of connections.
     pub(crate) limits: ConnectionLimits,
-    /// What an operator sets.
+    /// The settings of the gateway.
     pub(crate) settings: app::GatewaySettings,
-    /// Deadlines and sizes of one request.
+    /// The timeouts and sizes of a request.
     pub(crate) http: http::HttpSettings,
-    /// Where clients reach it.
+    /// The URLs under which clients reach it.
     pub(crate) links: Links,
-    /// Where the cloud is, if not at the stand-in.
+    /// The URL of the cloud, if not the stand-in.
     pub(crate) cloud: Option<String>,
-    /// Where it is asked whose a key is, if not at the stand-in.
+    /// The URL of the STS that identifies the account of a key, if not the stand-in.
     pub(crate) sts: Option<String>,
-    /// How to get out to the cloud.
+    /// How connections to the cloud are made.
     pub(crate) egress: Egress,
-    /// How long a call to the cloud may take.
+    /// The timeout of a call to the cloud.
     pub(crate) max_wait: Duration,
     /// The keys of the identity provider, as a JWKS document or its URL, if not the tests' own secret.
     pub(crate) jwks: Option<String>,
-    /// Other issuers of tokens.
+    /// Further issuers of tokens.
     pub(crate) issuers: Vec<Issuer>,
     /// The `iss` of the gateway's own tokens.
     pub(crate) own_issuer: &'static str,
-    /// When it begins.
+    /// The initial time.
     pub(crate) start: Instant,
-    /// What the gateway goes by, if not by everyone's clock.
+    /// The gateway's clock, if not the shared one.
     pub(crate) clock: Option<Arc<dyn Clock>>,
-    /// The master keys with their ids: the one that seals, and the one before.
+    /// The master keys with their ids: the current and the previous one.
     pub(crate) master: (MasterBytes, Option<MasterBytes>),
-    /// The cloud's key: its id and its secret.
+    /// The access key for the cloud: its id and secret.
     pub(crate) key: CloudKey,
-    /// The role that the cloud's key assumes, if any.
+    /// The role that this key assumes, if any.
     pub(crate) role: Option<&'static str>,
-    /// Connections to the database.
+    /// The numbers of database connections.
     pub(crate) sizes: PoolSizes,
-    /// The database as its owner sees it, if not one of the tests' own server.
+    /// The database as its owner, if not one on the shared server.
     pub(crate) database: Option<PgConnectOptions>,
 }
 
-/// Where nothing listens.
+/// A URL where nothing listens.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:1";
-/// A key of a cloud account: its id and its secret.
+/// A key of a cloud account: its id and secret.
 pub(crate) type CloudKey = (&'static str, &'static str);
-/// The key of a second account of the stand-in, and the one that follows it.
+/// The key of the stand-in's second account.
 pub(crate) const SECOND: CloudKey = ("second-key", "canary-second-secret-7a10");
-/// The next key of that account.
+/// The key that replaces it.
 pub(crate) const SECOND_NEXT: CloudKey = ("second-key-next", "canary-second-secret-next-21ff");
 
 /// The keys of the stand-in's other accounts.
@@ -100,18 +100,18 @@ pub(super) fn further() -> Vec<StandInKey> {
 pub(crate) type MasterBytes = (&'static str, [u8; 32]);
 
 impl Setup {
-    /// What the gateway goes by.
+    /// The gateway's clock.
     pub(super) fn clock(&self, everyones: &Arc<ManualClock>) -> Arc<dyn Clock> {
         self.clock.clone().unwrap_or_else(|| everyones.clone())
     }
 
-    /// The cloud's key, as a client takes it.
+    /// The access key as credentials for a client.
     pub(super) fn credentials(&self) -> Credentials {
         let (id, secret) = self.key;
         Credentials { access_key_id: id.into(), access_key_secret: secret.into(), security_token: None }
     }
 
-    /// The settings of its gateway: what is not given as a part.
+    /// The settings of its gateway, except for the replaced parts.
     pub(super) fn config(&self, standin: &str) -> ServeConfig {
         let key = |(id, bytes): MasterBytes| (id.to_owned(), Arc::new(MasterKey::new(bytes)));
         let ((master_id, master), previous) = (key(self.master.0), self.master.1.map(key));
@@ -119,7 +119,7 @@ impl Setup {
         ServeConfig { own_issuer: self.own_issuer.to_owned(), keys, ..parts::config(standin) }
     }
 
-    /// The role of that name, assumed where the cloud is.
+    /// The role with that name, assumed at the stand-in.
     pub(super) fn role(&self, name: &str, standin: &str) -> Role {
         Role {
             arn: format!("acs:ram::1:role/{name}"),
@@ -134,7 +134,7 @@ impl Setup {
         self.sts.clone().unwrap_or_else(|| standin.to_owned())
     }
 
-    /// What the operator sets; roles are assumed where the cloud is.
+    /// The settings of the gateway; roles are assumed at the stand-in.
     pub(super) fn settings(&self, standin: &str) -> app::GatewaySettings {
         let sts_endpoint = self.sts_endpoint(standin);
         app::GatewaySettings { sts_endpoint, ..self.settings.clone() }
@@ -160,12 +160,12 @@ impl Setup {
     }
 }
 
-/// So many that a slow machine turns nobody away.
+/// Limits so high that a slow machine refuses nothing.
 fn roomy() -> limits::Limits {
     let mut limits = limits::Limits::default();
     let long = Duration::from_mins(1);
     limits.team.running = 100_000;
-    // The clock stands still in most tests: what is used up does not come back.
+    // In most tests the clock does not advance, so tokens of the bucket are not refilled.
     limits.team.rate = Rate { per_second: 1_000_000, burst: 1_000_000 };
     limits.unauthenticated = limits.team.rate;
     limits.trials = limits.team.rate;
@@ -187,7 +187,7 @@ impl Default for Setup {
                     ..WebhookConfig::default()
                 },
                 limits: roomy(),
-                // They go by the database's clock, which is far from that of the tests.
+                // They use the database's clock, which differs greatly from the tests'.
                 keep_attempts: Duration::from_hours(100 * 365 * 24),
                 ..app::GatewaySettings::default()
             },
@@ -212,8 +212,8 @@ impl Default for Setup {
 }
 
 impl super::gateway::TestGateway {
-    /// Returns once every event can be read. The feed stays behind the oldest transaction of the whole server: this
-    /// waits for other tests'.
+    /// Waits until every event can be read. The feed is held up by the oldest transaction of the whole server, so this
+    /// may wait for other tests.
     pub(crate) async fn feed_catches_up(&self) {
         let overtaken = "SELECT count(*) FROM events WHERE txid >= pg_snapshot_xmin(pg_current_snapshot())";
         while self.count(overtaken).await > 0 {
@@ -227,8 +227,8 @@ impl super::gateway::TestGateway {
         self.items("/v1/events").await
     }
 
-    /// The feed's cursor behind every event. The feed stays behind the oldest transaction of the whole server, and
-    /// other tests run there.
+    /// The feed's cursor after all events. The feed is held up by the oldest transaction of the whole server, on which
+    /// other tests run.
     pub(crate) async fn end_of_feed(&self) -> String {
         let events = self.count("SELECT count(*) FROM events").await;
         loop {

@@ -1,4 +1,4 @@
-//! One budget of calls per account: who gets how much, and what throttling does to it.
+//! One budget of calls for each account: how it is shared, and how throttling affects it.
 
 use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
@@ -8,14 +8,14 @@ use sqlx::AssertSqlSafe;
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
 
-/// An account that bears so many calls a second.
+/// An account that accepts this many calls per second.
 fn bearing(calls_per_second: f64) -> Setup {
     let mut setup = Setup::default();
     setup.settings.calls.calls_per_second = calls_per_second;
     setup
 }
 
-/// Asks for a cache; the door waits for nothing, and this for all that was begun.
+/// Requests a cache without waiting; then waits for everything that was started.
 async fn ask(app: &TestGateway, team: &str) -> Answer {
     let scopes: &[Scope] = &SCOPES;
     let request = app.bare(Method::POST, "/v1/image-caches").bearer_auth(app.token(team, scopes));
@@ -92,7 +92,7 @@ async fn rename(app: &TestGateway, from: &str, to: &str) {
 #[tokio::test]
 async fn what_was_drawn_is_spent_within_a_second_and_nothing_more_while_the_budget_cannot_be_read() {
     let app = TestGateway::start().await;
-    // One change that follows another draws for some more.
+    // Consecutive changes draw a few more.
     for _ in 0..2 {
         ask(&app, TEAM).await.expect(202);
     }
@@ -131,7 +131,7 @@ async fn what_is_kept_for_changes_no_look_may_use() {
 #[tokio::test]
 async fn a_team_with_many_creates_does_not_make_another_wait() {
     let app = TestGateway::with(bearing(0.1)).await;
-    // The only call there is goes to the crowd, or to nobody.
+    // The only available call goes to the other team, or to nobody.
     for _ in 0..40 {
         ask(&app, "crowd").await;
     }

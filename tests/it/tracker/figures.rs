@@ -1,4 +1,4 @@
-//! The goals in calls and delay, in virtual time: the decisions are the gateway's, the clock is not.
+//! The goals for calls and delay in virtual time: the decisions are the gateway's, the clock is not.
 
 use chrono::Duration;
 

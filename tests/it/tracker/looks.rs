@@ -1,4 +1,4 @@
-//! Looks: in which way, what a list proves, what is written, and when nobody looks.
+//! Reads: by which call, what a list proves, what is written, and when nothing is read.
 
 use eci_cache_gateway::domain::poll::bucket::BUCKET_TAG;
 use eci_cache_gateway::eci::DescribeQuery;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 
-/// How many looks the cloud has counted.
+/// How many reads the cloud has counted.
 async fn looks(app: &TestGateway) -> u64 {
     app.ledger().await["calls"]["DescribeImageCaches"].as_u64().unwrap_or(0)
 }
@@ -27,7 +27,7 @@ fn full_of_tags() -> Value {
     body
 }
 
-/// The cache's row, as far as a look could change it.
+/// The cache's row, as far as a read could change it.
 async fn row(app: &TestGateway, id: &str) -> (Value, Value, Value) {
     let cache = app.cache(id).await;
     (cache["status"].clone(), cache["version"].clone(), cache["progress_percent"].clone())

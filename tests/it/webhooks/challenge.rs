@@ -1,5 +1,5 @@
-//! Endpoints that do not pass their challenge hear why; receivers that verify before they answer can be added all the
-//! same.
+//! Endpoints that fail their challenge are told why; receivers that verify signatures before they answer can be added
+//! nevertheless.
 #![cfg(test)]
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::support::receiver::{Manner, RawReceiver};
 
 const OWN: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// The one reason for which the URL is refused.
+/// The only reason for which the URL is refused.
 async fn reason(app: &TestGateway, url: &str) -> String {
     let problem = app.post("/v1/webhook-endpoints", &json!({"url": url})).await.problem(422, "invalid_request");
     let error = &problem["errors"][0];
@@ -31,7 +31,7 @@ async fn post(app: &TestGateway, path: &str) -> Answer {
     Answer::of(app.request(Method::POST, path)).await
 }
 
-/// A receiver that answers nobody whose signature it cannot verify.
+/// A receiver that answers only messages whose signature it can verify.
 async fn strict(app: &TestGateway, secret: Option<&str>) -> receiver::Receiver {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let secret = secret.map(|text| SigningSecret::parse(text).unwrap());
@@ -77,7 +77,7 @@ async fn each_refusal_of_a_challenge_says_what_came_back_and_what_to_change() {
     let resets = RawReceiver::start(Manner::Resets).await;
     assert!(reason(&app, &resets.url()).await.contains("ended before a response arrived"));
     assert!(reason(&app, "http://127.0.0.1:9/").await.contains("nothing listens on that port"));
-    // Plain HTTP where TLS was expected.
+    // Plain HTTP instead of TLS.
     let plain = format!("https://{}/hook", app.address);
     assert!(reason(&app, &plain).await.contains("the TLS connection failed"));
     assert_eq!(app.items("/v1/webhook-endpoints").await.len(), 0);
@@ -114,12 +114,12 @@ async fn a_caller_may_bring_the_secret_that_its_receiver_has_already() {
         assert_eq!(problem["errors"][0]["pointer"], "/secret", "{problem}");
         assert!(!problem.to_string().contains(wrong.trim_start_matches("whsec_")) || wrong == "whsec_", "{problem}");
     }
-    // Another one, brought at the rotation.
+    // Another one, given in the rotation.
     let next = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     let path = format!("/v1/webhook-endpoints/{}", made["id"].as_str().unwrap());
     let rotated = app.post(&format!("{path}/rotate-secret"), &json!({"secret": next})).await.expect(200);
     assert_eq!(rotated["secret"], next);
-    // Both sign now: the receiver still knows the first only.
+    // Both sign now: the receiver still knows only the first.
     assert_eq!(post(&app, &format!("{path}/test")).await.expect(200)["outcome"], "delivered");
     let kept = "SELECT count(*) FROM audit_entries WHERE parameters::text LIKE '%C2FVsBQI%' OR parameters::text LIKE '%AAECAwQF%'";
     assert_eq!(app.count(kept).await, 0, "no secret is in the audit");
@@ -142,7 +142,7 @@ async fn an_endpoint_that_is_verified_later_gets_no_event_before() {
         let body = json!({"created_after": "2026-01-01T00:00:00Z"});
         app.post(&format!("{path}/{act}"), &body).await.problem(409, "webhook_endpoint_pending");
     }
-    // Another receiver of the same kind, which has another secret: it is not let in.
+    // Another receiver of the same kind with another secret: it is refused.
     let other = strict(&app, Some(OWN)).await;
     app.patch(&path, &json!({"url": other.url(), "headers": {}})).await.expect(200);
     let problem = post(&app, &format!("{path}/verify")).await.problem(422, "invalid_request");

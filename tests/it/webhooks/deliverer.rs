@@ -1,4 +1,4 @@
-//! The deliverer at work: handed over, in order, at a rate, resting, warned of, side by side with another.
+//! The deliverer at work: handover, order, rate limits, rests, warnings, and a second deliverer.
 #![cfg(test)]
 
 use eci_cache_gateway::app;
@@ -39,7 +39,7 @@ async fn endpoint(app: &TestGateway, hook: &Hook, more: Value) -> String {
     app.post("/v1/webhook-endpoints", &body).await.expect(201)["id"].as_str().unwrap().to_owned()
 }
 
-/// Until a query counts `wanted`: what a running deliverer writes.
+/// Until a query returns `wanted`: what a running deliverer writes.
 async fn until(app: &TestGateway, sql: &'static str, wanted: i64) {
     while app.count(sql).await != wanted {
         tokio::task::yield_now().await;
@@ -61,7 +61,7 @@ async fn what_is_committed_goes_over_in_memory_once_the_team_is_in_our_hands() {
     hook.wait_for(1).await;
     hook.hold();
     app.created().await;
-    // Its own transaction has put it into our hands: there was no moment at which it waited.
+    // Its own transaction assigned it to us: it was never queued.
     assert_eq!(app.count(WAITING).await, 0);
     hook.wait_for(2).await;
     hook.release();
@@ -113,7 +113,7 @@ async fn the_events_of_one_image_cache_come_in_order_where_that_is_asked_for() {
     deliver(&app).await;
     app.until(&id, "ready").await;
     app.drain().await;
-    // The second attempt at the first event came before the second event.
+    // The second attempt for the first event came before the second event.
     assert_eq!(hook.kinds(), ["image_cache.created", "image_cache.created", "image_cache.ready"]);
     hook.script(&["500 Oops"]);
     let one = app.created().await;
@@ -204,7 +204,7 @@ async fn a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes() {
     let frozen = app.second_gateway(Setup::default()).await.gateway.clone();
     let waking = tokio::spawn(async move { frozen.webhooks().deliver(&CancellationToken::new()).await });
     hook.wait_for(1).await;
-    // To everybody else it is dead now; another takes over and is done before it wakes.
+    // Everybody else considers it dead; another one takes over and is done before it resumes.
     let dead = "UPDATE webhook_workers SET alive_until = clock_timestamp() - interval '1 second'";
     sqlx::query(dead).execute(app.sql()).await.unwrap();
     app.gateway.upkeep().clean().await.unwrap();
@@ -214,7 +214,7 @@ async fn a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes() {
         hook.release();
     });
     assert_eq!(sent, 1);
-    // Its answer is one of the two; whatever it says, nothing is recorded of it.
+    // Its result is one of the two; whatever it is, nothing of it is recorded.
     let _woken = waking.await.unwrap();
     let attempts = "SELECT count(*) FROM delivery_attempts";
     assert_eq!(app.count(attempts).await, 2, "the one that was lost, and the other worker's");
@@ -230,7 +230,7 @@ async fn what_was_committed_without_an_answer_is_found_again() {
     app.created().await;
     hook.wait_for(1).await;
     until(&app, DELIVERED, 1).await;
-    // As if its hand-over had been lost: in our hands by the database, and not in our memory.
+    // As if its handover had been lost: assigned to us in the database, but not in our memory.
     let lost = "UPDATE webhook_deliveries SET state = 1, lease_token = (SELECT worker FROM webhook_workers), \
                 leased_at = clock_timestamp() - interval '11 seconds'";
     sqlx::query(lost).execute(app.sql()).await.unwrap();
@@ -280,7 +280,7 @@ async fn attempts_are_kept_by_the_day_and_forgotten_as_whole_days() {
     app.gateway.upkeep().clean().await.unwrap();
     let days = "SELECT count(*) FROM pg_class WHERE relname ~ '^delivery_attempts_[0-9]+$' AND relkind = 'r'";
     assert_eq!(app.count(days).await, 3, "today and two to come");
-    // They go by the database's clock: as if days had passed there.
+    // They use the database's clock: as if days had passed there.
     let age = "DO $$ DECLARE day date; BEGIN
         FOR age IN 30..31 LOOP
             day := (now() AT TIME ZONE 'UTC')::date - age;

@@ -1,5 +1,5 @@
-//! What a webhook's URL tells and where it leads: secrets in it, addresses that stay closed, tests that are no way to
-//! read, names that move.
+//! Webhook URLs and where they lead: secrets in them, addresses that are never allowed, tests that cannot be abused for
+//! reading, names that change their address.
 #![cfg(test)]
 
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ async fn deliver(app: &TestGateway) -> usize {
     app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
-/// A new endpoint at `url` that need not echo a challenge; its path.
+/// A new endpoint at `url` that skips the challenge; returns its path.
 async fn unasked(app: &TestGateway, url: &str, more: Value) -> String {
     let mut body = json!({"url": url, "skip_challenge": true});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

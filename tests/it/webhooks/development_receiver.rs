@@ -1,4 +1,4 @@
-//! The development receiver over real sockets: what it believes, what it answers, what it tells.
+//! The development receiver over real sockets: what it accepts, what it answers, what it reports.
 
 use std::sync::{Arc, Mutex};
 
@@ -39,7 +39,7 @@ impl Fixture {
         Self { receiver, secret, told, http }
     }
 
-    /// Sends a delivery that `secret` signed at `at`; answers status and body.
+    /// Sends a delivery that `secret` signed at `at`; returns status and body.
     async fn deliver(&self, secret: &SigningSecret, id: &str, at: Instant, body: &str) -> (u16, String) {
         let signed = sign::headers(std::slice::from_ref(secret), id, at, body);
         let request = self.http.post(format!("{}/any/path", self.receiver.url())).body(body.to_owned());

@@ -15,7 +15,7 @@ async fn deliver(app: &TestGateway) -> usize {
     app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
-/// An endpoint made with more than its URL; as it was shown.
+/// An endpoint with these additional members; returns the response.
 async fn endpoint(app: &TestGateway, hook: &Hook, more: Value) -> Value {
     let mut body = json!({"url": hook.url()});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

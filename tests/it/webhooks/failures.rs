@@ -1,4 +1,4 @@
-//! Webhooks that are not simply received: tried again, paused, given up, cancelled, refused.
+//! Webhooks that are not simply delivered: retried, paused, given up, cancelled, refused.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn due(delivery: &Value) -> Instant {
     delivery["next_attempt_at"].as_str().unwrap().parse().unwrap()
 }
 
-/// Number, outcome, status and error of each attempt, in their order.
+/// Number, outcome, status and error of each attempt, in order.
 async fn attempts(app: &TestGateway) -> Vec<String> {
     let sql = "SELECT concat_ws(' ', number, outcome, http_status, error) FROM delivery_attempts ORDER BY number";
     sqlx::query_scalar(sql).fetch_all(app.sql()).await.unwrap()
@@ -120,7 +120,7 @@ async fn a_receiver_that_hangs_holds_its_own_slots_only() {
     hanging.hold();
     let (sent, ()) = tokio::join!(deliver(&app), async {
         healthy.wait_for(3).await;
-        // Everything has reached the healthy one while the other has answered nothing.
+        // The healthy one has received everything while the other has answered nothing.
         hanging.wait_for(1).await;
         assert_eq!(hanging.received().len(), 1);
         hanging.release();
@@ -145,7 +145,7 @@ async fn with_its_endpoint_goes_what_waits_for_it() {
     app.until(&id, "creating").await;
     app.advance(60);
     app.created().await;
-    // One waits again, one is under way while the endpoint is removed.
+    // One waits for a retry, one is being sent while the endpoint is deleted.
     hook.hold();
     let (_, ()) = tokio::join!(deliver(&app), async {
         hook.wait_for(3).await;
@@ -193,7 +193,7 @@ async fn what_a_dead_worker_held_is_delivered_by_another() {
 async fn after_eleven_attempts_a_delivery_is_given_up() {
     let app = TestGateway::start().await;
     let hook = Hook::start().await;
-    // Only this type: of a day of failures the team hears, too.
+    // Only this type: the team is also notified of a day of failures.
     let body = json!({"url": hook.url(), "skip_challenge": true, "event_types": ["image_cache.created"]});
     let made = app.post("/v1/webhook-endpoints", &body).await.expect(201);
     let endpoint = made["id"].as_str().unwrap().to_owned();
@@ -224,7 +224,7 @@ async fn closed_addresses_are_refused_when_saved_and_when_sent() {
             (&json!("/url"), &json!("not_allowed"))
         );
     }
-    // Saved while it was open.
+    // Saved while it was allowed.
     let (endpoint, _) = open.endpoint(&hook.url()).await;
     strict.created().await;
     assert_eq!(deliver(&strict).await, 1);

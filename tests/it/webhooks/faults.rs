@@ -1,5 +1,5 @@
-//! Receivers that misbehave for real, and processes that die, under a running deliverer: what is healthy goes on, what
-//! is broken ends as the policy says, nothing is lost and nothing stays in hand.
+//! Receivers that really misbehave, and processes that die, while a deliverer runs: healthy endpoints are not affected,
+//! failures end as the policy says, and nothing is lost or stuck.
 #![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,20 +30,20 @@ async fn deliver(app: &TestGateway) -> usize {
     app.gateway.webhooks().deliver(&CancellationToken::new()).await.unwrap()
 }
 
-/// An endpoint that hears of creates only: not of what becomes of the others.
+/// An endpoint that receives only creates, so not what happens to the other endpoints.
 async fn endpoint(app: &TestGateway, url: &str) -> String {
     let body = json!({"url": url, "event_types": ["image_cache.created"], "skip_challenge": true});
     app.post("/v1/webhook-endpoints", &body).await.expect(201)["id"].as_str().unwrap().to_owned()
 }
 
-/// State, status and error of the one delivery to an endpoint.
+/// State, status and error of the only delivery to an endpoint.
 async fn ending(app: &TestGateway, endpoint: &str) -> String {
     let all = app.items(&format!("/v1/deliveries?webhook_endpoint_id={endpoint}")).await;
     let text = |name: &str| all[0][name].as_str().unwrap_or("-").to_owned();
     format!("{} {} {}", text("status"), all[0]["last_http_status"], text("last_error"))
 }
 
-/// More events like the only one, and a delivery of each to every endpoint.
+/// Copies the only event, with a delivery to every endpoint.
 async fn multiply(app: &TestGateway, times: i32) {
     let more = "INSERT INTO events (id, team, type, image_cache, dedupe_key, body, occurred_at)
         SELECT gen_random_uuid(), team, type, image_cache, n::text, body, occurred_at FROM events, generate_series(1, $1) AS n";
@@ -154,7 +154,7 @@ async fn every_spelling_of_a_closed_address_is_refused_when_saved_and_when_sent(
         "0.0.0.0",
         "[::]",
         "localhost",
-        // However wide the list is, these are never opened.
+        // However wide the list is, these are never allowed.
         "169.254.169.254",
         "2852039166",
         "0xa9fea9fe",
@@ -168,7 +168,7 @@ async fn every_spelling_of_a_closed_address_is_refused_when_saved_and_when_sent(
         let saved = strict.post("/v1/webhook-endpoints", &json!({"url": url, "skip_challenge": true})).await;
         let problem = saved.problem(422, "invalid_request");
         assert_eq!(problem["errors"][0]["code"], "not_allowed", "{url}");
-        // As if it had been saved while it was open.
+        // As if it had been saved while it was allowed.
         let saved = "UPDATE webhook_endpoints SET url = $1";
         sqlx::query(saved).bind(&url).execute(open.sql()).await.unwrap();
         let due = "UPDATE webhook_deliveries SET state = 0, attempts = 0, next_attempt_at = '2026-03-01'";
@@ -200,13 +200,13 @@ async fn a_name_that_rebinds_after_it_was_saved_reaches_nobody() {
     forbidden.assert_untouched("rebind.test");
 }
 
-/// A master key as an operator would have it.
+/// A realistic master key.
 const MASTER: &str = "3a7c51e09f44d2b86e0b1f9d7c25a8436db1e7f00c9852ab47d3196e8f5a20c4";
 
-/// What seals the audit, as an operator would have it.
+/// A realistic audit key.
 const AUDIT: &str = "b51f0a6de7c34289a16e04d97b3c58f20e6d91a4c7835bf1062d4ae8937c5b06";
 
-/// A secret for the endpoint that the processes below can open.
+/// A secret for the endpoint that the processes below can decrypt.
 pub(crate) fn sealed(endpoint: &str) -> Vec<u8> {
     let master = MasterKey::parse(MASTER).unwrap();
     let sealer = Sealer::new(vec![("k1".into(), master)], "k1").unwrap();
@@ -221,7 +221,7 @@ async fn seal_anew(app: &TestGateway, endpoint: &str, url: &str) {
     update.execute(app.sql()).await.unwrap();
 }
 
-/// Ends the test if the process ends before the receiver has heard of `count`.
+/// Fails if the process exits before the receiver has received `count`.
 async fn heard_of(process: &mut Child, hook: &Hook, count: usize) {
     let ended = async {
         while process.try_wait().unwrap().is_none() {
@@ -234,7 +234,7 @@ async fn heard_of(process: &mut Child, hook: &Hook, count: usize) {
     }
 }
 
-/// A worker process of this binary on the test's database, as the runtime role: a stronger one is refused.
+/// A worker process of this binary on the test's database, with the runtime role: a more powerful one is refused.
 fn worker(app: &TestGateway) -> Child {
     worker_on(&app.runtime_database()).spawn().unwrap()
 }
@@ -258,7 +258,7 @@ pub(crate) fn worker_on(database: &PgConnectOptions) -> Command {
             ("ECG_KEYS_AUDIT", AUDIT),
             ("ECG_WEBHOOK_ALLOW_HTTP", "true"),
             ("ECG_WEBHOOK_ALLOW_LOOPBACK", "true"),
-            // To the process, whose clock is the machine's, what a test wrote by its own clock is months old.
+            // The process uses the machine's clock, by which what a test wrote with its own clock is months old.
             ("ECG_RETENTION_EVENTS_DAYS", "3650"),
             ("ECG_RETENTION_DELIVERIES_DAYS", "3650"),
             ("ECG_RETENTION_IMAGE_CACHES_DAYS", "3650"),
@@ -282,7 +282,7 @@ async fn whenever_the_process_is_killed_everything_arrives_with_the_same_id_and_
         hook.hold();
         let mut process = worker(&app);
         heard_of(&mut process, &hook, before + 8).await;
-        // SIGKILL, with eight in flight and the rest in hand.
+        // SIGKILL, with eight being sent and the rest claimed.
         process.kill().unwrap();
         process.wait().unwrap();
         hook.release();
@@ -321,7 +321,7 @@ async fn a_database_that_breaks_its_connections_is_found_again() {
     let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
     let _broken: Value = json!(app.count(kill).await);
-    // Requests may meet a broken connection, too.
+    // Requests may fail because of a broken connection too.
     while app.create("nginx:1.27").await.status != 201 {}
     let delivered = "SELECT count(*) FROM webhook_deliveries WHERE state <> 2";
     hook.wait_for(2).await;

@@ -1,6 +1,6 @@
-//! What people do with an endpoint counts for every deliverer at once, whatever it remembers of the endpoint: each act
-//! upon each state, at another gateway than the one that delivers. What the running deliverer leaves unsent, a fresh
-//! one leaves, too.
+//! Changes of an endpoint take effect for every deliverer at once, whatever it remembers about the endpoint: each
+//! action in each state, at another gateway than the one that delivers. What the running deliverer does not send, a new
+//! one does not send either.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -15,38 +15,38 @@ use crate::support::hook::Hook;
 
 const LONG: &str = "429 Later\r\nretry-after: 86400";
 const CREATED: &str = "image_cache.created";
-/// What is due for endpoints that take it; retries are due five seconds later.
+/// Due deliveries of endpoints that accept them; retries are due five seconds later.
 const DUE: &str = "SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
         JOIN webhook_endpoint_state s ON s.endpoint = w.id
     WHERE (d.state = 1 AND w.rate_per_second IS NULL) OR (d.state = 0 AND d.next_attempt_at <= '2026-03-01T08:00:03Z' AND w.enabled
         AND s.paused_until IS NULL AND s.free_at IS NULL)";
-/// What is under way; what a rate holds back is in hand, too.
+/// Deliveries being sent; those held back by a rate limit are claimed too.
 const IN_HAND: &str = "SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint
     WHERE d.state = 1 AND w.rate_per_second IS NULL";
-/// The failing ones that do not rest yet: as many attempts as were under way may still end.
+/// The failing endpoints that are not resting yet: attempts in progress may still end.
 const UNRESTED: &str = "SELECT 9 - count(*) FROM webhook_endpoint_state s JOIN webhook_endpoints w ON w.id = s.endpoint
     WHERE w.name_pattern = 'failing' AND s.paused_until IS NOT NULL";
 /// For what has to happen, however slow the machine is.
 const DEADLINE: Duration = Duration::from_mins(2);
 
-/// How an endpoint is when somebody acts upon it.
+/// The state of an endpoint when somebody changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EndpointCondition {
     Enabled,
     /// The receiver asked for a day.
     Resting,
-    /// It failed so often that it rests between two tries.
+    /// It failed so often that it rests between two attempts.
     Failing,
     Paused,
-    /// Switched off by a 410.
+    /// Disabled by a 410.
     Gone,
-    /// Switched off after five days of failures.
+    /// Disabled after five days of failures.
     SwitchedOff,
     /// Its deliveries were given up.
     Exhausted,
-    /// Its rate lets nothing more go: the clock stands still.
+    /// Its rate limit is used up, and the clock does not advance.
     Limited,
-    /// Its URL was changed while it rested.
+    /// Its URL was changed while it was resting.
     Moved,
 }
 
@@ -63,7 +63,7 @@ const STATES: [EndpointCondition; 9] = [
 ];
 
 impl EndpointCondition {
-    /// Its endpoints hear of image caches with this name.
+    /// The name of the image caches of its events.
     fn name(self) -> String {
         format!("{self:?}").to_lowercase()
     }
@@ -76,7 +76,7 @@ impl EndpointCondition {
         }
     }
 
-    /// How its receiver answers the first events.
+    /// Its receiver's answers to the first events.
     fn script(self) -> Vec<&'static str> {
         match self {
             Self::Resting | Self::Moved => vec![LONG],
@@ -104,7 +104,7 @@ impl EndpointCondition {
     }
 }
 
-/// What is done with it.
+/// The action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Intervention {
     Nothing,
@@ -130,7 +130,7 @@ const ACTS: [Intervention; 9] = [
     Intervention::Pause,
 ];
 
-/// Whether what happens afterwards is sent.
+/// Whether later events are sent.
 fn is_sent(state: EndpointCondition, act: Intervention) -> bool {
     match act {
         Intervention::Pause => false,
@@ -139,7 +139,7 @@ fn is_sent(state: EndpointCondition, act: Intervention) -> bool {
         Intervention::Nothing => {
             matches!(state, EndpointCondition::Enabled | EndpointCondition::Exhausted | EndpointCondition::Moved)
         }
-        // It keeps to the rate, too, and is refused.
+        // It is subject to the rate limit too, and refused.
         Intervention::Test if state == EndpointCondition::Limited => false,
         _ => true,
     }
@@ -150,7 +150,7 @@ struct Case {
     act: Intervention,
     id: String,
     hook: Hook,
-    /// How many events its receiver had when all acts were done.
+    /// The number of events received when all actions were done.
     before: usize,
 }
 
@@ -169,7 +169,7 @@ impl Case {
         format!("/v1/webhook-endpoints/{}", self.id)
     }
 
-    /// The events that came, without tests.
+    /// The received events, without tests.
     fn events(&self) -> usize {
         self.hook.kinds().iter().filter(|kind| *kind == CREATED).count()
     }
@@ -217,13 +217,13 @@ fn deliver_on(gateway: &Gateway, stop: &CancellationToken) -> JoinHandle<()> {
     tokio::spawn(async move { gateway.webhooks().deliver_until(&stop).await.unwrap() })
 }
 
-/// An image cache of that name is created.
+/// Creates an image cache with that name.
 async fn create(app: &TestGateway, state: EndpointCondition) {
     let body = json!({"name": state.name(), "region": "cn-beijing", "images": ["nginx:1.27"]});
     app.post("/v1/image-caches", &body).await.expect(201);
 }
 
-/// Until `done`; what is missing where it never is.
+/// Until `done`; fails with what is missing.
 async fn until(cases: &[Case], what: &str, done: impl Fn(&Case) -> bool) {
     let waiting = async {
         while !cases.iter().all(&done) {
@@ -237,7 +237,7 @@ async fn until(cases: &[Case], what: &str, done: impl Fn(&Case) -> bool) {
     }
 }
 
-/// Until the database says so.
+/// Until the query returns 0.
 async fn until_counted(app: &TestGateway, sql: &'static str) {
     let counting = async {
         while app.count(sql).await > 0 {
@@ -247,7 +247,7 @@ async fn until_counted(app: &TestGateway, sql: &'static str) {
     tokio::time::timeout(DEADLINE, counting).await.unwrap_or_else(|_| panic!("never none: {sql}"));
 }
 
-/// Brings every endpoint into its state, under a deliverer that runs.
+/// Brings every endpoint into its state while a deliverer runs.
 async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
     for case in cases.iter().filter(|case| case.state == EndpointCondition::Paused) {
         case.bare(app, "pause").await;
@@ -259,7 +259,7 @@ async fn reach_the_states(app: &TestGateway, cases: &mut [Case]) {
         for sent in 1..=state.events().0 {
             create(app, state).await;
             if state == EndpointCondition::Failing {
-                // One after the other: what is recorded of each is known before the next is read.
+                // One after another: each result is recorded before the next delivery is read.
                 let most = state.events().1;
                 until(cases, "a failure", |case| case.state != state || case.events() >= sent.min(most)).await;
                 until_counted(app, IN_HAND).await;

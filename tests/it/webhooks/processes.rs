@@ -1,5 +1,5 @@
-//! Worker processes of this binary, told to stop and cut off from their database: nothing is lost, nothing is sent
-//! twice without need, and the log stays short.
+//! Worker processes of this binary that are told to stop, or lose their database connection: nothing is lost, nothing
+//! is sent twice unnecessarily, and the log stays short.
 #![cfg(test)]
 
 use std::collections::BTreeSet;
@@ -20,11 +20,11 @@ use crate::support::gateway::TestGateway;
 use crate::support::hook::Hook;
 use crate::webhooks::faults::{IN_HAND, sealed, worker_on};
 
-/// Lines of a minute.
+/// The limit of lines per minute.
 const FEW: usize = 100;
 const ARRIVED: &str = "SELECT count(*) FROM webhook_deliveries WHERE state = 2";
 
-/// A running `worker`, and what it has said.
+/// A running `worker` and its output.
 struct WorkerProcess {
     process: Child,
     lines: Arc<Mutex<Vec<String>>>,
@@ -47,7 +47,7 @@ impl WorkerProcess {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Until that many of its lines have all these words.
+    /// Until that many of its lines contain all these words.
     async fn says(&mut self, words: &[&str], times: usize) {
         let has = |line: &&String| words.iter().all(|word| line.contains(word));
         while self.said().iter().filter(has).count() < times {
@@ -62,7 +62,7 @@ impl WorkerProcess {
         assert!(sent.unwrap().success());
     }
 
-    /// Until it has ended; whether it says that all is well.
+    /// Until it has exited; returns whether successfully.
     async fn ended(&mut self) -> bool {
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -75,13 +75,13 @@ impl WorkerProcess {
 
 impl Drop for WorkerProcess {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ended = self.process.kill();
         let _reaped = self.process.wait();
     }
 }
 
-/// So many endpoints in each of so many teams, whose secrets the processes can open.
+/// This many endpoints in each of this many teams, whose secrets the processes can decrypt.
 async fn endpoints(app: &TestGateway, hook: &Hook, teams: usize, each: usize) {
     let entropy = Entropy::from_seed(7);
     for number in 0..teams * each {
@@ -94,7 +94,7 @@ async fn endpoints(app: &TestGateway, hook: &Hook, teams: usize, each: usize) {
     }
 }
 
-/// So many deliveries for each endpoint, each of an event of its own.
+/// This many deliveries for each endpoint, each with an event of its own.
 async fn tell(app: &TestGateway, each: i32) {
     let sql = "WITH told AS (
             INSERT INTO events (id, team, type, endpoint, dedupe_key, body, occurred_at)
@@ -104,7 +104,7 @@ async fn tell(app: &TestGateway, each: i32) {
     sqlx::query(sql).bind(each).execute(app.sql()).await.unwrap();
 }
 
-/// Until a query counts `wanted`.
+/// Until a query returns `wanted`.
 async fn until(app: &TestGateway, sql: &'static str, wanted: i64) {
     while app.count(sql).await != wanted {
         tokio::task::yield_now().await;
@@ -115,13 +115,13 @@ fn ids(hook: &Hook) -> BTreeSet<String> {
     hook.received().iter().map(|one| one.header("webhook-id").to_owned()).collect()
 }
 
-/// When a line was said.
+/// The time of a line.
 fn time(line: Option<&String>) -> DateTime<Utc> {
     let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     line["timestamp"].as_str().unwrap().parse().unwrap()
 }
 
-/// A proxy before the test's database, and the way through it.
+/// A proxy in front of the test's database, and how to connect through it.
 async fn proxied(app: &TestGateway) -> (FaultProxy, PgConnectOptions) {
     let own = app.runtime_database();
     let socket = own.get_socket().unwrap().join(format!(".s.PGSQL.{}", own.get_port()));
@@ -144,7 +144,7 @@ async fn a_process_told_to_stop_ends_its_two_hundred_and_leaves_the_rest_to_anot
     let mut second = WorkerProcess::start(&app.runtime_database());
     second.says(&["working"], 1).await;
     first.terminate();
-    // What it has not begun goes back at once; what is in flight goes on, and nobody else sends it.
+    // Deliveries that were not started are returned at once; those being sent continue, and nobody else sends them.
     until(&app, IN_HAND, 200).await;
     assert!(first.process.try_wait().unwrap().is_none());
     assert_eq!(hook.received().len(), 200, "two processes look, one delivers");
@@ -170,7 +170,7 @@ async fn a_database_that_falls_silent_while_results_are_recorded_loses_none_of_t
     hook.wait_for(8).await;
     proxy.set(Sky { silent: true, ..Sky::default() });
     hook.release();
-    // It answers nobody, and yet nobody waits for ever.
+    // It answers nobody, but nobody waits forever.
     worker.says(&["a pass failed", "deliverer"], 1).await;
     assert_eq!(app.count(ARRIVED).await, 0, "nothing of it was recorded");
     proxy.set(Sky::default());
@@ -192,7 +192,7 @@ async fn a_minute_without_the_database_fills_no_log() {
     let before = worker.said().len();
     proxy.set(Sky { refused: true, ..Sky::default() });
     proxy.storm();
-    // Whoever has said it says it again after a minute, no sooner: the beginning is the worst of it.
+    // A repeated message is logged after a minute, no sooner: most lines are at the beginning.
     worker.says(&["a pass failed", "tracker"], 2).await;
     let said = worker.said().split_off(before);
     let seconds = usize::try_from((time(said.last()) - time(said.first())).num_seconds()).unwrap();

@@ -1,4 +1,4 @@
-//! One attempt against receivers that misbehave for real.
+//! One attempt with receivers that really misbehave.
 #![cfg(test)]
 
 use std::io;
@@ -28,7 +28,7 @@ fn open() -> AddressPolicy {
     AddressPolicy { allow_http: true, allow_loopback: true, ..AddressPolicy::default() }
 }
 
-/// Straight out, trusting these certificates beside the system's.
+/// Direct connections that trust these certificates in addition to the system's.
 fn trusting(pem: &[u8]) -> Egress {
     Egress { proxy: None, extra_ca_pem: Some(pem.to_vec()) }
 }
@@ -131,7 +131,7 @@ async fn a_body_that_drips_on_changes_nothing() {
     let attempts = cases.map(async |(status, outcome)| {
         let said = format!("HTTP/1.1 {status}\r\ncontent-length: 100\r\n\r\nbegin");
         let receiver = RawReceiver::start(Manner::SaysAndHangs(said)).await;
-        // Long enough for the headers to arrive on a busy machine, too.
+        // Long enough for the headers to arrive even on a busy machine.
         let attempted = send(&receiver.url(), 10 * SHORT).await;
         assert_eq!((attempted.outcome, attempted.response_excerpt), (outcome, b"begin".to_vec()), "{status}");
     });
@@ -193,11 +193,11 @@ async fn closed_addresses_see_no_connection() {
     }
 }
 
-/// Names for tests: each lookup of any name gives the next answer, and the last one for ever.
+/// A resolver for tests: each lookup of any name returns the next answer, and the last one forever.
 pub(crate) struct Names(Mutex<Vec<Vec<IpAddr>>>);
 
 impl Names {
-    /// These answers, one after the other.
+    /// These answers, one after another.
     pub(crate) fn new(answers: &[&[&str]]) -> Self {
         let read = |answer: &&[&str]| answer.iter().map(|ip| ip.parse().unwrap()).collect();
         Self(Mutex::new(answers.iter().map(read).collect()))
@@ -244,7 +244,7 @@ async fn our_own_listeners_are_closed_by_name_and_port() {
     let (ours, receiver) = (Forbidden::new(), RawReceiver::says("200 OK", "").await);
     let policy = AddressPolicy { never: vec![ours.address()], ..open() };
     let sender = sender(policy, Names::settings(&[&["127.0.0.1"]]));
-    // Many at once, so that lookups for both ports are under way at the same time.
+    // Many at once, so that lookups for both ports are in progress at the same time.
     let ports = [ours.address().port(), receiver.address.port()];
     let urls = (0..40).map(|n| format!("http://name.test:{}/", ports[n % 2]));
     let attempts = join_all(urls.map(|url| sender.send(message(&url, PATIENT)))).await;

@@ -1,4 +1,4 @@
-//! Requests of any parameters, and requests that are right but for a few bytes.
+//! Requests with arbitrary parameters, and valid requests with a few altered bytes.
 
 use std::cell::Cell;
 
@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 use super::*;
 use crate::domain::property::holds;
 
-/// What is done to a text at some place.
+/// An edit of a text at some position.
 #[derive(Debug, Clone)]
 enum Edit {
     Cut(Index),
@@ -39,7 +39,7 @@ fn edited(text: &str, edits: &[Edit]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Requests get past the first check, so that the later ones see them, too.
+/// The requests pass the first check, so that the later ones are tested too.
 #[test]
 fn nothing_panics() {
     let form = [("content-type", "application/x-www-form-urlencoded")];
@@ -72,7 +72,7 @@ fn nothing_panics() {
     assert!(understood.get() > 50, "{} got past the first checks", understood.get());
 }
 
-/// Parameters of an action that do not mean the request itself.
+/// Parameters of an action, none of which is a system parameter.
 fn parameters() -> impl Strategy<Value = FormPairs> {
     btree_map("Image\\.[0-9]{1,3}", any::<String>(), 0..8).prop_map(FormPairs::from_iter)
 }

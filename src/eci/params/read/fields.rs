@@ -1,4 +1,4 @@
-//! The fields of the table, read from flat parameters under their names there.
+//! Reads the fields of the table from flat parameters, by their names on the wire.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl ValueSource for Flat<'_> {
         Flat::flag(self, field.wire)
     }
 
-    /// An empty word says something only where the set has one.
+    /// An empty value is meaningful only if the set of allowed values contains it.
     fn word<W: Word>(&self, field: &'static Field) -> Result<Option<W>, ParameterError> {
         let said = self.raw(field.wire).filter(|word| !word.is_empty() || W::from_wire("").is_some());
         let known = |word| W::from_wire(word).ok_or_else(|| ParameterError::invalid(field.wire, &words::<W>()));
@@ -70,7 +70,7 @@ pub(super) struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// A member as refusals call it.
+    /// A member's name for refusals.
     fn name(&self, member: &Member) -> String {
         format!("{}.{}.{}", self.list, self.place, member.parameter())
     }

@@ -1,15 +1,15 @@
-//! What a field of ours is called on the wire.
+//! The names of our fields on the wire.
 
 use crate::domain::image_cache::spec::fields::objects::members_of;
 use crate::domain::image_cache::spec::fields::{ALL, ValueForm};
 
-/// The parameter of a JSON pointer: `/acr_registries/0/domains/1` is `AcrRegistryInfo.1.Domain.2`. A tag is
-/// told by its key, as it has no place of its own; what has no name on the wire stays as it is.
+/// The parameter for a JSON pointer: `/acr_registries/0/domains/1` is `AcrRegistryInfo.1.Domain.2`. A tag is named by
+/// its key, because it has no position; a field without a name on the wire is returned unchanged.
 pub fn parameter(pointer: &str) -> String {
     let mut parts = pointer.trim_start_matches('/').split('/');
     let first = parts.next().unwrap_or_default();
     let Some(field) = ALL.iter().find(|field| field.name == first) else { return pointer.to_owned() };
-    // However many values it has, it is one parameter.
+    // It is one parameter, however many values it has.
     if !field.is_numbered() {
         return field.wire.to_owned();
     }

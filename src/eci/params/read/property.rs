@@ -1,4 +1,4 @@
-//! Any valid create or update, flattened and read back, is the same value; nothing panics.
+//! Any valid create or update that is encoded and decoded again is the same; nothing panics.
 
 use std::collections::BTreeMap;
 
@@ -20,13 +20,13 @@ use crate::eci::params;
 use crate::eci::request::Attempt;
 use crate::eci::usage;
 
-/// At most so many of these letters, at least one.
+/// One to `most` of these letters.
 fn letters(from: &str, most: usize) -> impl Strategy<Value = String> + use<> {
     let from: Vec<char> = from.chars().collect();
     vec(select(from), 1..=most).prop_map(|letters| letters.into_iter().collect())
 }
 
-/// Anything that may stand in a name, blanks and quotes and commas among it.
+/// Anything that a name may contain, including blanks, quotes and commas.
 fn text() -> impl Strategy<Value = String> {
     letters("aZ09 ,\"'&=+%*~/é键🚀._-", 21)
 }
@@ -43,7 +43,7 @@ fn hosts() -> impl Strategy<Value = Vec<String>> {
     vec(host(), 0..=20)
 }
 
-/// Images without two of one name.
+/// Images with distinct names.
 fn images() -> impl Strategy<Value = Vec<String>> {
     let one = (letters("abcz09", 21), 1..=65_535, letters("abcz09", 21));
     vec(one, 1..=20).prop_map(|images| {
@@ -133,7 +133,7 @@ fn spec() -> impl Strategy<Value = ImageCacheSpec> {
     })
 }
 
-/// A list that an update gives; an empty one is none.
+/// A list of an update; `None` if it is empty.
 fn given<T>(list: Vec<T>) -> Option<Vec<T>> {
     Some(list).filter(|list| !list.is_empty())
 }
@@ -220,7 +220,7 @@ fn nothing_panics() {
         let drawn = drawn.into_iter().map(|(name, tail, value)| (format!("{name}.{tail}"), value));
         let least = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "x"), ("ImageCacheId", "y")];
         let params: Vec<_> = drawn.chain(least.map(|(key, value)| (key.to_owned(), value.to_owned()))).collect();
-        // Whatever they say, they say it.
+        // Only that they return.
         let _read = (read_create(&params), read_update(&params), read_describe(&params), usage::read(&params));
         Ok(())
     });

@@ -1,4 +1,4 @@
-//! What SDKs really send, and what is refused about it.
+//! What SDKs actually send, and which of it is refused.
 
 use secrecy::ExposeSecret as _;
 

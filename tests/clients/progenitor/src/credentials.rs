@@ -1,4 +1,4 @@
-//! The rooms of the story that are about credentials: keys, revocations, issuers of tokens, a token for another.
+//! The part of the scenario about credentials: keys, revocations, issuers of tokens, token exchange.
 
 use serde_json::{Map, Value, json};
 
@@ -66,7 +66,7 @@ impl Story {
         Ok(())
     }
 
-    /// What the team's token becomes; and exchanged for one that may only read, that one.
+    /// Who the team's token authenticates; and, exchanged for a read-only token, who that one does.
     pub(crate) async fn exchange_the_token(&mut self) -> StoryResult<()> {
         let token = std::env::var("ECG_TOKEN")?;
         let explained = call!(self.explain_token.body(TokenToExplain::builder().token(&token)) as admin);
@@ -88,9 +88,9 @@ fn documents(issuer: &Issuer) -> Option<&Map<String, Value>> {
     issuer.keys.as_ref().map(|keys| &keys.document)
 }
 
-/// An issuer whose tokens may read, if they come from one repository.
+/// An issuer whose tokens may read if they come from one repository.
 fn new_issuer(name: &str) -> StoryResult<Issuer> {
-    // A key set as a provider publishes it; the key is that of RFC 7517, A.1.
+    // A key set in the format of providers; the key is that of RFC 7517, A.1.
     let (x, y) = ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM");
     let key_set = json!({"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y}]}).as_object().cloned();
     let rule = IssuerRule::builder()

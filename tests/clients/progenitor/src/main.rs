@@ -1,8 +1,7 @@
-//! The client that progenitor makes of the 3.0 document, against a running gateway.
+//! The client that progenitor generates from the 3.0 document, used with a running gateway.
 //!
-//! Arguments: the document (the one it was generated from). Environment: `ECG_URL`, `ECG_TOKEN`,
-//! `ECG_ADMIN_TOKEN`.
-//! A dropped operation does not compile; one that is in the document and not called ends in a failure.
+//! Argument: the document from which it was generated. Environment: `ECG_URL`, `ECG_TOKEN`, `ECG_ADMIN_TOKEN`. If an
+//! operation was removed, this does not compile; if an operation in the document is not called, it fails.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -25,13 +24,13 @@ use generated::{Client, Error as CallError};
 type StoryResult<T> = Result<T, Box<dyn Error>>;
 
 const ABSENT: &str = "ic_00000000000000000000000000";
-/// Server-sent events never end by themselves: the client has them as streams of bytes, which nothing here would take
-/// apart. Whoever listens uses a client of event streams.
+/// Event streams never end by themselves, and the client only returns their bytes, which nothing here would parse. Real
+/// consumers use a client for event streams.
 const STREAMS: [&str; 2] = ["stream_events", "stream_image_cache_events"];
 const IMAGE: &str = "registry.example.com/team/app";
 
-/// Calls one operation by its generated builder, notes its name, gives the typed answer. `as admin` after it: with the
-/// token of an administrator.
+/// Calls one operation with its generated builder, records its name, returns the typed response. With `as admin`, it
+/// uses an administrator's token.
 macro_rules! call {
     ($story:ident . $operation:ident $(. $set:ident ($value:expr))*) => {
         call!($story.$operation$(.$set($value))* as client)
@@ -50,7 +49,7 @@ mod platform;
 struct Story {
     client: Client,
     admin: Client,
-    /// It shows no token.
+    /// It sends no token.
     stranger: Client,
     called: BTreeSet<String>,
 }
@@ -84,7 +83,7 @@ impl Story {
 
     async fn follow_a_cache(&mut self, endpoint: &WebhookEndpoint) -> StoryResult<ImageCache> {
         let new = ImageCacheCreate::builder().name("progenitor").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
-        // One key per endpoint, and each run makes its own endpoint.
+        // A unique key, because each run creates its own endpoint.
         let cache = call!(self.create_image_cache.idempotency_key(&endpoint.id).body(new));
         let operation = call!(self.get_operation.operation_id(&cache.operation_id));
         demand(operation.image_cache_id == cache.id, "an operation of another image cache")?;
@@ -224,7 +223,7 @@ impl Story {
         demand(problem.status == 404 && !problem.code.is_empty(), "not the problem of an unknown id")
     }
 
-    /// Compares what was called with what the document lists under `/v1`.
+    /// Compares the called operations with those in the document under `/v1`.
     fn report(&self, document: &str) -> StoryResult<()> {
         let document: Value = serde_json::from_str(&std::fs::read_to_string(document)?)?;
         let paths = document["paths"].as_object().ok_or("a document without paths")?;
@@ -242,7 +241,7 @@ impl Story {
     }
 }
 
-/// A client that shows this token, if any.
+/// A client that sends this token, if any.
 fn client_with(token: Option<&str>) -> StoryResult<Client> {
     let mut headers = HeaderMap::new();
     if let Some(token) = token {

@@ -1,4 +1,4 @@
-//! The rooms of the story that are the platform's: teams and policies, cloud accounts.
+//! The part of the scenario about the platform: teams and policies, cloud accounts.
 
 use crate::generated::types::{
     CloudAccountPut, CloudAccountRolePut, CloudAccountUpdate, ImageCacheCreate, Policy, RegionProfilePut, TeamCreate,
@@ -10,7 +10,7 @@ impl Story {
     pub(crate) async fn keep_policies(&mut self) -> StoryResult<()> {
         let id = format!("team-{}", std::process::id());
         let new = TeamCreate::builder().id(id.as_str()).display_name("Story");
-        // A second run may meet the first one's team.
+        // In a second run, the team exists already.
         let team = match self.admin.create_team().body(new).send().await {
             Ok(made) => made.into_inner().id,
             Err(CallError::ErrorResponse(refusal)) if refusal.status() == 409 => id,
@@ -63,7 +63,7 @@ impl Story {
         let new = new.role(role.clone());
         let made = call!(self.put_cloud_account.cloud_account_name(&name).body(new) as admin);
         demand(made.usable && made.role.is_some(), "another account")?;
-        // Its secret stays, for the role is the same.
+        // Its secret is kept, because the role is the same.
         let same = CloudAccountPut::builder().access_key_id("story").role(role);
         let changed = call!(self.put_cloud_account.cloud_account_name(&name).body(same) as admin);
         demand(changed.version == made.version + 1 && changed.usable, "not replaced")?;

@@ -1,5 +1,5 @@
-//! The printed RAM policy: with it everything works; without one right of it, that is refused and told, by the doctor
-//! and at the door.
+//! The printed RAM policy: with it everything works; without one of its rights, that action is refused, and reported by
+//! the doctor and to callers.
 #![cfg(test)]
 
 use eci_cache_gateway::app::cloud_accounts::doctor::RightVerdict;
@@ -15,7 +15,7 @@ use crate::support::setup::{KEY, SECOND};
 
 const USAGE: &str = "/v1/usage?region=cn-beijing";
 
-/// Everything that a gateway does at the cloud: create, follow, look, compare, update, delete.
+/// Everything that a gateway does in the cloud: create, track, read, compare, update, delete.
 async fn live(app: &TestGateway) {
     let id = app.created().await;
     let path = format!("/v1/image-caches/{id}");
@@ -66,14 +66,14 @@ async fn the_printed_policy_is_as_narrow_as_the_cloud_allows() {
     );
 }
 
-/// What a caller is told whose request failed for a right of the gateway.
+/// What a caller is told if a request failed because the gateway lacks a right.
 fn is_operators(problem: &Value) {
     assert_eq!((&problem["cause"], &problem["retryable"]), (&json!("permission"), &json!(false)), "{problem}");
     assert!(problem["hint"].as_str().unwrap().contains("tell the gateway's administrators"), "{problem}");
     assert!(!problem.to_string().contains(KEY), "{problem}");
 }
 
-/// A gateway with a ready cache, whose key then lacks the right.
+/// A gateway with a ready cache, whose key then loses the right.
 async fn without(right: &Right) -> (TestGateway, String) {
     let app = start(None).await;
     let id = app.created().await;
@@ -99,7 +99,7 @@ async fn without_the_right_to_create_a_create_is_refused_and_told() {
     assert_eq!(app.creations().await, 1);
     let key = RpcKey::new(&app).await;
     let new = [("RegionId", "cn-beijing"), ("ImageCacheName", "web"), ("Image.1", "nginx:1.27")];
-    // In the cloud's own words a caller would look for the fault in the rights of their own key.
+    // With the cloud's own message, a caller would suspect their own key's rights.
     let refused = error(&key.post(&app, "CreateImageCache", &new).await, 503, "ServiceUnavailable");
     let message = refused["Message"].as_str().unwrap();
     assert!(message.contains("Forbidden.RAM") && message.contains("Your key is valid"), "{message}");
@@ -127,7 +127,7 @@ async fn without_the_right_to_look_nothing_is_taken_for_gone() {
     for _ in 0..3 {
         app.advance(3_600);
         app.drain().await;
-        // It fails, or leaves the group for later: either way nothing is judged.
+        // It fails, or postpones the group: either way nothing is concluded.
         let _compared = app.gateway.reconciler().reconcile().await;
     }
     assert_eq!(app.get(&path).await.expect(200)["status"], "ready");
@@ -149,7 +149,7 @@ async fn without_the_right_to_the_role_nothing_is_sent_and_that_is_told() {
     let cache = app.create("nginx:1.27").await.expect(202);
     let operation = app.get(&format!("/v1/operations/{}", cache["operation_id"].as_str().unwrap())).await.expect(200);
     assert_eq!(operation["waits_for"], "cloud_credentials");
-    // Once the operator has mended it, it goes on.
+    // Once the operator has fixed it, it continues.
     give_printed(&app, None).await;
     app.until(cache["id"].as_str().unwrap(), "ready").await;
     assert_eq!(app.creations().await, 1);

@@ -1,4 +1,4 @@
-//! `doctor cloud` as a person and a machine run it: sentences, JSON, exit codes, and no secret.
+//! `doctor cloud` for people and programs: sentences, JSON, exit codes, and no secrets.
 #![cfg(test)]
 
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ async fn it_says_what_is_there_what_is_missing_and_what_to_add() {
     assert_eq!(missing, ["cn-beijing", "cn-shanghai"]);
     assert_eq!(report["accounts"][0]["policies"][0]["document"]["Version"], "1");
 
-    // The policies are printed before there is anything to ask.
+    // The policies are printed before there is anything to check.
     let role = [
         ("ECG_CLOUD_ROLE_ARN", "acs:ram::1234567890123456:role/caches"),
         ("ECG_CLOUD_STS_ENDPOINT", "http://127.0.0.1:1"),

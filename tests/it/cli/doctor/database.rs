@@ -1,4 +1,4 @@
-//! `doctor database`: what is less is named, what is more is named.
+//! `doctor database`: missing and excessive privileges are named.
 #![cfg(test)]
 
 use std::process::Command;
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use crate::database::address;
 use crate::support::database::TestDatabase;
 
-/// Runs `doctor database` as the runtime role: its exit code and what it printed.
+/// Runs `doctor database` as the runtime role; returns its exit code and output.
 async fn doctor(database: &TestDatabase, words: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eci-cache-gateway"));
     command.args(["doctor", "database"]).args(words).env_clear();
@@ -19,7 +19,7 @@ async fn doctor(database: &TestDatabase, words: &[&str]) -> (Option<i32>, String
     (output.status.code(), said)
 }
 
-/// As `deploy/postgres/roles.sql` leaves it.
+/// As set up by `deploy/postgres/roles.sql`.
 async fn prepared() -> (TestDatabase, PgConnection) {
     let database = TestDatabase::create().await;
     let mut owner = PgConnection::connect_with(&database.options).await.unwrap();
@@ -90,7 +90,7 @@ async fn what_is_of_one_kind_stands_in_one_line() {
     }
     let (code, said) = doctor(&database, &[]).await;
     assert_eq!(code, Some(1), "{said}");
-    // What each table needs stands in the migrations.
+    // What each table needs is in the migrations.
     let told: Vec<&str> = said.lines().filter(|line| !line.starts_with("  GRANT ")).collect();
     insta::assert_snapshot!("doctor_database", told.join("\n"));
     let remedy = said.lines().find_map(|line| line.split_once("As the owner: REVOKE TRUNCATE")).unwrap().1;

@@ -1,4 +1,5 @@
-//! What the runtime role needs, said once: the migrations grant exactly that, and `migrate` brings any role to it.
+//! The runtime role's privileges are defined once: the migrations grant exactly these, and `migrate` grants them to any
+//! role.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::database::grants::{Difference, GRANTS, HeldPrivileges, ObjectKind, compare};
@@ -11,8 +12,7 @@ async fn run(owner: &mut PgConnection, sql: &str) {
     owner.execute(AssertSqlSafe(sql.to_owned())).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Where it differs, but for the database and the schema themselves: what everybody has of those is the server's
-/// default.
+/// The differences, except for the database and the schema: their default privileges are the server's.
 fn differences(held: &[HeldPrivileges]) -> Vec<Difference> {
     compare(held)
         .into_iter()
@@ -36,7 +36,7 @@ async fn the_migrations_grant_what_is_needed_and_nothing_else() {
 async fn a_role_of_any_name_is_brought_to_exactly_that() {
     let database = TestDatabase::create().await;
     let mut owner = PgConnection::connect_with(&database.options).await.unwrap();
-    // Roles belong to the whole server.
+    // Roles are shared by all databases of the server.
     let role = format!("runtime_{}", database.name.trim_start_matches("ecg_test_"));
     run(&mut owner, &format!("CREATE ROLE {role}")).await;
     run(&mut owner, &format!("GRANT ALL ON teams, audit_leaves TO {role}")).await;
@@ -44,7 +44,7 @@ async fn a_role_of_any_name_is_brought_to_exactly_that() {
     let store = self::store(&database);
     assert!(store.grant_runtime(&role).await.unwrap());
     let held = store.held_privileges(&role).await.unwrap().unwrap();
-    // It may call what a gateway calls, too: without `feed_begin_life` no session of it can write.
+    // It may also call the functions that a gateway calls: without `feed_begin_life` its sessions could not write.
     assert_eq!(differences(&held), []);
     run(&mut owner, &format!("DROP OWNED BY {role}")).await;
     run(&mut owner, &format!("DROP ROLE {role}")).await;

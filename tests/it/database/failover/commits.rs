@@ -1,4 +1,4 @@
-//! Commits are waited for, whatever the server's configuration becomes while a gateway runs.
+//! Commits are synchronous, whatever happens to the server's configuration while a gateway runs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::standby::{StandbySetup, create};
 
-/// Until a session of the role waits for a standby; who is to wait must not be done before.
+/// Until a session of the role waits for a standby; `who` must not be done before that.
 async fn until_waiting<T>(setup: &StandbySetup, role: &str, who: &JoinHandle<T>) {
     let mut admin = PgConnection::connect(&setup.pair.primary().unwrap().database_url()).await.unwrap();
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = $1";
@@ -21,11 +21,11 @@ async fn until_waiting<T>(setup: &StandbySetup, role: &str, who: &JoinHandle<T>)
 async fn sessions_wait_for_their_commits_also_once_the_server_is_told_that_none_has_to() {
     let setup = StandbySetup::build("relaxed").await;
     let (url, database) = (setup.at("/v1/image-caches"), setup.pair.primary().unwrap().database_url());
-    // Sessions that begin later ask for it by themselves: all that there will be begin now.
+    // New sessions set it themselves, so all sessions are opened now.
     let names: Vec<String> = (0..60).map(|number| format!("before-{number}")).collect();
     join_all(names.iter().map(|name| create(&setup.gateway, &url, name))).await;
     setup.pair.set("synchronous_commit = off").await.unwrap();
-    // Whoever waits for a commit waits for a standby that is not there.
+    // Waiting for a commit now means waiting for a standby that does not exist.
     setup.pair.set("synchronous_standby_names = 'nobody'").await.unwrap();
     let own = tokio::spawn(async move {
         let mut admin = PgConnection::connect(&database).await.unwrap();

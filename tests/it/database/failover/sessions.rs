@@ -1,4 +1,4 @@
-//! Sessions that end, and sessions that may only read, on a server that goes on.
+//! Sessions that are terminated, and read-only sessions, on a server that keeps running.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::chaos::proxy::{FaultProxy, ProxyTarget, Sky};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway, new_cache, stamp};
 
-/// Ends every session of the gateways; how many there were.
+/// Terminates all sessions of the gateways; returns their number.
 async fn end_sessions(app: &TestGateway) -> i64 {
     app.count(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -52,13 +52,13 @@ async fn nobody_is_told_of_sessions_that_were_ended() {
 #[tokio::test]
 async fn a_database_that_was_set_read_only_is_told_of_and_found_again() {
     let app = TestGateway::start().await;
-    // As long as usual: a machine that has much to do needs its time to connect.
+    // The default: a busy machine needs time to connect.
     let acquire = Duration::from_secs(5);
     let sizes = PoolSizes { requests: 6, workers: 4, acquire };
     let other = app.second_gateway(Setup { sizes, ..Setup::default() }).await;
     let id = other.created().await;
     let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(app.sql()).await.unwrap();
-    // Sessions that began before keep writing: the setting is of those that begin.
+    // Existing sessions can still write: the setting only applies to new ones.
     let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
     sqlx::query(AssertSqlSafe(set)).execute(app.sql()).await.unwrap();
     end_sessions(&app).await;
@@ -72,7 +72,7 @@ async fn a_database_that_was_set_read_only_is_told_of_and_found_again() {
     assert_eq!(other.cache(&id).await["id"], id);
 }
 
-/// How many sessions hold a transaction open and do nothing.
+/// The number of sessions that are idle in a transaction.
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = 'eci_runtime' AND state LIKE 'idle in transaction%'";
 
@@ -87,7 +87,7 @@ async fn who_leaves_while_a_transaction_begins_leaves_none_behind() {
     let sizes = PoolSizes { requests: 1, workers: 1, acquire: Duration::from_mins(1) };
     let store = Store::open(&way, sizes, stamp());
     for _ in 0..20 {
-        // The one connection of the workers is there, has just been used, and is back in its pool by then.
+        // By then, the workers' only connection exists, has just been used, and is back in its pool.
         store.now().await.unwrap();
         assert_eq!(app.count(OPEN).await, 0);
         proxy.set(Sky { silent: true, ..Sky::default() });
@@ -113,7 +113,7 @@ async fn a_client_that_leaves_costs_the_others_nothing() {
     for tenths in 0..40 {
         let endpoint = json!({"url": format!("http://127.0.0.1:9/{tenths}"), "skip_challenge": true});
         let request = Answer::of(other.request(Method::POST, "/v1/webhook-endpoints").json(&endpoint));
-        // Wherever it is by then.
+        // Wherever it is at that time.
         drop(tokio::time::timeout(Duration::from_micros(tenths * 250), request).await);
     }
     other.created().await;

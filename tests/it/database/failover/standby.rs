@@ -21,10 +21,10 @@ use crate::support::pair::ServerPair;
 use crate::support::process::{ServeProcess, stand_in};
 use crate::support::server::{options_for, tmp};
 
-/// One test at a time: each has two servers of its own.
+/// One test at a time, because each has two servers.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// Two servers, the proxy before them, and a gateway.
+/// Two servers, the proxy in front of them, and a gateway.
 pub(super) struct StandbySetup {
     pub(super) pair: ServerPair,
     proxy: FaultProxy,
@@ -38,11 +38,11 @@ pub(super) struct StandbySetup {
 fn options(name: &str) -> Options {
     let process = std::process::id();
     let folder = tmp(&format!("failover-{process}-{name}"));
-    // Data that must outlast a crash, and that another server can follow.
+    // Data that must survive a crash, and that a standby can follow.
     options_for(&folder, Durability::Durable)
 }
 
-/// The runtime role, and a migrated database.
+/// Creates the runtime role, and migrates the database.
 async fn prepare(url: &str) {
     let mut admin = PgConnection::connect(url).await.unwrap();
     admin.execute("CREATE ROLE eci_runtime LOGIN").await.unwrap();
@@ -63,7 +63,7 @@ impl StandbySetup {
         let proxy = FaultProxy::before(ProxyTarget::Postgres(pair.socket().unwrap())).await;
         let (cloud, hook) = (stand_in().await, Hook::start().await);
         let url = format!("postgres://eci_runtime@{}/postgres?sslmode=disable", proxy.address);
-        // Longer than a server takes to start on a machine that has much to do.
+        // Longer than a server takes to start on a busy machine.
         let max_wait = [("ECG_DATABASE_ACQUIRE_SECONDS", "30")];
         let mut gateway = ServeProcess::start_with(&url, &cloud.url(), &max_wait);
         let address = gateway.address().await;
@@ -80,7 +80,7 @@ impl StandbySetup {
         assert_eq!(self.gateway.post(&self.at("/v1/webhook-endpoints"), &endpoint).await, 201);
     }
 
-    /// Until the readiness page says that the database cannot be written to, in these words.
+    /// Until the readiness page says in these words that the database cannot be written.
     async fn until_told(&self, words: &str) {
         loop {
             let page = self.gateway.http.get(self.at("/readyz")).send().await.unwrap();
@@ -95,14 +95,14 @@ impl StandbySetup {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// The ids of all that was made at the cloud.
+    /// The ids of all image caches that were created in the cloud.
     async fn made(&self) -> Vec<String> {
         let calls = self.gateway.http.get(format!("{}/_admin/calls", self.cloud.url())).send().await.unwrap();
         let calls: Value = calls.json().await.unwrap();
         calls["created"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
     }
 
-    /// From now on the standby hears of no commit, and the primary waits for none.
+    /// From now on the standby receives no commits, and the primary does not wait for it.
     async fn fall_behind(&self) {
         self.pair.set("synchronous_standby_names = ''").await.unwrap();
         let (socket, primary) = (self.pair.standby_socket().unwrap(), self.pair.primary().unwrap());
@@ -123,7 +123,7 @@ impl StandbySetup {
     }
 }
 
-/// Creates one cache after the other, each until it is acknowledged.
+/// Creates caches one after another, each until it is acknowledged.
 struct Creates {
     stop: Arc<AtomicBool>,
     acknowledged: watch::Receiver<BTreeMap<String, String>>,
@@ -149,13 +149,13 @@ impl Creates {
         Self { stop, acknowledged, task }
     }
 
-    /// Until so many more were acknowledged.
+    /// Until this many more are acknowledged.
     async fn more(&mut self, count: usize) {
         let wanted = self.acknowledged.borrow().len() + count;
         self.acknowledged.wait_for(|all| all.len() >= wanted).await.unwrap();
     }
 
-    /// What was acknowledged: ids by name.
+    /// The acknowledged ids by name.
     async fn end(self) -> BTreeMap<String, String> {
         self.stop.store(true, Ordering::Relaxed);
         self.task.await.unwrap();
@@ -163,7 +163,7 @@ impl Creates {
     }
 }
 
-/// Asks with one key until there is a cache.
+/// Repeats the create with one key until there is a cache.
 pub(super) async fn create(gateway: &ServeProcess, url: &str, name: &str) -> String {
     let body = json!({"name": name, "region": "cn-beijing", "images": ["nginx:1.27"]});
     loop {
@@ -185,7 +185,7 @@ async fn a_standby_that_takes_over_has_all_that_was_acknowledged_once() {
     let mut creates = Creates::begin(&house);
     creates.more(5).await;
     house.pair.crash().await.unwrap();
-    // The address is moved before the standby takes over: for a while it only reads.
+    // The address is moved before the standby is promoted: for a while it is read-only.
     house.proxy.lead_to(ProxyTarget::Postgres(house.pair.standby_socket().unwrap()));
     house.until_told("in recovery").await;
     house.pair.promote().await.unwrap();
@@ -201,7 +201,7 @@ async fn a_standby_that_takes_over_has_all_that_was_acknowledged_once() {
     let made = house.made().await;
     assert_eq!(made.len(), acknowledged.len(), "nothing is doubled: {made:?}");
     assert_eq!(made.into_iter().collect::<BTreeSet<_>>(), known);
-    // A delivery may come twice; it is then the same one.
+    // A delivery may arrive twice, with the same id.
     let told = |house: &StandbySetup| -> BTreeSet<(String, String)> {
         let one = |hook: &crate::support::hook::ReceivedWebhook| {
             let cache = hook.json()["data"]["image_cache"]["id"].as_str().unwrap().to_owned();
@@ -250,7 +250,7 @@ async fn whoever_has_read_what_a_standby_lacks_hears_what_comes_after() {
         create(&house.gateway, &url, &format!("lost-{number}")).await;
     }
     let (mut told, mut cursor) = (0, String::new());
-    // An event waits for the transactions that run.
+    // Events are held up by running transactions.
     while told < 21 {
         let path = format!("/v1/events?type=image_cache.created&limit=100&wait_seconds=20{cursor}");
         let (_, page) = house.get(&path).await;
@@ -276,7 +276,7 @@ async fn connections_to_a_standby_are_given_up_once_the_address_leads_back() {
     house.proxy.lead_to(ProxyTarget::Postgres(house.pair.standby_socket().unwrap()));
     house.proxy.storm();
     house.until_told("in recovery").await;
-    // What the gateway has open to the standby stays open: it must let go by itself.
+    // The gateway's connections to the standby stay open: it must close them by itself.
     house.proxy.lead_to(ProxyTarget::Postgres(house.pair.socket().unwrap()));
     house.gateway.until(&house.at("/readyz"), 200).await;
     for number in 0..10 {
@@ -285,7 +285,7 @@ async fn connections_to_a_standby_are_given_up_once_the_address_leads_back() {
         let (status, list) = house.get("/v1/image-caches").await;
         assert_eq!(status, 200, "{list}");
     }
-    // The same where the primary itself is told not to write, for sessions that are open, and allowed to again.
+    // The same if the primary itself becomes read-only for open sessions, and then writable again.
     house.pair.set("default_transaction_read_only = on").await.unwrap();
     house.until_told("default_transaction_read_only is on").await;
     house.pair.set("default_transaction_read_only = off").await.unwrap();

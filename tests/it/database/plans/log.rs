@@ -1,4 +1,4 @@
-//! The plans that `auto_explain` wrote into the log of the tests' server.
+//! The plans that `auto_explain` wrote to the log of the tests' server.
 #![cfg(test)]
 
 use std::collections::BTreeSet;
@@ -8,24 +8,24 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
 use crate::support::gateway::TestGateway;
 
-/// Where our own servers write.
+/// The log of our own servers.
 const LOG: &str = "SELECT pg_read_file(current_setting('data_directory') || '/../postgres.log')";
 
-/// What to do where there are no plans.
+/// What to do if there are no plans.
 const REMEDY: &str = "The plans are looked at on a server that the tests start themselves: unset TEST_DATABASE_URL, and \
     install PostgreSQL with its contrib modules (Debian: postgresql; Fedora: postgresql-contrib; ECG_PG_BIN names \
     another folder of its programs). On somebody else's server the test is left out by `-- --skip database::plans`.";
 
-/// How a statement was carried out.
+/// An executed statement with its plan.
 #[derive(Debug)]
 pub(super) struct StatementPlan {
-    /// Its text, in one line.
+    /// Its text on one line.
     pub(super) statement: String,
-    /// The plan's first node.
+    /// The root node of the plan.
     pub(super) root: Value,
 }
 
-/// Fails where this server cannot write plans, or we cannot read them: a test that does not look proves nothing.
+/// Fails if this server cannot write plans or we cannot read them: a test without plans proves nothing.
 pub(super) async fn assert_there(app: &TestGateway) {
     let log: Result<String, _> = sqlx::query_scalar(LOG).fetch_one(app.sql()).await;
     let log = log.map(drop).map_err(|error| format!("the server's log cannot be read ({error})"));
@@ -36,14 +36,14 @@ pub(super) async fn assert_there(app: &TestGateway) {
     }
 }
 
-/// Lets every new connection write its plans.
+/// Makes all new connections write their plans.
 pub(super) async fn turn_on(app: &TestGateway) {
     let name: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(app.sql()).await.unwrap();
     for (setting, value) in [
         ("session_preload_libraries", "auto_explain"),
         ("auto_explain.log_min_duration", "0"),
         ("auto_explain.log_format", "json"),
-        // How many rows were really read.
+        // The actual number of rows.
         ("auto_explain.log_analyze", "on"),
         ("auto_explain.log_timing", "off"),
     ] {
@@ -52,14 +52,14 @@ pub(super) async fn turn_on(app: &TestGateway) {
     }
 }
 
-/// Runs a statement on a connection that writes its plans.
+/// Executes a statement on a connection that writes its plans.
 pub(super) async fn explained(app: &TestGateway, sql: &'static str) {
     let mut connection = PgConnection::connect_with(&app.runtime_database()).await.unwrap();
     connection.execute(sql).await.unwrap();
     connection.close().await.unwrap();
 }
 
-/// Every plan in the log, each once for how many rows it read.
+/// Every plan in the log, once for each number of rows read.
 pub(super) async fn plans(app: &TestGateway) -> Vec<StatementPlan> {
     let text: String = sqlx::query_scalar(LOG).fetch_one(app.sql()).await.unwrap();
     let (mut plans, mut seen) = (Vec::new(), BTreeSet::new());
@@ -69,7 +69,7 @@ pub(super) async fn plans(app: &TestGateway) -> Vec<StatementPlan> {
             continue;
         }
         let mut body = String::new();
-        // A message goes on in lines that begin with a tab.
+        // A message continues on lines that begin with a tab.
         while let Some(next) = lines.next_if(|line| line.starts_with('\t')) {
             body += next;
         }
@@ -88,7 +88,7 @@ fn read(body: &str) -> StatementPlan {
     StatementPlan { statement, root: whole["Plan"].take() }
 }
 
-/// What tells one plan of a statement from another.
+/// Distinguishes plans of the same statement.
 fn shape(root: &Value) -> String {
     let (mut text, mut nodes) = (Vec::new(), vec![root]);
     while let Some(node) = nodes.pop() {

@@ -6,21 +6,21 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use crate::support::gateway::{TEAM, TestGateway};
 
 const CACHES: i64 = 1_000_000;
-/// Of each of the other tables.
+/// The number of rows in each of the other tables.
 const OTHERS: i64 = 20_000;
-/// Rows of one transaction: other tests wait for the oldest one of the whole server.
+/// The rows of one transaction: other tests are held up by the oldest one of the whole server.
 const AT_ONCE: i64 = 50_000;
-/// Tables with more rows than that are never to be read whole.
+/// Tables with more rows must never be read whole.
 const LARGE: f32 = 10_000.0;
 
-/// The id, team and moment of the row `n`.
+/// The id, team and time of row `n`.
 const ID: &str = "('01990000-0000-7000-8000-' || (100000000000 + n))::uuid";
 const AT: &str = "timestamptz '2026-01-01' + n * interval '1 second'";
 
-/// Puts them there, and tells the planner.
+/// Inserts the rows, and updates the planner's statistics.
 pub(super) async fn run(app: &TestGateway) {
     let team = format!("CASE n % 1000 WHEN 0 THEN '{TEAM}' ELSE 'team-' || n % 1000 END");
-    // Ten times faster than row by row; they are made again as they were.
+    // Ten times faster than with the indexes; they are recreated afterwards.
     let indexes: Vec<(String, String)> = sqlx::query_as(
         "SELECT indexname::text, indexdef FROM pg_indexes WHERE tablename = 'image_caches'
              AND indexname NOT IN (SELECT conname FROM pg_constraint WHERE conrelid = 'image_caches'::regclass)",
@@ -73,7 +73,7 @@ fn others(team: &str) -> [String; 4] {
              SELECT {ID}, 'team-' || n % 1000, 'image_cache.ready', CASE WHEN n % 1000 > 0 THEN {ID} END, 'seed-' || n,
                  '{{}}', {AT}"
         ),
-        // Before all others: the sealer has been there.
+        // Before all others: they are sealed already.
         format!(
             "INSERT INTO audit_entries (id, at, team, subject, door, request_id, action, resource, outcome, parameters, txid,
                  stamp)
@@ -83,7 +83,7 @@ fn others(team: &str) -> [String; 4] {
     ]
 }
 
-/// The tables, and parts of tables, that are large now.
+/// The tables and partitions that are large now.
 pub(super) async fn large_tables(app: &TestGateway) -> Vec<String> {
     sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relkind = 'r' AND reltuples > $1")
         .bind(LARGE)

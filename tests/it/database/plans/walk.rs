@@ -1,4 +1,4 @@
-//! A walk through the doors of a gateway, and through its workers' work, so that each of its statements is run.
+//! A walk through the doors of a gateway and its workers' work, so that each of its statements is executed.
 #![cfg(test)]
 
 use std::collections::BTreeSet;
@@ -13,11 +13,11 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway, new_cache};
 use crate::support::hook::Hook;
 
-/// One of the seeded image caches of the team.
+/// One of the team's seeded image caches.
 const SEEDED: &str =
     "SELECT id::text FROM image_caches WHERE team = 'web' AND status = 'ready' ORDER BY id LIMIT 1 OFFSET 30";
 
-/// All of it. The quota comes first: it is counted in every change from then on.
+/// The whole walk. The quota comes first: from then on it is counted in every change.
 pub(super) async fn through_the_doors(app: &TestGateway) {
     let quota = json!({"max_image_caches": 2_000_000, "max_total_gib": 2_000_000_000, "vswitch_ids": ["*"],
         "security_group_ids": ["*"]});
@@ -32,7 +32,7 @@ pub(super) async fn through_the_doors(app: &TestGateway) {
     upkeep(app).await;
 }
 
-/// Each filter of the list of image caches.
+/// All filters of the list of image caches.
 const FILTERS: [&str; 19] = [
     "region=cn-seed-0",
     "name=web-5000",
@@ -65,7 +65,7 @@ fn each_filter_is_walked() {
     assert_eq!(walked, filters, "a filter has its example in FILTERS");
 }
 
-/// What looks at image caches without changing any.
+/// Reads of image caches.
 async fn reads(app: &TestGateway) {
     let uuid: String = sqlx::query_scalar(SEEDED).fetch_one(app.sql()).await.unwrap();
     let id = eci_cache_gateway::domain::ids::CacheId::from(uuid.parse::<uuid::Uuid>().unwrap());
@@ -89,7 +89,7 @@ async fn reads(app: &TestGateway) {
     }
 }
 
-/// A life, from ensure to delete, with every worker's part in it; the id of the image cache.
+/// A lifecycle from ensure to delete, with all workers; returns the id of the image cache.
 async fn changes(app: &TestGateway) -> String {
     app.post("/v1/image-caches/dry-run", &new_cache("nginx:1.27")).await.expect(200);
     app.post("/v1/image-caches/ensure", &new_cache("nginx:1.27")).await.expect(201);
@@ -128,7 +128,7 @@ async fn signed(app: &TestGateway) {
     app.drain().await;
 }
 
-/// What is kept of it: feed, audit, deliveries.
+/// What is stored about it: feed, audit, deliveries.
 async fn about(app: &TestGateway, id: &str, endpoint: &str) {
     let feed = app.get("/v1/events?limit=50").await.expect(200);
     let cursor = feed["next_cursor"].as_str().unwrap_or_default();
@@ -153,7 +153,7 @@ async fn about(app: &TestGateway, id: &str, endpoint: &str) {
     }
 }
 
-/// What nobody asks for.
+/// Background work.
 async fn upkeep(app: &TestGateway) {
     app.gateway.audit().seal().await.unwrap();
     app.gateway.reconciler().reconcile().await.unwrap();

@@ -1,4 +1,4 @@
-//! Tables are altered under a gateway that runs, as each migration of a later version does.
+//! Tables are altered while a gateway runs, as by each migration of a later version.
 #![cfg(test)]
 
 use std::time::Duration;
@@ -15,17 +15,17 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 use crate::support::hook::Hook;
 
-/// Few connections, so that each has prepared everything.
+/// Few connections, so that each has prepared all statements.
 fn narrow() -> Setup {
     Setup { sizes: PoolSizes { requests: 1, workers: 2, acquire: Duration::from_secs(20) }, ..Setup::default() }
 }
 
-/// A POST by somebody who may do everything for [`TEAM`].
+/// A POST by a caller who may do everything for [`TEAM`].
 async fn of_owner(app: &TestGateway, path: &str, body: &Value) -> Answer {
     Answer::of(app.bare(Method::POST, path).bearer_auth(app.token(TEAM, &Scope::ALL)).json(body)).await
 }
 
-/// Runs something for every table of ours.
+/// Executes a statement for each of our tables.
 async fn for_each_table(app: &TestGateway, sql: impl Fn(&str) -> String) {
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
@@ -40,7 +40,7 @@ async fn for_each_table(app: &TestGateway, sql: impl Fn(&str) -> String) {
     }
 }
 
-/// Uses all doors, and lets all workers work: what was answered.
+/// Uses all doors and lets all workers work; returns the responses.
 async fn use_everything(app: &TestGateway, hook: &Hook, key: &RpcKey) -> Vec<(String, u16)> {
     let (endpoint, _) = app.endpoint(&hook.url()).await;
     let id = app.created().await;
@@ -74,7 +74,7 @@ async fn use_everything(app: &TestGateway, hook: &Hook, key: &RpcKey) -> Vec<(St
     answered
 }
 
-/// The life of a cache through the cloud's own API.
+/// The lifecycle of a cache through the cloud's own API.
 async fn rpc(app: &TestGateway, key: &RpcKey) {
     let create = [("RegionId", "cn-beijing"), ("ImageCacheName", "by-rpc"), ("Image.1", "redis:7")];
     let made = success(&key.get(app, "CreateImageCache", &create).await);
@@ -89,7 +89,7 @@ async fn rpc(app: &TestGateway, key: &RpcKey) {
 async fn a_column_in_every_table_changes_nothing() {
     let app = TestGateway::with(narrow()).await;
     let (hook, key) = (Hook::start().await, RpcKey::new(&app).await);
-    // Twice before, as the first time differs: what is made once is there then.
+    // Twice before, because the first time creates things that exist afterwards.
     use_everything(&app, &hook, &key).await;
     let before = use_everything(&app, &hook, &key).await;
     for_each_table(&app, |table| format!("ALTER TABLE {table} ADD COLUMN of_tomorrow text DEFAULT 'x'")).await;
@@ -111,15 +111,15 @@ async fn a_plan_that_no_longer_fits_is_made_anew() {
     let rotate = async || of_owner(&app, &rotate, &json!({})).await;
     app.get(&path).await.expect(200);
     rotate().await.expect(200);
-    // The answer of a statement changes although its columns are named.
+    // The result type of a statement changes although its columns are named.
     for (table, column) in [("image_caches", "name"), ("operations", "subject"), ("api_keys", "name")] {
         let sql = format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar(1000)");
         sqlx::query(AssertSqlSafe(sql)).execute(app.sql()).await.unwrap();
     }
-    // The read before the change meets it first, and is repeated on new connections.
+    // The read before the change notices it first, and is repeated on new connections.
     rotate().await.expect(200);
     app.get(&path).await.expect(200);
-    // By themselves, they are repeated: nobody notices.
+    // Single statements are repeated, so nobody notices.
     for length in [2_000, 3_000] {
         let sql = format!("ALTER TABLE image_caches ALTER COLUMN name TYPE varchar({length})");
         sqlx::query(AssertSqlSafe(sql)).execute(app.sql()).await.unwrap();

@@ -1,10 +1,10 @@
-//! Which columns hold one word of a list, by the catalogue; each has a test with a word that is not in it.
+//! The columns whose values are from a list, according to the catalog; each has a test with an unknown value.
 
 use sqlx::{FromRow, PgPool};
 
 use crate::support::database::TestDatabase;
 
-/// Every such column, and the test that writes another word into it.
+/// All such columns, each with the test that writes an unknown value.
 const COVERED: [(&str, &str); 7] = [
     ("audit_entries.outcome", "what_is_kept_of_teams_and_requests_is_listed_beside_unknown_words"),
     ("image_caches.status", "an_image_cache_with_an_unknown_status_stops_no_other"),
@@ -15,7 +15,7 @@ const COVERED: [(&str, &str); 7] = [
     ("webhook_endpoints.format", "what_is_told_goes_on_beside_unknown_words"),
 ];
 
-/// One column with a list of words.
+/// A column with a list of values.
 #[derive(Debug, FromRow)]
 pub(super) struct WordList {
     pub(super) relation: String,
@@ -23,7 +23,7 @@ pub(super) struct WordList {
     pub(super) column: String,
 }
 
-/// All of them. The parts of a partitioned table have their parent's.
+/// All of them. Partitions are covered by their parent.
 pub(super) async fn lists(pool: &PgPool) -> Vec<WordList> {
     sqlx::query_as(
         "SELECT c.conrelid::regclass::text AS relation, c.conname::text AS constraint, a.attname::text AS column

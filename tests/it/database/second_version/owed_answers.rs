@@ -1,4 +1,4 @@
-//! An answer that is owed, in a state that only tomorrow's version knows: neither given up nor told of as ours.
+//! An owed answer in a state that only a later version knows is neither given up nor treated as told.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::secrets::canary::sinks::{Meter, logs};
 use crate::support::gate::Gate;
 use crate::support::gateway::{Setup, TestGateway};
 
-/// Nobody knows whether the callers of these creates were told; it is said in these words.
+/// Whether the callers of these creates were told is unknown, in a later version's words.
 const OWE: &str = "
     INSERT INTO owed_answers (image_cache, operation, state, created_at)
     SELECT c.id, o.id, CASE c.name WHEN 'one' THEN 'unsent' WHEN 'two' THEN 'withheld' ELSE 'sending' END, c.created_at
@@ -46,7 +46,7 @@ async fn an_answer_that_is_owed_by_an_unknown_word_is_left_alone() {
     assert_eq!(app.count(gone).await, 1, "what surely was not told is given up all the same");
     let kept = "SELECT count(*) FROM image_caches WHERE status = 'ready'";
     assert_eq!(app.count(kept).await, 2);
-    // Told once, counted each time.
+    // Logged once, counted each time.
     let id: Uuid = sqlx::query_scalar("SELECT operation FROM owed_answers WHERE state = 'withheld'")
         .fetch_one(app.sql())
         .await

@@ -1,4 +1,4 @@
-//! No statement says `*` of a table.
+//! No statement selects `*` from a table.
 #![cfg(test)]
 
 use std::fs;
@@ -17,14 +17,14 @@ fn word_before(text: &str, end: usize) -> &str {
     &text[begin..end]
 }
 
-/// Whether the statements in `text` name the columns of what they call `name` themselves.
+/// Whether the statements in `text` name the columns of what they call `name`.
 fn is_named(text: &str, name: &str) -> bool {
     [format!("{name} AS ("), format!("{name} AS MATERIALIZED ("), format!("AS {name} ("), format!(") {name} ON")]
         .iter()
         .any(|made| text.contains(made))
 }
 
-/// What each star in `text` is of, where that is not something whose columns are named there.
+/// What each `*` in `text` refers to, unless its columns are named there.
 fn stars(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (place, _) in text.match_indices(".*") {
@@ -36,7 +36,7 @@ fn stars(text: &str) -> Vec<String> {
     for (place, _) in text.match_indices("SELECT *") {
         let from = text[place..].trim_start_matches("SELECT *").trim_start().trim_start_matches("FROM ");
         let name: String = from.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        // The values of arrays: what they are is said by whoever takes them.
+        // Arrays: whoever uses their values names them.
         let of_arrays = from.starts_with("unnest(") || from.starts_with("{}\", unnest(");
         if !of_arrays && !is_named(text, &name) {
             found.push(format!("SELECT * FROM {name}"));
@@ -55,7 +55,7 @@ fn no_statement_says_star_of_a_table() {
         let text = fs::read_to_string(file).unwrap();
         let code: String =
             text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-        // Statements are in the store alone; a floor's test sees to that.
+        // Only the store contains statements, which the test of the floors ensures.
         if file.components().any(|part| part.as_os_str() == "store") {
             faults.extend(stars(&code).into_iter().map(|star| format!("{}: {star}", file.display())));
         }

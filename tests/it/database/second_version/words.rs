@@ -1,4 +1,4 @@
-//! A word of tomorrow's version in one row of each table: that row is passed over, all others go on.
+//! A later version's value in one row of each table: that row is skipped, all others work.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -12,7 +12,7 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TestGateway, new_cache};
 use crate::support::hook::Hook;
 
-/// What another version has instead of the constraints of this one, and what it writes.
+/// Replaces this version's constraints as another version would, and writes its values.
 pub(super) async fn tomorrow(app: &TestGateway, sql: &str) {
     for WordList { relation, constraint, .. } in lists(app.sql()).await {
         let gone = format!("ALTER TABLE {relation} DROP CONSTRAINT {constraint}");
@@ -21,7 +21,7 @@ pub(super) async fn tomorrow(app: &TestGateway, sql: &str) {
     freely(app.sql(), sql).await;
 }
 
-/// An image cache of that name that is being built: its id.
+/// Creates an image cache with that name, which is building; returns its id.
 pub(super) async fn named(app: &TestGateway, name: &str) -> String {
     let mut body = new_cache("nginx:1.27");
     body["name"] = json!(name);
@@ -32,7 +32,7 @@ fn names(items: &[Value]) -> Vec<&str> {
     items.iter().map(|item| item["name"].as_str().unwrap()).collect()
 }
 
-/// What a read of the very row says.
+/// The response to a read of this row.
 #[track_caller]
 fn unknown(answer: &Answer) {
     let problem = answer.problem(503, "record_of_another_version");
@@ -51,12 +51,12 @@ async fn an_image_cache_with_an_unknown_status_stops_no_other() {
     unknown(&app.get(&format!("/v1/image-caches/{two}")).await);
     unknown(&app.delete(&format!("/v1/image-caches/{two}")).await);
     assert_eq!(names(&app.items("/v1/image-caches").await), ["three", "one"]);
-    // Page by page, too: what is passed over ends no list.
+    // Page by page too: a skipped row does not end a list.
     let page = app.get("/v1/image-caches?limit=1").await.expect(200);
     let next = page["next_cursor"].as_str().unwrap();
     let rest = app.get(&format!("/v1/image-caches?limit=1&cursor={next}")).await.expect(200);
     assert_eq!(names(&[page["items"][0].clone(), rest["items"][0].clone()]), ["three", "one"]);
-    // The tracker goes on in the same region, then the reconciler.
+    // The tracker continues in the same region, then the reconciler.
     app.until(&one, "ready").await;
     app.until(&three, "ready").await;
     app.advance(700);
@@ -72,7 +72,7 @@ async fn an_image_cache_with_an_unknown_status_stops_no_other() {
 async fn an_unknown_status_that_is_observed_stops_no_pass() {
     let app = TestGateway::start().await;
     let (one, two) = (named(&app, "one").await, named(&app, "two").await);
-    // A status that is followed, and something else in the row that nobody here knows.
+    // A status that is tracked, and an unknown value elsewhere in the row.
     let other = r#"UPDATE image_caches SET spec = spec || '{"elimination_strategy": "by_weight"}' WHERE name = 'two'"#;
     tomorrow(&app, other).await;
     app.until(&one, "ready").await;
@@ -90,7 +90,7 @@ async fn an_operation_of_an_unknown_kind_stops_no_claim() {
         app.until(&id, "ready").await;
         app.delete(&format!("/v1/image-caches/{id}")).await;
     }
-    // As if their gateway had died: all are to be taken up again.
+    // As if their gateway had died: all are to be taken over.
     let due = "UPDATE operations SET state = 'running', lease_until = NULL, lease_token = NULL, due_at = '2026-01-01'
                WHERE kind = 'delete'";
     let kind = "UPDATE operations o SET kind = 'rebuild' FROM image_caches c
@@ -168,7 +168,7 @@ async fn what_is_told_goes_on_beside_unknown_words() {
     let told = app.events().await;
     let moved = told.iter().find(|event| event["type"] == "image_cache.moved").unwrap();
     assert_eq!(moved["data"]["image_cache"]["status"], "unknown");
-    // A body that cannot be read at all.
+    // A body that cannot be parsed at all.
     let kept = told.len();
     freely(app.sql(), r#"UPDATE events SET body = '{"form": 2}' WHERE type = 'image_cache.moved'"#).await;
     assert_eq!(app.events().await.len(), kept - 1);
@@ -193,7 +193,7 @@ async fn what_is_kept_of_teams_and_requests_is_listed_beside_unknown_words() {
     assert!(left.iter().all(|entry| entry["action"] != "create_image_cache"), "{left:?}");
     assert!(!left.is_empty());
     unknown(&app.get(&format!("/v1/audit-entries/{}", entry["id"].as_str().unwrap())).await);
-    // Whoever the policy is of is refused; everybody else works.
+    // The team with that policy is refused; everybody else can work.
     let create = app.bare(Method::POST, "/v1/image-caches").bearer_auth(app.token("one", &SCOPES));
     unknown(&Answer::of(create.json(&new_cache("nginx:1"))).await);
     app.until(&id, "ready").await;

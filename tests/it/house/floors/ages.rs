@@ -1,4 +1,4 @@
-//! The clock that stands still while the machine is suspended is for waits, measures and log lines only.
+//! The clock that stops while the machine is suspended is only for waits, measurements and log lines.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::rules::module_of;
 use super::tokens::{tokens, without_tests};
 use super::{assert_none, paths, sources};
 
-/// Who goes by it, and why that lets nobody in and keeps nothing alive that is over.
+/// The modules that use it, and why that neither lets anybody in nor keeps anything valid that has expired.
 const WAITS: [(&str, &str); 34] = [
     ("app/cloud_accounts/identity.rs", "log lines"),
     ("app/admission.rs", "fills buckets: less after a pause, never more"),

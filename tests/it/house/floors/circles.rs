@@ -1,15 +1,14 @@
-//! At every level of the tree, sibling modules, each with all below it, name each other without circles: whoever reads
-//! one never has to read another first that needs it.
+//! At every level of the tree, sibling modules, including their submodules, refer to each other without cycles.
 //!
-//! What a module names in one that it is in, or that is in it, makes no circle: a page and its rooms are one thing. A
-//! name that is given on (`pub use`) counts where it is defined.
+//! References between a module and its own submodules are not cycles. A re-exported name (`pub use`) counts where it is
+//! defined.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::modules::{Module, Naming, namings};
 use super::{SourceFile, assert_none, sources};
 
-/// Siblings by which sibling each names, with a line that does.
+/// For each sibling, the siblings that it refers to, with a line that does.
 type Siblings = BTreeMap<String, BTreeMap<String, String>>;
 
 #[test]
@@ -18,10 +17,10 @@ fn siblings_name_each_other_without_circles() {
     assert_none(&faults);
 }
 
-/// Siblings of which each leads to every other.
+/// Siblings each of which leads to every other one.
 struct Circle {
     level: String,
-    /// One way around: who names whom, and where.
+    /// One cycle: which refers to which, and where.
     arrows: Vec<(String, String, String)>,
 }
 
@@ -39,12 +38,12 @@ fn circles(sources: &[SourceFile]) -> Vec<Circle> {
     levels.iter().flat_map(|(level, siblings)| circles_of(level, siblings)).collect()
 }
 
-/// Who names whom among the siblings of each level.
+/// The references between the siblings of each level.
 fn levels(namings: &[Naming]) -> BTreeMap<Module, Siblings> {
     let mut levels: BTreeMap<Module, Siblings> = BTreeMap::new();
     for Naming { from, to, told } in namings {
         let common = from.iter().zip(to).take_while(|(from, to)| from == to).count();
-        // Where one is within the other there is no sibling.
+        // If one contains the other, they are not siblings.
         let (Some(sibling), Some(other)) = (from.get(common), to.get(common)) else { continue };
         let level = levels.entry(from[..common].to_vec()).or_default();
         level.entry(sibling.clone()).or_default().entry(other.clone()).or_insert_with(|| told.clone());
@@ -52,7 +51,7 @@ fn levels(namings: &[Naming]) -> BTreeMap<Module, Siblings> {
     levels
 }
 
-/// The shortest way around of each circle, told once.
+/// The shortest cycle of each group, reported once.
 fn circles_of(level: &[String], siblings: &Siblings) -> Vec<Circle> {
     let level = [&["crate".to_owned()], level].concat().join("::");
     let mut found = Vec::new();
@@ -62,7 +61,7 @@ fn circles_of(level: &[String], siblings: &Siblings) -> Vec<Circle> {
             continue;
         }
         let ways = ways_from(from, siblings);
-        // All that lie on a way there and back.
+        // All that are on a path there and back.
         seen.extend(ways.keys().filter(|other| ways_from(other, siblings).contains_key(from)).cloned());
         if let Some(names) = ways.get(from) {
             let arrows =
@@ -73,7 +72,7 @@ fn circles_of(level: &[String], siblings: &Siblings) -> Vec<Circle> {
     found
 }
 
-/// The shortest way from one to each that it leads to, both ends among it.
+/// The shortest path from one to each that it leads to, including both ends.
 fn ways_from(from: &str, siblings: &Siblings) -> BTreeMap<String, Vec<String>> {
     let mut ways: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut reached = vec![vec![from.to_owned()]];
@@ -99,7 +98,7 @@ fn told(files: &[(&str, &str)]) -> Vec<String> {
     circles(&files.iter().map(source).collect::<Vec<_>>()).iter().map(Circle::told).collect()
 }
 
-/// Modules of an imaginary house: `a.rs` with `one`, `two` and `three`, and what they say.
+/// Modules of an example: `a.rs` with `one`, `two` and `three`, and their code.
 fn house<'a>(page: &'a str, one: &'a str, two: &'a str, three: &'a str) -> Vec<String> {
     told(&[("a.rs", page), ("a/one.rs", one), ("a/two.rs", two), ("a/two/deep.rs", three), ("b.rs", "pub struct B;")])
 }
@@ -115,18 +114,18 @@ fn a_circle_is_caught_with_a_line_for_each_arrow() {
 #[test]
 fn a_circle_is_caught_however_it_is_named() {
     for (page, one, two, deep) in [
-        // Given on by the page.
+        // Re-exported by the parent.
         ("pub use two::Two; pub use one::One;", "use super::Two;", "use super::One;", ""),
         ("pub(crate) use two::Two as Other;", "use crate::a::Other;", "use crate::a::one;", ""),
-        // Brought by the page for itself, which those below see, too.
+        // Imported by the parent for itself, which its children see too.
         ("use two::Two; use self::one::One;", "use super::{Two};", "fn a() -> super::One {}", ""),
-        // Given on twice.
+        // Re-exported twice.
         ("pub use two::Two;", "pub use super::Two;", "use super::one::One;", ""),
         ("", "use crate::b::Two;", "use super::one;", ""),
         // From a module further down.
         ("", "use super::two::deep::Deep;", "", "use crate::a::one::One;"),
         ("", "use super::two;", "", "use super::super::one::One;"),
-        // By an inline path, whole or from a module that was brought.
+        // With an inline path, complete or relative to an imported module.
         ("", "fn a() { crate::a::two::b() }", "fn b() { super::one::a() }", ""),
         ("", "use super::two as t; fn a(_: t::Two) {}", "use crate::a; fn b() { a::one::a() }", ""),
         ("", "mod inner { fn a() { super::super::two::b() } }", "use super::{one::{self, One}};", ""),
@@ -150,12 +149,12 @@ fn a_circle_of_three_and_one_at_the_root_are_caught() {
 fn what_is_no_circle_is_let_through() {
     for (page, one, two, deep) in [
         ("pub use one::One; pub use two::Two;", "use super::two::Two;", "use crate::b::B;", "use super::Two;"),
-        // A page and its rooms are one thing.
+        // A parent and its children may refer to each other.
         ("use one::One; pub struct A;", "use super::A;", "use super::A; use super::one::One;", "use crate::a::A;"),
-        // What only tests name.
+        // Test-only references.
         ("", "use super::two::Two;", "#[cfg(test)] mod tests { use super::super::one::One; }", ""),
         ("", "use super::two::Two;", "#[cfg(test)] mod deep;", "use crate::a::one::One;"),
-        // Another crate's, and what is no name at all.
+        // Other crates, and things that are not names.
         ("", "use two::Two; use ::one::One;", "use one::One; // super::one\n const A: &str = \"super::one::A\";", ""),
     ] {
         assert_eq!(house(page, one, two, deep), <[String; 0]>::default(), "{page} | {one} | {two} | {deep}");

@@ -1,5 +1,5 @@
-//! The tree of modules below `src`, and who names whom in it: every path, followed to the module where what it names is
-//! defined, through `use` and `pub use`.
+//! The module tree below `src`, and the references in it: every path is resolved to the module that defines what it
+//! names, through `use` and `pub use`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,28 +8,28 @@ use super::rules::module_of;
 use super::tokens::{tokens, without_tests};
 use super::{SourceFile, test_modules};
 
-/// A module, by its names from the root on.
+/// A module as a list of names from the root.
 pub(super) type Module = Vec<String>;
 
-/// How often a name may be brought from elsewhere before it is found.
+/// The maximum number of imports through which a name is resolved.
 const MOST_STEPS: usize = 8;
 
-/// One module names what is defined in another.
+/// A reference from one module to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Naming {
     pub(super) from: Module,
     pub(super) to: Module,
-    /// Where, and by which path.
+    /// Its location and its path.
     pub(super) told: String,
 }
 
-/// The modules that are no tests, and the names that each brings from elsewhere.
+/// The modules except tests, and the names that each imports.
 struct ModuleTree {
     modules: BTreeSet<Module>,
     brought: BTreeMap<(Module, String), Vec<String>>,
 }
 
-/// Everything that a module names in another one, in the order of the sources.
+/// All references from modules to other modules, in the order of the sources.
 pub(super) fn namings(sources: &[SourceFile]) -> Vec<Naming> {
     let read = read(sources);
     let tree = ModuleTree::of(&read);
@@ -45,13 +45,13 @@ pub(super) fn namings(sources: &[SourceFile]) -> Vec<Naming> {
     found
 }
 
-/// The paths of every file that is no test, with its module.
+/// The paths in every file that is not a test, with its module.
 fn read(sources: &[SourceFile]) -> Vec<(String, Module, Vec<Path>)> {
     let tests = test_modules(sources);
     let mut read = Vec::new();
     for source in sources {
         let home = module_of(&source.file);
-        // The binary is a crate of its own, and names the library from outside.
+        // The binary is another crate that uses the library from outside.
         if home == ["main"] || tests.iter().any(|module| home.starts_with(module)) {
             continue;
         }
@@ -61,7 +61,7 @@ fn read(sources: &[SourceFile]) -> Vec<(String, Module, Vec<Path>)> {
     read
 }
 
-/// The module that a path stands in: that of the file, or an inline one in it.
+/// The module that contains a path: that of the file, or an inline one in it.
 fn place(home: &[String], path: &Path) -> Module {
     home.iter().chain(&path.inside).cloned().collect()
 }
@@ -82,7 +82,7 @@ impl ModuleTree {
         tree
     }
 
-    /// The module that defines what a path in the module `place` names, if that is one of ours.
+    /// The module that defines what a path in the module `place` names, if it is one of ours.
     fn defined_in(&self, parts: &[String], place: &[String], steps: usize) -> Option<Module> {
         let whole = self.whole(parts, place)?;
         let known = (0..=whole.len()).rev().find(|length| self.modules.contains(&whole[..*length]))?;
@@ -93,11 +93,11 @@ impl ModuleTree {
             return Some(module.to_vec());
         };
         let on: Vec<String> = brought.iter().chain(behind).cloned().collect();
-        // What was brought from another crate is nobody's here.
+        // Imports from other crates are ignored.
         self.defined_in(&on, module, steps + 1)
     }
 
-    /// A path from the root, where it leads to a module of ours.
+    /// A path from the root, if it leads to one of our modules.
     fn whole(&self, parts: &[String], place: &[String]) -> Option<Vec<String>> {
         let path = Path { parts: parts.to_vec(), line: 0, inside: Vec::new(), brings: None };
         if let Some(whole) = from_root(&path, place) {
@@ -112,7 +112,7 @@ impl ModuleTree {
     }
 }
 
-/// `use name;`: a crate, for a module of that name would be known.
+/// `use name;`: a crate, because a module with that name would have been found.
 fn is_itself(brought: &[String], name: &String) -> bool {
     brought.first() == Some(name)
 }

@@ -1,22 +1,22 @@
-//! Finds the paths in a file's words, and says what each names, counted from the crate's root.
+//! Finds the paths in a file's tokens, and resolves each to a path from the crate's root.
 
 use super::tokens::Token;
 
-/// A path as it is written, with every branch of a group spelled out: `["crate", "app", "Gateway"]`.
+/// A path with all branches of a group expanded: `["crate", "app", "Gateway"]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Path {
     pub(super) parts: Vec<String>,
     pub(super) line: usize,
     /// The inline modules around it, outermost first.
     pub(super) inside: Vec<String>,
-    /// Of one in a `use`: the name that it has from then on.
+    /// For a path in a `use`: the name that it introduces.
     pub(super) brings: Option<String>,
 }
 
-/// Every path of two parts or more, and what `use` takes whole.
+/// Every path with at least two parts, and what `use` imports as a whole.
 pub(super) fn paths(tokens: &[Token]) -> Vec<Path> {
     let mut found = Vec::new();
-    // What each open brace belongs to: an inline module's name, or nothing.
+    // For each open brace: the name of an inline module, or nothing.
     let mut open: Vec<Option<String>> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -26,7 +26,7 @@ pub(super) fn paths(tokens: &[Token]) -> Vec<Path> {
                 let mut tree = UseTree { tokens, at, found: Vec::new() };
                 let is_use = at > 0 && tokens[at - 1].text == "use";
                 tree.branch(&[]);
-                // A word that only looks like a path's head, such as the `use` of a captured lifetime.
+                // A word that only looks like the head of a path, such as the `use` of a captured lifetime.
                 at = tree.at.max(at + 1);
                 found.extend(tree.found.into_iter().map(|(parts, line, alias)| {
                     let named = alias.or_else(|| parts.iter().rev().find(|part| *part != "self").cloned());
@@ -43,7 +43,7 @@ pub(super) fn paths(tokens: &[Token]) -> Vec<Path> {
     found
 }
 
-/// The name, where the words before a brace are `mod name`.
+/// The name, if the tokens before a brace are `mod name`.
 fn opened(before: &[Token]) -> Option<String> {
     match before {
         [.., keyword, name] if keyword.text == "mod" => Some(name.text.clone()),
@@ -57,7 +57,7 @@ fn begins_a_path(tokens: &[Token], at: usize) -> bool {
     if before == "use" {
         return true;
     }
-    // `a::b` within a path was taken with its head; after `>` or a leading `::` something new begins.
+    // The rest of a path was read with its head; after `>` or a leading `::`, a new one begins.
     is_name(text(at)) && text(at + 1) == "::" && before != "."
 }
 
@@ -68,7 +68,7 @@ fn is_name(text: &str) -> bool {
 struct UseTree<'a> {
     tokens: &'a [Token],
     at: usize,
-    /// The parts, the line, and the name behind `as`.
+    /// The parts, the line, and the name after `as`.
     found: Vec<(Vec<String>, usize, Option<String>)>,
 }
 
@@ -77,7 +77,7 @@ impl UseTree<'_> {
         self.tokens.get(self.at).map_or("", |token| token.text.as_str())
     }
 
-    /// Reads one branch: names joined by `::`, and perhaps a group of further branches.
+    /// Reads one branch: names joined by `::`, and possibly a group of further branches.
     fn branch(&mut self, before: &[String]) {
         let mut parts = before.to_vec();
         let line = self.tokens.get(self.at).map_or(0, |token| token.line);
@@ -118,10 +118,10 @@ impl UseTree<'_> {
     }
 }
 
-/// What a path names from the crate's root, where it is written in the module `home`.
+/// What a path names, from the crate's root, if it is written in the module `home`.
 ///
-/// Nothing, if it begins with a name: then it is a crate's, or something nearby. An empty answer, or one that begins
-/// with `*`, means the root itself.
+/// `None` if it begins with a name: then it is a crate, or something local. An empty result, or one that begins with
+/// `*`, is the root itself.
 pub(super) fn from_root(path: &Path, home: &[String]) -> Option<Vec<String>> {
     let mut place: Vec<String> = home.iter().chain(&path.inside).cloned().collect();
     let mut rest = path.parts.as_slice();

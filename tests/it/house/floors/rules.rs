@@ -1,11 +1,11 @@
-//! Who may name whom, and which crate is whose.
+//! Which modules may refer to which, and which crates each may use.
 
 use std::path::{Component, Path};
 
 use super::paths::{self, from_root};
 use super::tokens::Token;
 
-/// The house, from the ground up.
+/// The floors, from the bottom up.
 const FLOORS: [&[&str]; 8] = [
     &["domain"],
     &["egress", "net"],
@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 8] = [
     &["cli", "telemetry", "shutdown", "localpg"],
 ];
 
-/// Who may use a crate, or a part of one.
+/// Who may use a crate or a part of it.
 enum Users {
     Only(&'static [&'static str]),
     AllBut(&'static [&'static str]),
@@ -25,7 +25,7 @@ enum Users {
 
 use Users::{AllBut, Only};
 
-/// What is not mentioned is free. The longest path that fits decides.
+/// Crates that are not listed are unrestricted. The longest matching path applies.
 const CRATES: [(&str, Users); 27] = [
     ("sqlx", Only(&["store"])),
     ("reqwest", Only(&["eci", "auth", "egress"])),
@@ -43,10 +43,10 @@ const CRATES: [(&str, Users); 27] = [
     ("clap", Only(&["cli"])),
     ("strsim", Only(&["config"])),
     ("listenfd", Only(&["cli"])),
-    // The clock that counts on while the machine is suspended.
+    // The clock that continues while the machine is suspended.
     ("nix", Only(&["domain"])),
     ("anyhow", Only(&["assembly", "cli"])),
-    // In auth the checking of key sets, in webhook the signing: both need more than a keyed hash.
+    // In auth for verifying with key sets, in webhook for signing: both need more than a keyed hash.
     ("aws_lc_rs", Only(&["crypto", "auth", "webhook"])),
     ("tokio", AllBut(&["domain"])),
     ("tokio_util", AllBut(&["domain"])),
@@ -59,7 +59,7 @@ const CRATES: [(&str, Users); 27] = [
     ("eci_cache_gateway", Only(&[])),
 ];
 
-/// The module that a file below `src` is: `app/view/convert.rs` is `app::view::convert`.
+/// The module of a file below `src`: `app/view/convert.rs` is `app::view::convert`.
 pub(super) fn module_of(file: &Path) -> Vec<String> {
     let parts = file.with_extension("");
     let names = parts.components().filter_map(|part| match part {
@@ -69,13 +69,13 @@ pub(super) fn module_of(file: &Path) -> Vec<String> {
     names.filter(|name| !["mod", "lib"].contains(&name.as_str())).collect()
 }
 
-/// What is wrong with a file below `src`, each with its line. `tokens` are its words without tests.
+/// The violations in a file below `src`, each with its line. `tokens` is its code without tests.
 pub(super) fn faults(file: &Path, tokens: &[Token]) -> Vec<String> {
     let home = module_of(file);
     let mut faults = Vec::new();
     for path in paths::paths(tokens) {
         let fault = match home.first().map(String::as_str) {
-            // The library's own page lists the modules, and names nothing in them.
+            // The crate root declares the modules and refers to nothing in them.
             None => None,
             Some("main") => binary(&path.parts),
             Some(module) => {
@@ -87,14 +87,14 @@ pub(super) fn faults(file: &Path, tokens: &[Token]) -> Vec<String> {
     faults
 }
 
-/// The binary names the library's `cli` alone.
+/// The binary may only refer to the library's `cli`.
 fn binary(parts: &[String]) -> Option<String> {
     let good = parts.starts_with(&["eci_cache_gateway".to_owned(), "cli".to_owned()])
         || parts.first().is_some_and(|first| first == "std");
     (!good).then(|| format!("names {}; the binary may name eci_cache_gateway::cli and std only", parts.join("::")))
 }
 
-/// What is wrong with `module` naming `target`, counted from the root.
+/// What is wrong with a reference from `module` to `target`, both from the root.
 fn named(module: &str, target: &[String]) -> Option<String> {
     let target = target.first().map_or("", String::as_str);
     if target == module {
@@ -112,16 +112,16 @@ fn named(module: &str, target: &[String]) -> Option<String> {
     Some(format!("{module} names {what}; it may name {itself}"))
 }
 
-/// The modules that `module` may name, beside itself.
+/// The modules that `module` may refer to, besides itself.
 fn allowed(module: &str) -> Vec<&'static str> {
     let floor = FLOORS.iter().position(|floor| floor.contains(&module)).unwrap_or_default();
     let reach = match module {
         "sim" => return vec!["eci", "net", "domain"],
         "receiver" => return vec!["webhook", "net", "domain"],
-        // Doors go by `app` to what is stored and to the cloud; they read and write words of the wires themselves.
+        // Doors reach the store and the cloud through `app`; they parse and write wire formats themselves.
         "http" => return vec!["app", "config", "eci", "webhook", "net", "domain"],
         "worker" => return vec!["app", "domain"],
-        // For the command line alone, which hands them what they need.
+        // Only for the command line, which passes in what they need.
         "telemetry" | "shutdown" | "localpg" => return Vec::new(),
         "cli" => &FLOORS[..],
         _ => &FLOORS[..floor],
@@ -129,12 +129,12 @@ fn allowed(module: &str) -> Vec<&'static str> {
     reach.iter().flat_map(|floor| floor.iter().copied()).filter(|name| *name != module).collect()
 }
 
-/// Whether the table has a place for that module.
+/// Whether the module has a floor.
 pub(super) fn has_a_floor(module: &str) -> bool {
     ["lib", "main"].contains(&module) || FLOORS.iter().any(|floor| floor.contains(&module))
 }
 
-/// What is wrong with `module` using what a path of a crate names.
+/// What is wrong with `module` using this path of a crate.
 fn of_crate(module: &str, parts: &[String]) -> Option<String> {
     let fits = |known: &&(&str, Users)| {
         known.0.split("::").zip(parts).filter(|(a, b)| a == b).count() == known.0.split("::").count()

@@ -1,13 +1,13 @@
-//! Rust source as words: comments, strings, characters and what only tests see are left out.
+//! Splits Rust source into tokens, without comments, strings, characters and test-only code.
 
-/// A word or a mark (`::` is one), and its line, counted from 1.
+/// A word or a punctuation mark (`::` is one), and its line, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) text: String,
     pub(super) line: usize,
 }
 
-/// The words of a source file, tests included.
+/// The tokens of a source file, including tests.
 pub(super) fn tokens(source: &str) -> Vec<Token> {
     let mut reader = Lexer { rest: source, line: 1, tokens: Vec::new() };
     while reader.step() {}
@@ -21,7 +21,7 @@ struct Lexer<'a> {
 }
 
 impl Lexer<'_> {
-    /// Takes one thing from the front; false at the end.
+    /// Reads one token or skips one item; false at the end.
     fn step(&mut self) -> bool {
         let Some(first) = self.rest.chars().next() else { return false };
         if self.rest.starts_with("//") {
@@ -57,7 +57,7 @@ fn is_word(letter: char) -> bool {
     letter == '_' || letter.is_alphanumeric()
 }
 
-/// The length of the block comment that `text` begins with; they nest.
+/// The length of the block comment at the beginning of `text`; they nest.
 fn comment(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
@@ -76,7 +76,7 @@ fn comment(text: &str) -> usize {
     at
 }
 
-/// The length of the string, character or lifetime that `text` begins with, if it does.
+/// The length of the string, character or lifetime at the beginning of `text`, if there is one.
 fn literal(text: &str) -> Option<usize> {
     let prefix = ["br", "cr", "b", "c", "r", ""].into_iter().find(|prefix| {
         let after = text.strip_prefix(prefix).unwrap_or_default();
@@ -112,14 +112,14 @@ fn quoted(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// A character in quotes, or a lifetime, of which only the quote is taken.
+/// A character in quotes, or a lifetime, of which only the quote is skipped.
 fn character(text: &str) -> usize {
     let mut letters = text.chars().skip(1);
     let (first, second) = (letters.next(), letters.next());
     if first == Some('\\') || second == Some('\'') { quoted(text, '\'') } else { 1 }
 }
 
-/// The words that a build without tests sees, and the names of modules in other files that it does not.
+/// The tokens that a build without tests contains, and the names of modules in other files that it does not.
 pub(super) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     let (mut kept, mut modules) = (Vec::new(), Vec::new());
     let mut at = 0;
@@ -139,12 +139,12 @@ pub(super) fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     (kept, modules)
 }
 
-/// Whether the words begin so.
+/// Whether the tokens begin with these words.
 pub(super) fn begins(tokens: &[Token], words: &[&str]) -> bool {
     tokens.len() >= words.len() && tokens.iter().zip(words).all(|(token, word)| token.text == *word)
 }
 
-/// How many words an item has, with its attributes: it ends by `;`, or by the brace that closes its body.
+/// The number of tokens of an item with its attributes: it ends with `;`, or with the brace that closes its body.
 fn item(tokens: &[Token]) -> usize {
     let mut open = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
@@ -161,7 +161,7 @@ fn item(tokens: &[Token]) -> usize {
     tokens.len()
 }
 
-/// The `name` of `mod name;`.
+/// The `name` in `mod name;`.
 fn other_file(item: &[Token]) -> Option<String> {
     match item {
         [.., keyword, name, end] if keyword.text == "mod" && end.text == ";" => Some(name.text.clone()),

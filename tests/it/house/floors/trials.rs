@@ -1,4 +1,4 @@
-//! The test of the test: what must be caught, and what must not.
+//! Tests of these checks: what must be detected, and what must not.
 
 use std::path::Path;
 

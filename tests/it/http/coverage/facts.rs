@@ -1,4 +1,4 @@
-//! What the access table says of an operation, and so the document, against what its route does.
+//! Compares the access table, and so the document, with what each operation's route does.
 #![cfg(test)]
 
 use eci_cache_gateway::app::access::{self, Access};
@@ -13,17 +13,17 @@ use crate::support::gateway::{TEAM, TestGateway};
 /// Longer than an `Idempotency-Key` may be.
 const TOO_LONG: usize = 256;
 
-/// Asks for what nobody has, with more than it usually asks for.
+/// Calls the operation for something that does not exist, with additions to its usual request.
 async fn ask(
     app: &TestGateway,
     operation: &DocumentedOperation,
     more: impl Fn(RequestBuilder) -> RequestBuilder,
 ) -> Answer {
     let nobodys = || format!("{}{NOBODYS}", operation.prefix());
-    // A path that names no region, team or account is refused before anything else.
+    // A path without an existing region, team or account is refused before anything else.
     let id = if operation.is_platforms() { operation.owned(app).await } else { nobodys() };
     let request = operation.request(app, &id).bearer_auth(app.token(TEAM, &Scope::ALL));
-    // A stream that is let in would go on.
+    // A stream that was accepted would not end.
     Answer::of(more(request.header("last-event-id", "nonsense"))).await
 }
 

@@ -1,4 +1,4 @@
-//! What the walk over the operations needs to have, made where there is none; and what the audit has of it.
+//! What the walk over the operations needs, created if it does not exist; and audit entries.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -10,13 +10,13 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 use crate::support::setup::SECOND;
 
-/// The id of what [`TEAM`]'s administrator makes there.
+/// The id of what [`TEAM`]'s administrator creates there.
 pub(super) async fn made(app: &TestGateway, path: &str, body: &Value) -> String {
     let create = app.bare(Method::POST, path).bearer_auth(app.token(TEAM, &Scope::ALL));
     Answer::of(create.json(body)).await.expect(201)["id"].as_str().unwrap().to_owned()
 }
 
-/// A team that somebody registered, perhaps before.
+/// A registered team, which may exist already.
 pub(super) async fn registered(app: &TestGateway) -> String {
     let body = json!({"id": "known", "display_name": "Known"});
     let create = app.bare(Method::POST, "/v1/teams").bearer_auth(app.token(TEAM, &Scope::ALL));
@@ -58,7 +58,7 @@ pub(super) async fn api_key(app: &TestGateway, team: &str, scopes: &[Scope]) -> 
     made["key"].as_str().unwrap().to_owned()
 }
 
-/// The refusal's audit entry: whose, action, outcome, status and code.
+/// The refusal's audit entry: team, action, outcome, status and code.
 pub(super) async fn entry(app: &TestGateway, answer: &Answer) -> String {
     let sql =
         "SELECT concat_ws(' ', team, action, outcome, http_status, code) FROM audit_entries WHERE request_id = $1";
@@ -68,7 +68,7 @@ pub(super) async fn entry(app: &TestGateway, answer: &Answer) -> String {
     all.into_iter().next().unwrap()
 }
 
-/// The answer without what every answer has of its own.
+/// The response without what differs in every response.
 pub(super) fn blanked(answer: &Answer) -> (u16, Vec<String>, String) {
     let request_id = answer.header("x-request-id");
     let names = answer.headers.keys().map(ToString::to_string).collect();

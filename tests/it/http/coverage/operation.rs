@@ -1,4 +1,4 @@
-//! The operations of the document, each with a request that would be taken.
+//! The operations of the document, each with a valid request.
 
 use eci_cache_gateway::domain::identity::caller::Scope;
 use eci_cache_gateway::http::openapi::document_3_1;
@@ -10,7 +10,7 @@ use crate::platform::cloud_accounts::account;
 use crate::support::gateway::{TestGateway, new_cache};
 use crate::support::setup::SECOND;
 
-/// Ids of what belongs to the platform: its administrators see it whichever team they act for.
+/// Ids of what belongs to the platform: its administrators see it whatever team they act for.
 const PLATFORMS: [&str; 5] = ["revocation_id", "team_id", "region_profile_id", "cloud_account_name", "issuer_name"];
 /// One operation of the document.
 #[derive(Debug)]
@@ -20,17 +20,17 @@ pub(super) struct DocumentedOperation {
     pub(super) path: String,
     /// The name of the id in its path.
     pub(super) id_name: Option<String>,
-    /// Of which one is enough; none where any credential is.
+    /// The scopes, one of which is sufficient; empty if any credentials are.
     pub(super) scopes: Vec<Scope>,
 }
 
-/// Every operation under `/v1` that needs a credential.
+/// Every operation under `/v1` that needs credentials.
 pub(super) fn operations() -> Vec<DocumentedOperation> {
     let document: Value = serde_json::from_str(&document_3_1()).unwrap();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|_| path.starts_with("/v1/")) {
-            // What is exchanged is itself the credential.
+            // The exchanged token is itself the credential.
             if operation["security"] == json!([]) {
                 assert_eq!(operation["operationId"], "exchange_token", "{operation}");
                 continue;
@@ -50,7 +50,7 @@ pub(super) fn operations() -> Vec<DocumentedOperation> {
 }
 
 impl DocumentedOperation {
-    /// A body that would be taken. No default: a new operation must be thought of.
+    /// A valid body. There is no default, so that a new operation is not forgotten.
     pub(super) fn body(&self) -> Option<Value> {
         match self.id.as_str() {
             "create_image_cache" | "ensure_image_cache" | "dry_run_image_cache" => Some(new_cache("nginx:1.27")),
@@ -136,7 +136,7 @@ impl DocumentedOperation {
         }
     }
 
-    /// The path with this id, whatever the id is of.
+    /// The path with this id, whatever it identifies.
     pub(super) fn path_of(&self, id: &str) -> String {
         match &self.id_name {
             Some(name) => self.path.replace(&format!("{{{name}}}"), id),
@@ -166,18 +166,18 @@ impl DocumentedOperation {
             Some("access_key_id") => "LTAI",
             Some("api_key_id") => "ak_",
             Some("revocation_id") => "rv_",
-            // The platform's, whatever the team: nobody's id is another team's.
+            // Belongs to the platform, not to a team, so there is no id of another team.
             Some("team_id" | "region_profile_id" | "cloud_account_name" | "issuer_name") | None => "",
             Some(other) => panic!("{other} has no case: give it one"),
         }
     }
 
-    /// Whether it is about the platform, which has no teams in it.
+    /// Whether it is about the platform, which has no teams.
     pub(super) fn is_platforms(&self) -> bool {
         self.id_name.as_ref().is_some_and(|name| PLATFORMS.contains(&&**name))
     }
 
-    /// Something that [`TEAM`] really has.
+    /// Something that exists and belongs to [`TEAM`].
     pub(super) async fn owned(&self, app: &TestGateway) -> String {
         let list = match self.id_name.as_deref() {
             Some("access_key_id") => return made(app, "/v1/access-keys", &json!({})).await,

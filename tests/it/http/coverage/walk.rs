@@ -1,4 +1,4 @@
-//! One request to every operation, by whoever may make it.
+//! One request to every operation, by a caller who may make it.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -6,9 +6,9 @@ use reqwest::Method;
 use super::{DocumentedOperation, operations};
 use crate::support::gateway::TestGateway;
 
-/// Asks for everything there is, what reads first and what removes last: of each operation its status.
+/// Calls all operations, reads first and deletes last; returns each operation with its status.
 ///
-/// The team must have an image cache that is ready, and an endpoint.
+/// The team must have a ready image cache and an endpoint.
 pub(crate) async fn walk(app: &TestGateway, credential: &str) -> Vec<(String, u16)> {
     let mut all = operations();
     let place = |operation: &DocumentedOperation| {

@@ -1,4 +1,4 @@
-//! What answers must not leave behind: in caches, and at a page that is open to all.
+//! What responses must not leave behind: in caches, and on a page that is open to everybody.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -65,7 +65,7 @@ async fn no_shared_cache_keeps_an_answer_of_the_api() {
         assert!(refused.status >= 400);
         assert_eq!(refused.header("cache-control"), "no-store", "{refused:?}");
     }
-    // A signature in a URL is no Authorization header, which would keep shared caches away.
+    // A signature in a URL is not an Authorization header, which would prevent shared caches from storing the response.
     let key = RpcKey::new(&app).await;
     let answer = key.get(&app, "DescribeImageCaches", &[("RegionId", "cn-beijing")]).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"));
@@ -91,7 +91,7 @@ async fn metrics_beside_the_api_are_for_the_platform() {
     scrape(Some(&app.token(TEAM, &SCOPES))).await.problem(403, "scope_missing");
     let metrics = scrape(Some(&app.token("platform", &[Scope::PlatformRead]))).await;
     assert_eq!((metrics.status, &*metrics.text, metrics.header("cache-control")), (200, "ecg_tests 1\n", "no-store"));
-    // Probes need none.
+    // Probes need no credentials.
     for open in ["/healthz", "/openapi.json"] {
         assert_eq!(Answer::of(app.bare(Method::GET, open)).await.status, 200, "{open}");
     }

@@ -1,4 +1,4 @@
-//! Which address a request has, where proxies are trusted and where not.
+//! The client's address of a request, with and without trusted proxies.
 #![cfg(test)]
 
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway};
 
-/// The tests' own address, and a network of proxies behind it.
+/// The tests' own address, and a network of proxies.
 fn proxies() -> Vec<eci_cache_gateway::webhook::cidr::Cidr> {
     ["127.0.0.1", "10.0.0.0/8", "2001:db8:ffff::/48"].map(|cidr| cidr.parse().unwrap()).to_vec()
 }
@@ -31,7 +31,7 @@ fn with(request: RequestBuilder, headers: &[(&str, &[u8])]) -> RequestBuilder {
     request.headers(map)
 }
 
-/// The address that the audit has of a request with these headers.
+/// The address in the audit for a request with these headers.
 async fn told(app: &TestGateway, headers: &[(&str, &[u8])]) -> String {
     let answer = Answer::of(with(app.request(Method::GET, "/v1/me"), headers)).await;
     answer.expect(200);
@@ -52,7 +52,7 @@ async fn a_trusted_proxy_names_the_client_read_from_the_right_past_trusted_ones(
     for (headers, expected) in [
         (&[][..], here),
         (&[(FOR, &b"192.0.2.1"[..])][..], "192.0.2.1"),
-        // What the client wrote stands on the left, and counts for nothing.
+        // What the client sent is on the left and is ignored.
         (&[(FOR, b"203.0.113.9, 192.0.2.1")], "192.0.2.1"),
         (&[(FOR, b"203.0.113.9, 10.0.0.7, 192.0.2.1, 10.1.2.3,10.0.0.1")], "192.0.2.1"),
         (&[(FOR, b"203.0.113.9"), (FOR, b"192.0.2.1"), (FOR, b"10.0.0.1")], "192.0.2.1"),
@@ -65,7 +65,7 @@ async fn a_trusted_proxy_names_the_client_read_from_the_right_past_trusted_ones(
         (&[(FOR, b"192.0.2.1, ::ffff:10.0.0.1")], "192.0.2.1"),
         (&[(FOR, b" , 192.0.2.1 ,, ")], "192.0.2.1"),
         (&[(FOR, b"\"192.0.2.1\"")], "192.0.2.1"),
-        // Who cannot be told is not made up: the last one that is known stays.
+        // If an address is unknown, none is made up: the last known one is used.
         (&[(FOR, b"192.0.2.1, unknown")], here),
         (&[(FOR, b"192.0.2.1, unknown, 10.0.0.1")], "10.0.0.1"),
         (&[(FOR, b"192.0.2.1, _hidden")], here),
@@ -96,15 +96,15 @@ async fn a_trusted_proxy_names_the_client_read_from_the_right_past_trusted_ones(
         (&[(STANDARD, b"for=192.0.2.1, for=2001:db8::1")], here),
         (&[(STANDARD, b"for=192.0.2.1, for")], here),
         (&[(STANDARD, b"for=192.0.2.1, for=\"198.51.100.1")], here),
-        // A quote that the client left open swallows nothing that the proxy wrote.
+        // An unterminated quote of the client must not hide what the proxy added.
         (&[(STANDARD, b"for=203.0.113.9;host=\", for=192.0.2.1")], "192.0.2.1"),
         (&[(STANDARD, b"for=\", for=192.0.2.1")], "192.0.2.1"),
         (&[(STANDARD, b"\xff\xfe")], here),
         (&[(STANDARD, elements.as_bytes())], "192.0.2.1"),
-        // Proxies set the one and pass the client's other on.
+        // Proxies set one header and pass the client's other one on.
         (&[(STANDARD, b"for=203.0.113.9"), (FOR, b"192.0.2.1")], "192.0.2.1"),
         (&[(STANDARD, b"for=203.0.113.9"), (FOR, b"unknown")], here),
-        // Nobody else's header is believed.
+        // No other header is trusted.
         (&[("x-real-ip", b"203.0.113.9"), ("true-client-ip", b"203.0.113.9"), ("via", b"1.1 203.0.113.9")], here),
     ] {
         assert_eq!(told(&app, headers).await, expected, "{headers:?}");
@@ -149,7 +149,7 @@ async fn no_header_makes_a_link_lead_elsewhere() {
     }
 }
 
-/// A request with a credential that is not good, by way of a proxy.
+/// A request with invalid credentials through a proxy.
 async fn refused(app: &TestGateway, client: Ipv4Addr) -> u16 {
     let request = app.bare(Method::GET, "/v1/me").bearer_auth("nonsense").header(FOR, client.to_string());
     Answer::of(request).await.status
@@ -177,7 +177,7 @@ async fn a_trusted_proxy_may_have_all_connections() {
         let mut kept = Vec::new();
         for expected in ["HTTP/1.1 200 ", second] {
             let mut connection = TcpStream::connect(app.address).await.unwrap();
-            // One that is refused says so before it is asked.
+            // A refused connection says so before a request is sent.
             let _refused = connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
             let mut status = [0; 13];
             connection.read_exact(&mut status).await.unwrap();

@@ -1,4 +1,4 @@
-//! Cursors tell nobody what stands in them, and those from before are read on.
+//! Cursors reveal nothing, and those of earlier versions still work.
 #![cfg(test)]
 
 use base64::Engine as _;
@@ -8,7 +8,7 @@ use eci_cache_gateway::crypto::master::MasterKey;
 
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 
-/// As gateways before this one wrote a place in the team's feed.
+/// A position in the team's feed, in the format of earlier versions.
 fn clear_cursor(place: &str) -> String {
     let label = format!("cursor:events:{TEAM}:()");
     let signature = Fingerprint::new(&MasterKey::new([7; 32])).sign(&label, place.as_bytes());
@@ -34,14 +34,14 @@ async fn a_cursor_does_not_tell_what_the_database_counts() {
         let longest = text.split(|letter: char| !letter.is_ascii_digit()).map(str::len).max();
         assert!(longest < Some(5), "{text:?} holds a number");
     }
-    // It goes on from where it stands, at any gateway; changed in any place, or of another team, it is none.
+    // It works at any gateway; if any character is changed, or for another team, it is invalid.
     let second = app.second_gateway(Setup::default()).await;
     assert_eq!(second.get(&format!("/v1/events?cursor={cursor}")).await.expect(200)["items"], serde_json::json!([]));
     for at in 0..cursor.len() {
         let other = if cursor.as_bytes()[at] == b'A' { "B" } else { "A" };
         let changed = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
         let answer = app.get(&format!("/v1/events?cursor={changed}")).await;
-        // The last letter has bits that mean nothing.
+        // The last character has unused bits.
         assert!(answer.status == 422 || at + 1 == cursor.len(), "{at}: {answer:?}");
     }
     let other = app.bare(reqwest::Method::GET, &format!("/v1/events?cursor={cursor}"));

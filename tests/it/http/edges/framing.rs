@@ -1,5 +1,5 @@
-//! What is no request of HTTP/1.1, or could be read as two: refused with 400 and the end of the connection, through a
-//! raw socket. The payloads are those of public reports on smuggling.
+//! What is not a valid HTTP/1.1 request, or is ambiguous: refused with 400 and the end of the connection, through a raw
+//! socket. The payloads are from public reports about request smuggling.
 #![cfg(test)]
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,25 +7,25 @@ use tokio::net::TcpStream;
 
 use crate::support::gateway::TestGateway;
 
-/// What a request would reach that was smuggled in.
+/// The target of a smuggled request.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Everything that is answered to these bytes until the gateway closes the connection.
+/// All responses to these bytes until the gateway closes the connection.
 async fn said(app: &TestGateway, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
-    // A gateway that closes while something is on its way resets the connection: what came before counts.
+    // A gateway that closes while data are in transit resets the connection: what was received before counts.
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// How many answers stand there.
+/// The number of responses in the text.
 fn answers(text: &str) -> usize {
     text.split("HTTP/1.").skip(1).filter(|rest| [0, 2].iter().all(|at| rest.as_bytes()[*at].is_ascii_digit())).count()
 }
 
-/// Refuses it once, says so, and is gone.
+/// The gateway refuses it once, and closes the connection.
 async fn refuses(app: &TestGateway, bytes: &str) {
     let answer = said(app, bytes.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.") && answer[8..].starts_with(" 400 "), "{bytes:?}: {answer}");
@@ -67,7 +67,7 @@ async fn a_request_without_one_good_host_is_refused() {
             refuses(&app, &format!("GET {target} HTTP/1.1\r\n{head}\r\n{SMUGGLED}")).await;
         }
     }
-    // At the cloud's own API in its shape.
+    // At the cloud's own API, in its format.
     let answer = said(&app, b"POST /?Action=DescribeImageCaches HTTP/1.1\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("\"HostId\""), "{answer}");
     refuses(&app, "GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n").await;
@@ -92,7 +92,7 @@ async fn hosts_as_clients_and_probes_send_them_are_taken() {
             said(&app, format!("GET /healthz HTTP/1.1\r\n{head}\r\nConnection: close\r\n\r\n").as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{head}: {answer}");
     }
-    // HAProxy's checks: HTTP/1.0 has no Host.
+    // HAProxy's health checks: HTTP/1.0 has no Host.
     let answer = said(&app, b"GET /healthz HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 200 ") || answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
@@ -149,7 +149,7 @@ async fn a_request_that_could_be_read_as_two_is_refused_and_ends_its_connection(
     }
     refuses(&app, &format!("POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}{SMUGGLED}"))
         .await;
-    // Behind a good one, sent together with it or after its answer.
+    // After a valid one, sent together with it or after its response.
     let bad = format!(
         "POST /v1/me HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}{SMUGGLED}"
     );

@@ -1,4 +1,4 @@
-//! A credential that was recognized and refused is named in the audit; `anonymous` is only who could not be told.
+//! A credential that was recognized and refused is named in the audit; `anonymous` is only for unknown callers.
 #![cfg(test)]
 
 use eci_cache_gateway::auth::mint::{MintedClaims, mint};
@@ -17,14 +17,14 @@ async fn admin(app: &TestGateway, method: Method, path: &str, body: &Value) -> A
     Answer::of(app.bare(method, path).bearer_auth(app.token(TEAM, &Scope::ALL)).json(body)).await
 }
 
-/// What the audit has of an answer's request: team, subject, credential and code.
+/// The audit entry of a response's request: team, subject, credential and code.
 async fn entry(app: &TestGateway, answer: &Answer) -> String {
     let sql = "SELECT concat_ws(' ', coalesce(team, '-'), subject, coalesce(credential, '-'), code) FROM audit_entries
         WHERE request_id = $1";
     sqlx::query_scalar(sql).bind(answer.header("x-request-id")).fetch_one(app.sql()).await.unwrap()
 }
 
-/// A use of a credential at `/v1/me`, which must be refused: what the audit has of it.
+/// Uses a credential at `/v1/me`, which must be refused; returns the audit entry.
 async fn used(app: &TestGateway, credential: &str, wanted_team: Option<&str>) -> String {
     let request = app.bare(Method::GET, "/v1/me").bearer_auth(credential);
     let answer = Answer::of(match wanted_team {
@@ -59,7 +59,7 @@ async fn an_api_key_that_is_refused_is_named() {
     let (short, key) = api_key(&app, &json!({"expires_at": app.now() + chrono::Duration::hours(1)})).await;
     app.advance(3_600);
     assert_eq!(used(&app, &key, None).await, format!("web api_key:{short} {short} api_key_expired"));
-    // Rotated away at once, or long ago; of how many it is known has an end.
+    // Rotated without a transition period, or long ago; the number of remembered secrets is limited.
     let (turned, first) = api_key(&app, &json!({})).await;
     let rotate = async |hours: i32| {
         let path = format!("/v1/api-keys/{turned}/rotate");
@@ -77,7 +77,7 @@ async fn an_api_key_that_is_refused_is_named() {
     }
     assert_eq!(used(&app, &second, None).await, expired);
     assert_eq!(used(&app, &first, None).await, "- anonymous - api_key_unknown");
-    // Whoever has only the id, or nothing, is nobody.
+    // A caller with only the id, or nothing, is unknown.
     let forged = PresentedKey::fresh(id.parse().unwrap(), &Entropy::from_seed(1));
     let forged = forged.text.expose_secret();
     assert_eq!(used(&app, forged, None).await, "- anonymous - api_key_unknown");
@@ -130,7 +130,7 @@ async fn a_token_that_is_refused_is_named() {
     let expired = ours(&["web"]);
     app.advance(3_700);
     assert_eq!(used(&app, &expired, None).await, "web bob t-1 token_expired");
-    // One that is for somebody else, or that nobody signed, says nothing of anybody.
+    // A token for another audience, or without a valid signature, identifies nobody.
     let elsewhere = minted(&app, TOKEN_SECRET, &["web"], "another-audience");
     assert_eq!(used(&app, &elsewhere, None).await, "- anonymous - token_wrong_audience");
     let forged = minted(&app, "another secret that nobody here has, 32 bytes", &["web"], "eci-cache-gateway");
@@ -144,7 +144,7 @@ async fn an_access_key_that_is_refused_is_named() {
     let named = |code: &str| format!("web access_key:{0} {0} {code}", key.id);
     let params = [("RegionId", "cn-beijing")];
     let describe = async |key: &RpcKey| key.get(&app, "DescribeImageCaches", &params).await;
-    // Signed well, and late, or twice.
+    // Signed correctly, but too late or twice.
     let mut stale = key.unsigned(&app, "DescribeImageCaches", &params);
     stale.retain(|(name, _)| name != "Timestamp");
     stale.extend(own(&[("Timestamp", "2026-02-01T00:00:00Z")]));
@@ -154,12 +154,12 @@ async fn an_access_key_that_is_refused_is_named() {
     send_query(&app, Method::GET, &once).await;
     let answer = send_query(&app, Method::GET, &once).await;
     assert_eq!(entry(&app, &answer).await, named("SignatureNonceUsed"));
-    // A known id with another secret is nobody.
+    // A known id with a wrong secret identifies nobody.
     let wrong = RpcKey { id: key.id.clone(), secret: "wrong".into() };
     assert_eq!(entry(&app, &describe(&wrong).await).await, "- anonymous - SignatureDoesNotMatch");
     let nobody = RpcKey { id: "LTAInobody".into(), secret: "x".into() };
     assert_eq!(entry(&app, &describe(&nobody).await).await, "- anonymous - InvalidAccessKeyId.NotFound");
-    // The secret before the last rotation, once its time is over.
+    // The secret from before the last rotation, once it has expired.
     let path = format!("/v1/access-keys/{}", key.id);
     let next = admin(&app, Method::POST, &format!("{path}/rotate"), &json!({"keep_old_hours": 1})).await.expect(200);
     app.advance(3_601);

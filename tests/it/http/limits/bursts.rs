@@ -1,4 +1,4 @@
-//! Bursts: who waits in line, for how long, and that nobody is turned away for being many for a moment.
+//! Bursts: who is queued and for how long, and that nobody is turned away because of a short burst.
 #![cfg(test)]
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::support::gateway::{Setup, TestGateway};
 /// Longer than a busy machine takes.
 const LONG: Duration = Duration::from_mins(1);
 
-/// A gateway with its usual places, whose callers wait for a busy machine.
+/// A gateway with the default number of slots, whose callers tolerate a busy machine.
 fn calm(change: impl FnOnce(&mut Limits)) -> Setup {
     let mut setup = setup(|limits| {
         limits.room = Capacity { max_wait: LONG, ..Limits::default().room };
@@ -70,11 +70,11 @@ async fn whoever_stands_in_line_waits_for_what_is_slow_and_is_not_in_hand() {
     let locked = lock(&app).await;
     let lists = join_all((0..20).map(|_| app.get("/v1/image-caches")));
     let open = async {
-        // More than the team may have in hand; the database waits for a lock for four seconds.
+        // More than the team may have running; the database waits four seconds for a lock.
         while app.gateway.admission().busy().1 <= 10 {
             tokio::task::yield_now().await;
         }
-        // What is slow takes far longer than the target of an overload.
+        // This takes far longer than the target wait in an overload.
         tokio::time::sleep(Duration::from_millis(300)).await;
         locked.rollback().await.unwrap();
     };

@@ -1,4 +1,4 @@
-//! A flood of credentials that nobody has holds up nobody whose credential is known, and costs next to no queries.
+//! A flood of unknown credentials delays nobody with known ones, and costs next to no queries.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,7 +24,7 @@ use crate::rpc::client::RpcKey;
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TEAM, TestGateway};
 
-/// As many places as a gateway has by itself, and a shorter queue than its callers would bear.
+/// The default number of slots, and a shorter queue than callers would tolerate.
 fn small() -> Setup {
     let mut small = setup(|limits| {
         limits.unauthenticated = Rate { per_second: 1, burst: 5 };
@@ -88,7 +88,7 @@ async fn the_bucket_is_asked_before_a_query_whatever_the_credential() {
     for number in 0..5 {
         unknown(number).get(&app, "DescribeImageCaches", &place).await.expect_error();
     }
-    // The bucket is empty: no table is asked any more, and who is known is not held up.
+    // The bucket is empty: no table is queried any more, and known callers are not delayed.
     let renamed = ["ALTER TABLE access_keys RENAME TO away_a", "ALTER TABLE api_keys RENAME TO away_b"];
     for sql in renamed {
         sqlx::query(sql).execute(app.sql()).await.unwrap();
@@ -146,7 +146,7 @@ async fn an_unknown_key_id_of_the_issuer_is_counted_before_its_keys_are_fetched(
     for kid in 0..5 {
         assert_eq!(ask(kid).await.status, 401);
     }
-    // A minute later the next unknown one could have them fetched again.
+    // A minute later, the next unknown one might cause another fetch.
     app.advance(60);
     for kid in 5..10 {
         assert_eq!(ask(kid).await.status, 401);
@@ -158,7 +158,7 @@ async fn an_unknown_key_id_of_the_issuer_is_counted_before_its_keys_are_fetched(
     assert_eq!((before, fetched.load(Ordering::Relaxed)), (3, 3), "at first, and once for each time");
 }
 
-/// A key of the right form that nobody has.
+/// A well-formed key that does not exist.
 fn strange_key(number: u32) -> String {
     let entropy = Entropy::from_seed(u64::from(number) + 1_000);
     let presented = PresentedKey::fresh(ApiKeyId::new(Instant::UNIX_EPOCH, &entropy), &entropy);

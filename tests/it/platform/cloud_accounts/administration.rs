@@ -1,4 +1,4 @@
-//! What an administrator keeps: added, shown without secrets, replaced, removed when nothing is in it.
+//! Accounts managed by an administrator: added, shown without secrets, replaced, deleted when empty.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -43,7 +43,7 @@ async fn an_account_is_shown_without_its_secrets() {
     assert_eq!((&page["items"], &page["has_more"]), (&json!([own]), &json!(true)));
     let next = format!("/v1/cloud-accounts?limit=1&cursor={}", page["next_cursor"].as_str().unwrap());
     assert_eq!(get(&app, &next).await.expect(200)["items"], json!([made]));
-    // Neither here nor in the record of it.
+    // Neither here nor in the audit.
     app.seal().await;
     let entries = app.bare(Method::GET, "/v1/audit-entries?action=put_cloud_account");
     let entries = Answer::of(entries.bearer_auth(app.token("platform", &Scope::ALL))).await;
@@ -70,7 +70,7 @@ async fn a_put_replaces_by_its_version_and_keeps_the_secret() {
     let kept = json!({"access_key_id": SECOND.0, "regions": ["cn-beijing"]});
     assert_eq!(put("\"v1\"", &kept).await.expect(200)["version"], 2);
     created(&app, "nginx:1").await;
-    // Another key's secret is not known.
+    // The secret of another key is not known.
     let problem = put("\"v2\"", &json!({"access_key_id": SECOND_NEXT.0})).await.problem(422, "invalid_request");
     assert_eq!(problem["errors"][0]["pointer"], "/access_key_secret");
     assert_eq!(get(&app, PATH).await.expect(200)["version"], 2);
@@ -111,7 +111,7 @@ async fn a_put_opens_no_region_by_leaving_them_out() {
     let app = TestGateway::start().await;
     let role = json!({"arn": "acs:ram::2:role/caches", "external_id": "first"});
     put(&app, &account_with(SECOND, &json!({"regions": ["cn-beijing"], "role": role}))).await;
-    // The same external id is no change, so it needs no secret.
+    // The same external id is no change, so no secret is needed.
     let again = json!({"access_key_id": SECOND.0, "role": role, "disabled": true});
     let kept = put(&app, &again).await;
     assert_eq!((&kept["regions"], &kept["role"]["has_external_id"]), (&json!(["cn-beijing"]), &json!(true)));
@@ -155,7 +155,7 @@ async fn what_is_wrong_is_named() {
         get(&app, path).await.problem(404, "not_found");
         admin(&app, Method::DELETE, path, None).await.problem(404, "not_found");
     }
-    // That of the settings is changed by the operator alone.
+    // Only the operator can change the account of the settings.
     let own = "/v1/cloud-accounts/default";
     assert_eq!(get(&app, own).await.expect(200)["managed_by"], "settings");
     admin(&app, Method::PUT, own, Some(&account(SECOND))).await.problem(409, "cloud_account_of_settings");
@@ -173,13 +173,13 @@ async fn an_account_with_something_in_it_stays() {
     delete().await.problem(409, "cloud_account_in_use");
     app.delete(&format!("/v1/image-caches/{cache}")).await.expect(200);
     app.until(&cache, "deleted").await;
-    // One that was refused by the cloud was never there.
+    // A cache that the cloud refused never existed.
     app.fault(&json!({"action": "CreateImageCache", "kind": "error", "http": 400, "code": "InvalidParameter"})).await;
     assert!(create_in(&app, "second", "nginx:2").await.status >= 400);
     assert_eq!(delete().await.status, 204);
     delete().await.problem(404, "not_found");
     create_in(&app, "second", "nginx:3").await.problem(422, "invalid_request");
-    // Its history is there still, and it may come again.
+    // Its history is kept, and it may be added again.
     assert_eq!(app.cache(&cache).await["cloud_account"], "second");
     assert_eq!(put(&app, &account(SECOND)).await["version"], 1);
     created(&app, "nginx:4").await;
@@ -194,7 +194,7 @@ async fn nothing_comes_about_in_an_account_that_was_removed_in_this_moment() {
     app.delete(&format!("/v1/image-caches/{cache}")).await.expect(200);
     app.until(&cache, "deleted").await;
     second.get("/v1/usage?region=cn-beijing&cloud_account=second").await.expect(200);
-    // No time passes: the second gateway goes by what it has read.
+    // The clock does not advance: the second gateway uses what it has read.
     assert_eq!(admin(&app, Method::DELETE, PATH, None).await.status, 204);
     let before = app.creations().await;
     create_in(&second, "second", "nginx:2").await.problem(409, "cloud_account_disabled");

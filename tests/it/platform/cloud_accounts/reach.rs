@@ -1,5 +1,5 @@
-//! Where the calls of a cloud account may go: only with its secret, only by https, only to the cloud's own hosts or
-//! those that the operator names.
+//! Where an account's calls may be sent: changes need its secret, only https is allowed, and only the cloud's own hosts
+//! or those that the operator allows.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -15,7 +15,7 @@ async fn written(app: &TestGateway, body: &Value) -> Answer {
     admin(app, Method::PUT, PATH, Some(body)).await
 }
 
-/// The fields that an answer refuses.
+/// The fields that a response refuses.
 #[track_caller]
 fn refused(answer: &Answer) -> Vec<String> {
     let problem = answer.problem(422, "invalid_request");
@@ -63,13 +63,13 @@ async fn address_and_role_change_only_together_with_the_secret() {
         .await
         .problem(422, "invalid_request");
     assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("access_key_secret"), "{problem}");
-    // What reaches nowhere else goes without it.
+    // Changes that reach no other host need no secret.
     let kept = json!({"access_key_id": id, "role": kept_role, "api_endpoint": OURS, "regions": ["cn-beijing"], "disabled": true});
     let shown = written(&app, &kept).await.expect(200);
     assert_eq!((&shown["version"], &shown["role"]["has_external_id"]), (&json!(2), &json!(true)));
     let moved = account_with(SECOND, &json!({"api_endpoint": vpc}));
     assert_eq!(written(&app, &moved).await.expect(200)["api_endpoint"], vpc);
-    // Nor can a role be given to a key that had none.
+    // Nor can a key that had no role be given one.
     put(&app, &account(SECOND)).await;
     assert_eq!(refused(&written(&app, &json!({"access_key_id": id, "role": role})).await), ["/role"]);
 }
@@ -130,7 +130,7 @@ async fn an_address_is_https_and_the_clouds_own() {
         "https://{region}",
         "https://{region}aliyuncs.com",
         "https://eci.aliyuncs.com.{region}",
-        // Customers' own hosts stand under that name, too.
+        // Customers' own hosts are in that domain too.
         "https://mine.oss-cn-hangzhou.aliyuncs.com",
         "https://eci.mine.cn-hangzhou.alb.aliyuncs.com",
         "https://alb-1.cn-hangzhou.alb.aliyuncs.com",
@@ -163,7 +163,7 @@ async fn an_account_that_was_stored_with_another_address_is_told_and_not_used() 
     assert!(refused.status == 202 || refused.status >= 400, "{refused:?}");
     app.drain().await;
     assert_eq!(app.creations().await, 0, "nothing went there");
-    // With the secret and a good address it is used again.
+    // With the secret and a valid address, it is used again.
     put(&app, &account(SECOND)).await;
     create_in(&app, "second", "nginx:2").await.expect(201);
 }

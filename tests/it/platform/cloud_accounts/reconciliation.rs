@@ -1,4 +1,4 @@
-//! The cloud against the rows in every account: strangers, what vanished, and adoption.
+//! The cloud compared with the rows in every account: unmanaged and vanished caches, and adoption.
 #![cfg(test)]
 
 use eci_cache_gateway::app::Call;
@@ -15,7 +15,7 @@ use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 use crate::support::setup::{KEY, SECOND};
 
-/// Whoever runs a command on the gateway's machine.
+/// A user of the command line on the gateway's machine.
 pub(super) fn operator() -> Caller {
     Caller {
         team: TEAM.parse().unwrap(),
@@ -42,7 +42,7 @@ fn attempt(app: &TestGateway) -> Attempt {
     Attempt { operation, client_token: operation.to_string(), signed_at: app.now(), bucket: None, marks: Vec::new() }
 }
 
-/// Of the administrator of [`TEAM`].
+/// A request of [`TEAM`]'s administrator.
 async fn ours(app: &TestGateway, method: Method, path: &str, body: Option<&Value>) -> Value {
     let request = app.bare(method, path).bearer_auth(app.token(TEAM, &Scope::ALL));
     let request = if let Some(body) = body { request.json(body) } else { request };
@@ -52,7 +52,7 @@ async fn ours(app: &TestGateway, method: Method, path: &str, body: Option<&Value
 #[tokio::test]
 async fn strangers_of_every_account_are_found_and_adopted_there() {
     let app = TestGateway::start().await;
-    // Nothing was ever created in it: its regions are looked at because it has them.
+    // Nothing was ever created in it: its regions are read because they are configured.
     put(&app, &account_with(SECOND, &json!({"regions": ["cn-beijing"]}))).await;
     let spec = json!({"name": "outside", "region": "cn-beijing", "images": ["redis:7"]});
     let spec = serde_json::from_value(spec).unwrap();
@@ -110,7 +110,7 @@ async fn what_vanishes_in_an_account_is_noticed() {
     assert_eq!(app.cache(&usual).await["status"], "ready", "the other account's list says nothing of it");
     assert!(calls(&app, KEY, "DescribeImageCaches").await > before, "both were compared");
     assert_eq!(app.count("SELECT count(*) FROM found_caches").await, 0, "nobody's cache is another account's stranger");
-    // Nothing is in it now: it can go, with its groups.
+    // It is empty now, so it can be deleted, with its groups.
     assert_eq!(admin(&app, Method::DELETE, PATH, None).await.status, 204);
     let groups =
         "SELECT count(*) FROM (SELECT account FROM tracker_groups UNION ALL SELECT account FROM reconcile_groups)

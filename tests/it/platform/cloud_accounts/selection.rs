@@ -1,4 +1,4 @@
-//! Which account a request is for, and that everything about an image cache goes to its account.
+//! Which account a request is for, and that everything about an image cache is sent to its account.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;
@@ -26,7 +26,7 @@ async fn each_cache_lives_in_its_account() {
     app.until(&other, "ready").await;
     assert_eq!((made_by(&app, KEY).await, made_by(&app, SECOND.0).await), (1, 1));
     assert!(calls(&app, SECOND.0, "DescribeImageCaches").await > 0, "followed with its own key");
-    // Of neither account the other's.
+    // Neither account lists the other's.
     for listed in ["default", "second"] {
         let found = app.items(&format!("/v1/image-caches?cloud_account={listed}")).await;
         assert_eq!((found.len(), &found[0]["cloud_account"]), (1, &json!(listed)));
@@ -39,7 +39,7 @@ async fn each_cache_lives_in_its_account() {
     for action in ["UpdateImageCache", "DeleteImageCache"] {
         assert_eq!((calls(&app, KEY, action).await, calls(&app, SECOND.0, action).await), (0, 1), "{action}");
     }
-    // Each account has a budget of its own.
+    // Each account has its own budget.
     assert_eq!(app.count("SELECT count(*) FROM cloud_budgets WHERE account IN ('default', 'second')").await, 2);
     app.until(&usual, "ready").await;
 }
@@ -89,7 +89,7 @@ async fn usage_is_the_accounts() {
     }
 }
 
-/// The problem without what every answer has of its own.
+/// The problem without what differs in every response.
 fn told(answer: &Answer) -> String {
     answer.problem(422, "invalid_request");
     answer.text.replace(answer.header("x-request-id"), "")
@@ -127,7 +127,7 @@ async fn a_team_hears_of_no_account_that_it_may_not_use() {
         assert_eq!(problem["errors"][0]["pointer"], "/cloud_account", "{problem}");
         assert_eq!(problem["errors"][0]["detail"], "must be one of default");
     }
-    // Nor is one that is forbidden used by another's request: nothing was sent.
+    // Nor is a forbidden account used by another request: nothing was sent.
     assert_eq!(app.creations().await, 0);
     let other = app.bare(Method::POST, "/v1/image-caches").bearer_auth(app.token("other", &[Scope::Write]));
     let made = Answer::of(other.json(&new_in("second", "nginx:1"))).await.expect(201);
@@ -144,14 +144,14 @@ async fn the_only_account_of_a_team_goes_without_saying() {
     admin(&app, Method::PUT, "/v1/region-profiles/default:cn-beijing", Some(&profile)).await.expect(200);
     let made = app.create("nginx:1.27").await.expect(201);
     assert_eq!((&made["cloud_account"], &made["security_group_id"]), (&json!("second"), &json!("sg-second")));
-    // The cloud's own API has no word for it: the same rule.
+    // The cloud's own API has no parameter for it: the same rule applies.
     let key = RpcKey::new(&app).await;
     let new = [("RegionId", "cn-beijing"), ("ImageCacheName", "rpc"), ("Image.1", "redis:7")];
     success(&key.post(&app, "CreateImageCache", &new).await);
     success(&key.post(&app, "ListUsage", &[("RegionId", "cn-beijing")]).await);
     assert_eq!((made_by(&app, KEY).await, made_by(&app, SECOND.0).await), (0, 2));
     assert_eq!((calls(&app, KEY, "ListUsage").await, calls(&app, SECOND.0, "ListUsage").await), (0, 1));
-    // With two there is no usual one among them: that of the settings is, and refused.
+    // With two, none of them is the default: that of the settings is, and it is refused.
     rule(&app, &json!({"accounts": ["second", "third"]})).await;
     app.create("nginx:1.28").await.problem(403, "policy_refused");
     let problem = app.get("/v1/usage?region=cn-beijing").await.problem(422, "invalid_request");
@@ -222,7 +222,7 @@ async fn an_account_may_assume_a_role() {
     let first = created(&app, "nginx:1").await;
     app.until(&first, "ready").await;
     assert_eq!(calls(&app, SECOND.0, "AssumeRole").await, 1, "one session for all calls");
-    // What is left out stays, as long as the role stays.
+    // What is left out is kept, as long as the role is the same.
     let kept = json!({"access_key_id": SECOND.0, "role": {"arn": arn}});
     assert_eq!(put(&app, &kept).await["role"]["has_external_id"], true);
     created(&app, "nginx:2").await;

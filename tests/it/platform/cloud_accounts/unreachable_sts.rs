@@ -1,4 +1,5 @@
-//! An STS that cannot be asked, or answers nonsense: everything goes on without it, it is told, and asked again later.
+//! An STS that cannot be reached or answers nonsense: everything works without it, this is reported, and it is called
+//! again later.
 #![cfg(test)]
 
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ async fn it_is_asked_again_after_a_while_and_nobody_waits() {
     assert_eq!(asked(&app).await, 1);
     app.advance(1);
     app.created().await;
-    // It is asked behind that create's back, and pinned by whoever comes next.
+    // It is called in the background of that create, and the next caller pins the account.
     while pinned(&app).await.is_empty() {
         app.get("/v1/usage?region=cn-beijing").await.expect(200);
     }
@@ -93,7 +94,7 @@ async fn one_that_never_answers_is_waited_for_once() {
     assert_eq!(asked(&app).await, 1);
 }
 
-/// A gateway that has two image caches and an empty list in the database of `app`.
+/// A gateway with two image caches in its database, and an empty list in the cloud.
 async fn alarm(app: &TestGateway) {
     let blind = app.second_gateway(without_sts(SECOND)).await;
     app.advance(661);
@@ -112,7 +113,7 @@ async fn a_key_is_not_pinned_while_it_may_be_the_wrong_one() {
     let wrong = app.second_gateway(Setup { key: SECOND, ..Setup::default() }).await;
     wrong.get("/v1/usage?region=cn-beijing").await.expect(200);
     assert_eq!((calls(&app, SECOND.0, "GetCallerIdentity").await, pinned(&app).await.len()), (1, 0));
-    // Once the right key has ended the alarm, it is the one.
+    // Once the right key has ended the alarm, its account is pinned.
     let right = app.second_gateway(Setup::default()).await;
     app.advance(61);
     while right.gateway.reconciler().reconcile().await.unwrap() {}

@@ -1,4 +1,4 @@
-//! Accounts that cannot be used: what is for them waits, nothing is lost, and nothing goes out with other keys.
+//! Accounts that cannot be used: their work waits, nothing is lost, and no calls are signed with other keys.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -14,7 +14,7 @@ async fn operation(app: &TestGateway, cache: &str) -> Value {
     app.get(&format!("/v1/operations/{id}")).await.expect(200)
 }
 
-/// Some time, in which everything that is due is done.
+/// Advances the time repeatedly, doing all work that is due.
 async fn while_away(app: &TestGateway) {
     for _ in 0..5 {
         app.advance(40);
@@ -23,7 +23,7 @@ async fn while_away(app: &TestGateway) {
     }
 }
 
-/// A create, a build and a delete that are under way in the second account while `spoil` makes it unusable and `mend`
+/// A create, a build and a delete are in progress in the second account while `spoil` makes it unusable and `mend`
 /// usable again.
 async fn it_waits(spoil: impl AsyncFn(&TestGateway), mend: impl AsyncFn(&TestGateway)) {
     let app = start().await;
@@ -42,7 +42,7 @@ async fn it_waits(spoil: impl AsyncFn(&TestGateway), mend: impl AsyncFn(&TestGat
         let operation = operation(&app, waiting).await;
         assert_eq!((&operation["status"], &operation["waits_for"]), (&json!("running"), &json!("cloud_account")));
     }
-    // The others go on, and a second gateway sees it as the first does.
+    // Other accounts work, and a second gateway sees the same.
     let second = app.second_gateway(Setup::default()).await;
     let own = second.created().await;
     second.until(&own, "ready").await;
@@ -101,7 +101,7 @@ async fn a_busy_account_does_not_hold_up_another() {
     let own = id(&app.create("nginx:1.27").await.expect(202));
     for _ in 0..40 {
         app.advance(2);
-        // Other gateways have drawn all that there was.
+        // Other gateways have used up the budget.
         sqlx::query("UPDATE cloud_budgets SET common = 0, reserve = 0, refilled_at = $1 WHERE account = 'second'")
             .bind(app.now() + chrono::Duration::seconds(20))
             .execute(app.sql())

@@ -1,5 +1,5 @@
-//! A gateway whose settings have the key of another account of the cloud: it believes nothing, makes nothing, removes
-//! nothing, says so, and goes on once the key is right.
+//! A gateway with the key of another cloud account in its settings: it believes nothing, creates nothing, deletes
+//! nothing, reports it, and continues once the key is right.
 #![cfg(test)]
 
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ use super::{created, degraded, eci_calls, id, made_by, pinned, put, waits_for};
 use crate::support::gateway::{Setup, TestGateway, new_cache};
 use crate::support::setup::{KEY, SECOND};
 
-/// A gateway on the same database, whose key is another account's.
+/// A gateway on the same database with the key of another account.
 async fn elsewhere(app: &TestGateway) -> TestGateway {
     app.second_gateway(Setup { key: SECOND, ..Setup::default() }).await
 }
 
-/// An image cache of this name that is ready: its id.
+/// A ready image cache with this name; returns its id.
 async fn ready(app: &TestGateway, name: &str) -> String {
     let mut body = new_cache("nginx:1.27");
     body["name"] = json!(name);
@@ -23,7 +23,7 @@ async fn ready(app: &TestGateway, name: &str) -> String {
     made
 }
 
-/// Long enough for every list and every look, again and again.
+/// Long enough for repeated lists and reads.
 async fn long(app: &TestGateway) {
     for _ in 0..4 {
         for seconds in [661, 61, 61] {
@@ -71,7 +71,7 @@ async fn nothing_is_believed_made_or_removed_until_the_key_is_right_again() {
     );
     assert_eq!(degraded(&app).await, [] as [&str; 0], "the other process has the right key");
 
-    // Whoever has the right key carries it out.
+    // A gateway with the right key carries it out.
     for (id, status) in [(&building, "ready"), (&waiting, "ready"), (&removed, "deleted"), (&kept, "ready")] {
         app.until(id, status).await;
     }
@@ -120,7 +120,7 @@ async fn an_operator_says_that_the_other_account_is_meant() {
     other.until(&waiting, "ready").await;
     assert_eq!((made_by(&app, SECOND.0).await, degraded(&other).await.len()), (1, 0));
     assert_eq!(pinned(&app).await, named(&[("default", "2")]));
-    // The key of before is the wrong one now, at every gateway within a second.
+    // The previous key is now the wrong one, at every gateway within a second.
     assert_eq!(id(&app.create("nginx:1.29").await.expect(202)).len(), waiting.len());
     assert!(degraded(&app).await[0].contains("in the cloud's account 2, but its key belongs to the account 1"));
     assert_eq!(made_by(&app, KEY).await, 1);
@@ -143,7 +143,7 @@ async fn what_counts_is_whose_the_role_is_and_not_the_key_that_assumes_it() {
     let app = TestGateway::with(Setup { role: Some("caches"), ..Setup::default() }).await;
     let first = ready(&app, "web").await;
     assert_eq!(pinned(&app).await, named(&[("default", "1")]));
-    // A key of the account 2 that assumes a role of the account 1.
+    // A key of account 2 that assumes a role of account 1.
     let other = app.second_gateway(Setup { key: SECOND, role: Some("caches"), ..Setup::default() }).await;
     ready(&other, "other").await;
     long(&other).await;
@@ -152,7 +152,7 @@ async fn what_counts_is_whose_the_role_is_and_not_the_key_that_assumes_it() {
     let bare = elsewhere(&app).await;
     assert_eq!(waits_for(&bare, &id(&bare.create("nginx:1.28").await.expect(202))).await, "cloud_account");
     assert_eq!(made_by(&app, SECOND.0).await, 1);
-    // A role of another account, of a key of the right one.
+    // A role of another account, assumed by a key of the right one.
     let role = json!({"access_key_id": KEY, "access_key_secret": crate::support::gateway::CLOUD_SECRET,
         "role": {"arn": "acs:ram::2:role/caches"}});
     put(&app, &role).await;

@@ -1,4 +1,4 @@
-//! The key of another account of the cloud, put into a cloud account: refused where that is known, else not used.
+//! The key of another account of the cloud, stored in a cloud account: refused if that is known, otherwise not used.
 #![cfg(test)]
 
 use reqwest::Method;
@@ -19,7 +19,7 @@ async fn get(app: &TestGateway) -> Value {
     admin(app, Method::GET, PATH, None).await.expect(200)
 }
 
-/// A gateway with a second account that an image cache is in.
+/// A gateway with a second account that contains an image cache.
 async fn used() -> TestGateway {
     let app = start().await;
     created(&app, "nginx:1").await;
@@ -27,7 +27,7 @@ async fn used() -> TestGateway {
     app
 }
 
-/// STS fails the next time.
+/// The next call to STS fails.
 async fn sts_fails(app: &TestGateway) {
     app.fault(&json!({"action": "GetCallerIdentity", "kind": "error"})).await;
 }
@@ -42,7 +42,7 @@ async fn a_key_of_another_account_is_refused() {
     }
     assert_eq!((&get(&app).await["access_key_id"], &get(&app).await["version"]), (&json!(SECOND.0), &json!(1)));
     created(&app, "nginx:2").await;
-    // The next key of the same account is welcome.
+    // Another key of the same account is accepted.
     assert_eq!(put(&app, &account(SECOND_NEXT)).await["version"], 2);
     created(&app, "nginx:3").await;
     assert_eq!((made_by(&app, SECOND.0).await, made_by(&app, SECOND_NEXT.0).await), (2, 1));

@@ -1,4 +1,4 @@
-//! The dry run: everything is told, nothing is done.
+//! The dry run: everything is reported, nothing is done.
 #![cfg(test)]
 
 use reqwest::Method;

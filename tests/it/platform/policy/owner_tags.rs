@@ -1,4 +1,4 @@
-//! Whose a cache is, told to the cloud and not to the team.
+//! The owner of a cache is visible in the cloud, but not to the team.
 #![cfg(test)]
 
 use eci_cache_gateway::eci::DescribeQuery;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{body, register, setup};
 use crate::support::gateway::TestGateway;
 
-/// The tags of the cloud's one cache.
+/// The tags of the only cache in the cloud.
 async fn at_cloud(app: &TestGateway) -> Vec<(String, String)> {
     let page = app.cloud_client().describe(&"cn-beijing".parse().unwrap(), &DescribeQuery::default()).await.unwrap();
     assert_eq!(page.caches.len(), 1);
@@ -31,7 +31,7 @@ async fn a_registered_teams_caches_say_whose_they_are() {
     let id = made["id"].as_str().unwrap();
     let ready = app.until(id, "ready").await;
     assert_eq!(ready["tags"], json!({"env": "prod"}), "not the team's own");
-    // An update replaces all tags, ours among them.
+    // An update replaces all tags, including ours.
     app.patch(&format!("/v1/image-caches/{id}"), &json!({"tags": {"env": "test"}})).await.expect(200);
     let ready = app.until(id, "ready").await;
     assert_eq!(at_cloud(&app).await, pairs(&[marks[0], marks[1], ("env", "test")]));

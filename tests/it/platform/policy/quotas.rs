@@ -1,4 +1,4 @@
-//! Quotas: exactly as many as there is room for, however many ask at once and wherever.
+//! Quotas: exactly as many as fit, however many requests arrive concurrently at whichever gateway.
 #![cfg(test)]
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::{admin, body, refused_by, register, rule, setup};
 use crate::support::answer::Answer;
 use crate::support::gateway::{SCOPES, TEAM, TestGateway};
 
-/// Statuses, counted, of requests that are sent at once, by turns to two gateways.
+/// The number of responses by status, for concurrent requests that alternate between two gateways.
 async fn at_once(gateways: [&TestGateway; 2], requests: Vec<(Method, String, Value)>) -> BTreeMap<u16, usize> {
     let answers = join_all(requests.iter().enumerate().map(async |(number, (method, path, body))| {
         let app = gateways[number % 2];
@@ -85,7 +85,7 @@ async fn what_is_removed_or_failed_makes_room() {
     assert_eq!(refused_by(&answer), ["max_image_caches"]);
     let problem = answer.json();
     assert_eq!(problem["errors"][0]["detail"], "the team has 1 image caches, would have 2, and may have at most 1");
-    // What is there already serves an ensure: nothing is added.
+    // An ensure uses what exists: nothing is added.
     app.post("/v1/image-caches/ensure", &body(&json!({}))).await.expect(200);
     app.until(&first, "ready").await;
     app.delete(&format!("/v1/image-caches/{first}")).await.expect(200);

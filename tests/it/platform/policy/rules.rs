@@ -1,4 +1,4 @@
-//! Each rule through create, ensure and update; region profiles; adoption.
+//! Each rule for create, ensure and update; region profiles; adoption.
 #![cfg(test)]
 
 use eci_cache_gateway::domain::entropy::Entropy;
@@ -12,7 +12,7 @@ use super::{admin, body, refused_by, register, rule, setup};
 use crate::support::answer::Answer;
 use crate::support::gateway::{TEAM, TestGateway};
 
-/// Policies, creates that they refuse, and by which rule.
+/// Policies, creates that they refuse, and the refusing rules.
 pub(crate) fn cases() -> Vec<(Value, Value, &'static str)> {
     let acr = |role: Option<&str>| match role {
         Some(role) => json!({"acr_registries": [{"instance_id": "cri-1", "arn_service": role}]}),
@@ -126,7 +126,7 @@ async fn a_region_profile_fills_in_and_opens_what_it_names() {
         assert_eq!(made[field], *value, "{field}");
     }
     assert_eq!((&made["retention_days"], &made["size_gib"]), (&json!(7), &json!(25)));
-    // By name it is allowed as well, and only that.
+    // If it is given explicitly, it is allowed too, but nothing else is.
     let named = |id: &str| body(&json!({"name": "named", "vswitch_ids": [id]}));
     let own = app.post("/v1/image-caches", &named("vsw-2")).await.expect(201);
     assert_eq!(own.get("zone_id"), None, "the zone is that of the profile's vSwitches");

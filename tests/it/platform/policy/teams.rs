@@ -1,4 +1,4 @@
-//! Who keeps teams and policies, and which policy holds for whom.
+//! Who manages teams and policies, and which policy applies to whom.
 #![cfg(test)]
 
 use eci_cache_gateway::app;
@@ -138,7 +138,7 @@ async fn a_disabled_team_is_refused_everywhere_within_a_second() {
     app.create("nginx").await.problem(403, "team_disabled");
     app.advance(1);
     second.get("/v1/image-caches").await.problem(403, "team_disabled");
-    // With a scope of the platform one of that very team can undo it, and do nothing for it.
+    // With a platform scope, a member of the same team can undo it, but do nothing for the team.
     let scopes = [&SCOPES[..], &Scope::PLATFORM].concat();
     let as_admin = |method, path: &str| app.bare(method, path).bearer_auth(app.token("web", &scopes));
     Answer::of(as_admin(Method::GET, "/v1/me")).await.expect(200);
@@ -177,7 +177,7 @@ async fn a_team_that_nobody_registered_can_be_disabled() {
     let second = app.second_gateway(setup()).await;
     let patch =
         async |team: &str, body: Value| admin(&app, Method::PATCH, &format!("/v1/teams/{team}"), Some(&body)).await;
-    // One that was never here is mistyped, as far as anybody can tell.
+    // A team that was never active here may be a typing error.
     patch("web", json!({"disabled": true})).await.problem(404, "not_found");
     second.get("/v1/image-caches").await.expect(200);
     for other in [json!({"disabled": false}), json!({"display_name": "Web"})] {
@@ -195,7 +195,7 @@ async fn a_team_that_nobody_registered_can_be_disabled() {
     app.get("/v1/image-caches").await.expect(200);
     let entries = "SELECT count(*) FROM audit_entries WHERE action = 'update_team' AND outcome = 'succeeded' AND resource = 'web'";
     assert_eq!(app.count(entries).await, 2);
-    // Before anything of it is here it is registered so.
+    // A team can be registered as disabled before it is ever active.
     let new = json!({"id": "other", "display_name": "Other", "disabled": true});
     assert!(admin(&app, Method::POST, "/v1/teams", Some(&new)).await.expect(201)["disabled_at"].is_string());
     let other = app.bare(Method::GET, "/v1/me").bearer_auth(app.token("other", &SCOPES));

@@ -1,4 +1,4 @@
-//! A cloud that repeats whatever it is told, in every kind of answer; its STS gives out a session all the same.
+//! A cloud that echoes everything in every kind of response; its STS issues a session nevertheless.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,10 +7,10 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The secret of the session, and its token.
+/// The secret and the token of the session.
 pub(super) const SESSION: (&str, &str) = ("canary+session/secret&4f1b", "canary+session/token&77ac");
 
-/// Serves from now on; where.
+/// Starts serving; returns its URL.
 pub(super) async fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -39,7 +39,7 @@ async fn answer(mut stream: TcpStream, count: Arc<AtomicUsize>) {
     };
     let (status, text) = say(&body, &count);
     let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", text.len());
-    // Whoever asked may have left.
+    // The client may have disconnected.
     let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{text}").as_bytes()).await;
     let _ = stream.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! The walk through the places of keys: API keys, and the keys of cloud accounts.
+//! The part of the walk about keys: API keys, and the keys of cloud accounts.
 
 use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
@@ -9,7 +9,7 @@ use crate::support::answer::Answer;
 use crate::support::gateway::TEAM;
 use crate::support::setup::{CloudKey, SECOND, SECOND_NEXT};
 
-/// Secrets that the gateway made.
+/// Secrets that the gateway generated.
 pub(super) struct Made {
     pub(super) bearer: String,
     pub(super) access: String,
@@ -19,7 +19,7 @@ pub(super) struct Made {
 }
 
 impl Walk<'_> {
-    /// An API key, used and rotated, also where it does not belong: what it was first, and what it is then.
+    /// An API key, used and rotated, and also used in wrong places; returns the original and the rotated one.
     pub(super) async fn api_keys(&self) -> (String, String) {
         let admin = async |path: &str, body: Value| {
             let request = self.app.bare(Method::POST, path).bearer_auth(self.app.token(TEAM, &Scope::ALL));
@@ -40,7 +40,7 @@ impl Walk<'_> {
         (first.to_owned(), then.to_owned())
     }
 
-    /// A cloud account with a role: added, used, wrong, rotated, and shown.
+    /// A cloud account with a role: added, used, refused, rotated, and shown.
     pub(super) async fn accounts(&self, external: &str) {
         let path = "/v1/cloud-accounts/second";
         let role = json!({"arn": "acs:ram::2:role/caches", "external_id": external});

@@ -1,4 +1,4 @@
-//! Everything that a secret could come out of: logs, metrics, the whole database, and what was said over HTTP.
+//! All output that could contain a secret: logs, metrics, the whole database, and the responses over HTTP.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::answer::Answer;
 
-/// Bytes that many write to.
+/// A shared byte buffer.
 #[derive(Clone, Default)]
 pub(crate) struct Tape(Arc<Mutex<Vec<u8>>>);
 
@@ -19,7 +19,7 @@ impl Tape {
         self.0.lock().unwrap().clone()
     }
 
-    /// Keeps an answer, head and body.
+    /// Records a response, head and body.
     pub(super) fn hear(&self, answer: Answer) -> Answer {
         let text = format!("{} {:?}\n{}\n", answer.status, answer.headers, answer.text);
         self.0.lock().unwrap().extend(text.into_bytes());
@@ -46,7 +46,7 @@ impl<'a> MakeWriter<'a> for Tape {
     }
 }
 
-/// Every line that this thread logs from now on, in both forms; a test's gateway runs on its thread alone.
+/// Every line that this thread logs from now on, in both formats; a test's gateway runs on its thread only.
 pub(crate) fn logs() -> (Tape, tracing::subscriber::DefaultGuard) {
     let tape = Tape::default();
     let subscriber = tracing_subscriber::fmt()
@@ -73,12 +73,12 @@ impl Meter {
     }
 }
 
-/// Each row's columns, one below the other and unescaped; one that is JSON stays so.
+/// The columns of each row, one below the other and unescaped; JSON is left as it is.
 fn sql_of(table: &str) -> String {
     format!("SELECT (SELECT string_agg(value, E'\\n') FROM jsonb_each_text(to_jsonb(t))) FROM {table} t")
 }
 
-/// All rows of all tables as text (which shows bytes as hex), and every run of hex as the bytes that it means.
+/// All rows of all tables as text (in which bytes are hex), and every sequence of hex decoded to bytes.
 pub(crate) async fn dump(sql: &PgPool) -> Vec<u8> {
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public'")

@@ -1,10 +1,10 @@
-//! A secret as it may come out somewhere: eight spellings, and a search for any of them.
+//! The eight encodings in which a secret may appear, and a search for all of them.
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use eci_cache_gateway::eci::sign_v1;
 
-/// A secret, and the place that takes it.
+/// A secret, and the place that accepts it.
 pub(super) struct Canary {
     pub(super) place: &'static str,
     pub(super) secret: Vec<u8>,
@@ -17,7 +17,7 @@ impl Canary {
         Self { place, secret }
     }
 
-    /// Its spellings, each with its name.
+    /// Its encodings, each with its name.
     pub(super) fn spellings(&self) -> Vec<(&'static str, Vec<u8>)> {
         let hex = |form: fn(&u8) -> String| self.secret.iter().map(form).collect::<String>().into_bytes();
         let mut all = vec![
@@ -32,7 +32,7 @@ impl Canary {
             all.push(("form", url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().into_bytes()));
             all.push(("json", json.as_bytes()[1..json.len() - 1].to_vec()));
         }
-        // Within a longer text it may begin at any of three places of a group.
+        // Within a longer text it may begin at any of three positions of a group.
         for (name, engine) in [("base64", &BASE64_STANDARD_NO_PAD), ("base64url", &BASE64_URL_SAFE_NO_PAD)] {
             for before in 0..3 {
                 let text = engine.encode([&vec![0; before][..], &self.secret].concat());
@@ -44,7 +44,7 @@ impl Canary {
     }
 }
 
-/// What is found where: place of the canary, spelling, sink.
+/// What is found where: place of the canary, encoding, sink.
 pub(super) fn search(canaries: &[Canary], sinks: &[(&str, Vec<u8>)]) -> Vec<String> {
     let mut found = Vec::new();
     for canary in canaries {

@@ -1,4 +1,4 @@
-//! The metadata services of all clouds stay closed, whatever the operator allows and however the address is written.
+//! The metadata services of all clouds are refused, whatever the operator allows and however the address is written.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::gateway::{Setup, TestGateway};
 use crate::webhooks::sender::Names;
 
-/// As wide as settings can be.
+/// The most permissive settings.
 fn wide() -> AddressPolicy {
     AddressPolicy {
         allow_http: true,
@@ -20,7 +20,7 @@ fn wide() -> AddressPolicy {
     }
 }
 
-/// Where a metadata service answers, in some cloud.
+/// The addresses of metadata services in some clouds.
 const METADATA: [&str; 23] = [
     "169.254.169.254",
     "169.254.169.253",
@@ -47,7 +47,7 @@ const METADATA: [&str; 23] = [
     "fe80::a9fe:a9fe",
 ];
 
-/// Every way to write an address into a URL that ends at the same place.
+/// Every way to write an address into a URL that leads to the same destination.
 fn spellings(address: &str) -> Vec<String> {
     let Ok(v4) = address.parse::<std::net::Ipv4Addr>() else {
         let v6: std::net::Ipv6Addr = address.parse().unwrap();
@@ -108,7 +108,7 @@ async fn a_name_that_leads_to_a_metadata_service_is_closed_and_so_is_its_own_nam
         let problem = app.post("/v1/webhook-endpoints", &body).await.problem(422, "invalid_request");
         assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("never allowed"), "{address}: {problem}");
     }
-    // The name is closed, too, wherever it leads here.
+    // The name is refused too, whatever it resolves to here.
     let lookup = Some(Arc::new(Names::new(&[&["10.1.2.3"]])) as _);
     let app = TestGateway::with(Setup { policy: wide(), lookup, ..Setup::default() }).await;
     for name in ["metadata.google.internal", "METADATA.google.internal.", "metadata.tencentyun.com"] {

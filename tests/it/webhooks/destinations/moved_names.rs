@@ -1,4 +1,5 @@
-//! A name that moves into another network after it echoed its challenge is asked again, before anything else is sent.
+//! A name that moves to another network after it answered its challenge is challenged again before anything else is
+//! sent.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use super::{deliver, unasked};
 use crate::support::answer::Answer;
 use crate::support::gateway::{Setup, TestGateway};
 
-/// Leads every name to where it is told.
+/// Resolves every name to a given address.
 #[derive(Clone)]
 struct Compass(Arc<Mutex<Vec<&'static str>>>);
 
@@ -36,12 +37,13 @@ impl Lookup for Compass {
     }
 }
 
-/// One server behind all loopback addresses: what came to which of them. It echoes challenges where it is told to.
+/// One server on all loopback addresses, which records what was sent to which of them. It answers challenges if it is
+/// told to.
 #[derive(Clone, Default)]
 struct Town {
     heard: Arc<Mutex<Vec<(String, String)>>>,
     echoes: Arc<Mutex<bool>>,
-    /// Whether it keeps connections for the next message.
+    /// Whether it keeps connections open.
     keeps: Arc<Mutex<bool>>,
 }
 
@@ -88,7 +90,7 @@ impl Town {
         }
     }
 
-    /// What came since the last time: where, and what.
+    /// What was received since the last call: address and content.
     fn heard(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.heard.lock().unwrap())
     }
@@ -117,13 +119,13 @@ async fn a_name_that_moved_to_another_network_is_asked_again_and_gets_nothing_un
     app.created().await;
     deliver(&app).await;
     assert_eq!(town.heard(), [came("127.0.0.1", CHALLENGE), came("127.0.0.1", CREATED)]);
-    // Within its network it moves as it likes.
+    // Within its network it may change its address.
     compass.turn(&["127.0.0.77"]);
     app.created().await;
     deliver(&app).await;
     let near = town.heard();
     assert!(near.len() == 1 && near[0].1 == CREATED, "{near:?}");
-    // In another one somebody else may be at home.
+    // In another one, somebody else may own it.
     compass.turn(&["127.0.9.1"]);
     *town.echoes.lock().unwrap() = false;
     app.created().await;
@@ -135,7 +137,7 @@ async fn a_name_that_moved_to_another_network_is_asked_again_and_gets_nothing_un
     assert_eq!((&tested["error"], &tested["response"]), (&json!("not_verified"), &Value::Null), "{tested}");
     assert!(tested["explanation"].as_str().unwrap().contains("different network"), "{tested}");
     assert_eq!(town.heard(), [came("127.0.9.1", CHALLENGE)]);
-    // Where it echoes, all goes on, and it is not asked a third time.
+    // Once it answers, everything continues, and it is not challenged a third time.
     *town.echoes.lock().unwrap() = true;
     app.advance(60);
     deliver(&app).await;
@@ -176,7 +178,8 @@ async fn a_connection_that_somebody_else_keeps_open_to_the_new_place_is_not_used
     *town.keeps.lock().unwrap() = true;
     app.post("/v1/webhook-endpoints", &json!({"url": url, "event_types": [CREATED]})).await.expect(201);
     compass.turn(&["127.0.9.1"]);
-    // Of the same origin, and never asked: it was heard at the new place, and its connection lies ready.
+    // With the same origin, and never challenged: the other endpoint was verified at the new address, and its
+    // connection is in the pool.
     let unasked = unasked(&app, &url, json!({"event_types": ["image_cache.deleted"]})).await;
     Answer::of(app.request(Method::POST, &format!("{unasked}/test"))).await.expect(200);
     *town.echoes.lock().unwrap() = false;

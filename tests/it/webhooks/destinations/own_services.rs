@@ -1,4 +1,4 @@
-//! A gateway's own database, issuer, cloud and listeners are no receivers, by whatever name or address.
+//! A gateway's own database, issuer, cloud and listeners cannot be receivers, by whatever name or address.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ use crate::support::receiver::RawReceiver;
 use crate::webhooks::faults::worker_on;
 use crate::webhooks::sender::Names;
 
-/// A `serve` with these settings beside the usual ones, that ends with the test.
+/// A `serve` with these additional settings, killed at the end of the test.
 struct Serving {
     process: Child,
     address: String,
@@ -43,7 +43,7 @@ impl Serving {
         serving
     }
 
-    /// The status of the wish for an endpoint at `url`, and what is said of it.
+    /// The status of a request for an endpoint at `url`, and the message.
     async fn add(&self, url: &str) -> (u16, String) {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let body = json!({"url": url, "skip_challenge": true});
@@ -113,7 +113,7 @@ async fn an_issuer_that_shares_an_address_lets_hosts_through_that_the_operator_n
         allow_host_suffixes: suffixes.iter().map(|suffix| (*suffix).to_owned()).collect(),
         ..AddressPolicy::default()
     };
-    // All names lead to one ingress, or to one content network.
+    // All names resolve to one ingress or CDN.
     let start = async |policy, address: &'static str| {
         let lookup = Some(Arc::new(Names::new(&[&[address]])) as _);
         let own = vec![

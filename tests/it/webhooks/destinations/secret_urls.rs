@@ -1,5 +1,5 @@
-//! A URL may hold a secret: a token in its query, or a path that only its owner knows. It is shown to its own readers,
-//! and kept encrypted.
+//! A URL may contain a secret: a token in its query, or a path that only its owner knows. It is shown only to those who
+//! may read it, and is stored encrypted.
 
 use eci_cache_gateway::domain::identity::caller::Scope;
 use reqwest::Method;
@@ -16,7 +16,7 @@ use crate::support::receiver::{Manner, RawReceiver};
 const QUERY: &str = "hunter2-in-the-query";
 const PATH: &str = "hunter2-in-the-path";
 
-/// What a robot of a chat calls its address.
+/// The address of a chat bot.
 fn secret_url(hook: &Hook) -> String {
     format!("{}/services/T0/{PATH}?access_token={QUERY}&timestamp=1", hook.url())
 }
@@ -55,7 +55,7 @@ async fn no_event_entry_or_log_shows_more_than_scheme_and_host() {
     for (sink, text) in [("answers", heard), ("webhooks", told.join("")), ("deliveries", deliveries), ("log", log)] {
         assert!(!text.contains("hunter2"), "{sink}: {text}");
     }
-    // Who keeps the endpoints sees what is set.
+    // Those who manage the endpoints see it.
     assert_eq!(app.get(&path).await.expect(200)["url"], secret_url(&hook));
 }
 
@@ -68,7 +68,7 @@ async fn events_of_before_that_show_a_whole_url_are_told_without_it() {
     hook.script(&["410 Gone"]);
     app.created().await;
     deliver(&app).await;
-    // As the last version wrote it.
+    // As the previous version wrote it.
     let old = format!("UPDATE events SET body = replace(body, '{}\"', '{}\"')", origin(&hook), secret_url(&hook));
     sqlx::query(AssertSqlSafe(old)).execute(app.sql()).await.unwrap();
     deliver(&app).await;
@@ -123,7 +123,7 @@ async fn a_url_that_an_older_version_wrote_counts_and_is_encrypted_later() {
     let app = TestGateway::with(Setup::default()).await;
     let (hook, moved) = (Hook::start().await, Hook::start().await);
     let path = unasked(&app, &secret_url(&hook), json!({})).await;
-    // The only column that the last version writes.
+    // The only column that the previous version writes.
     let write = sqlx::query("UPDATE webhook_endpoints SET url = $1, version = version + 1").bind(secret_url(&moved));
     write.execute(app.sql()).await.unwrap();
     assert_eq!(app.get(&path).await.expect(200)["url"], secret_url(&moved));

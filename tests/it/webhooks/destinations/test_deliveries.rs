@@ -1,4 +1,4 @@
-//! A test of an endpoint shows little of what came back, and is no way around the limits of deliveries.
+//! A test of an endpoint shows little of the response, and cannot be used to bypass the limits of deliveries.
 
 use eci_cache_gateway::domain::limits::bucket::Rate;
 use reqwest::Method;
@@ -32,14 +32,14 @@ async fn a_test_and_the_attempts_show_a_short_printable_beginning() {
         let odd = |letter: char| letter.is_control() || letter == '\u{202e}';
         assert!(!shown.contains(odd), "{shown:?}");
     }
-    // More is not even kept.
+    // No more is stored either.
     assert_eq!(app.count("SELECT max(octet_length(response_excerpt))::bigint FROM delivery_attempts").await, 256);
 }
 
 #[tokio::test]
 async fn tests_and_challenges_have_a_rate_of_their_own() {
     let mut setup = Setup::default();
-    // What a gateway has by itself.
+    // The gateway's default.
     setup.settings.limits.trials = Rate { per_second: 1, burst: 30 };
     let app = TestGateway::with(setup).await;
     let hook = Hook::start().await;
