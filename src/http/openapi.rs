@@ -8,6 +8,7 @@ use serde_json::Value;
 
 mod common;
 mod down_convert;
+mod examples;
 mod schemas;
 mod webhooks;
 mod words;
@@ -38,6 +39,7 @@ fn operations() -> Value {
     schemas::tidy(&mut document);
     common::complete(&mut document);
     words::apply(&mut document);
+    examples::add(&mut document);
     document
 }
 

@@ -5,6 +5,7 @@ mod bodies;
 mod conventions;
 pub(crate) mod coverage;
 mod edges;
+mod examples;
 mod inherited_listener;
 mod limits;
 mod links;

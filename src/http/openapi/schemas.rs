@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 /// none of them, although a body with such a member is refused.
 const SHOWN_AS_PUT: [&str; 5] = ["Issuer", "IssuerKeys", "IssuerRule", "IssuerTeamSource", "IssuerScopeSource"];
 
+/// Parts of other schemas that are sent nowhere by themselves.
+const PARTS: [&str; 1] = ["EventBody"];
+
 /// Flattens components that are an `allOf`, and drops `propertyNames` that say nothing.
 pub(super) fn tidy(document: &mut Value) {
     strip_property_names(document);
@@ -21,6 +24,7 @@ pub(super) fn tidy(document: &mut Value) {
             *schema = flattened(schema, &originals);
         }
     }
+    schemas.retain(|name, _| !PARTS.contains(&name.as_str()));
 }
 
 /// One object with the members of all parts: the shape of `#[serde(flatten)]`. The part's own members come first.

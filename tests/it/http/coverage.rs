@@ -21,10 +21,11 @@ mod fixtures;
 mod operation;
 mod walk;
 
-pub(crate) use walk::walk;
+pub(crate) use operation::DocumentedOperation;
+pub(crate) use walk::{in_order, walk};
 
 use fixtures::{api_key, blanked, entry};
-use operation::{DocumentedOperation, operations};
+use operation::operations;
 
 /// Well-formed ids that do not exist.
 const NOBODYS: &str = "00000000000000000000000001";

@@ -147,7 +147,7 @@ async fn an_endpoint_has_a_tag_that_guards_its_changes_and_tells_also_of_its_hea
     let made = app.post("/v1/webhook-endpoints", &body).await;
     let path = format!("/v1/webhook-endpoints/{}", made.clone().expect(201)["id"].as_str().unwrap());
     let read = async |tag: &str| Answer::of(app.request(Method::GET, &path).header("if-none-match", tag)).await;
-    let patch = async |tag: &str| {
+    let describe = async |tag: &str| {
         let request = app.request(Method::PATCH, &path).header("if-match", tag);
         Answer::of(request.json(&json!({"description": "ci"}))).await
     };
@@ -159,10 +159,10 @@ async fn an_endpoint_has_a_tag_that_guards_its_changes_and_tells_also_of_its_hea
     app.sql().execute("UPDATE webhook_endpoint_state SET consecutive_failures = 3").await.unwrap();
     let failing = read(&first).await;
     assert_eq!(failing.clone().expect(200)["consecutive_failures"], 3, "its version is the same");
-    let changed = patch(&first).await;
+    let changed = describe(&first).await;
     assert_eq!(changed.clone().expect(200)["description"], "ci", "a change is guarded by the version alone");
     for stale in [&first, failing.header("etag"), "\"v99\""] {
-        patch(stale).await.problem(412, "precondition_failed");
+        describe(stale).await.problem(412, "precondition_failed");
         let delete = Answer::of(app.request(Method::DELETE, &path).header("if-match", stale)).await;
         delete.problem(412, "precondition_failed");
     }

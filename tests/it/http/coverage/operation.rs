@@ -14,14 +14,14 @@ use crate::support::setup::SECOND;
 const PLATFORMS: [&str; 5] = ["revocation_id", "team_id", "region_profile_id", "cloud_account_name", "issuer_name"];
 /// One operation of the document.
 #[derive(Debug)]
-pub(super) struct DocumentedOperation {
-    pub(super) id: String,
-    pub(super) method: Method,
-    pub(super) path: String,
+pub(crate) struct DocumentedOperation {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
     /// The name of the id in its path.
-    pub(super) id_name: Option<String>,
+    pub(crate) id_name: Option<String>,
     /// The scopes, one of which is sufficient; empty if any credentials are.
-    pub(super) scopes: Vec<Scope>,
+    pub(crate) scopes: Vec<Scope>,
 }
 
 /// Every operation under `/v1` that needs credentials.
@@ -51,7 +51,7 @@ pub(super) fn operations() -> Vec<DocumentedOperation> {
 
 impl DocumentedOperation {
     /// A valid body. There is no default, so that a new operation is not forgotten.
-    pub(super) fn body(&self) -> Option<Value> {
+    pub(crate) fn body(&self) -> Option<Value> {
         match self.id.as_str() {
             "create_image_cache" | "ensure_image_cache" | "dry_run_image_cache" => Some(new_cache("nginx:1.27")),
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
@@ -137,17 +137,17 @@ impl DocumentedOperation {
     }
 
     /// The path with this id, whatever it identifies.
-    pub(super) fn path_of(&self, id: &str) -> String {
+    pub(crate) fn path_of(&self, id: &str) -> String {
         match &self.id_name {
             Some(name) => self.path.replace(&format!("{{{name}}}"), id),
             None if self.id == "get_audit_consistency" => format!("{}?first_size=1", self.path),
             None if self.id == "list_usage" => format!("{}?region=cn-beijing", self.path),
-            None if self.id == "check_gate" => format!("{}?region=cn-beijing&image=nginx", self.path),
+            None if self.id == "check_gate" => format!("{}?region=cn-beijing&image=nginx:1.27", self.path),
             None => self.path.clone(),
         }
     }
 
-    pub(super) fn request(&self, app: &TestGateway, id: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, app: &TestGateway, id: &str) -> RequestBuilder {
         let request = app.bare(self.method.clone(), &self.path_of(id));
         match self.body() {
             Some(body) => request.json(&body),
@@ -156,7 +156,7 @@ impl DocumentedOperation {
     }
 
     /// The prefix of the ids in the path.
-    pub(super) fn prefix(&self) -> &'static str {
+    pub(crate) fn prefix(&self) -> &'static str {
         match self.id_name.as_deref() {
             Some("image_cache_id") => "ic_",
             Some("operation_id") => "op_",
@@ -173,12 +173,12 @@ impl DocumentedOperation {
     }
 
     /// Whether it is about the platform, which has no teams.
-    pub(super) fn is_platforms(&self) -> bool {
+    pub(crate) fn is_platforms(&self) -> bool {
         self.id_name.as_ref().is_some_and(|name| PLATFORMS.contains(&&**name))
     }
 
     /// Something that exists and belongs to [`TEAM`].
-    pub(super) async fn owned(&self, app: &TestGateway) -> String {
+    pub(crate) async fn owned(&self, app: &TestGateway) -> String {
         let list = match self.id_name.as_deref() {
             Some("access_key_id") => return made(app, "/v1/access-keys", &json!({})).await,
             Some("api_key_id") => return made(app, "/v1/api-keys", &json!({"name": "ci", "scopes": ["read"]})).await,

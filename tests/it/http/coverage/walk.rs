@@ -6,17 +6,22 @@ use reqwest::Method;
 use super::{DocumentedOperation, operations};
 use crate::support::gateway::TestGateway;
 
-/// Calls all operations, reads first and deletes last; returns each operation with its status.
-///
-/// The team must have a ready image cache and an endpoint.
-pub(crate) async fn walk(app: &TestGateway, credential: &str) -> Vec<(String, u16)> {
+/// All operations, reads first and deletes last.
+pub(crate) fn in_order() -> Vec<DocumentedOperation> {
     let mut all = operations();
     let place = |operation: &DocumentedOperation| {
         [Method::GET, Method::POST, Method::PATCH].iter().position(|method| *method == operation.method).unwrap_or(9)
     };
     all.sort_by_key(place);
+    all
+}
+
+/// Calls all operations, reads first and deletes last; returns each operation with its status.
+///
+/// The team must have a ready image cache and an endpoint.
+pub(crate) async fn walk(app: &TestGateway, credential: &str) -> Vec<(String, u16)> {
     let mut answered = Vec::new();
-    for operation in all {
+    for operation in in_order() {
         let owned = operation.owned(app).await;
         match operation.id.as_str() {
             "get_audit_proof" | "get_audit_consistency" => app.seal().await,
