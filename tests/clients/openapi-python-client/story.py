@@ -176,7 +176,7 @@ def turn_the_endpoint(endpoint):
     assert not call(verify_webhook_endpoint, endpoint.id).disabled, "it was verified before"
     assert call(pause_webhook_endpoint, endpoint.id).disabled
     of_endpoint = {"webhook_endpoint_id": endpoint.id, "status": DeliveryStatusFilter.WAITING}
-    waiting = call(list_deliveries, event_type="image_cache.ready", **of_endpoint).items
+    waiting = call(list_deliveries, event_type=EventTypeName.IMAGE_CACHE_READY, **of_endpoint).items
     assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id
     assert call(list_delivery_attempts, waiting[0].id).items, "no attempt"
     assert call(resend_delivery, waiting[0].id).status == "waiting"

@@ -131,7 +131,8 @@ impl Story {
     }
 
     async fn find_ready_event(&mut self, id: &str) -> StoryResult<Event> {
-        let page = call!(self.list_events.type_(vec![EventTypeName::ImageCacheReady]).image_cache_id(id).wait_seconds(10));
+        let page =
+            call!(self.list_events.type_(vec![EventTypeName::ImageCacheReady]).image_cache_id(id).wait_seconds(10));
         let event = page.items.into_iter().next().ok_or("no image_cache.ready in the feed")?;
         let about = event.data.image_cache.as_ref().is_some_and(|cache| cache.id == id);
         demand(about && event.version == 1 && event.data.generation == Some(1), "another event")?;
@@ -162,7 +163,8 @@ impl Story {
     }
 
     async fn send_a_delivery_again(&mut self, endpoint: &str) -> StoryResult<()> {
-        let page = call!(self.list_deliveries.webhook_endpoint_id(endpoint).status("waiting").event_type("image_cache.ready"));
+        let page =
+            call!(self.list_deliveries.webhook_endpoint_id(endpoint).status("waiting").event_type("image_cache.ready"));
         let delivery = page.items.first().ok_or("nothing waits")?;
         let again = call!(self.get_delivery.delivery_id(&delivery.id));
         demand(again.event_id == delivery.event_id, "another delivery")?;
