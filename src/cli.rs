@@ -25,6 +25,7 @@ mod left_out;
 mod migrate;
 mod openapi;
 mod operator;
+mod problems;
 mod process;
 #[cfg(feature = "dev")]
 mod receive;
@@ -91,6 +92,8 @@ enum Command {
     Auth(auth::AuthCommand),
     /// Print the OpenAPI document.
     Openapi(openapi::OpenApiArgs),
+    /// Print every problem of the API, with its meaning and how to resolve it.
+    Problems(problems::ProblemsArgs),
     /// Print every setting with its purpose, its allowed values and its default.
     Settings(settings::SettingsArgs),
     /// Mint a development token, signed with the secret with which the gateway verifies tokens.
@@ -199,6 +202,7 @@ fn run(cli: Cli) -> Result<(), CommandFailure> {
         Command::Audit(arguments) => audit::run(&arguments, &config()?),
         Command::Auth(arguments) => auth::run(&arguments, load),
         Command::Openapi(arguments) => openapi::run(&arguments),
+        Command::Problems(arguments) => problems::run(&arguments),
         Command::Settings(arguments) => settings::run(&arguments),
         Command::Token(arguments) => token::run(&arguments, config()?),
         Command::ApiKey(arguments) => api_key::run(&arguments, load()),

@@ -35,6 +35,7 @@ pub use auth::{AuthConfig, AuthKeys, ClaimsConfig};
 pub use environment::DevEnvironment;
 pub use environment::Environment;
 pub use loaded::Loaded;
+pub use names::probably_meant;
 pub use serve::{DefaultIssuer, RotationConfig, ServeAudit, ServeAuth, ServeCloud, ServeConfig, ServeKeys};
 pub use setting::{Section, Setting, SettingKind};
 pub use settings::{

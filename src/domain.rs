@@ -29,6 +29,7 @@ pub mod matching;
 pub mod operation;
 pub mod policy;
 pub mod poll;
+pub mod problem;
 #[cfg(test)]
 pub(crate) mod property;
 pub mod reconcile;

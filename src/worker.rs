@@ -116,7 +116,7 @@ async fn turns(
             }
             Err(error) => {
                 // One log line for all loops of the same kind of work.
-                let cause = format!("{} {}", work.name(), error.code());
+                let cause = format!("{} {}", work.name(), error.code().as_str());
                 if let Some(left_out) = said.may(&cause, Instant::now()) {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(worker = work.name(), error, left_out, "a pass failed");

@@ -28,8 +28,6 @@ pub struct Access {
     pub etag: bool,
     /// Whether it waits for the cloud's answer, for as long as `Prefer: wait` says.
     pub waits: bool,
-    /// Whether it can fail because of the current state (409).
-    pub conflicts: bool,
 }
 
 impl Access {
@@ -44,7 +42,6 @@ impl Access {
             if_match: false,
             etag: false,
             waits: false,
-            conflicts: false,
         }
     }
 
@@ -63,10 +60,6 @@ impl Access {
     const fn waits(self) -> Self {
         Self { waits: true, ..self }
     }
-
-    const fn conflicts(self) -> Self {
-        Self { conflicts: true, ..self }
-    }
 }
 
 /// An operation that reads one thing.
@@ -84,9 +77,9 @@ const fn bulk(operation: &'static str, scopes: &'static [Scope]) -> Access {
     Access::new(operation, scopes, Class::List)
 }
 
-/// An operation that changes something, and can conflict with the current state.
+/// An operation that changes something.
 const fn change(operation: &'static str, scopes: &'static [Scope]) -> Access {
-    Access { changes: true, conflicts: true, ..Access::new(operation, scopes, Class::Change) }
+    Access { changes: true, ..Access::new(operation, scopes, Class::Change) }
 }
 
 const READ: &[Scope] = &[Scope::Read];
@@ -108,7 +101,7 @@ pub(super) const POLICY: &[Scope] = &[Scope::PlatformPolicy];
 pub const TABLE: &[Access] = &[
     change("create_image_cache", WRITE).idempotent().etag().waits(),
     change("ensure_image_cache", WRITE).idempotent().etag().waits(),
-    read("dry_run_image_cache", WRITE).conflicts(),
+    read("dry_run_image_cache", WRITE),
     list("list_image_caches", READ),
     read("get_image_cache", READ).etag(),
     change("update_image_cache", WRITE).if_match().etag().waits(),
@@ -121,7 +114,7 @@ pub const TABLE: &[Access] = &[
     list("list_found_image_caches", PLATFORM),
     read("get_provider_record", READ),
     // Returns the cloud's answer in one piece.
-    read("list_usage", READ).conflicts(),
+    read("list_usage", READ),
     read("get_operation", OPERATIONS),
     list("list_operations", OPERATIONS),
     list("list_team_costs", PLATFORM),
@@ -147,10 +140,10 @@ pub const TABLE: &[Access] = &[
     change("resend_delivery", WEBHOOKS),
     list("list_audit_entries", AUDIT),
     read("get_audit_entry", AUDIT),
-    read("get_audit_proof", AUDIT).conflicts(),
+    read("get_audit_proof", AUDIT),
     bulk("export_audit_entries", AUDIT),
     list("list_audit_checkpoints", AUDIT),
-    read("get_audit_consistency", AUDIT).conflicts(),
+    read("get_audit_consistency", AUDIT),
     change("create_access_key", KEYS),
     list("list_access_keys", CONTAINMENT),
     change("rotate_access_key", KEYS),

@@ -26,6 +26,7 @@ use crate::domain::identity::caller::TeamId;
 use crate::domain::limits::book::Book;
 use crate::domain::limits::queue::{Arrival, Capacity, Class, Queue, QueueRequest};
 use crate::domain::limits::{Limits, Party, TeamLimits, address_block};
+use crate::domain::problem::Code;
 use refusal_counter::RefusalCounter;
 
 mod permit;
@@ -34,7 +35,7 @@ mod trials;
 
 pub use permit::Permit;
 use trials::Trials;
-pub(super) use trials::{TOO_MANY_TESTS, UnderWay};
+pub(super) use trials::UnderWay;
 
 /// The most teams that are tracked separately at once.
 const TEAMS: usize = 16_384;
@@ -261,7 +262,7 @@ impl Admission {
         count_refusal("address");
         let detail =
             "too many requests without a valid credential, or for resources that do not exist, came from this address";
-        Err(Error::TooMany { code: "too_many_refused", detail, retry_after_seconds })
+        Err(Error::TooMany { code: Code::TooManyRefused, detail, retry_after_seconds })
     }
 
     /// How many requests got no slot, since the start.

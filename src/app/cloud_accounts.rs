@@ -24,9 +24,10 @@ use super::{Call, Error, access};
 use crate::app::precondition::moved;
 use crate::domain::cloud_account::{AccountName, AccountRole, CloudAccount};
 use crate::domain::event::EventType;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::Caller;
+use crate::domain::problem::Code;
 use crate::eci::BuildError;
 use crate::store::{ACCOUNT_EXTERNAL, ACCOUNT_SECRET, AccountRemoval, SealedAccount};
 use clients::UnusableAccount;
@@ -163,7 +164,7 @@ impl CloudAccounts {
                     "the cloud account {name} contains image caches, or operations on them have not ended; delete \
                      them first, or disable the account"
                 );
-                return Err(Error::Conflict { code: "cloud_account_in_use", detail });
+                return Err(Error::Conflict { code: Code::CloudAccountInUse, detail });
             }
         }
         self.accounts_changed();
@@ -185,7 +186,7 @@ impl CloudAccounts {
             "the cloud account {name} is defined in the gateway's settings and can be changed only \
                               there"
         );
-        Err(Error::Conflict { code: "cloud_account_of_settings", detail })
+        Err(Error::Conflict { code: Code::CloudAccountOfSettings, detail })
     }
 
     /// The account as it will be stored, or everything that is wrong with it.
@@ -233,7 +234,7 @@ impl CloudAccounts {
     fn wrong(&self, new: &NewCloudAccount, has_secret: bool) -> Vec<FieldError> {
         let mut findings = Findings::default();
         let detail = "must be given: no secret of this access key is stored yet";
-        findings.require(has_secret, "/access_key_secret", "required", detail);
+        findings.require(has_secret, "/access_key_secret", FieldCode::Required, detail);
         note_secret(&mut findings, "/access_key_secret", new.access_key_secret.as_ref());
         let external = new.role.as_ref().and_then(|role| role.external_id.as_ref());
         let external = external.filter(|id| !id.expose_secret().is_empty());
@@ -241,7 +242,7 @@ impl CloudAccounts {
         for (place, region) in new.regions.iter().flatten().enumerate() {
             if let Err(Error::Invalid(errors)) = self.check_region(region) {
                 let detail = errors.into_iter().next().map(|error| error.detail).unwrap_or_default();
-                findings.require(false, format!("/regions/{place}"), "not_allowed", detail);
+                findings.require(false, format!("/regions/{place}"), FieldCode::NotAllowed, detail);
             }
         }
         findings.into_result().err().unwrap_or_default()
@@ -308,7 +309,7 @@ fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretStrin
         let text = secret.expose_secret();
         (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
     });
-    findings.require(good, field, "invalid", "must be 1 to 1224 printable ASCII characters without spaces");
+    findings.require(good, field, FieldCode::Invalid, "must be 1 to 1224 printable ASCII characters without spaces");
 }
 
 /// Refuses changes to where calls go, or to who answers for them, unless the secret is given. Otherwise anybody who may
@@ -316,19 +317,25 @@ fn note_secret(findings: &mut Findings, field: &str, secret: Option<&SecretStrin
 fn moved_without_secret(account: &CloudAccount, before: &SealedAccount, external: bool) -> Vec<FieldError> {
     let detail = "can be changed only together with access_key_secret: send the secret, too, or leave this unchanged";
     let mut findings = Findings::default();
-    findings.require(account.endpoint == before.account.endpoint, "/api_endpoint", "secret_required", detail);
-    findings.require(account.role == before.account.role && !external, "/role", "secret_required", detail);
+    findings.require(account.endpoint == before.account.endpoint, "/api_endpoint", FieldCode::SecretRequired, detail);
+    findings.require(account.role == before.account.role && !external, "/role", FieldCode::SecretRequired, detail);
     findings.into_result().err().unwrap_or_default()
 }
 
 fn unusable(why: &UnusableAccount) -> FieldError {
     match why {
-        UnusableAccount::Foreign(must) => FieldError::new("/api_endpoint", "not_allowed", format!("must {must}")),
+        UnusableAccount::Foreign(must) => {
+            FieldError::new("/api_endpoint", FieldCode::NotAllowed, format!("must {must}"))
+        }
         UnusableAccount::Built(BuildError::Endpoint) => {
             let detail = "must be http:// or https:// and a host, without user, path or query; {region} is replaced \
                           by the region";
-            FieldError::new("/api_endpoint", "invalid", detail)
+            FieldError::new("/api_endpoint", FieldCode::Invalid, detail)
         }
-        _ => FieldError::new("/access_key_secret", "required", "must be given: the stored value cannot be decrypted"),
+        _ => FieldError::new(
+            "/access_key_secret",
+            FieldCode::Required,
+            "must be given: the stored value cannot be decrypted",
+        ),
     }
 }

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use super::Error;
 use super::base::Base;
 use crate::crypto::fingerprint::SIGNATURE_BYTES;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::Caller;
 
@@ -81,7 +81,7 @@ impl<'a> CursorList<'a> {
 pub(super) fn unreadable() -> Error {
     Error::Invalid(vec![FieldError::new(
         "cursor",
-        "invalid",
+        FieldCode::Invalid,
         "must be the next_cursor of the same list with the same filters",
     )])
 }

@@ -8,9 +8,7 @@ use crate::domain::identity::caller::Scope;
 use crate::domain::identity::token_exchange::ExchangeError;
 use crate::domain::ids::OperationId;
 use crate::domain::policy::Refusal;
-
-/// The code for a proof of an audit entry that is not sealed yet.
-pub(super) const NOT_SEALED: &str = "audit_entry_not_sealed";
+use crate::domain::problem::Code;
 
 /// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +16,8 @@ pub enum Error {
     /// The credential is missing or not valid.
     #[error("not authenticated: {detail}")]
     Unauthenticated {
-        /// A stable code: `token_missing`, `token_expired`, …
-        code: &'static str,
+        /// The code of the problem.
+        code: Code,
         /// What is wrong, safe to show to the client.
         detail: String,
     },
@@ -35,8 +33,8 @@ pub enum Error {
     /// The credential is valid, but gives access to nothing here.
     #[error("not admitted: {detail}")]
     NotAdmitted {
-        /// A stable code: `no_rule_matches`.
-        code: &'static str,
+        /// The code of the problem.
+        code: Code,
         /// Which condition does not hold, safe to show to the client.
         detail: String,
     },
@@ -55,16 +53,16 @@ pub enum Error {
     /// The request is not possible in the current state.
     #[error("{detail}")]
     Conflict {
-        /// A stable code: `operation_in_progress`, `image_cache_not_updatable`, …
-        code: &'static str,
+        /// The code of the problem.
+        code: Code,
         /// What prevents the request.
         detail: String,
     },
     /// What was asked for existed, but is past its retention.
     #[error("{detail}")]
     NoLongerKept {
-        /// A stable code: `events_no_longer_kept`, …
-        code: &'static str,
+        /// The code of the problem.
+        code: Code,
         /// What is gone, and how to continue.
         detail: &'static str,
     },
@@ -108,8 +106,8 @@ pub enum Error {
     /// The caller exceeds a limit.
     #[error("too many: {detail}")]
     TooMany {
-        /// A stable code: `too_many_streams`, …
-        code: &'static str,
+        /// The code of the problem.
+        code: Code,
         /// Which limit was exceeded.
         detail: &'static str,
         /// How many seconds to wait before trying again.
@@ -118,8 +116,8 @@ pub enum Error {
     /// The gateway is overloaded, or something that it needs is unavailable.
     #[error("unavailable: {detail}")]
     Unavailable {
-        /// A stable code: `database_unavailable`, `audit_unavailable`, `shutting_down`, …
-        code: &'static str,
+        /// The code of the problem.
+        code: Code,
         /// What is unavailable.
         detail: &'static str,
         /// How many seconds to wait before trying again.
@@ -135,36 +133,29 @@ pub enum Error {
 
 impl Error {
     /// The stable code for programs.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
             Self::Unauthenticated { code, .. }
             | Self::NotAdmitted { code, .. }
             | Self::Conflict { code, .. }
             | Self::NoLongerKept { code, .. }
             | Self::TooMany { code, .. }
-            | Self::Unavailable { code, .. } => code,
+            | Self::Unavailable { code, .. } => *code,
             Self::Exchange(fault) => fault.code,
-            Self::IssuerUnavailable { .. } => "issuer_unavailable",
-            Self::Forbidden(_) | Self::ForbiddenToAdmin(_) => "scope_missing",
-            Self::KeyHasMore(_) => "key_has_more_scopes",
-            Self::NotFound(_) => "not_found",
-            Self::Invalid(_) => "invalid_request",
-            Self::PreconditionFailed { .. } => "precondition_failed",
-            Self::IdempotencyMismatch => "idempotency_key_reused",
-            Self::IdempotencyInFlight => "idempotency_in_flight",
-            Self::PolicyRefused { .. } => "policy_refused",
-            Self::TeamDisabled { .. } => "team_disabled",
-            Self::CloudRefused { .. } => "cloud_refused",
-            Self::Unreadable(_) => "record_of_another_version",
-            Self::Internal(_) => "internal_error",
+            Self::IssuerUnavailable { .. } => Code::IssuerUnavailable,
+            Self::Forbidden(_) | Self::ForbiddenToAdmin(_) => Code::ScopeMissing,
+            Self::KeyHasMore(_) => Code::KeyHasMoreScopes,
+            Self::NotFound(_) => Code::NotFound,
+            Self::Invalid(_) => Code::InvalidRequest,
+            Self::PreconditionFailed { .. } => Code::PreconditionFailed,
+            Self::IdempotencyMismatch => Code::IdempotencyKeyReused,
+            Self::IdempotencyInFlight => Code::IdempotencyInFlight,
+            Self::PolicyRefused { .. } => Code::PolicyRefused,
+            Self::TeamDisabled { .. } => Code::TeamDisabled,
+            Self::CloudRefused { .. } => Code::CloudRefused,
+            Self::Unreadable(_) => Code::RecordOfAnotherVersion,
+            Self::Internal(_) => Code::InternalError,
         }
-    }
-
-    /// Whether the same request may succeed later without any change.
-    pub fn retryable(&self) -> bool {
-        matches!(self, Self::IdempotencyInFlight | Self::TooMany { .. } | Self::Unavailable { .. })
-            || matches!(self, Self::IssuerUnavailable { .. } | Self::Unreadable(_) | Self::Internal(_))
-            || matches!(self, Self::Conflict { code, .. } if ["operation_in_progress", NOT_SEALED].contains(code))
     }
 }
 

@@ -32,6 +32,7 @@ use crate::crypto::fingerprint::Fingerprint;
 use crate::crypto::seal::Sealer;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::problem::Code;
 use crate::eci::Client;
 use crate::store::{self, Outlet, Store};
 use crate::webhook::sender::Sender;
@@ -239,7 +240,7 @@ impl Error {
     /// The error for a database that is unavailable.
     pub(super) fn database_away() -> Self {
         let detail = "the database is currently unavailable";
-        Self::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 }
+        Self::Unavailable { code: Code::DatabaseUnavailable, detail, retry_after_seconds: 2 }
     }
 
     /// The error for requests that arrive before the database and the keys were checked.

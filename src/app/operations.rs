@@ -166,7 +166,7 @@ impl Operations {
             Some(Err(error)) => {
                 // If the database fails for one operation, it fails for all of them: log the cause once.
                 let one = operation.to_string();
-                let cause = if matches!(error, Error::Unavailable { .. }) { error.code() } else { &one };
+                let cause = if matches!(error, Error::Unavailable { .. }) { error.code().as_str() } else { &one };
                 if let Some(left_out) = SAID.may(cause, std::time::Instant::now()) {
                     tracing::error!(
                         operation = one,

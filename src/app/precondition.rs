@@ -2,6 +2,7 @@
 //! every change of a versioned resource checks them.
 
 use super::Error;
+use crate::domain::problem::Code;
 
 /// The versions in which a resource may be changed (RFC 9110, 13.1), from `If-Match` and `If-None-Match`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Versions {
 /// The error if somebody else changed the resource at this moment.
 pub(super) fn moved() -> Error {
     let detail = "the resource changed while the request was processed; read it again and retry".to_owned();
-    Error::Conflict { code: "concurrent_change", detail }
+    Error::Conflict { code: Code::ConcurrentChange, detail }
 }
 
 impl Precondition {

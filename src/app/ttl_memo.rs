@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::Error;
 use crate::domain::clock::{Clock, Instant, within};
+use crate::domain::problem::Code;
 use crate::store;
 
 /// The age up to which an answer is used.
@@ -41,7 +42,7 @@ struct MemoState<T> {
 /// The error while it is not known who may be admitted.
 pub(super) fn unavailable() -> Error {
     Error::Unavailable {
-        code: "credentials_unavailable",
+        code: Code::CredentialsUnavailable,
         detail: "the validity of credentials cannot be determined at the moment",
         retry_after_seconds: 2,
     }
@@ -145,7 +146,7 @@ mod tests {
         assert!(matches!(kept.get(&clock, BOUND, unasked).await, Ok(7)));
         clock.advance(GRACE - BOUND);
         let refused = kept.get(&clock, BOUND, async { Err(away()) }).await;
-        assert!(matches!(refused, Err(Error::Unavailable { code: "credentials_unavailable", .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Unavailable { code: Code::CredentialsUnavailable, .. })), "{refused:?}");
         clock.advance(PAUSE);
         assert!(matches!(kept.get(&clock, BOUND, async { Ok(8) }).await, Ok(8)));
     }

@@ -82,7 +82,7 @@ impl TokenExplanation {
             Err(refusal) => refusal.to_string(),
         };
         if let (Err(refusal), None) = (&went, &self.code) {
-            (self.code, self.detail) = (Some(refusal.code().to_owned()), Some(detail.clone()));
+            (self.code, self.detail) = (Some(refusal.code().as_str().to_owned()), Some(detail.clone()));
         }
         self.checks.push(TokenCheck { name: name.to_owned(), passed: went.is_ok(), detail, facts: Vec::new() });
         went.ok()

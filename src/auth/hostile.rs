@@ -60,7 +60,7 @@ impl AttackerKeys {
     }
 
     async fn refusal(&self, token: &str) -> &'static str {
-        self.verifier.verify(token, None).await.map_or_else(|refusal| refusal.code(), |_| "accepted")
+        self.verifier.verify(token, None).await.map_or_else(|refusal| refusal.code().as_str(), |_| "accepted")
     }
 }
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::domain::identity::issuer::explanation::TriedRule;
+use crate::domain::problem::Code;
 
 /// The maximum number of rules that a refusal lists.
 const MAX_RULES: usize = 10;
@@ -122,35 +123,35 @@ impl fmt::Display for NoRule {
 }
 
 impl TokenRefusal {
-    /// A stable code for programs, logs and metrics.
-    pub fn code(&self) -> &'static str {
+    /// The code of the problem.
+    pub fn code(&self) -> Code {
         match self {
-            Self::Missing => "token_missing",
-            Self::TooLong => "token_too_long",
-            Self::Malformed => "token_malformed",
-            Self::UnsupportedHeader => "token_unsupported_header",
-            Self::WrongType => "token_wrong_type",
-            Self::WrongAlgorithm => "token_wrong_algorithm",
-            Self::UnknownKey => "token_unknown_key",
-            Self::KeysUnavailable(_) => "issuer_unavailable",
-            Self::BadSignature => "token_bad_signature",
-            Self::MissingClaim(..) => "token_missing_claim",
-            Self::BadClaim(..) => "token_bad_claim",
-            Self::Expired => "token_expired",
-            Self::NotYetValid => "token_not_yet_valid",
-            Self::LifetimeTooLong => "token_lifetime_too_long",
-            Self::WrongIssuer => "token_wrong_issuer",
-            Self::WrongAudience(_) => "token_wrong_audience",
-            Self::NoRule(_) => "no_rule_matches",
-            Self::NoTeam(_) => "no_team",
-            Self::TeamRequired(_) => "team_required",
-            Self::WrongTeam(_) => "wrong_team",
-            Self::Revoked => "token_revoked",
-            Self::RuleChanged => "rule_changed",
-            Self::KeyMalformed => "api_key_malformed",
-            Self::KeyUnknown => "api_key_unknown",
-            Self::KeyRevoked => "api_key_revoked",
-            Self::KeyExpired => "api_key_expired",
+            Self::Missing => Code::TokenMissing,
+            Self::TooLong => Code::TokenTooLong,
+            Self::Malformed => Code::TokenMalformed,
+            Self::UnsupportedHeader => Code::TokenUnsupportedHeader,
+            Self::WrongType => Code::TokenWrongType,
+            Self::WrongAlgorithm => Code::TokenWrongAlgorithm,
+            Self::UnknownKey => Code::TokenUnknownKey,
+            Self::KeysUnavailable(_) => Code::IssuerUnavailable,
+            Self::BadSignature => Code::TokenBadSignature,
+            Self::MissingClaim(..) => Code::TokenMissingClaim,
+            Self::BadClaim(..) => Code::TokenBadClaim,
+            Self::Expired => Code::TokenExpired,
+            Self::NotYetValid => Code::TokenNotYetValid,
+            Self::LifetimeTooLong => Code::TokenLifetimeTooLong,
+            Self::WrongIssuer => Code::TokenWrongIssuer,
+            Self::WrongAudience(_) => Code::TokenWrongAudience,
+            Self::NoRule(_) => Code::NoRuleMatches,
+            Self::NoTeam(_) => Code::NoTeam,
+            Self::TeamRequired(_) => Code::TeamRequired,
+            Self::WrongTeam(_) => Code::WrongTeam,
+            Self::Revoked => Code::TokenRevoked,
+            Self::RuleChanged => Code::RuleChanged,
+            Self::KeyMalformed => Code::ApiKeyMalformed,
+            Self::KeyUnknown => Code::ApiKeyUnknown,
+            Self::KeyRevoked => Code::ApiKeyRevoked,
+            Self::KeyExpired => Code::ApiKeyExpired,
         }
     }
 }

@@ -20,7 +20,7 @@ use super::refusal::TokenRefusal;
 use super::token::ParsedToken;
 use super::verified_tokens::{VerificationStamp, VerifiedTokens, print};
 use crate::domain::clock::Clock;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::identity::caller::{Caller, Recognized};
 use crate::domain::identity::issuer::rules::CompiledRules;
 use crate::domain::identity::issuer::{DEFAULT, Issuer, KeysFrom, MAX_ISSUERS};
@@ -80,18 +80,18 @@ impl Issuers {
         require(
             issuer.name != DEFAULT,
             "/name",
-            "invalid",
+            FieldCode::Invalid,
             "must not be default, which is the issuer of ECG_AUTH_ISSUER",
         );
         let named = self.all.iter().any(|one| one.issuer.name == issuer.name);
         let told = "must be different from the names of the other issuers; to add a rule to an issuer (another \
                     repository), add it to its rules";
-        require(!named, "/name", "duplicate", told);
+        require(!named, "/name", FieldCode::Duplicate, told);
         let known = self.all.iter().any(|one| one.issuer.issuer == issuer.issuer);
         let told = "must be different from those of the other issuers, because it alone determines whose rules apply \
                     to a token; add a rule to that issuer";
-        require(!known, "/issuer", "duplicate", told);
-        require(self.all.len() < MAX_ISSUERS, "/name", "out_of_range", "must not have more than 50 issuers");
+        require(!known, "/issuer", FieldCode::Duplicate, told);
+        require(self.all.len() < MAX_ISSUERS, "/name", FieldCode::OutOfRange, "must not have more than 50 issuers");
         wrong
     }
 }
@@ -201,7 +201,7 @@ impl Verifier {
     fn configure_other(&self, issuer: &Issuer, beside: &Issuers) -> Result<ConfiguredIssuer, Vec<FieldError>> {
         if issuer.keys.from == KeysFrom::JwksFile {
             let told = "must not be jwks_file: a file is for issuers in the operator's settings";
-            return Err(vec![FieldError::new("/keys/from", "invalid", told)]);
+            return Err(vec![FieldError::new("/keys/from", FieldCode::Invalid, told)]);
         }
         self.configure(issuer, beside)
     }
@@ -219,7 +219,7 @@ impl Verifier {
                 KeysFrom::JwksFile => "/keys/file",
                 KeysFrom::Document => "/keys/document",
             };
-            vec![FieldError::new(field, "invalid", error.to_string())]
+            vec![FieldError::new(field, FieldCode::Invalid, error.to_string())]
         })?;
         let epoch = self.epochs.fetch_add(1, Ordering::Relaxed);
         Ok(ConfiguredIssuer { issuer: issuer.clone(), rules, source: Arc::new(source), epoch })

@@ -1,4 +1,4 @@
-//! Finds the setting that a name refers to, and the most similar one for a wrong name.
+//! Finds the setting that a name refers to, and the most similar one for a wrong name; the same for names in requests.
 
 use super::setting::{Section, all, find, variable_of};
 
@@ -61,4 +61,52 @@ pub(super) fn nearest_variable(table: &'static [Section], mistaken: &str) -> Str
 
 fn nearest<T: AsRef<str>>(mistaken: &str, known: impl Iterator<Item = T>) -> Option<T> {
     known.min_by_key(|name| strsim::levenshtein(mistaken, name.as_ref()))
+}
+
+/// The longest name that is compared with those that are known.
+const MOST_LETTERS: usize = 64;
+
+/// The name of `known` that was probably meant by a mistaken one, if any is near enough.
+pub fn probably_meant<'a>(mistaken: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer texts are no misspelt name, and to compare them would take long.
+    if mistaken.chars().count() > MOST_LETTERS {
+        return None;
+    }
+    let plain = |name: &str| name.to_ascii_lowercase().replace(['-', ' ', '.'], "_");
+    let (wanted, mut best) = (plain(mistaken), None);
+    for name in known {
+        let distance = strsim::osa_distance(&wanted, &plain(name));
+        // A field is often called by a part of its name: `size` for `size_gib`.
+        let part = wanted.len() >= 3 && (name.starts_with(&wanted) || name.ends_with(&wanted));
+        let near = part || distance <= 1.max(name.len() / 3);
+        if near && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, name));
+        }
+    }
+    best.map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistaken_name_is_read_as_the_nearest() {
+        let known = ["name", "region", "images", "size_gib", "retention_days", "ephemeral_storage_gib"];
+        for (mistaken, meant) in [
+            ("sizeGib", Some("size_gib")),
+            ("size-gib", Some("size_gib")),
+            ("size", Some("size_gib")),
+            ("image", Some("images")),
+            ("imgaes", Some("images")),
+            ("Region", Some("region")),
+            ("days", Some("retention_days")),
+            ("colour", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(probably_meant(mistaken, known), meant, "{mistaken}");
+        }
+        assert_eq!(probably_meant(&"images".repeat(20), known), None);
+    }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::clock::Instant;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::policy::ANY;
 use crate::domain::region::Region;
 
@@ -75,16 +75,16 @@ impl CloudAccount {
         let mut findings = Findings::default();
         let key = (1..=128).contains(&self.access_key_id.len())
             && self.access_key_id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        findings.require(key, "/access_key_id", "invalid", "must be 1 to 128 letters, digits, - _ and .");
+        findings.require(key, "/access_key_id", FieldCode::Invalid, "must be 1 to 128 letters, digits, - _ and .");
         if let Some(role) = &self.role {
-            findings.require(is_role_arn(&role.arn), "/role/arn", "invalid", format!("must be {ROLE_ARNS}"));
+            findings.require(is_role_arn(&role.arn), "/role/arn", FieldCode::Invalid, format!("must be {ROLE_ARNS}"));
             let session = is_role_session(&role.session);
-            findings.require(session, "/role/session_name", "invalid", format!("must be {ROLE_SESSIONS}"));
+            findings.require(session, "/role/session_name", FieldCode::Invalid, format!("must be {ROLE_SESSIONS}"));
             let lasts = (900..=43_200).contains(&role.seconds);
-            findings.require(lasts, "/role/duration_seconds", "out_of_range", "must be 900 to 43200");
+            findings.require(lasts, "/role/duration_seconds", FieldCode::OutOfRange, "must be 900 to 43200");
         }
         let count = self.regions.len() <= MAX_REGIONS;
-        findings.require(count, "/regions", "out_of_range", "must have at most 100 regions");
+        findings.require(count, "/regions", FieldCode::OutOfRange, "must have at most 100 regions");
         findings.into_result()
     }
 }

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::field::{FieldError, Findings};
+use super::field::{FieldCode, FieldError, Findings};
 use super::identity::key_life::MOST_DAYS;
 use super::region::Region;
 use crate::domain::image_cache::spec::fields::FIELDS;
@@ -179,7 +179,7 @@ impl Policy {
         ];
         for (name, value, field) in of_fields {
             let fits = value.is_none_or(|value| field.range().contains(&value));
-            findings.allow(fits, || format!("/{name}"), "out_of_range", || field.in_range());
+            findings.allow(fits, || format!("/{name}"), FieldCode::OutOfRange, || field.in_range());
         }
         let ranges = [
             ("max_image_caches", self.max_image_caches, 0..=i32::MAX, "must be 0 or more"),
@@ -188,7 +188,7 @@ impl Policy {
         ];
         for (name, value, range, allowed) in ranges {
             let fits = value.is_none_or(|value| range.contains(&value));
-            findings.require(fits, format!("/{name}"), "out_of_range", allowed);
+            findings.require(fits, format!("/{name}"), FieldCode::OutOfRange, allowed);
         }
         let pairs = [
             ("min_size_gib", self.min_size_gib, "max_size_gib", self.max_size_gib),
@@ -196,11 +196,11 @@ impl Policy {
         ];
         for (name, low, other, high) in pairs {
             let ordered = low.zip(high).is_none_or(|(low, high)| low <= high);
-            findings.require(ordered, format!("/{name}"), "out_of_range", format!("must be at most {other}"));
+            findings.require(ordered, format!("/{name}"), FieldCode::OutOfRange, format!("must be at most {other}"));
         }
         let affordable = self.monthly_budget.is_none() || priced;
         let detail = "requires prices, which the gateway does not have: its operator must set ECG_POLICY_PRICES";
-        findings.require(affordable, "/monthly_budget", "not_allowed", detail);
+        findings.require(affordable, "/monthly_budget", FieldCode::NotAllowed, detail);
         findings.into_result()
     }
 
@@ -218,12 +218,17 @@ impl Policy {
             let list = list.as_deref().unwrap_or_default();
             note_length(name, list.len(), findings);
             let whole: BTreeSet<&String> = list.iter().collect();
-            findings.require(whole.len() == list.len(), format!("/{name}"), "duplicate", "contains a duplicate");
+            findings.require(
+                whole.len() == list.len(),
+                format!("/{name}"),
+                FieldCode::Duplicate,
+                "contains a duplicate",
+            );
             for (place, entry) in list.iter().enumerate() {
                 let good = (1..=256).contains(&entry.len()) && entry.bytes().all(|b| b.is_ascii_graphic());
                 let detail = "must be 1 to 256 characters without spaces; `*` alone means any";
                 let star = entry == ANY || !entry.contains('*');
-                findings.require(good && star, format!("/{name}/{place}"), "invalid", detail);
+                findings.require(good && star, format!("/{name}/{place}"), FieldCode::Invalid, detail);
             }
         }
         note_length("regions", self.regions.as_ref().map_or(0, Vec::len), findings);
@@ -232,7 +237,7 @@ impl Policy {
 }
 
 fn note_length(name: &str, length: usize, findings: &mut Findings) {
-    findings.require(length <= MAX_ENTRIES, format!("/{name}"), "out_of_range", "must have at most 500 entries");
+    findings.require(length <= MAX_ENTRIES, format!("/{name}"), FieldCode::OutOfRange, "must have at most 500 entries");
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::app::base::supervision::words_of;
 use crate::app::input::RequestEnd;
 use crate::app::{self, access};
 use crate::domain::audit::Outcome;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::limits::bucket::RateQuota;
 use crate::domain::log_limit::LogLimit;
 use crate::domain::operation::dry_run;
@@ -83,7 +83,7 @@ async fn carry(door: DoorState, exchange: Arc<Exchange>, request: Request, next:
         return answer;
     }
     let mut answer = in_place(Arc::clone(&exchange.place), guarded(&exchange, request, next)).await;
-    let refusal = ProblemResponse::of(&mut answer).map(|refusal| worded(&exchange, refusal));
+    let refusal = ProblemResponse::found_in(&mut answer).map(|refusal| worded(&exchange, refusal));
     let refusal = recorded(&door, &exchange, answer.status(), refusal).await;
     exchange.place.end();
     let code = refusal.as_ref().map(|refusal| refusal.code().to_owned());
@@ -165,7 +165,7 @@ fn check_dry_run(exchange: &Exchange, request: &Request) -> Result<(), ProblemRe
         let detail = "is not a parameter of this operation; POST /v1/image-caches/dry-run reports what a create \
                       would do";
         let name: String = name.chars().take(100).collect();
-        return Err(ProblemResponse::invalid(vec![FieldError::new(name, "unknown_parameter", detail)]));
+        return Err(ProblemResponse::invalid(vec![FieldError::new(name, FieldCode::UnknownParameter, detail)]));
     }
     if headers::dry_run(request.headers())? { Err(ProblemResponse::no_dry_run()) } else { Ok(()) }
 }
@@ -226,7 +226,7 @@ fn finish(exchange: &Exchange, answer: Response, refusal: Option<ProblemResponse
     let before = (answer.status().as_u16() >= 400).then_some(answer);
     match &exchange.rpc {
         Some(rpc) => rpc::envelope::error(&refusal, rpc, exchange.request_id()),
-        None => refusal.write(before, exchange.request_id()),
+        None => refusal.write(before, &exchange.occasion()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What does not stand in the document of the API: the document itself, and the page that shows it. Open to all, and
-//! without an audit entry.
+//! What does not stand in the document of the API: the document itself, the page that shows it, and those that explain
+//! its problems. Open to all, and without an audit entry.
 
 use std::sync::Arc;
 
@@ -18,12 +18,16 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::exchange::Exchange;
 use super::{DoorState, openapi, rest};
 
-/// Its routes, and those of the gateway's own issuer.
+mod html;
+mod problems;
+
+/// Its routes, those of the pages about problems, and those of the gateway's own issuer.
 pub(super) fn routes() -> Router<DoorState> {
     let ui = SwaggerUi::new("/docs").config(Config::new(["../openapi.json"]).validator_url("none"));
     let page: Router<DoorState> = Router::from(ui).route_layer(map_response(secured));
     page.route("/openapi.json", document(openapi::document_3_1()))
         .route("/openapi-3.0.json", document(openapi::document_3_0()))
+        .merge(problems::routes())
         .merge(rest::pages::own_issuer())
 }
 

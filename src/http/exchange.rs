@@ -15,12 +15,14 @@ use axum::http::{HeaderMap, Method};
 use tokio::time::Instant;
 
 use super::headers;
+use super::problem::Occasion;
 use super::{DoorState, HttpSettings};
 use crate::app::admission::Permit;
 use crate::app::{Call, access};
 use crate::config::LimitsConfig;
 use crate::domain::audit::Actor;
 use crate::domain::identity::caller::{Caller, Door, Origin};
+use crate::domain::problem::Repetition;
 use crate::eci::incoming::AnswerFormat;
 use crate::eci::user_agent;
 
@@ -57,6 +59,8 @@ pub struct Exchange {
     pub api: bool,
     /// Whether it is a GET or HEAD of the REST API.
     pub reads: bool,
+    /// Whether it can be repeated.
+    pub repetition: Repetition,
     /// Whether it needs an audit entry.
     pub audited: bool,
     /// Who it is, once known.
@@ -98,11 +102,13 @@ impl Exchange {
             (door.settings.request_deadline, Duration::ZERO)
         };
         let deadline = Instant::now() + within;
+        let operation = route.as_ref().and_then(|route| operations.of(request.method(), route.as_str()));
         Arc::new(Self {
             deadline,
             gone: deadline + way,
             call,
-            operation: route.as_ref().and_then(|route| operations.of(request.method(), route.as_str())),
+            repetition: repetition(request, operation),
+            operation,
             resource: route.as_ref().and_then(|route| resource(route.as_str(), path)),
             route,
             traceparent: headers::traceparent(request.headers()),
@@ -125,6 +131,11 @@ impl Exchange {
     /// The request id.
     pub fn request_id(&self) -> &str {
         &self.call.origin.request_id
+    }
+
+    /// What a problem says of it.
+    pub fn occasion(&self) -> Occasion<'_> {
+        Occasion { request_id: self.request_id(), base: &self.base, repetition: self.repetition }
     }
 
     /// The longest path and query that are taken: at the RPC front all parameters may stand there. Whoever sets less
@@ -200,6 +211,18 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("x-request-id")?.to_str().ok()?;
     let sane = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
     (sane && (1..=64).contains(&text.len())).then(|| text.to_owned())
+}
+
+/// What makes it safe to repeat a request of an operation.
+fn repetition(request: &Request, operation: Option<&str>) -> Repetition {
+    let access = operation.and_then(access::of);
+    Repetition {
+        idempotent_method: request.method().is_idempotent(),
+        // A token that nobody received is used by nobody.
+        reads: operation == Some(access::TOKEN_EXCHANGE) || access.is_some_and(|access| !access.changes),
+        takes_key: access.is_some_and(|access| access.idempotent),
+        has_key: request.headers().contains_key("idempotency-key"),
+    }
 }
 
 /// The part of `path` that stands where `route` has its first placeholder.

@@ -9,6 +9,7 @@ use serde_json::Value;
 mod common;
 mod down_convert;
 mod examples;
+mod problem_codes;
 mod schemas;
 mod webhooks;
 mod words;

@@ -15,13 +15,19 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::field::FieldError;
+use crate::domain::problem::{Code, Repeat, retryable};
 
+pub mod catalogue;
 mod cloud;
 mod door;
 mod gate;
 mod oauth;
+mod occasion;
 mod policy;
 mod render;
+
+pub use occasion::Occasion;
+pub(super) use occasion::PAGES;
 
 /// The media type of every refusal.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -29,7 +35,8 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// Why a request was refused or failed (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// The kind of problem as a URI: `urn:eci-cache-gateway:problem:` followed by the code.
+    /// The kind of problem as a URI reference: the page that explains it, `/docs/problems/` followed by the code. It is
+    /// absolute if the gateway knows its public address.
     #[serde(rename = "type")]
     pub kind: String,
     /// The kind of problem in a few words.
@@ -40,11 +47,13 @@ pub struct Problem {
     pub detail: String,
     /// This occurrence of the problem as a URI: `urn:eci-cache-gateway:request:` followed by the request id.
     pub instance: String,
-    /// A stable, machine-readable code. New codes may be added.
+    /// A stable, machine-readable code, explained at `/docs/problems/{code}`. New codes may be added.
     pub code: String,
     /// The id of the request, as in `X-Request-Id`. Quote it when you ask for help.
     pub request_id: String,
-    /// Whether the same request may succeed later without changes.
+    /// Whether a program may repeat the same request: it may succeed later, and nothing happens twice, because the
+    /// method is idempotent, the operation only reads, or the request has an `Idempotency-Key` which the operation
+    /// takes.
     pub retryable: bool,
     /// How to resolve the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +137,7 @@ impl From<FieldError> for ProblemField {
     fn from(error: FieldError) -> Self {
         let in_body = error.field.is_empty() || error.field.starts_with('/');
         let (pointer, parameter) = if in_body { (Some(error.field), None) } else { (None, Some(error.field)) };
-        let (code, detail) = (error.code.to_owned(), error.detail.into_owned());
+        let (code, detail) = (error.code.as_str().to_owned(), error.detail.into_owned());
         Self { pointer, parameter, code, detail, rule: None, allowed: Vec::new() }
     }
 }
@@ -142,21 +151,54 @@ pub struct ProblemResponse(Box<ProblemParts>);
 #[derive(Debug, Clone)]
 struct ProblemParts {
     status: StatusCode,
+    code: SentCode,
+    /// Whether the same request may succeed later, without any change.
+    may_help: bool,
     problem: Problem,
     headers: HeaderMap,
     cause: Option<LoggedCause>,
 }
 
+/// A code as it leaves: a row of our table, or at the cloud's own API one of the cloud's codes.
+#[derive(Debug, Clone)]
+enum SentCode {
+    Ours(Code),
+    Clouds(String),
+}
+
+impl SentCode {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Ours(code) => code.as_str(),
+            Self::Clouds(code) => code,
+        }
+    }
+}
+
 impl ProblemResponse {
-    /// A problem of this status and code.
-    pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
+    /// A problem of this code, with its usual status.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let usual = code.statuses().first().and_then(|status| StatusCode::from_u16(*status).ok());
+        let may_help = code.repeat() == Repeat::Yes;
+        let mut refusal = Self::of(SentCode::Ours(code), usual.unwrap_or(StatusCode::BAD_REQUEST), detail.into());
+        code.title().clone_into(&mut refusal.0.problem.title);
+        refusal.0.may_help = may_help;
+        refusal
+    }
+
+    /// A refusal in the cloud's words, at the door that speaks its API: the code is the cloud's.
+    pub(super) fn in_clouds_words(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self::of(SentCode::Clouds(code.to_owned()), status, detail.into())
+    }
+
+    fn of(code: SentCode, status: StatusCode, detail: String) -> Self {
         let problem = Problem {
-            kind: format!("urn:eci-cache-gateway:problem:{code}"),
-            title: title.to_owned(),
+            kind: String::new(),
+            title: String::new(),
             status: i32::from(status.as_u16()),
-            detail: detail.into(),
+            detail,
             instance: String::new(),
-            code: code.to_owned(),
+            code: String::new(),
             request_id: String::new(),
             retryable: false,
             hint: None,
@@ -173,16 +215,18 @@ impl ProblemResponse {
             error: None,
             error_description: None,
         };
-        Self(Box::new(ProblemParts { status, problem, headers: HeaderMap::new(), cause: None }))
+        Self(Box::new(ProblemParts { status, code, may_help: false, problem, headers: HeaderMap::new(), cause: None }))
+    }
+
+    /// The same with another status of its code.
+    fn at(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self.0.problem.status = i32::from(status.as_u16());
+        self
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.problem.hint = Some(hint.into());
-        self
-    }
-
-    fn retryable(mut self) -> Self {
-        self.0.problem.retryable = true;
         self
     }
 
@@ -203,9 +247,14 @@ impl ProblemResponse {
         self
     }
 
-    /// The stable word for machines.
+    /// The code as it is sent.
     pub fn code(&self) -> &str {
-        &self.0.problem.code
+        self.0.code.as_str()
+    }
+
+    /// Whether it is in the cloud's words already.
+    pub(super) fn is_in_clouds_words(&self) -> bool {
+        matches!(self.0.code, SentCode::Clouds(_))
     }
 
     /// The cloud's `RequestId`, where it was the cloud that refused.
@@ -223,13 +272,12 @@ impl ProblemResponse {
         &self.0.problem.detail
     }
 
-    /// The same refusal under another status, code and detail; its cause and headers stay.
-    pub(super) fn reworded(mut self, status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        self.0.status = status;
-        self.0.problem.status = i32::from(status.as_u16());
-        code.clone_into(&mut self.0.problem.code);
-        self.0.problem.detail = detail.into();
-        self
+    /// The same refusal in the cloud's words; its cause and headers stay.
+    pub(super) fn reworded(self, status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        let mut refusal = self.at(status);
+        refusal.0.code = SentCode::Clouds(code.to_owned());
+        refusal.0.problem.detail = detail.into();
+        refusal
     }
 
     /// The headers that belong to it.
@@ -243,22 +291,25 @@ impl ProblemResponse {
     }
 
     /// What `answer` refuses: as its maker put it, or else told from its status. None for a success.
-    pub fn of(answer: &mut Response) -> Option<Self> {
+    pub fn found_in(answer: &mut Response) -> Option<Self> {
         let told = answer.extensions_mut().remove::<Self>();
         told.or_else(|| (answer.status().as_u16() >= 400).then(|| Self::from_status(answer.status())))
     }
 
-    /// The body of the answer to the request of that id.
-    pub(super) fn body(&self, request_id: &str) -> Vec<u8> {
+    /// The body of the answer to a request.
+    pub(super) fn body(&self, occasion: &Occasion) -> Vec<u8> {
         let mut problem = self.0.problem.clone();
-        request_id.clone_into(&mut problem.request_id);
-        problem.instance = format!("urn:eci-cache-gateway:request:{request_id}");
+        problem.kind = occasion.type_of(self.code());
+        self.code().clone_into(&mut problem.code);
+        problem.retryable = retryable(self.0.may_help, occasion.repetition);
+        occasion.request_id.clone_into(&mut problem.request_id);
+        problem.instance = format!("urn:eci-cache-gateway:request:{}", occasion.request_id);
         serde_json::to_vec(&problem).unwrap_or_default()
     }
 
     /// The answer, in place of `before`, whose other headers stay (`Allow` of a 405).
-    pub fn write(self, before: Option<Response>, request_id: &str) -> Response {
-        let body = self.body(request_id);
+    pub fn write(self, before: Option<Response>, occasion: &Occasion) -> Response {
+        let body = self.body(occasion);
         let mut headers = before.map(|answer| answer.into_parts().0.headers).unwrap_or_default();
         headers.extend(self.0.headers);
         headers.remove(CONTENT_LENGTH);

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use super::exchange::Peer;
-use super::problem::{MEDIA_TYPE, ProblemResponse};
+use super::problem::{MEDIA_TYPE, Occasion, ProblemResponse};
 use super::proxies::TrustedProxies;
 use super::receipts::Unflushed;
 use super::rpc;
@@ -149,7 +149,7 @@ impl net::Connection for GatewayConnection {
 
 /// A refusal as it stands on the wire, for a request that was not read.
 fn unread(refusal: &ProblemResponse) -> Vec<u8> {
-    written(refusal, MEDIA_TYPE, &refusal.body(UNREAD))
+    written(refusal, MEDIA_TYPE, &refusal.body(&Occasion::without_effect(UNREAD)))
 }
 
 /// The same to a request of the cloud's API, in its shape.
@@ -184,7 +184,7 @@ fn ill_framed(request: &Request<Incoming>, detail: &'static str) -> Response {
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             answer
         }
-        None => refusal.write(None, UNREAD),
+        None => refusal.write(None, &Occasion::without_effect(UNREAD)),
     };
     for (name, value) in [(CONNECTION, "close"), (CACHE_CONTROL, "no-store"), (REQUEST_ID, UNREAD)] {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));

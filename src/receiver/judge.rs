@@ -7,11 +7,10 @@ use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::{Received, ReceiverState};
+use crate::domain::webhooks::endpoint::CHALLENGE;
 use crate::webhook::secret::SigningSecret;
 use crate::webhook::sign::{self, ID_HEADER};
 
-/// The `type` in the body of a challenge.
-const CHALLENGE: &str = "webhook_endpoint.challenge";
 /// How many ids are remembered.
 const REMEMBERED: usize = 10_000;
 

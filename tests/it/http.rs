@@ -10,4 +10,5 @@ mod inherited_listener;
 mod limits;
 mod links;
 mod preconditions;
+mod problems;
 mod server;

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod cloud;
 pub(crate) mod database;
 pub(crate) mod degraded;
+pub(crate) mod documented;
 #[path = "../../testbed/door.rs"]
 pub(crate) mod door;
 pub(crate) mod folder;

@@ -13,6 +13,7 @@ use crate::domain::limits::Party;
 use crate::domain::limits::book::PartyAccount;
 use crate::domain::limits::bucket::RateQuota;
 use crate::domain::limits::queue::{Class, QueueRequest};
+use crate::domain::problem::Code;
 
 /// The longest that a request waits for its team's rate limit.
 const RATE_DELAY: Duration = Duration::from_secs(10);
@@ -102,7 +103,7 @@ impl Permit {
         let quota = *self.quota.get_or_init(|| quota);
         if let Some(retry_after_seconds) = quota.retry_after_seconds {
             let detail = "the team sends more requests than it is allowed to; RateLimit-Policy gives the limit";
-            return Err(self.refuse("rate", "rate_limited", detail, retry_after_seconds));
+            return Err(self.refuse("rate", Code::RateLimited, detail, retry_after_seconds));
         }
         held.team = Some((team.clone(), own));
         Ok(delay)
@@ -123,7 +124,7 @@ impl Permit {
             count_refusal(class.as_str());
             counts.turned_away.fetch_add(1, Ordering::Relaxed);
             let detail = "this gateway is overloaded; this request was not started";
-            return Err(Error::Unavailable { code: "overloaded", detail, retry_after_seconds: 1 });
+            return Err(Error::Unavailable { code: Code::Overloaded, detail, retry_after_seconds: 1 });
         };
         let mut held = lock(&self.held);
         self.take_in_hand(&mut held, class)?;
@@ -143,7 +144,7 @@ impl Permit {
         let account = teams.of(&team, own);
         if account.running >= limit {
             let detail = "the team has reached its limit of concurrent requests";
-            return Err(self.refuse("running", "too_many_requests", detail, 1));
+            return Err(self.refuse("running", Code::TooManyRequests, detail, 1));
         }
         account.running += 1;
         held.running = true;
@@ -171,7 +172,7 @@ impl Permit {
         let account = teams.of(&team, own);
         if account.waiting >= limits.waiting {
             let detail = "the team has reached its limit of waiting requests";
-            return Err(self.refuse("waiting", "too_many_waiting", detail, 5));
+            return Err(self.refuse("waiting", Code::TooManyWaiting, detail, 5));
         }
         account.waiting += 1;
         held.waiting = true;
@@ -217,7 +218,7 @@ impl Permit {
         }
     }
 
-    fn refuse(&self, why: &'static str, code: &'static str, detail: &'static str, retry_after_seconds: u32) -> Error {
+    fn refuse(&self, why: &'static str, code: Code, detail: &'static str, retry_after_seconds: u32) -> Error {
         self.turned_away.store(true, Ordering::Release);
         count_refusal(why);
         Error::TooMany { code, detail, retry_after_seconds }

@@ -10,9 +10,7 @@ use crate::app::Error;
 use crate::app::admission::Admission;
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
-
-/// The code of the refusals.
-pub(in crate::app) const TOO_MANY_TESTS: &str = "too_many_tests";
+use crate::domain::problem::Code;
 
 /// How many tests are running for each endpoint.
 pub(super) type Trials = HashMap<EndpointId, usize>;
@@ -46,7 +44,7 @@ impl Admission {
         let Some(retry_after_seconds) = quota.retry_after_seconds else { return Ok(()) };
         count_refusal("trials");
         let detail = "the team has reached its limit of tests and verifications of webhook endpoints";
-        Err(Error::TooMany { code: TOO_MANY_TESTS, detail, retry_after_seconds })
+        Err(Error::TooMany { code: Code::TooManyTests, detail, retry_after_seconds })
     }
 
     /// Counts one more test of an endpoint, unless `most` are already running.

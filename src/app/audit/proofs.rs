@@ -11,15 +11,15 @@ use super::checkpoints;
 use super::sealer::place;
 use crate::app::audit::Audit;
 use crate::app::cursor::{CursorList, one_more, unreadable};
-use crate::app::error::NOT_SEALED;
 use crate::app::view::{CheckpointView, ConsistencyProofView, InclusionProofView};
 use crate::app::{Error, access};
 use crate::crypto::merkle::{self, Hash, Subtree, leaf_hash};
 use crate::domain::audit::checkpoint::Checkpoint;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::AuditId;
+use crate::domain::problem::Code;
 
 impl Audit {
     /// The checkpoints, newest first.
@@ -125,11 +125,11 @@ fn checkpoint_view((note, checkpoint): (String, Checkpoint)) -> CheckpointView {
 
 fn not_sealed() -> Error {
     let detail = "the audit entry is not sealed yet; sealing takes a second or two".to_owned();
-    Error::Conflict { code: NOT_SEALED, detail }
+    Error::Conflict { code: Code::AuditEntryNotSealed, detail }
 }
 
 fn wrong(field: &'static str, detail: &'static str) -> Error {
-    Error::Invalid(vec![FieldError::new(field, "invalid", detail)])
+    Error::Invalid(vec![FieldError::new(field, FieldCode::Invalid, detail)])
 }
 
 fn altered(what: &'static str) -> Error {

@@ -21,6 +21,7 @@ use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::{Actor, Outcome};
 use crate::domain::identity::caller::{Door, Origin};
 use crate::domain::log_limit::LogLimit;
+use crate::domain::problem::Code;
 use crate::store::{SealedBatch, Sealing, Unsealed};
 
 /// The number of rows in one batch.
@@ -61,7 +62,7 @@ impl Audit {
     /// stops answering, it releases what this pass holds, and so do we.
     pub async fn seal(&self) -> Result<bool, Error> {
         let detail = "the database did not answer the sealer";
-        let silent = |_| Error::Unavailable { code: "database_unavailable", detail, retry_after_seconds: 2 };
+        let silent = |_| Error::Unavailable { code: Code::DatabaseUnavailable, detail, retry_after_seconds: 2 };
         let sealed = tokio::time::timeout(LIMIT, Box::pin(self.seal_once())).await.map_err(silent)?;
         match &sealed {
             Ok(_) => self.watch.note(None),

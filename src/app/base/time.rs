@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::app::Error;
 use crate::app::base::Base;
 use crate::domain::clock::Instant;
+use crate::domain::problem::Code;
 
 /// Up to which image cache this process has checked for times in the future, since it started or since the time was
 /// last in doubt. `None`: all are checked.
@@ -20,7 +21,7 @@ pub(in crate::app) struct Ahead(Mutex<Option<Uuid>>);
 /// The error for requests that need the time before it has been read.
 fn unset() -> Error {
     let detail = "could not read the time; retrying";
-    Error::Unavailable { code: "credentials_unavailable", detail, retry_after_seconds: 2 }
+    Error::Unavailable { code: Code::CredentialsUnavailable, detail, retry_after_seconds: 2 }
 }
 
 impl Default for Ahead {

@@ -23,7 +23,7 @@ use crate::domain::clock::Instant;
 use crate::domain::cloud_account::CloudAccount;
 use crate::domain::cloud_account::account_id::AccountId;
 use crate::domain::failure::CallError;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::operation::Operation;
 use crate::domain::region::Region;
 use crate::eci::{BuildError, Client, CredentialSource, Credentials, Role};
@@ -109,7 +109,7 @@ impl CloudAccounts {
         }
         let names: Vec<&str> = allowed.iter().map(Region::as_str).collect();
         let detail = format!("must be one of {}", names.join(", "));
-        Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
+        Err(Error::Invalid(vec![FieldError::new("/region", FieldCode::NotAllowed, detail)]))
     }
 
     /// The client of an account.

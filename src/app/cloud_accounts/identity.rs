@@ -20,6 +20,7 @@ use crate::domain::event::EventType;
 use crate::domain::failure::CallError;
 use crate::domain::identity::caller::Caller;
 use crate::domain::log_limit::LogLimit;
+use crate::domain::problem::Code;
 use crate::eci::{Client, CredentialOwner};
 use crate::store::{PinnedIds, SealedAccount};
 
@@ -111,7 +112,7 @@ impl CloudAccounts {
              to the account {found}; if that is intended, the operator must first run: accept-account --account \
              {name} --id {found}"
         );
-        Err(Error::Conflict { code: "cloud_account_mismatch", detail })
+        Err(Error::Conflict { code: Code::CloudAccountMismatch, detail })
     }
 
     /// An operator says which account at the cloud a cloud account stands for from now on: the given one, or the owner
@@ -154,7 +155,7 @@ impl CloudAccounts {
         let unasked = |fault: CallError| {
             let detail =
                 format!("could not determine the owner of the key of {account}: {fault}; pass the number with --id");
-            Error::Conflict { code: "cloud_account_unasked", detail }
+            Error::Conflict { code: Code::CloudAccountUnasked, detail }
         };
         let client = self.client_at(account).await.map_err(unasked)?;
         client.ask_owner(&self.base.settings().sts_endpoint).await.map_err(unasked)

@@ -17,6 +17,7 @@ use crate::app::{Call, Error, access};
 use crate::domain::filter::{EventFilter, Page};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::CacheId;
+use crate::domain::problem::Code;
 use crate::store::{FeedPosition, Stretch};
 
 impl Events {
@@ -68,14 +69,14 @@ pub(in crate::app) fn check_kept(place: FeedPosition, stretch: &Stretch) -> Resu
         let detail = "this cursor is from a different database, or from a later state of this database than the \
                       backup that it was restored from; continue without a cursor, from the oldest event that is \
                       kept, and compare with the current image caches";
-        return Err(Error::NoLongerKept { code: "events_no_longer_kept", detail });
+        return Err(Error::NoLongerKept { code: Code::EventsNoLongerKept, detail });
     }
     if place == FeedPosition::BEGINNING || place >= stretch.removed_to {
         return Ok(());
     }
     let detail = "events after this cursor are no longer kept; continue without a cursor, from the oldest event that \
                   is kept, and compare with the current image caches";
-    Err(Error::NoLongerKept { code: "events_no_longer_kept", detail })
+    Err(Error::NoLongerKept { code: Code::EventsNoLongerKept, detail })
 }
 
 /// The first new events after `place`, or none when the time is over. `None`: the caller has to read the database

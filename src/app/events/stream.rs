@@ -21,6 +21,7 @@ use crate::app::{Error, access};
 use crate::domain::filter::EventFilter;
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::ids::CacheId;
+use crate::domain::problem::Code;
 use crate::store::FeedPosition;
 
 /// How many events to read from the database at once.
@@ -122,7 +123,7 @@ impl Events {
         let open = streams.entry(team.clone()).or_default();
         if *open >= self.base.settings().streams_per_team {
             let detail = "the team has reached its limit of open event streams on this gateway";
-            return Err(Error::TooMany { code: "too_many_streams", detail, retry_after_seconds: 30 });
+            return Err(Error::TooMany { code: Code::TooManyStreams, detail, retry_after_seconds: 30 });
         }
         *open += 1;
         Ok(StreamSlot { events: self.clone(), team: team.clone() })

@@ -12,10 +12,11 @@ use crate::app::input::NewAccessKey;
 use crate::app::view::AccessKeyView;
 use crate::app::{Call, Error, access};
 use crate::domain::clock::Instant;
-use crate::domain::field::Findings;
+use crate::domain::field::{FieldCode, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::access_key::{AccessKey, AccessKeyId, KEY_SCOPES, MAX_ACCESS_KEYS, new_secret};
 use crate::domain::identity::caller::{Caller, CredentialKind, Recognized, Scope, TeamId};
+use crate::domain::problem::Code;
 use crate::eci::incoming::{self, Incoming};
 use crate::store::SealedKey;
 
@@ -135,7 +136,7 @@ impl Identity {
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
         let full = || {
             let detail = format!("the team has {MAX_ACCESS_KEYS} access keys, which is the maximum; revoke one first");
-            Error::Conflict { code: "too_many_access_keys", detail }
+            Error::Conflict { code: Code::TooManyAccessKeys, detail }
         };
         let sealed = self.seal_key(&key.id, &secret);
         was_added(self.base.store().add_access_key(&key, caller, &sealed, &entry).await?, full)?;
@@ -241,16 +242,16 @@ fn check(caller: &Caller, new: &NewAccessKey, now: Instant) -> Result<(), Error>
     let mut findings = Findings::default();
     let length =
         new.description.as_ref().is_none_or(|text| text.chars().count() <= 256 && !text.contains(char::is_control));
-    findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
-    findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
+    findings.require(length, "/description", FieldCode::TooLong, "must be at most 256 printable characters");
+    findings.require(!new.scopes.is_empty(), "/scopes", FieldCode::OutOfRange, "must have at least one scope");
     for (place, scope) in new.scopes.iter().enumerate() {
         let field = format!("/scopes/{place}");
-        findings.require(KEY_SCOPES.contains(scope), field.as_str(), "not_allowed", "must be read or write");
+        findings.require(KEY_SCOPES.contains(scope), field.as_str(), FieldCode::NotAllowed, "must be read or write");
         let has = caller.may(*scope) || !KEY_SCOPES.contains(scope);
-        findings.require(has, field, "not_allowed", "must be among your own scopes");
+        findings.require(has, field, FieldCode::NotAllowed, "must be among your own scopes");
     }
     let future = new.expires_at.is_none_or(|end| end > now);
-    findings.require(future, "/expires_at", "out_of_range", "must be in the future");
+    findings.require(future, "/expires_at", FieldCode::OutOfRange, "must be in the future");
     Ok(findings.into_result()?)
 }
 

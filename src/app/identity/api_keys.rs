@@ -14,11 +14,12 @@ use crate::app::input::NewApiKey;
 use crate::app::view::ApiKeyView;
 use crate::app::{Call, Error, access};
 use crate::domain::clock::Instant;
-use crate::domain::field::Findings;
+use crate::domain::field::{FieldCode, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, PresentedKey};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::ApiKeyId;
+use crate::domain::problem::Code;
 
 const CREATE: &str = "create_api_key";
 const ROTATE: &str = "rotate_api_key";
@@ -52,7 +53,7 @@ impl Identity {
         let entry = self.credential_entry(caller, call, CREATE, &key.id);
         let full = || {
             let detail = format!("the team has {MAX_API_KEYS} API keys, which is the maximum; revoke one first");
-            Error::Conflict { code: "too_many_api_keys", detail }
+            Error::Conflict { code: Code::TooManyApiKeys, detail }
         };
         was_added(self.base.store().add_api_key(&key, caller, &hash, &entry).await?, full)?;
         call.set_audited();
@@ -126,22 +127,22 @@ fn view_with_secret(key: ApiKey, secret: &PresentedKey) -> ApiKeyView {
 pub(in crate::app) fn check_overlap(hours: i32) -> Result<(), Error> {
     let mut findings = Findings::default();
     let sane = (0..=MAX_OVERLAP_HOURS).contains(&hours);
-    findings.require(sane, "/keep_old_hours", "out_of_range", "must be 0 to 168");
+    findings.require(sane, "/keep_old_hours", FieldCode::OutOfRange, "must be 0 to 168");
     Ok(findings.into_result()?)
 }
 
 fn check(caller: &Caller, new: &NewApiKey, now: Instant) -> Result<(), Error> {
     let mut findings = Findings::default();
     let own = new.team.as_ref().is_none_or(|team| keys_of(caller, Some(team)).is_ok());
-    findings.require(own, "/team", "not_allowed", "must be your own team, without the scope platform:security");
+    findings.require(own, "/team", FieldCode::NotAllowed, "must be your own team, without the scope platform:security");
     let name = (1..=128).contains(&new.name.chars().count()) && !new.name.contains(char::is_control);
-    findings.require(name, "/name", "out_of_range", "must be 1 to 128 printable characters");
-    findings.require(!new.scopes.is_empty(), "/scopes", "out_of_range", "must have at least one scope");
+    findings.require(name, "/name", FieldCode::OutOfRange, "must be 1 to 128 printable characters");
+    findings.require(!new.scopes.is_empty(), "/scopes", FieldCode::OutOfRange, "must have at least one scope");
     for (place, scope) in new.scopes.iter().enumerate() {
         let field = format!("/scopes/{place}");
-        findings.require(caller.may(*scope), field, "not_allowed", "must be among your own scopes");
+        findings.require(caller.may(*scope), field, FieldCode::NotAllowed, "must be among your own scopes");
     }
     let future = new.expires_at.is_none_or(|end| end > now);
-    findings.require(future, "/expires_at", "out_of_range", "must be in the future");
+    findings.require(future, "/expires_at", FieldCode::OutOfRange, "must be in the future");
     Ok(findings.into_result()?)
 }

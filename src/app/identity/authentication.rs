@@ -19,6 +19,7 @@ use crate::domain::clock::Instant;
 use crate::domain::identity::api_key::{KeyDenial, PresentedKey, PresentedSecret};
 use crate::domain::identity::caller::{Caller, CredentialKind, Recognized};
 use crate::domain::identity::revocation::RevokedTokens;
+use crate::domain::problem::Code;
 use crate::store::HashedKey;
 
 mod confirmed_keys;
@@ -115,7 +116,7 @@ impl Identity {
         if matches!(refusal, TokenRefusal::Expired | TokenRefusal::NotYetValid) && !self.base.clock().is_sure() {
             let detail = "the clocks of the database and of this machine differ, so the validity of the token cannot \
                           be determined";
-            return Error::Unavailable { code: "clock_in_doubt", detail, retry_after_seconds: 5 };
+            return Error::Unavailable { code: Code::ClockInDoubt, detail, retry_after_seconds: 5 };
         }
         refused(refusal)
     }

@@ -17,12 +17,13 @@ use crate::app::precondition::moved;
 use crate::app::view::IssuerView;
 use crate::app::{Call, Error, access, ttl_memo};
 use crate::domain::event::EventType;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::identity::issuer::explanation::TokenExplanation;
 use crate::domain::identity::issuer::{Issuer, MAX_ISSUERS};
 use crate::domain::log_limit::LogLimit;
+use crate::domain::problem::Code;
 use crate::store::{IssuerChange, StoredIssuer};
 
 const PUT: &str = "put_issuer";
@@ -85,7 +86,7 @@ impl Identity {
             IssuerChange::SameIss => return Err(Error::Invalid(vec![same_iss()])),
             IssuerChange::TooMany => {
                 let detail = format!("there are {MAX_ISSUERS} issuers, which is the maximum");
-                return Err(Error::Conflict { code: "too_many_issuers", detail });
+                return Err(Error::Conflict { code: Code::TooManyIssuers, detail });
             }
         }
         self.issuers_changed().await;
@@ -166,13 +167,13 @@ impl Identity {
             return Ok(());
         }
         let detail = format!("the issuer {name} is defined in the gateway's settings and can be changed only there");
-        Err(Error::Conflict { code: "issuer_of_settings", detail })
+        Err(Error::Conflict { code: Code::IssuerOfSettings, detail })
     }
 
     fn check_issuer(&self, name: &str, issuer: &Issuer) -> Result<(), Error> {
         let mut errors = issuer.check_added(&[self.own_issuer()]).err().unwrap_or_default();
         if issuer.name != name {
-            errors.push(FieldError::new("/name", "invalid", "must be the name in the path"));
+            errors.push(FieldError::new("/name", FieldCode::Invalid, "must be the name in the path"));
         }
         if errors.is_empty() {
             errors.extend(self.verifier.check(issuer).err().into_iter().flatten());
@@ -202,7 +203,7 @@ fn rules_of(issuer: &Issuer) -> String {
 }
 
 fn same_iss() -> FieldError {
-    FieldError::new("/issuer", "taken", "must not be the iss of another issuer, or that of this gateway")
+    FieldError::new("/issuer", FieldCode::Taken, "must not be the iss of another issuer, or that of this gateway")
 }
 
 /// Refuses rules that grant platform scopes which the caller who writes them does not have: the scopes that they name,
@@ -217,7 +218,7 @@ fn gives_no_more(caller: &Caller, issuer: &Issuer) -> Result<(), Error> {
             named.chain(all).filter(|scope| scope.is_platforms() && !caller.may(*scope)).map(Scope::as_str).collect();
         let lacking: Vec<&str> = lacking.into_iter().collect();
         let detail = format!("must not give scopes of the platform that you lack: {}", lacking.join(", "));
-        findings.require(lacking.is_empty(), format!("/rules/{place}/scopes"), "not_allowed", detail);
+        findings.require(lacking.is_empty(), format!("/rules/{place}/scopes"), FieldCode::NotAllowed, detail);
     }
     Ok(findings.into_result()?)
 }

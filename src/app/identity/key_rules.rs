@@ -4,7 +4,7 @@ use super::authentication::revoked;
 use crate::app::Error;
 use crate::app::identity::Identity;
 use crate::domain::clock::Instant;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::identity::key_life;
 use crate::domain::policy::team::policy_of;
@@ -21,7 +21,8 @@ impl Identity {
         let default = self.base.store().default_policy().await?.map(|(policy, _)| policy);
         let (policy, _) = policy_of(team.as_ref(), default.as_ref());
         let end = key_life::end(asked, caller, policy.max_key_life_days, self.base.now());
-        let too_late = |error: key_life::TooLong| FieldError::new("/expires_at", "out_of_range", error.to_string());
+        let too_late =
+            |error: key_life::TooLong| FieldError::new("/expires_at", FieldCode::OutOfRange, error.to_string());
         end.map_err(|error| Error::Invalid(vec![too_late(error)]))
     }
 }

@@ -14,13 +14,14 @@ use crate::app::view::RevocationView;
 use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::clock::Instant;
-use crate::domain::field::Findings;
+use crate::domain::field::{FieldCode, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, Scope, TeamId};
 use crate::domain::identity::revocation::{
     KEPT, MAX_OF_A_TEAM, MAX_REASON_CHARS, MAX_REVOCATIONS, Revocation, RevocationTarget,
 };
 use crate::domain::ids::RevocationId;
+use crate::domain::problem::Code;
 
 const CREATE: &str = "create_revocation";
 const DELETE: &str = "delete_revocation";
@@ -108,35 +109,35 @@ impl Identity {
 fn too_many(made: &Revocation) -> Error {
     let most = if made.by_platform { MAX_REVOCATIONS } else { MAX_OF_A_TEAM };
     let detail = format!("{most} revocations are in force, which is the maximum; revoke by subject instead");
-    Error::Conflict { code: "too_many_revocations", detail }
+    Error::Conflict { code: Code::TooManyRevocations, detail }
 }
 
 /// What to revoke: exactly one of a token and a subject.
 fn target(caller: &Caller, new: &NewRevocation, now: Instant) -> Result<RevocationTarget, Error> {
     let mut findings = Findings::default();
     let own = new.team.is_none() || withdraws_from(caller).is_none_or(|own| new.team.as_ref() == Some(own));
-    findings.require(own, "/team", "not_allowed", "must be your own team, without the scope platform:security");
+    findings.require(own, "/team", FieldCode::NotAllowed, "must be your own team, without the scope platform:security");
     let plain =
         |text: &str, most: usize| (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
     let one = new.jti.is_some() != new.subject.is_some();
-    findings.require(one, "", "invalid", "must have either jti or subject");
+    findings.require(one, "", FieldCode::Invalid, "must have either jti or subject");
     let jti = new.jti.as_ref().is_none_or(|jti| plain(jti, 128));
-    findings.require(jti, "/jti", "out_of_range", "must be 1 to 128 printable characters");
+    findings.require(jti, "/jti", FieldCode::OutOfRange, "must be 1 to 128 printable characters");
     let shared = new.jti.as_ref().is_some_and(|jti| jti.starts_with("kid:"));
     findings.require(
         !shared,
         "/jti",
-        "not_allowed",
+        FieldCode::NotAllowed,
         "must not be kid:…, which all tokens without jti share; revoke the subject instead",
     );
     let subject = new.subject.as_ref().is_none_or(|subject| plain(subject, 256));
-    findings.require(subject, "/subject", "out_of_range", "must be 1 to 256 printable characters");
+    findings.require(subject, "/subject", FieldCode::OutOfRange, "must be 1 to 256 printable characters");
     let reason = new.reason.as_ref().is_none_or(|reason| plain(reason, MAX_REASON_CHARS));
-    findings.require(reason, "/reason", "out_of_range", "must be 1 to 256 printable characters");
+    findings.require(reason, "/reason", FieldCode::OutOfRange, "must be 1 to 256 printable characters");
     let before = new.issued_before.is_none() || new.subject.is_some();
-    findings.require(before, "/issued_before", "not_allowed", "must be given together with subject");
+    findings.require(before, "/issued_before", FieldCode::NotAllowed, "must be given together with subject");
     let past = new.issued_before.is_none_or(|before| before <= now + LEEWAY);
-    findings.require(past, "/issued_before", "out_of_range", "must be at most 5 minutes in the future");
+    findings.require(past, "/issued_before", FieldCode::OutOfRange, "must be at most 5 minutes in the future");
     findings.into_result()?;
     Ok(match (&new.jti, &new.subject) {
         (Some(jti), _) => RevocationTarget::Token(jti.clone()),

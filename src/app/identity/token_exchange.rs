@@ -18,6 +18,7 @@ use crate::app::{Call, Error};
 use crate::domain::identity::api_key::PresentedKey;
 use crate::domain::identity::caller::{Bond, Caller, CredentialKind};
 use crate::domain::identity::token_exchange::{ACCESS_TOKEN, ExchangeError, ExchangeRequest, LIFETIME, narrowed};
+use crate::domain::problem::Code;
 
 /// The result of an exchange.
 #[derive(Debug)]
@@ -109,12 +110,12 @@ impl Identity {
         if PresentedKey::is_meant(token) {
             let detail = "subject_token must be a token of an identity provider; an API key is used directly, \
                           without an exchange";
-            return Err(ExchangeError::invalid("not_exchangeable", detail).into());
+            return Err(ExchangeError::invalid(Code::NotExchangeable, detail).into());
         }
         if self.own_tokens.is_meant(token) {
             let detail = "subject_token must be a token of an identity provider; a token that was issued by an \
                           exchange cannot be renewed";
-            return Err(ExchangeError::invalid("not_exchangeable", detail).into());
+            return Err(ExchangeError::invalid(Code::NotExchangeable, detail).into());
         }
         Ok(())
     }
@@ -140,7 +141,7 @@ fn chosen<'a>(header: Option<&'a str>, parameter: Option<&'a str>) -> Result<Opt
     match (header, parameter) {
         (Some(one), Some(other)) if one != other => {
             let detail = "team and the header X-Team name different teams; send only one of them";
-            Err(ExchangeError::invalid("two_teams", detail).into())
+            Err(ExchangeError::invalid(Code::TwoTeams, detail).into())
         }
         (one, other) => Ok(one.or(other)),
     }
@@ -157,7 +158,7 @@ fn note(call: &Call, caller: &Caller) {
 }
 
 fn not_of_a_rule() -> Error {
-    ExchangeError::invalid("not_exchangeable", "subject_token was not accepted by a rule of an issuer").into()
+    ExchangeError::invalid(Code::NotExchangeable, "subject_token was not accepted by a rule of an issuer").into()
 }
 
 impl From<ExchangeError> for Error {

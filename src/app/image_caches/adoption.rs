@@ -23,6 +23,7 @@ use crate::domain::image_cache::observation::Observation;
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
 use crate::domain::policy::{Holdings, Refusal, Shape};
+use crate::domain::problem::Code;
 use crate::domain::reconcile::adoption::{Adopter, MAX_ADOPTIONS, SkipReason, adopted};
 use crate::domain::reconcile::comes_back;
 use crate::domain::region::Region;
@@ -319,7 +320,7 @@ fn unread(fault: CallError) -> Error {
         CallError::Refused(error) => Error::CloudRefused { error, operation: None },
         CallError::Throttled(_) | CallError::NotSent(_) | CallError::Unknown(_) => {
             let detail = "the cloud is currently unavailable; nothing was changed";
-            Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
+            Error::Unavailable { code: Code::CloudUnavailable, detail, retry_after_seconds: 5 }
         }
     }
 }

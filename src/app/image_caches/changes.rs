@@ -23,12 +23,12 @@ use crate::domain::image_cache::spec::{ImageCacheChanges, NewImageCache};
 use crate::domain::image_cache::status::Status;
 use crate::domain::operation::OperationKind;
 use crate::domain::policy::Holdings;
+use crate::domain::problem::Code;
 use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, QuotaCheck};
 
 mod retry;
 
 const CREATE: &str = "create_image_cache";
-const CONCURRENT: &str = "concurrent_change";
 const UPDATE: &str = "update_image_cache";
 const DELETE: &str = "delete_image_cache";
 
@@ -241,13 +241,13 @@ impl ImageCaches {
                 let detail = "the image cache changed while the request was processed; read it again and \
                               retry"
                     .to_owned();
-                return Err(Error::Conflict { code: CONCURRENT, detail });
+                return Err(Error::Conflict { code: Code::ConcurrentChange, detail });
             }
             Err(error)
                 if error.is_constraint("operations_one_running") || error.is_constraint("operations_one_waiting") =>
             {
                 let detail = format!("the operation {} on this image cache has not ended yet", cache.operation);
-                return Err(Error::Conflict { code: "operation_in_progress", detail });
+                return Err(Error::Conflict { code: Code::OperationInProgress, detail });
             }
             Err(error) => return Err(error.into()),
         }
@@ -336,7 +336,7 @@ pub(in crate::app) fn check_updatable(status: Status) -> Result<(), Error> {
         return Ok(());
     }
     let detail = format!("an image cache can be updated only while it is ready or update_failed; it is {status}");
-    Err(Error::Conflict { code: "image_cache_not_updatable", detail })
+    Err(Error::Conflict { code: Code::ImageCacheNotUpdatable, detail })
 }
 
 /// The answer that the first request with the key got.

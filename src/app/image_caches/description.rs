@@ -8,7 +8,7 @@ use crate::app::platform::policy::AccountChoice;
 use crate::app::view::AccountUsage;
 use crate::app::{Error, access};
 use crate::domain::failure::CallError;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::filter::{DescribeFilter, Page};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
@@ -16,6 +16,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_ref::ImageRef;
 use crate::domain::matching::matching_caches;
+use crate::domain::problem::Code;
 use crate::domain::region::Region;
 
 /// The most caches that are compared with images: the newest ones.
@@ -95,8 +96,8 @@ impl ImageCaches {
     ) -> Result<AccountUsage, Error> {
         access::check(caller, "list_usage")?;
         let given = region.or_else(|| self.base.settings().regions.first().cloned());
-        let region =
-            given.ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", "required", "must be given")]))?;
+        let region = given
+            .ok_or_else(|| Error::Invalid(vec![FieldError::new("/region", FieldCode::Required, "must be given")]))?;
         self.cloud_accounts.check_region(&region)?;
         let ruling = self.policies.ruling(&caller.team, Some(&region), AccountChoice::Asked(account)).await?;
         ruling.check_account()?;
@@ -114,7 +115,7 @@ fn references(texts: &[String]) -> Result<Vec<ImageRef>, Error> {
     for (place, text) in (1..).zip(texts) {
         match text.parse::<ImageRef>() {
             Ok(image) => images.push(image),
-            Err(error) => findings.require(false, format!("MatchImage.{place}"), "invalid", error.to_string()),
+            Err(error) => findings.require(false, format!("MatchImage.{place}"), FieldCode::Invalid, error.to_string()),
         }
     }
     findings.into_result()?;
@@ -128,7 +129,7 @@ fn cloud_fault(fault: CallError) -> Error {
         CallError::Refused(error) | CallError::Throttled(error) => Error::CloudRefused { error, operation: None },
         CallError::NotSent(_) | CallError::Unknown(_) => {
             let detail = "the cloud is currently unreachable";
-            Error::Unavailable { code: "cloud_unavailable", detail, retry_after_seconds: 5 }
+            Error::Unavailable { code: Code::CloudUnavailable, detail, retry_after_seconds: 5 }
         }
     }
 }

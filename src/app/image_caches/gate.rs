@@ -10,7 +10,7 @@ use crate::app::image_caches::ImageCaches;
 use crate::app::input::{GateAnswer, GateQuestion};
 use crate::app::view::{FailureView, GateView, MatchAnnotationsView};
 use crate::app::{Call, Error, access};
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::gate::{GateRequest, GateVerdict, expected_at, is_coming, judge, unusable};
 use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::ImageCache;
@@ -116,21 +116,21 @@ fn gate_request(question: &GateQuestion) -> Result<GateRequest, Vec<FieldError>>
     let mut findings = Findings::default();
     let region = question.region.as_deref().unwrap_or_default().parse::<Region>();
     if let Err(error) = &region {
-        findings.require(false, "region", "invalid", error.to_string());
+        findings.require(false, "region", FieldCode::Invalid, error.to_string());
     }
     let count = (1..=MAX_IMAGES).contains(&question.images.len());
-    findings.require(count, "image", "out_of_range", "must be given 1 to 20 times: a pod uses one image cache");
+    findings.require(count, "image", FieldCode::OutOfRange, "must be given 1 to 20 times: a pod uses one image cache");
     let mut images: Vec<ImageRef> = Vec::new();
     for image in question.images.iter().take(MAX_IMAGES) {
         match image.parse() {
             Ok(image) if images.contains(&image) => {}
             Ok(image) => images.push(image),
-            Err(error) => findings.require(false, "image", "invalid", error.to_string()),
+            Err(error) => findings.require(false, "image", FieldCode::Invalid, error.to_string()),
         }
     }
     let storage = question.ephemeral_storage_gib.is_none_or(|size| (1..=*SIZE_GIB.end()).contains(&size));
-    findings.require(storage, "ephemeral_storage_gib", "out_of_range", "must be 1 to 32768 (GiB)");
+    findings.require(storage, "ephemeral_storage_gib", FieldCode::OutOfRange, "must be 1 to 32768 (GiB)");
     findings.into_result()?;
-    let region = region.map_err(|error| vec![FieldError::new("region", "invalid", error.to_string())])?;
+    let region = region.map_err(|error| vec![FieldError::new("region", FieldCode::Invalid, error.to_string())])?;
     Ok(GateRequest { region, images, ephemeral_storage_gib: question.ephemeral_storage_gib })
 }

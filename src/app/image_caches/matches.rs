@@ -6,7 +6,7 @@ use crate::app::image_caches::ImageCaches;
 use crate::app::input::MatchQuestion;
 use crate::app::view::{MatchAnnotationsView, MatchView};
 use crate::app::{Error, access};
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::identity::caller::Caller;
 use crate::domain::image_cache::spec::SIZE_GIB;
 use crate::domain::image_ref::ImageRef;
@@ -42,28 +42,35 @@ impl ImageCaches {
     }
 }
 
+impl MatchQuestion {
+    /// What is not allowed, with pointers into the body.
+    pub fn wrong(&self) -> Vec<FieldError> {
+        wanted(self).err().unwrap_or_default()
+    }
+}
+
 /// The validated question, or everything that is wrong with it.
 fn wanted(question: &MatchQuestion) -> Result<MatchQuery, Vec<FieldError>> {
     let mut findings = Findings::default();
     let region = question.region.parse::<Region>();
     if let Err(error) = &region {
-        findings.require(false, "/region", "invalid", error.to_string());
+        findings.require(false, "/region", FieldCode::Invalid, error.to_string());
     }
     let count = (1..=MAX_IMAGES).contains(&question.images.len());
-    findings.require(count, "/images", "out_of_range", "must have 1 to 100 images");
+    findings.require(count, "/images", FieldCode::OutOfRange, "must have 1 to 100 images");
     let mut images: Vec<ImageRef> = Vec::new();
     for (place, image) in question.images.iter().take(MAX_IMAGES).enumerate() {
         match image.parse() {
             Ok(image) => images.push(image),
-            Err(error) => findings.require(false, format!("/images/{place}"), "invalid", error.to_string()),
+            Err(error) => findings.require(false, format!("/images/{place}"), FieldCode::Invalid, error.to_string()),
         }
     }
     let storage = question.ephemeral_storage_gib.is_none_or(|size| (1..=*SIZE_GIB.end()).contains(&size));
-    findings.require(storage, "/ephemeral_storage_gib", "out_of_range", "must be 1 to 32768 (GiB)");
+    findings.require(storage, "/ephemeral_storage_gib", FieldCode::OutOfRange, "must be 1 to 32768 (GiB)");
     let minimum = question.minimum_matches.map(|minimum| usize::try_from(minimum).unwrap_or(0));
     let possible = minimum.is_none_or(|minimum| (1..=question.images.len()).contains(&minimum));
-    findings.require(possible, "/minimum_matches", "out_of_range", "must be 1 to the number of images");
+    findings.require(possible, "/minimum_matches", FieldCode::OutOfRange, "must be 1 to the number of images");
     findings.into_result()?;
-    let region = region.map_err(|error| vec![FieldError::new("/region", "invalid", error.to_string())])?;
+    let region = region.map_err(|error| vec![FieldError::new("/region", FieldCode::Invalid, error.to_string())])?;
     Ok(MatchQuery::new(region, &images, question.ephemeral_storage_gib, question.full_match, minimum))
 }

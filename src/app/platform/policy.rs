@@ -18,11 +18,12 @@ use crate::app::Error;
 use crate::app::ttl_memo::{self, TtlMemo};
 use crate::domain::clock::Instant;
 use crate::domain::cloud_account::{CloudAccount, choose};
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::image_cache::spec::ImageCacheSpec;
 use crate::domain::policy::team::{PolicySource, Team, barred, policy_of};
 use crate::domain::policy::{ANY, Holdings, Policy, Prices, ProposedChange, Refusal, RegionProfile, fill, judge};
+use crate::domain::problem::Code;
 use crate::domain::region::Region;
 use crate::store::QuotaCheck;
 
@@ -140,7 +141,7 @@ impl Policies {
                 [] => "the team is not allowed to use any cloud account".to_owned(),
                 names => format!("must be one of {}", names.join(", ")),
             };
-            Error::Invalid(vec![FieldError::new("/cloud_account", "not_allowed", detail)])
+            Error::Invalid(vec![FieldError::new("/cloud_account", FieldCode::NotAllowed, detail)])
         })?;
         if let Some(known) = added.get(chosen).filter(|_| chosen != own) {
             check_account(known.account(), region)?;
@@ -191,7 +192,7 @@ impl PolicyContext {
             return Ok(());
         }
         let detail = "must be given: the team is not allowed to use the default account";
-        Err(Error::Invalid(vec![FieldError::new("/cloud_account", "required", detail)]))
+        Err(Error::Invalid(vec![FieldError::new("/cloud_account", FieldCode::Required, detail)]))
     }
 
     /// The tags that name the owner of a cache.
@@ -254,7 +255,7 @@ fn check_account(account: &CloudAccount, region: Option<&Region>) -> Result<(), 
     }
     let names: Vec<&str> = account.regions.iter().map(Region::as_str).collect();
     let detail = format!("must be one of {} in the cloud account {}", names.join(", "), account.name);
-    Err(Error::Invalid(vec![FieldError::new("/region", "not_allowed", detail)]))
+    Err(Error::Invalid(vec![FieldError::new("/region", FieldCode::NotAllowed, detail)]))
 }
 
 /// The error for an account that accepts nothing new: it is disabled, or was just deleted.
@@ -263,7 +264,7 @@ pub(in crate::app) fn no_account(account: &str) -> Error {
         "the cloud account {account} accepts no new image caches: it is disabled, or has just been \
                           deleted"
     );
-    Error::Conflict { code: "cloud_account_disabled", detail }
+    Error::Conflict { code: Code::CloudAccountDisabled, detail }
 }
 
 /// The quota check for a transaction, if one is needed.

@@ -14,6 +14,7 @@ use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::policy::Policy;
 use crate::domain::policy::team::{PolicySource, Team, policy_of};
+use crate::domain::problem::Code;
 
 const CREATE: &str = "create_team";
 const UPDATE: &str = "update_team";
@@ -38,7 +39,7 @@ impl Platform {
         self.check_policy(team.policy.as_ref(), "/policy")?;
         let detail = format!("the team {} is already registered", team.id);
         let added = self.add_team(caller, call, CREATE, team).await?;
-        added.map(Into::into).ok_or(Error::Conflict { code: "team_exists", detail })
+        added.map(Into::into).ok_or(Error::Conflict { code: Code::TeamExists, detail })
     }
 
     /// The registered teams, by id.

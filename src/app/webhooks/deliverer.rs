@@ -30,6 +30,7 @@ use crate::app::Error;
 use crate::app::webhooks::Webhooks;
 use crate::domain::clock::Uptime;
 use crate::domain::ids::DeliveryId;
+use crate::domain::problem::Code;
 use crate::domain::webhooks::scheduler::{AttemptEnd, EndpointInfo, Scheduler};
 use crate::store::{Claim, Dispatched, Finished};
 use attempt::EndedAttempt;
@@ -253,5 +254,5 @@ impl Deliverer {
 /// The worker's lease was not renewed in time. Other workers deliver what it held; attempts in flight are aborted.
 fn dead() -> Error {
     let detail = "the deliverer could not record its heartbeat and is restarting";
-    Error::Unavailable { code: "deliverer_lost", detail, retry_after_seconds: 1 }
+    Error::Unavailable { code: Code::DelivererLost, detail, retry_after_seconds: 1 }
 }

@@ -8,6 +8,7 @@ use crate::domain::clock::Instant;
 use crate::domain::filter::{DeliveryFilter, Page, Slice};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::domain::problem::Code;
 use crate::store::{ReplaySpan, Resent};
 
 const RESEND: &str = "resend_delivery";
@@ -67,8 +68,8 @@ impl Webhooks {
         match self.base.store().resend(&caller.team, id, self.base.now(), &entry).await? {
             Resent::Done => {}
             Resent::Absent => return Err(Error::NotFound("delivery")),
-            Resent::InFlight => return conflict("delivery_in_flight", "the delivery is currently being sent"),
-            Resent::EndpointGone => return conflict("webhook_endpoint_gone", "its webhook endpoint was deleted"),
+            Resent::InFlight => return conflict(Code::DeliveryInFlight, "the delivery is currently being sent"),
+            Resent::EndpointGone => return conflict(Code::WebhookEndpointGone, "its webhook endpoint was deleted"),
         }
         call.set_audited();
         self.base.outlet().look.notify_one();

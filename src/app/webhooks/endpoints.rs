@@ -18,10 +18,11 @@ use crate::app::view::EndpointView;
 use crate::app::webhooks::Webhooks;
 use crate::app::{Call, Error, access};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
-use crate::domain::field::Findings;
+use crate::domain::field::{FieldCode, Findings};
 use crate::domain::filter::{Page, Slice};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::EndpointId;
+use crate::domain::problem::Code;
 use crate::domain::webhooks::endpoint::{Endpoint, EndpointHealth, PENDING, is_text};
 use crate::store::EndpointSecrets;
 
@@ -54,7 +55,7 @@ impl Webhooks {
         let most = self.base.settings().webhook.endpoints_per_team;
         if !self.base.store().add_endpoint(&endpoint, &secrets, most, &entry).await? {
             let detail = format!("the team has reached its limit of {most} webhook endpoints; delete one first");
-            return Err(Error::Conflict { code: "too_many_webhook_endpoints", detail });
+            return Err(Error::Conflict { code: Code::TooManyWebhookEndpoints, detail });
         }
         call.set_audited();
         let secret = Some((&keys.hmac.text()).into());
@@ -85,7 +86,7 @@ impl Webhooks {
     async fn check_endpoint(&self, caller: &Caller, new: &NewEndpoint) -> Result<(), Error> {
         let mut findings = Findings::default();
         let length = new.description.as_ref().is_none_or(|text| is_text(text, 256));
-        findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
+        findings.require(length, "/description", FieldCode::TooLong, "must be at most 256 printable characters");
         new.options.check(&mut findings);
         new.options.check_types(caller.may(Scope::PlatformSecurity), &mut findings);
         secrets::check_headers(&new.headers, &mut findings);
@@ -93,12 +94,12 @@ impl Webhooks {
         findings.require(
             once,
             "/verify_later",
-            "not_allowed",
+            FieldCode::NotAllowed,
             "must not be combined with skip_challenge, which \
                                 leaves nothing to verify",
         );
         if let Err(reason) = self.sender.judge(&new.url).await {
-            findings.require(false, "/url", "not_allowed", reason.to_string());
+            findings.require(false, "/url", FieldCode::NotAllowed, reason.to_string());
         }
         Ok(findings.into_result()?)
     }
@@ -130,7 +131,7 @@ impl Webhooks {
         let endpoint = self.own_endpoint(caller, id).await?;
         if endpoint.is_pending() {
             let detail = "the webhook endpoint has not answered its challenge yet: POST …/verify first".to_owned();
-            return Err(Error::Conflict { code: "webhook_endpoint_pending", detail });
+            return Err(Error::Conflict { code: Code::WebhookEndpointPending, detail });
         }
         Ok(endpoint)
     }

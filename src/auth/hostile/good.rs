@@ -29,7 +29,7 @@ async fn a_header_picks_one_of_several_teams() {
         (&one, Some("platform"), Err("wrong_team")),
     ] {
         let got = bench.verifier.verify(token, wanted).await.map(|caller| caller.team.as_str().to_owned());
-        assert_eq!(got.map_err(|refusal| refusal.code()), expected.map(str::to_owned), "{wanted:?}");
+        assert_eq!(got.map_err(|refusal| refusal.code().as_str()), expected.map(str::to_owned), "{wanted:?}");
     }
 }
 

@@ -10,6 +10,7 @@ use chrono::Duration;
 use secrecy::SecretString;
 
 use super::caller::Scope;
+use crate::domain::problem::Code;
 
 /// The lifetime of an exchanged token. It is not limited by what is left of the subject token's: a pipeline's token
 /// lives for minutes, and a build takes longer. What revokes the subject token revokes this one, too.
@@ -29,14 +30,14 @@ pub struct ExchangeError {
     /// `error`: RFC 6749, 5.2 and RFC 8693, 2.2.2.
     pub error: &'static str,
     /// The gateway's own stable code.
-    pub code: &'static str,
+    pub code: Code,
     /// Which parameter is wrong, and what is allowed.
     pub detail: String,
 }
 
 impl ExchangeError {
     /// The refusal of a malformed request.
-    pub fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
+    pub fn invalid(code: Code, detail: impl Into<String>) -> Self {
         Self { error: "invalid_request", code, detail: detail.into() }
     }
 }
@@ -88,32 +89,32 @@ impl ExchangeForm {
         let mut values = self.0.extract_if(.., |(key, _)| key == name).map(|(_, value)| value);
         let (first, second) = (values.next(), values.next());
         match second {
-            Some(_) => Err(ExchangeError::invalid("duplicate_parameter", format!("{name} must be given only once"))),
+            Some(_) => Err(ExchangeError::invalid(Code::DuplicateParameter, format!("{name} must be given only once"))),
             None => Ok(first),
         }
     }
 
     fn needed(&mut self, name: &str, what: &str) -> Result<String, ExchangeError> {
-        let missing = || ExchangeError::invalid("missing_parameter", format!("{name} must be given: {what}"));
+        let missing = || ExchangeError::invalid(Code::MissingParameter, format!("{name} must be given: {what}"));
         self.one(name)?.ok_or_else(missing)
     }
 
     fn check_grant(&mut self) -> Result<(), ExchangeError> {
         if self.needed("grant_type", GRANT)? != GRANT {
             let detail = format!("grant_type must be {GRANT}");
-            return Err(ExchangeError { error: "unsupported_grant_type", code: "unsupported_grant_type", detail });
+            return Err(ExchangeError { error: "unsupported_grant_type", code: Code::UnsupportedGrantType, detail });
         }
         let allowed = format!("{JWT}, {ID_TOKEN} or {ACCESS_TOKEN}");
         if ![JWT, ID_TOKEN, ACCESS_TOKEN].contains(&&*self.needed("subject_token_type", &allowed)?) {
             let detail = format!("subject_token_type must be {allowed}");
-            return Err(ExchangeError::invalid("unsupported_token_type", detail));
+            return Err(ExchangeError::invalid(Code::UnsupportedTokenType, detail));
         }
         if self.one("requested_token_type")?.is_some_and(|kind| ![JWT, ACCESS_TOKEN].contains(&&*kind)) {
             let detail = format!("requested_token_type must be {ACCESS_TOKEN} or {JWT}, or be left out");
-            return Err(ExchangeError::invalid("unsupported_token_type", detail));
+            return Err(ExchangeError::invalid(Code::UnsupportedTokenType, detail));
         }
         if self.one("actor_token")?.is_some() || self.one("actor_token_type")?.is_some() {
-            return Err(ExchangeError::invalid("unsupported_parameter", "actor_token is not supported"));
+            return Err(ExchangeError::invalid(Code::UnsupportedParameter, "actor_token is not supported"));
         }
         Ok(())
     }
@@ -125,7 +126,7 @@ impl ExchangeForm {
             let mut values = self.0.extract_if(.., |(key, _)| key == name);
             if values.any(|(_, value)| !audiences.contains(&value.as_str())) {
                 let detail = format!("{name} must be {}, or be left out", audiences.join(" or "));
-                return Err(ExchangeError { error: "invalid_target", code: "invalid_target", detail });
+                return Err(ExchangeError { error: "invalid_target", code: Code::InvalidTarget, detail });
             }
         }
         Ok(())
@@ -152,7 +153,7 @@ fn scopes(text: &str) -> Result<Vec<Scope>, ExchangeError> {
 }
 
 fn beyond(detail: String) -> ExchangeError {
-    ExchangeError { error: "invalid_scope", code: "invalid_scope", detail }
+    ExchangeError { error: "invalid_scope", code: Code::InvalidScope, detail }
 }
 
 #[cfg(test)]
@@ -202,7 +203,7 @@ mod tests {
             let mut pairs: Vec<_> = LEAST.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
             pairs[missing].1.clear();
             let fault = ExchangeRequest::read(pairs, &[]).unwrap_err();
-            assert_eq!((fault.error, fault.code), ("invalid_request", "missing_parameter"));
+            assert_eq!((fault.error, fault.code), ("invalid_request", Code::MissingParameter));
             assert!(fault.detail.starts_with(LEAST[missing].0), "{fault:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Policy, Refusal};
 use crate::domain::clock::Instant;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::identity::caller::TeamId;
 
 /// The tag that names the team of a cache, if the team is registered and its own tags leave room.
@@ -106,15 +106,20 @@ impl Team {
     pub fn check(&self) -> Result<(), Vec<FieldError>> {
         let mut findings = Findings::default();
         let name = is_text(&self.display_name, 128);
-        findings.require(name, "/display_name", "invalid", "must be 1 to 128 printable characters");
+        findings.require(name, "/display_name", FieldCode::Invalid, "must be 1 to 128 printable characters");
         let count = self.contacts.len() <= MAX_CONTACTS;
-        findings.require(count, "/contacts", "out_of_range", "must have at most 10 contacts");
+        findings.require(count, "/contacts", FieldCode::OutOfRange, "must have at most 10 contacts");
         for (place, contact) in self.contacts.iter().enumerate() {
             let good = is_text(contact, 256);
-            findings.require(good, format!("/contacts/{place}"), "invalid", "must be 1 to 256 printable characters");
+            findings.require(
+                good,
+                format!("/contacts/{place}"),
+                FieldCode::Invalid,
+                "must be 1 to 256 printable characters",
+            );
         }
         let centre = self.cost_centre.as_ref().is_none_or(|text| is_text(text, 64));
-        findings.require(centre, "/cost_centre", "invalid", "must be 1 to 64 printable characters");
+        findings.require(centre, "/cost_centre", FieldCode::Invalid, "must be 1 to 64 printable characters");
         findings.into_result()
     }
 

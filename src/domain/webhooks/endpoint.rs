@@ -6,13 +6,15 @@ pub mod url;
 
 use crate::domain::clock::Instant;
 use crate::domain::event::EventType;
-use crate::domain::field::Findings;
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::identity::caller::TeamId;
 use crate::domain::ids::EndpointId;
 use url::EndpointUrl;
 
 /// The reason for which an endpoint that has not echoed its challenge yet is disabled: it gets no event.
 pub const PENDING: &str = "pending";
+/// The type of the message with which an endpoint is asked whether it wants events.
+pub const CHALLENGE: &str = "webhook_endpoint.challenge";
 /// How many headers of its own an endpoint may have.
 pub const MAX_HEADERS: usize = 20;
 /// The longest value of such a header, in bytes.
@@ -138,18 +140,30 @@ impl EndpointOptions {
     /// Collects what is not allowed, with pointers into the body.
     pub fn check(&self, findings: &mut Findings) {
         let name = self.name_pattern.as_ref().is_none_or(|text| is_text(text, 128) && !text.is_empty());
-        findings.require(name, "/name_pattern", "invalid", "must be 1 to 128 printable characters");
+        findings.require(name, "/name_pattern", FieldCode::Invalid, "must be 1 to 128 printable characters");
         let few = self.tags.len() <= MAX_TAGS;
-        findings.require(few, "/tags", "too_many", "must be at most 20 tags");
+        findings.require(few, "/tags", FieldCode::TooMany, "must be at most 20 tags");
         let good = self.tags.iter().all(|(key, value)| !key.is_empty() && is_text(key, 128) && is_text(value, 256));
-        findings.require(good, "/tags", "invalid", "must be keys of 1 to 128 and values of at most 256 characters");
+        findings.require(
+            good,
+            "/tags",
+            FieldCode::Invalid,
+            "must be keys of 1 to 128 and values of at most 256 characters",
+        );
         let rate = self.rate_per_second.is_none_or(|rate| (1..=MAX_RATE).contains(&rate));
-        findings.require(rate, "/rate_per_second", "out_of_range", "must be 1 to 1000, or 0 for no limit");
+        findings.require(rate, "/rate_per_second", FieldCode::OutOfRange, "must be 1 to 1000, or 0 for no limit");
         let timeout = self.timeout_seconds.is_none_or(|seconds| TIMEOUTS.contains(&seconds));
-        findings.require(timeout, "/timeout_seconds", "out_of_range", "must be 5 to 30");
+        findings.require(timeout, "/timeout_seconds", FieldCode::OutOfRange, "must be 5 to 30");
         let schedule = self.retry_schedule.as_ref().is_none_or(|pauses| is_schedule(pauses));
         let allowed = "must be 1 to 20 pauses of 1 to 86400 seconds, or empty for the gateway's own";
-        findings.require(schedule, "/retry_schedule_seconds", "out_of_range", allowed);
+        findings.require(schedule, "/retry_schedule_seconds", FieldCode::OutOfRange, allowed);
+    }
+
+    /// What is not allowed, with pointers into the body.
+    pub fn wrong(&self) -> Vec<FieldError> {
+        let mut findings = Findings::default();
+        self.check(&mut findings);
+        findings.into_result().err().unwrap_or_default()
     }
 
     /// Reports an endpoint that could never get an event: it wants only the platform's events, and is not entitled to
@@ -159,7 +173,7 @@ impl EndpointOptions {
             !platform && !self.event_types.is_empty() && self.event_types.iter().all(|kind| kind.is_platforms());
         let detail = "are reserved for the platform: only an endpoint that was created with the scope \
                       platform:security, and not changed without it since, receives them";
-        findings.require(!never, "/event_types", "not_allowed", detail);
+        findings.require(!never, "/event_types", FieldCode::NotAllowed, detail);
     }
 
     /// The name pattern as SQL's LIKE takes it, with `\` as its escape.

@@ -11,6 +11,7 @@ use crate::app::{Call, Error, access};
 use crate::domain::identity::caller::Caller;
 use crate::domain::limits::Party;
 use crate::domain::limits::queue::Class;
+use crate::domain::problem::Code;
 use crate::http::DoorState;
 use crate::http::exchange::Exchange;
 use crate::http::headers;
@@ -126,11 +127,11 @@ fn not_bearer(scheme: &str, token: &str) -> String {
 
 fn missing(instead: &str) -> Error {
     let detail = format!("a bearer token is required, and {instead}");
-    Error::Unauthenticated { code: "token_missing", detail }
+    Error::Unauthenticated { code: Code::TokenMissing, detail }
 }
 
 fn malformed(detail: &str) -> Error {
-    Error::Unauthenticated { code: "token_malformed", detail: detail.to_owned() }
+    Error::Unauthenticated { code: Code::TokenMalformed, detail: detail.to_owned() }
 }
 
 #[cfg(test)]

@@ -18,14 +18,22 @@ use crate::net::{self, body::BodyError};
 
 mod canonical;
 mod fault;
+mod faults;
 mod media;
 
 use canonical::Canonical;
 
-/// The most fields that one refusal names.
-const MOST_FOUND: usize = 20;
 /// Members of which the audit keeps not even a hash: whole credentials that are to be looked at.
 const UNNOTED: [&str; 1] = ["token"];
+
+/// What a route takes as its body.
+pub trait JsonBody: DeserializeOwned {
+    /// What is wrong with the values of a body that has other faults already (fields that are unknown, absent or of
+    /// another type), so that one refusal names all. A body without such faults is checked where it is used.
+    fn value_errors(self) -> Vec<FieldError> {
+        Vec::new()
+    }
+}
 
 /// A parsed body. A member that is `null` counts as left out.
 #[derive(Debug)]
@@ -45,7 +53,7 @@ impl<T> Json<T> {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: JsonBody> FromRequest<S> for Json<T> {
     type Rejection = ProblemResponse;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ProblemResponse> {
@@ -64,12 +72,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if let Some(exchange) = exchange {
             exchange.call.asks(fields(&meant).into_iter().filter(|(name, _)| !UNNOTED.contains(&name.as_str())));
         }
-        Ok(Self { value: typed(meant)?, raw })
+        let value = faults::typed(meant, raw.len()).map_err(ProblemResponse::invalid)?;
+        Ok(Self { value, raw })
     }
 }
 
 /// A body that may be left out, where all that it can say may be: then there is not a byte of it, whatever its type.
-impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
+impl<S: Send + Sync, T: JsonBody> OptionalFromRequest<S> for Json<T> {
     type Rejection = ProblemResponse;
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ProblemResponse> {
@@ -116,28 +125,6 @@ fn read(text: &[u8]) -> Result<Canonical, ProblemResponse> {
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| fault::refusal(&error))?;
     source.end().map_err(|_| ProblemResponse::malformed_json("there is content after the end of the JSON value"))?;
     Ok(value)
-}
-
-/// The value as the object that a route takes, or what is wrong with it: every field that nobody knows, and the first
-/// that is absent or of another type.
-fn typed<T: DeserializeOwned>(mut value: Value) -> Result<T, ProblemResponse> {
-    // serde would take a list for an object, its items for the fields in their order.
-    if !value.is_object() {
-        return Err(ProblemResponse::invalid(vec![FieldError::new("", "invalid_type", "must be an object")]));
-    }
-    let mut found = Vec::new();
-    loop {
-        match serde_path_to_error::deserialize(&value) {
-            Ok(typed) if found.is_empty() => return Ok(typed),
-            Ok(_) => return Err(ProblemResponse::invalid(found)),
-            Err(error) => found.push(fault::field(&error)),
-        }
-        // serde stops at the first: without what it does not know it reads on.
-        let unknown = found.last().filter(|error| error.code == fault::UNKNOWN && found.len() < MOST_FOUND);
-        if !unknown.is_some_and(|error| fault::take_out(&mut value, &error.field)) {
-            return Err(ProblemResponse::invalid(found));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::problem_codes::{BEFORE_ALL, Facts};
 use crate::app::access::{self, Access};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The order in which an operation reads best.
-const ORDER: [&str; 11] = [
+const ORDER: [&str; 12] = [
     "tags",
     "summary",
     "description",
@@ -14,6 +15,7 @@ const ORDER: [&str; 11] = [
     "x-required-scopes",
     "x-audit-level",
     "x-problem-statuses",
+    "x-problem-codes",
     "security",
     "parameters",
     "requestBody",
@@ -25,10 +27,7 @@ pub(super) fn complete(document: &mut Value) {
     document["components"]["securitySchemes"] = json!({"bearer": {
         "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
         "description": "A token of an identity provider, with a team (claim `team`, or `teams` and the header \
-                        `X-Team`) and scopes (claim `scope`).",
-    }, "api_key": {
-        "type": "http", "scheme": "bearer", "bearerFormat": "ecg_…",
-        "description": "An API key of a team, sent in the same way as a token: `Authorization: Bearer ecg_…`.",
+                        `X-Team`) and scopes (claim `scope`); or an API key of a team (`ecg_…`), sent in the same way.",
     }});
     describe(document);
     let Some(Value::Object(paths)) = document.get_mut("paths") else { return };
@@ -36,6 +35,7 @@ pub(super) fn complete(document: &mut Value) {
         for method in METHODS {
             if let Some(Value::Object(operation)) = item.get_mut(method) {
                 complete_one(path, operation);
+                add_refusals(operation, path, method);
                 *operation = ordered(operation);
             }
         }
@@ -58,13 +58,10 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
             operation.insert("x-audit-level".into(), "change".into());
             let team = text("X-Team", "header", "The team to act for, if the rule allows several.");
             add_parameters(operation, vec![team]);
-            add_refusals(operation, &[400, 403, 408, 413, 415, 429, 500, 503]);
-            return;
         }
-        add_refusals(operation, &[500, 503]);
         return;
     };
-    operation.insert("security".into(), json!([{"bearer": []}, {"api_key": []}]));
+    operation.insert("security".into(), json!([{"bearer": []}]));
     let scopes: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
     operation.insert("x-required-scopes".into(), json!(scopes));
     add_parameters(operation, parameters_of(access));
@@ -73,7 +70,6 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
         operation.insert("x-audit-level".into(), if access.changes { "change" } else { "read" }.into());
         add_headers(operation, access);
     }
-    add_refusals(operation, &refusals_of(path, operation, access));
 }
 
 /// The parameters that are not read by a handler's own query or path.
@@ -131,41 +127,6 @@ fn add_parameters(operation: &mut Map<String, Value>, more: Vec<Value>) {
     }
 }
 
-/// The statuses that are real for an operation.
-fn refusals_of(path: &str, operation: &Map<String, Value>, access: &Access) -> Vec<u16> {
-    let mut found = vec![401, 403, 429, 500, 503];
-    let has_body = operation.contains_key("requestBody");
-    let parameters = operation["parameters"].as_array();
-    let takes = |key: &str, value: &str| parameters.into_iter().flatten().any(|parameter| parameter[key] == value);
-    if path.contains('{') {
-        found.push(404);
-    }
-    if access.operation == "check_gate" {
-        found.extend([404, 409, 425]);
-    }
-    if matches!(access.operation, "list_events" | "stream_events" | "stream_image_cache_events") {
-        found.push(410);
-    }
-    if has_body {
-        found.extend([408, 413, 415]);
-    }
-    if has_body || access.if_match || takes("name", "Last-Event-ID") {
-        found.push(400);
-    }
-    // A refusal of the cloud is 422 where nothing else fits.
-    if has_body || takes("in", "query") || access.operation == "delete_image_cache" {
-        found.push(422);
-    }
-    if access.conflicts {
-        found.push(409);
-    }
-    if access.if_match {
-        found.push(412);
-    }
-    found.sort_unstable();
-    found
-}
-
 const POLICY: &str = "The team's rate limit: `\"team\";q=1000;w=5` means 1,000 requests in 5 s \
                       (draft-ietf-httpapi-ratelimit-headers).";
 const RATE: &str = "What remains of the limit: `\"team\";r=990;t=1` means that 990 requests can be sent at once, \
@@ -205,8 +166,11 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
 }
 
 /// All refusals and failures are one response: a client has one type of error, and no copies of it.
-fn add_refusals(operation: &mut Map<String, Value>, statuses: &[u16]) {
+fn add_refusals(operation: &mut Map<String, Value>, path: &str, method: &str) {
+    let facts = Facts::of(path, method, operation);
+    let (codes, statuses) = (facts.codes(), facts.statuses());
     operation.insert("x-problem-statuses".into(), json!(statuses));
+    operation.insert("x-problem-codes".into(), codes.iter().map(|code| code.as_str()).collect());
     let Some(Value::Object(responses)) = operation.get_mut("responses") else { return };
     let told: Vec<String> = statuses.iter().map(u16::to_string).collect();
     let (last, others) = told.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
@@ -248,10 +212,12 @@ const MEANINGS: [(u16, &str); 15] = [
 fn describe(document: &mut Value) {
     let rows: Vec<String> = MEANINGS.iter().map(|(status, meaning)| format!("| {status} | {meaning} |")).collect();
     let before = document["info"]["description"].as_str().unwrap_or_default();
+    let any = BEFORE_ALL.map(|code| format!("`{}`", code.as_str())).join(", ");
     let told = format!(
         "{before}\n\n## Problems\n\nEvery refusal and failure is a `Problem` (RFC 9457): `code` says what happened, \
-         `retryable` whether to repeat the request. Statuses and codes may be added.\n\n| status | meaning |\n\
-         |---|---|\n{}",
+         `retryable` whether a program may repeat the request. `type` is the page that explains the code; \
+         `/docs/problems` lists all of them. Each operation lists its own in `x-problem-codes`; any request can also \
+         be refused with {any}. Statuses and codes may be added.\n\n| status | meaning |\n|---|---|\n{}",
         rows.join("\n")
     );
     document["info"]["description"] = told.into();

@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 /// What is put and shown in one shape. An answer may have members that a client does not know, so the document closes
 /// none of them, although a body with such a member is refused.
-const SHOWN_AS_PUT: [&str; 5] = ["Issuer", "IssuerKeys", "IssuerRule", "IssuerTeamSource", "IssuerScopeSource"];
+const SHOWN_AS_PUT: [&str; 6] =
+    ["Policy", "Issuer", "IssuerKeys", "IssuerRule", "IssuerTeamSource", "IssuerScopeSource"];
 
 /// Parts of other schemas that are sent nowhere by themselves.
 const PARTS: [&str; 1] = ["EventBody"];

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::view::CLOUD_EVENTS;
 use crate::domain::event::{EventType, PLATFORM};
+use crate::domain::webhooks::endpoint::CHALLENGE;
 
 /// What events are about: the beginning of their types, the name of the schema of their `data`, and those of its
 /// members that are always there.
@@ -28,6 +29,41 @@ pub(super) fn add(document: &mut Value) {
     let entries: Map<String, Value> =
         EventType::ALL.iter().map(|kind| (kind.as_str().to_owned(), entry(*kind))).collect();
     document["webhooks"] = Value::Object(entries);
+    add_challenge(document);
+}
+
+/// The message that an endpoint must answer before it receives events. It has the form of an event.
+fn add_challenge(document: &mut Value) {
+    let schemas = &mut document["components"]["schemas"];
+    let (mut challenge, text) = (schemas["Event"].clone(), "The text to return.");
+    challenge["description"] = "A challenge to a webhook endpoint.".into();
+    challenge["properties"]["type"] =
+        json!({"type": "string", "const": CHALLENGE, "description": "The type of the message."});
+    challenge["properties"]["data"] = json!({"$ref": "#/components/schemas/WebhookChallengeData"});
+    schemas["WebhookChallenge"] = challenge;
+    schemas["WebhookChallengeData"] = json!({
+        "type": "object", "description": "The data of a challenge.", "required": ["challenge"],
+        "properties": {"challenge": {"type": "string", "description": text}},
+    });
+    schemas["WebhookChallengeAnswer"] = json!({
+        "type": "object", "description": "The answer to a challenge.", "required": ["challenge"],
+        "properties": {"challenge": {"type": "string", "description": "`data.challenge`, as it was received."}},
+    });
+    document["webhooks"][CHALLENGE] = json!({"post": {
+        "tags": ["webhooks"],
+        "summary": "A webhook endpoint must prove that it wants to receive events.",
+        "description": "Sent when an endpoint is created or its URL is changed. Return `data.challenge` with a 2xx \
+                        status, as JSON or as text.",
+        "operationId": "on_webhook_endpoint_challenge",
+        "parameters": headers(),
+        "requestBody": {"required": true, "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/WebhookChallenge"}},
+        }},
+        "responses": {"200": {"description": "The endpoint wants to receive events.", "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/WebhookChallengeAnswer"}},
+        }}},
+        "security": [],
+    }});
 }
 
 /// `ImageCacheReadyEvent`.
@@ -66,14 +102,7 @@ fn entry(kind: EventType) -> Value {
                         any other outcome is retried. An event may arrive more than once: use `webhook-id` to \
                         recognize duplicates.",
         "operationId": format!("on_{}", kind.as_str().replace('.', "_")),
-        "parameters": [
-            header("webhook-id", "The id of the event, which is the same in every attempt."),
-            header("webhook-timestamp", "When this attempt was signed, in seconds since 1970-01-01 UTC."),
-            header("webhook-signature", "`v1,` followed by the base64 of the HMAC-SHA256 of id, \
-                                         timestamp and body, joined by dots. While a secret is rotated there are \
-                                         several signatures, separated by spaces. If the endpoint uses Ed25519, \
-                                         a signature of the same input follows as `v1a,`."),
-        ],
+        "parameters": headers(),
         "requestBody": {
             "required": true,
             "content": {
@@ -85,6 +114,19 @@ fn entry(kind: EventType) -> Value {
         "responses": {"204": {"description": "The event was received."}},
         "security": [],
     }})
+}
+
+fn headers() -> Value {
+    json!([
+        header("webhook-id", "The id of the event, which is the same in every attempt."),
+        header("webhook-timestamp", "When this attempt was signed, in seconds since 1970-01-01 UTC."),
+        header(
+            "webhook-signature",
+            "`v1,` followed by the base64 of the HMAC-SHA256 of id, timestamp and body, joined by dots. While a secret \
+             is rotated there are several signatures, separated by spaces. If the endpoint uses Ed25519, a signature of \
+             the same input follows as `v1a,`."
+        ),
+    ])
 }
 
 fn header(name: &str, description: &str) -> Value {

@@ -1,6 +1,5 @@
 //! The answers of the gate that are not "go on".
 
-use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 
 use super::ProblemResponse;
@@ -9,6 +8,7 @@ use crate::app::view::FailureView;
 use crate::domain::clock::Instant;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::status::Status;
+use crate::domain::problem::Code;
 
 impl ProblemResponse {
     /// Why the gate is shut.
@@ -32,16 +32,9 @@ impl ProblemResponse {
 
 fn not_yet(expected_at: Instant, seconds: u32) -> ProblemResponse {
     let detail = "an image cache with these images is being built";
-    let mut refusal = ProblemResponse::new(
-        StatusCode::TOO_EARLY,
-        "image_cache_not_ready",
-        "The image cache is not usable \
-                                                           yet",
-        detail,
-    )
-    .retryable()
-    .header(RETRY_AFTER, &seconds.to_string())
-    .hint("ask again; with timeout=55 the request waits until it is usable");
+    let mut refusal = ProblemResponse::new(Code::ImageCacheNotReady, detail)
+        .header(RETRY_AFTER, &seconds.to_string())
+        .hint("ask again; with timeout=55 the request waits until it is usable");
     refusal.0.problem.expected_at = Some(expected_at);
     refusal
 }
@@ -49,8 +42,7 @@ fn not_yet(expected_at: Instant, seconds: u32) -> ProblemResponse {
 fn failed(failure: Option<&FailureView>) -> ProblemResponse {
     let detail = failure.map_or("the build failed", |why| why.message.as_str());
     let hint = failure.map_or("create it again", |why| why.hint.as_str());
-    let mut refusal =
-        ProblemResponse::new(StatusCode::CONFLICT, "image_cache_failed", "The build failed", detail).hint(hint);
+    let mut refusal = ProblemResponse::new(Code::ImageCacheFailed, detail).hint(hint);
     if let Some(why) = failure {
         refusal.0.problem.cause = Some(why.cause.clone());
         refusal.0.problem.explanation = Some(why.explanation.clone());
@@ -62,6 +54,6 @@ fn failed(failure: Option<&FailureView>) -> ProblemResponse {
 
 fn nothing() -> ProblemResponse {
     let detail = "no image cache of the team in the region contains all these images";
-    ProblemResponse::new(StatusCode::NOT_FOUND, "nothing_cached", "The images are not cached", detail)
+    ProblemResponse::new(Code::NothingCached, detail)
         .hint("create an image cache with POST /v1/image-caches; POST /v1/matches shows near misses")
 }

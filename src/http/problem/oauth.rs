@@ -5,11 +5,11 @@ use axum::http::header::CACHE_CONTROL;
 
 use super::ProblemResponse;
 use crate::domain::identity::token_exchange::ExchangeError;
+use crate::domain::problem::Code;
 
 /// A token that is not exchanged: 400 whatever was wrong (RFC 6749, 5.2 and RFC 8693, 2.2.2).
 pub(super) fn refused(fault: ExchangeError) -> ProblemResponse {
-    let mut refusal =
-        ProblemResponse::new(StatusCode::BAD_REQUEST, fault.code, "The token was not exchanged", fault.detail);
+    let mut refusal = ProblemResponse::new(fault.code, fault.detail).at(StatusCode::BAD_REQUEST);
     refusal.0.problem.error = Some(fault.error.to_owned());
     refusal
 }
@@ -17,14 +17,13 @@ pub(super) fn refused(fault: ExchangeError) -> ProblemResponse {
 impl ProblemResponse {
     /// A body that should have been a form.
     pub fn not_a_form(detail: String) -> Self {
-        let title = "The media type is not supported";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", title, detail)
+        Self::new(Code::UnsupportedMediaType, detail)
             .hint("send the parameters as a form, such as with curl --data-urlencode")
     }
 
     /// A form that cannot be read.
     pub fn malformed_form(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed_form", "The body is not a form", detail)
+        Self::new(Code::MalformedForm, detail)
     }
 
     /// The same refusal with the members of OAuth, whoever made it; nobody may keep it.

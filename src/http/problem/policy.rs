@@ -1,9 +1,9 @@
 //! What a policy refuses, and a team that is disabled. 403: the request is well formed, and somebody could allow it.
 
-use axum::http::StatusCode;
-
 use super::{ProblemField, ProblemResponse};
+use crate::domain::field::FieldCode;
 use crate::domain::policy;
+use crate::domain::problem::Code;
 
 /// Everything that the policy refuses; `contact` can change it.
 pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -> ProblemResponse {
@@ -14,9 +14,7 @@ pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -
                  it"
         .to_owned(),
     };
-    let mut refusal =
-        ProblemResponse::new(StatusCode::FORBIDDEN, "policy_refused", "The team's policy refuses the request", detail)
-            .hint(hint);
+    let mut refusal = ProblemResponse::new(Code::PolicyRefused, detail).hint(hint);
     refusal.0.problem.errors = refusals.into_iter().map(field).collect();
     refusal.0.problem.contact = contact;
     refusal
@@ -24,8 +22,7 @@ pub(super) fn refused(refusals: Vec<policy::Refusal>, contact: Option<String>) -
 
 /// A team whose requests are refused.
 pub(super) fn disabled(contact: Option<String>) -> ProblemResponse {
-    let detail = "the team is disabled";
-    let mut refusal = ProblemResponse::new(StatusCode::FORBIDDEN, "team_disabled", "The team is disabled", detail);
+    let mut refusal = ProblemResponse::new(Code::TeamDisabled, "the team is disabled");
     let who = contact.as_deref().unwrap_or("the gateway's administrators");
     refusal = refusal.hint(format!("{who} can enable it"));
     refusal.0.problem.contact = contact;
@@ -36,7 +33,7 @@ fn field(refusal: policy::Refusal) -> ProblemField {
     ProblemField {
         pointer: Some(refusal.field),
         parameter: None,
-        code: "policy".to_owned(),
+        code: FieldCode::Policy.as_str().to_owned(),
         detail: refusal.detail,
         rule: Some(refusal.rule.to_owned()),
         allowed: refusal.allowed,

@@ -17,7 +17,7 @@ use super::identity::token_exchange;
 use crate::app::Gateway;
 use crate::http::exchange::Exchange;
 use crate::http::extract::authorize;
-use crate::http::problem::ProblemResponse;
+use crate::http::problem::{Occasion, ProblemResponse};
 use crate::http::{DoorState, RenderMetrics, answer};
 
 /// Confirms that the process is running.
@@ -122,7 +122,7 @@ fn doubted(by: Duration) -> String {
 pub(in crate::http) fn operators(gateway: Gateway, render: RenderMetrics) -> Router {
     let ready = async move || {
         let request_id = gateway.base().new_request_id();
-        readiness(&gateway).await.unwrap_or_else(|refusal| refusal.write(None, &request_id))
+        readiness(&gateway).await.unwrap_or_else(|refusal| refusal.write(None, &Occasion::without_effect(&request_id)))
     };
     Router::new()
         .route("/healthz", get(healthz))

@@ -1,7 +1,6 @@
 //! Refusals in the cloud's words: its codes, its HTTP statuses, its names of parameters.
 //!
-//! A refusal in the cloud's words has a code that begins with a capital; what layers made (deadlines, sizes,
-//! panics) has not, and is put into words by the wrapper.
+//! What layers made (deadlines, sizes, panics) has a code of ours, and is put into the cloud's words by the wrapper.
 //!
 //! What must stay true: 404 says one thing, that the image cache is not there. Terraform takes every 404 for that and
 //! drops the cache from its state, so an unknown key or action, which the cloud answers with 404, has another status
@@ -15,6 +14,7 @@ use crate::domain::failure::CloudError;
 use crate::domain::field::FieldError;
 use crate::domain::identity::caller::Scope;
 use crate::domain::policy;
+use crate::domain::problem::Code;
 use crate::eci::params::read::ParameterError;
 use crate::eci::{incoming, params};
 use crate::http::problem::ProblemResponse;
@@ -29,7 +29,7 @@ const INTERNAL: &str = "The request processing has failed due to some unknown er
 /// A refusal in the cloud's words.
 pub(super) fn refusal(status: u16, code: &str, message: impl Into<String>) -> ProblemResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    ProblemResponse::new(status, code, code, message)
+    ProblemResponse::in_clouds_words(status, code, message)
 }
 
 /// A request that was not understood or is not signed.
@@ -72,7 +72,7 @@ pub(super) fn of_error(error: Error) -> ProblemResponse {
         Error::NotFound("image cache") => refusal(404, NOT_THERE, "The specified ImageCacheId does not exist."),
         Error::NotFound(what) => refusal(400, "InvalidParameter", format!("The {what} does not exist.")),
         Error::Invalid(fields) => invalid(&fields),
-        Error::Conflict { code: "image_cache_not_updatable", detail } => {
+        Error::Conflict { code: Code::ImageCacheNotUpdatable, detail } => {
             refusal(400, "ImageCache.IncorrectStatus", format!("The status of the image cache is wrong: {detail}."))
         }
         Error::Conflict { detail, .. } => refusal(400, "OperationConflict", format!("{CONFLICT} ({detail})")),
@@ -175,7 +175,7 @@ pub(super) fn of_refused(refused: &ParameterError) -> ProblemResponse {
 
 /// What a layer refused, in the cloud's words. What is in them already stays as it is.
 pub(in crate::http) fn of_layer(refusal: ProblemResponse) -> ProblemResponse {
-    if refusal.code().starts_with(|first: char| first.is_ascii_uppercase()) || is_own(&refusal) {
+    if refusal.is_in_clouds_words() {
         return if refusal.code() == NOT_THERE { refusal } else { not_gone(refusal) };
     }
     let detail = refusal.detail().to_owned();
@@ -204,20 +204,16 @@ pub(in crate::http) fn of_layer(refusal: ProblemResponse) -> ProblemResponse {
     }
 }
 
-/// The cloud has one code that begins small.
-fn is_own(refusal: &ProblemResponse) -> bool {
-    refusal.code() == "containerRepositoryAuthorizationFailed"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::field::FieldCode;
 
     #[test]
     fn all_that_is_wrong_is_told_at_once() {
         let fields = vec![
-            FieldError::new("/size_gib", "out_of_range", "must be 20 to 32768 (GiB)"),
-            FieldError::new("/images/3", "invalid", "must be an image reference"),
+            FieldError::new("/size_gib", FieldCode::OutOfRange, "must be 20 to 32768 (GiB)"),
+            FieldError::new("/images/3", FieldCode::Invalid, "must be an image reference"),
         ];
         let refusal = of_error(Error::Invalid(fields));
         assert_eq!((refusal.status().as_u16(), refusal.code()), (400, "InvalidParameter"));

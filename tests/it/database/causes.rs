@@ -77,6 +77,7 @@ async fn what_may_pass_is_told_at_once_and_waited_for() {
         gateway.until(&format!("{address}/readyz"), 503).await;
         let cache = json!({"name": "web", "region": "cn-beijing", "images": ["nginx:1.27"]});
         let answer = gateway.http.post(format!("{address}/v1/image-caches")).bearer_auth(&gateway.token).json(&cache);
+        let answer = answer.header("idempotency-key", "k");
         let answer: serde_json::Value = answer.send().await.unwrap().json().await.unwrap();
         assert_eq!((&answer["code"], &answer["retryable"]), (&json!("database_unavailable"), &json!(true)));
         let said = gateway.said().join("\n");

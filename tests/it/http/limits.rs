@@ -19,7 +19,7 @@ use crate::support::gateway::{SCOPES, Setup, TEAM, TestGateway, new_cache};
 mod bursts;
 mod unknown_credentials;
 
-fn setup(change: impl FnOnce(&mut Limits)) -> Setup {
+pub(super) fn setup(change: impl FnOnce(&mut Limits)) -> Setup {
     let mut setup = Setup::default();
     change(&mut setup.settings.limits);
     setup

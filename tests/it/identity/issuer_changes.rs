@@ -31,7 +31,7 @@ fn token(at: &ProviderIssuer<'_>, clock: &ManualClock) -> String {
 }
 
 async fn code(verifier: &Verifier, token: &str) -> &'static str {
-    verifier.verify(token, None).await.map_or_else(|refusal| refusal.code(), |_| "accepted")
+    verifier.verify(token, None).await.map_or_else(|refusal| refusal.code().as_str(), |_| "accepted")
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn one_that_cannot_be_used_is_left_out_and_told() {
         let wrong = verifier.replace(issuers);
         wrong
             .into_iter()
-            .map(|(name, errors)| format!("{name} {} {}", errors[0].field, errors[0].code))
+            .map(|(name, errors)| format!("{name} {} {}", errors[0].field, errors[0].code.as_str()))
             .collect::<Vec<_>>()
     };
     let good = issuer(&a, "a");

@@ -5,6 +5,8 @@ use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use super::documented;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -15,9 +17,23 @@ pub(crate) struct Answer {
 impl Answer {
     /// Sends a request and reads its response.
     pub(crate) async fn of(request: RequestBuilder) -> Self {
-        let answer = request.send().await.unwrap();
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let answer = client.execute(request).await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Self { status, headers, text: answer.text().await.unwrap() }
+        let answer = Self { status, headers, text: answer.text().await.unwrap() };
+        if answer.header("content-type") == "application/problem+json" {
+            documented::check(&method, &path, status, &answer.text);
+        }
+        answer
+    }
+
+    /// The text, of an answer that must have this status.
+    #[track_caller]
+    pub(crate) fn expect_text(&self, status: u16) -> &str {
+        assert_eq!(self.status, status, "{self:?}");
+        &self.text
     }
 
     /// A header's value; empty if it is absent.
@@ -50,7 +66,7 @@ impl Answer {
         let problem = self.expect(status);
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["status"], status, "{problem}");
-        assert_eq!(problem["type"], format!("urn:eci-cache-gateway:problem:{code}"));
+        assert!(problem["type"].as_str().unwrap().ends_with(&format!("/docs/problems/{code}")), "{problem}");
         assert_eq!(problem["request_id"], self.header("x-request-id"));
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
         assert!(problem["retryable"].is_boolean(), "{problem}");

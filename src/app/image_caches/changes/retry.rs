@@ -3,13 +3,14 @@
 //! What must stay true: a caller that set no condition is not refused because the row changed while the request was
 //! handled; one that set a condition is judged by the row as it is then. An attempt that lost recorded nothing.
 
-use super::{CONCURRENT, DELETE, UPDATE};
+use super::{DELETE, UPDATE};
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{ChangeOptions, Changed};
 use crate::app::{Call, Error, access};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::CacheId;
 use crate::domain::image_cache::spec::ImageCacheChanges;
+use crate::domain::problem::Code;
 
 /// How often to read the row again. Each loss means that somebody else wrote it in the meantime.
 const TRIES: usize = 5;
@@ -55,5 +56,5 @@ impl ImageCaches {
 }
 
 fn has_lost(done: &Result<Changed, Error>) -> bool {
-    matches!(done, Err(Error::Conflict { code: CONCURRENT, .. }))
+    matches!(done, Err(Error::Conflict { code: Code::ConcurrentChange, .. }))
 }

@@ -9,16 +9,15 @@ use serde_json::json;
 
 use super::secrets::DeliverySecrets;
 use crate::app::Error;
+use crate::app::view::EventBody;
 use crate::app::webhooks::Webhooks;
 use crate::app::webhooks::message::RenderedMessage;
 use crate::domain::ids::{EndpointId, EventId};
+use crate::domain::webhooks::endpoint::CHALLENGE;
 use crate::webhook::network::Networks;
 use crate::webhook::outcome::{DeliveryOutcome, NOT_VERIFIED};
 use crate::webhook::sender::{Attempted, Outgoing};
 use crate::webhook::sign::{self, SigningKey};
-
-/// The type of a challenge's body.
-pub(super) const CHALLENGE: &str = "webhook_endpoint.challenge";
 
 impl Webhooks {
     /// Sends a message to an endpoint, within the networks in which it was verified, if it ever was. If its name now
@@ -79,10 +78,13 @@ impl Webhooks {
         secrets: (&[SigningKey], Vec<(String, String)>),
     ) -> (String, Outgoing) {
         let challenge = format!("{:032x}", u128::from_le_bytes(self.base.entropy().bytes()));
-        let body =
-            json!({"type": CHALLENGE, "timestamp": self.base.now(), "data": {"challenge": challenge}}).to_string();
-        let rendered = RenderedMessage::native(body);
-        let headers = self.signed(EventId::new(self.base.now(), self.base.entropy()), secrets, &rendered);
+        let (id, now) = (EventId::new(self.base.now(), self.base.entropy()), self.base.now());
+        let body = json!({
+            "id": id.to_string(), "type": CHALLENGE, "version": EventBody::VERSION, "timestamp": now,
+            "data": {"challenge": challenge},
+        });
+        let rendered = RenderedMessage::native(body.to_string());
+        let headers = self.signed(id, secrets, &rendered);
         (challenge, Outgoing { url, headers, body: rendered.body, timeout })
     }
 

@@ -9,9 +9,10 @@ use crate::app::precondition::Precondition;
 use crate::app::view::EndpointView;
 use crate::app::webhooks::Webhooks;
 use crate::app::{Call, Error, access};
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::ids::EndpointId;
+use crate::domain::problem::Code;
 use crate::domain::webhooks::endpoint::{Endpoint, is_text};
 use crate::store::{Enabling, EndpointWrite};
 use crate::webhook::ed25519::Ed25519Key;
@@ -43,7 +44,7 @@ impl Webhooks {
         if moved && changes.headers.is_none() && !endpoint.header_names.is_empty() {
             // A caller who knows the header values may send them to another URL; one who only sees the endpoint may
             // not.
-            let error = FieldError::new("/headers", "required", "must be given again when the URL changes");
+            let error = FieldError::new("/headers", FieldCode::Required, "must be given again when the URL changes");
             return Err(Error::Invalid(vec![error]));
         }
         endpoint.platform &= caller.may(Scope::PlatformSecurity);
@@ -105,7 +106,7 @@ impl Webhooks {
     ) -> Result<EndpointView, Error> {
         access::check(caller, ROTATE)?;
         if !(0..=LONGEST_OVERLAP_HOURS).contains(&keep_old_hours) {
-            let error = FieldError::new("/keep_old_hours", "out_of_range", "must be 0 to 168");
+            let error = FieldError::new("/keep_old_hours", FieldCode::OutOfRange, "must be 0 to 168");
             return Err(Error::Invalid(vec![error]));
         }
         let mut endpoint = self.own_endpoint(caller, id).await?;
@@ -170,7 +171,7 @@ impl Webhooks {
             endpoint.options.check_types(endpoint.platform, &mut findings);
         }
         let length = endpoint.description.as_ref().is_none_or(|text| is_text(text, 256));
-        findings.require(length, "/description", "too_long", "must be at most 256 printable characters");
+        findings.require(length, "/description", FieldCode::TooLong, "must be at most 256 printable characters");
         endpoint.options.check(&mut findings);
         if let Some(headers) = &changes.headers {
             secrets::check_headers(headers, &mut findings);
@@ -178,7 +179,7 @@ impl Webhooks {
         if let Some(url) = &changes.url
             && let Err(reason) = self.sender.judge(url).await
         {
-            findings.require(false, "/url", "not_allowed", reason.to_string());
+            findings.require(false, "/url", FieldCode::NotAllowed, reason.to_string());
         }
         Ok(findings.into_result()?)
     }
@@ -206,7 +207,7 @@ impl Webhooks {
             return gone;
         }
         let detail = "the webhook endpoint was changed by another request at the same time".to_owned();
-        Error::Conflict { code: "webhook_endpoint_changed", detail }
+        Error::Conflict { code: Code::WebhookEndpointChanged, detail }
     }
 }
 

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::app::Error;
 use crate::app::webhooks::Webhooks;
 use crate::domain::entropy::Entropy;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::ids::EndpointId;
 use crate::domain::webhooks::endpoint::{MAX_HEADERS, is_header_name, is_header_value};
 use crate::webhook::ed25519::Ed25519Key;
@@ -34,7 +34,7 @@ impl SigningKeys {
         let keys = Self::generate(entropy, ed25519);
         let Some(text) = secret else { return Ok(keys) };
         let text = text.expose_secret();
-        let refuse = |detail: String| Error::Invalid(vec![FieldError::new("/secret", "invalid", detail)]);
+        let refuse = |detail: String| Error::Invalid(vec![FieldError::new("/secret", FieldCode::Invalid, detail)]);
         if !text.starts_with(secret::PREFIX) {
             return Err(refuse("must begin with `whsec_`: then the base64 of 24 to 64 random bytes".into()));
         }
@@ -69,20 +69,20 @@ pub(super) fn plain(headers: &BTreeMap<String, SecretString>) -> Vec<(String, St
 
 /// Refuses names that belong to us or to the transport, and values with line breaks.
 pub(super) fn check_headers(headers: &BTreeMap<String, SecretString>, findings: &mut Findings) {
-    findings.require(headers.len() <= MAX_HEADERS, "/headers", "too_many", "must be at most 20 headers");
+    findings.require(headers.len() <= MAX_HEADERS, "/headers", FieldCode::TooMany, "must be at most 20 headers");
     for (name, value) in headers {
         let field = || format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
         let name_rule = "must be a header's name: at most 64 letters, digits and -_.!#$%&'*+^`|~";
-        findings.require(is_header_name(name), field(), "invalid", name_rule);
+        findings.require(is_header_name(name), field(), FieldCode::Invalid, name_rule);
         findings.require(
             sender::is_free(name),
             field(),
-            "not_allowed",
+            FieldCode::NotAllowed,
             "is set by the gateway or the transport and \
                                                           cannot be overridden",
         );
         let value_rule = "must have a value of at most 1024 printable ASCII characters";
-        findings.require(is_header_value(value.expose_secret()), field(), "invalid", value_rule);
+        findings.require(is_header_value(value.expose_secret()), field(), FieldCode::Invalid, value_rule);
     }
 }
 

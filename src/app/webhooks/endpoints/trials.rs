@@ -8,18 +8,19 @@
 //! it as `challenge`. [`super::challenge`] repeats it if the URL's host name points elsewhere. No transaction is open
 //! meanwhile.
 
-use super::challenge::{CHALLENGE, place_of};
+use super::challenge::place_of;
 use super::secrets::DeliverySecrets;
-use crate::app::admission::{TOO_MANY_TESTS, UnderWay, without_permit};
+use crate::app::admission::{UnderWay, without_permit};
 use crate::app::view::{EndpointTestView, EventBody};
 use crate::app::webhooks::Webhooks;
 use crate::app::webhooks::message::{RenderedMessage, render, word};
 use crate::app::{Error, access};
 use crate::domain::clock::Instant;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::identity::caller::Caller;
 use crate::domain::ids::{EndpointId, EventId};
-use crate::domain::webhooks::endpoint::Endpoint;
+use crate::domain::problem::Code;
+use crate::domain::webhooks::endpoint::{CHALLENGE, Endpoint};
 use crate::domain::webhooks::health::CAREFUL_AFTER;
 use crate::store::Trial;
 use crate::webhook::explain::{explain, no_echo};
@@ -96,7 +97,7 @@ impl Webhooks {
     pub(super) fn skips_challenge(&self, asked: bool) -> Result<bool, Error> {
         if asked && !self.base.settings().webhook.allow_skip_challenge {
             let detail = "is not allowed by this gateway's operator";
-            return Err(Error::Invalid(vec![FieldError::new("/skip_challenge", "not_allowed", detail)]));
+            return Err(Error::Invalid(vec![FieldError::new("/skip_challenge", FieldCode::NotAllowed, detail)]));
         }
         Ok(asked)
     }
@@ -121,10 +122,10 @@ impl Webhooks {
             (_, error) => explain(error.unwrap_or("unanswered"), attempted.http_status, attempted.redirect.as_ref()),
         };
         let detail = format!("must answer a {CHALLENGE} with its data.challenge, as text or as JSON; {why}");
-        Err(Error::Invalid(vec![FieldError::new("/url", "challenge_failed", detail)]))
+        Err(Error::Invalid(vec![FieldError::new("/url", FieldCode::ChallengeFailed, detail)]))
     }
 }
 
 fn too_many(detail: &'static str) -> Error {
-    Error::TooMany { code: TOO_MANY_TESTS, detail, retry_after_seconds: 1 }
+    Error::TooMany { code: Code::TooManyTests, detail, retry_after_seconds: 1 }
 }

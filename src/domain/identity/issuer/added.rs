@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{DEFAULT, Issuer, IssuerRule, KeysFrom};
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::identity::caller::{TeamId, TeamIdError};
 
 /// A well-formed name of an issuer.
@@ -36,11 +36,11 @@ impl Issuer {
         let mut f = Findings::default();
         // A route has this name, so an issuer with it could not be read.
         let free = self.name != DEFAULT && self.name != "explain";
-        f.require(free, "/name", "taken", "must not be default or explain");
+        f.require(free, "/name", FieldCode::Taken, "must not be default or explain");
         let free = !taken.contains(&self.issuer.as_str());
-        f.require(free, "/issuer", "taken", "must not be the iss of another issuer, or that of this gateway");
+        f.require(free, "/issuer", FieldCode::Taken, "must not be the iss of another issuer, or that of this gateway");
         let detail = "must not be jwks_file: files can be named only in the operator's settings";
-        f.require(self.keys.from != KeysFrom::JwksFile, "/keys/from", "not_allowed", detail);
+        f.require(self.keys.from != KeysFrom::JwksFile, "/keys/from", FieldCode::NotAllowed, detail);
         errors.extend(f.into_result().err().into_iter().flatten());
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }

@@ -7,7 +7,7 @@ use url::{Host, Url};
 use super::subject::{RESERVED, is_plain};
 use super::team_pattern::compile;
 use super::{ALGORITHMS, DEFAULT, Issuer, IssuerKeys, IssuerRule, KeysFrom, ScopeSource, TeamSource, glob, pointer};
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::identity::caller::{Scope, TeamId};
 
 /// The most rules of an issuer.
@@ -41,28 +41,33 @@ impl Issuer {
     }
 
     fn check_names(&self, f: &mut Findings) {
-        f.require(is_name(&self.name), "/name", "invalid", NAME);
+        f.require(is_name(&self.name), "/name", FieldCode::Invalid, NAME);
         let reserved = RESERVED.contains(&self.name.as_str());
         let detail = format!("must not be one of the reserved names: {}", RESERVED.join(", "));
-        f.require(!reserved, "/name", "invalid", detail);
-        f.require(is_plain(&self.issuer), "/issuer", "invalid", TEXT);
+        f.require(!reserved, "/name", FieldCode::Invalid, detail);
+        f.require(is_plain(&self.issuer), "/issuer", FieldCode::Invalid, TEXT);
     }
 
     fn check_audience(&self, f: &mut Findings) {
         let detail = "must be given if client_ids is not: otherwise tokens made for anybody would be accepted";
-        f.require(!self.audiences.is_empty() || !self.client_ids.is_empty(), "/audiences", "required", detail);
+        f.require(!self.audiences.is_empty() || !self.client_ids.is_empty(), "/audiences", FieldCode::Required, detail);
         check_texts(&self.audiences, "/audiences", f);
         check_texts(&self.client_ids, "/client_ids", f);
     }
 
     fn check_algorithms(&self, f: &mut Findings) {
-        f.require(!self.algorithms.is_empty(), "/algorithms", "required", "must name at least one algorithm");
-        f.require(self.algorithms.len() <= ALGORITHMS.len(), "/algorithms", "out_of_range", "has too many entries");
+        f.require(!self.algorithms.is_empty(), "/algorithms", FieldCode::Required, "must name at least one algorithm");
+        f.require(
+            self.algorithms.len() <= ALGORITHMS.len(),
+            "/algorithms",
+            FieldCode::OutOfRange,
+            "has too many entries",
+        );
         let secret_may_be = self.name == DEFAULT || self.keys.from == KeysFrom::JwksFile;
         for (place, name) in self.algorithms.iter().enumerate() {
             let known = ALGORITHMS.contains(&name.as_str()) && (name != "HS256" || secret_may_be);
             let detail = format!("must be one of {}", public_algorithms().join(", "));
-            f.require(known, format!("/algorithms/{place}"), "invalid", detail);
+            f.require(known, format!("/algorithms/{place}"), FieldCode::Invalid, detail);
         }
     }
 
@@ -73,19 +78,29 @@ impl Issuer {
             ("/leeway_seconds", self.leeway_seconds, 0..=300),
         ] {
             let detail = format!("must be {} to {}", range.start(), range.end());
-            f.require(range.contains(&value), field, "out_of_range", detail);
+            f.require(range.contains(&value), field, FieldCode::OutOfRange, detail);
         }
     }
 
     fn check_rules(&self, f: &mut Findings) {
-        f.require(!self.rules.is_empty(), "/rules", "required", "must have a rule: without one no token is accepted");
-        f.require(self.rules.len() <= MAX_RULES, "/rules", "out_of_range", "must have at most 100 rules");
+        f.require(
+            !self.rules.is_empty(),
+            "/rules",
+            FieldCode::Required,
+            "must have a rule: without one no token is accepted",
+        );
+        f.require(self.rules.len() <= MAX_RULES, "/rules", FieldCode::OutOfRange, "must have at most 100 rules");
         let mut names = BTreeSet::new();
         for (place, rule) in self.rules.iter().take(MAX_RULES).enumerate() {
             let at = format!("/rules/{place}");
-            f.require(is_name(&rule.name), format!("{at}/name"), "invalid", NAME);
+            f.require(is_name(&rule.name), format!("{at}/name"), FieldCode::Invalid, NAME);
             let first = names.insert(rule.name.as_str());
-            f.require(first, format!("{at}/name"), "duplicate", "must be different from the names of the other rules");
+            f.require(
+                first,
+                format!("{at}/name"),
+                FieldCode::Duplicate,
+                "must be different from the names of the other rules",
+            );
             rule.check(self, &at, f);
         }
     }
@@ -100,14 +115,19 @@ impl IssuerKeys {
             ("document", document, KeysFrom::Document),
         ] {
             let place = format!("/keys/{field}");
-            f.require(given || self.from != from, &place, "required", "must be given if from requires it");
-            f.require(!given || self.from == from, place, "invalid", "must be left out unless from requires it");
+            f.require(given || self.from != from, &place, FieldCode::Required, "must be given if from requires it");
+            f.require(
+                !given || self.from == from,
+                place,
+                FieldCode::Invalid,
+                "must be left out unless from requires it",
+            );
         }
         if self.from == KeysFrom::Discovery {
             let detail = "must be an https URL (or http to loopback, or to a host that the operator has configured) \
                           without query, fragment or user name, because the keys are discovered below it; otherwise \
                           give keys";
-            f.require(discovery_url(issuer).is_some(), "/issuer", "invalid", detail);
+            f.require(discovery_url(issuer).is_some(), "/issuer", FieldCode::Invalid, detail);
         }
     }
 }
@@ -129,24 +149,29 @@ impl IssuerRule {
         self.scopes.check(&format!("{at}/scopes"), f);
         let platform = self.scopes.named().any(is_of_platform);
         let detail = "grants scopes of the platform: the rule must have a match that does not accept every token";
-        f.require(!platform || restricts(issuer, self), format!("{at}/scopes"), "invalid", detail);
-        f.require(self.noted.len() <= MAX_NOTED, format!("{at}/noted"), "out_of_range", "must have at most 10 entries");
+        f.require(!platform || restricts(issuer, self), format!("{at}/scopes"), FieldCode::Invalid, detail);
+        f.require(
+            self.noted.len() <= MAX_NOTED,
+            format!("{at}/noted"),
+            FieldCode::OutOfRange,
+            "must have at most 10 entries",
+        );
         check_pointers(&self.noted, &format!("{at}/noted"), f);
     }
 
     fn check_match(&self, issuer: &Issuer, at: &str, f: &mut Findings) {
         let place = format!("{at}/match");
-        f.require(self.matches.len() <= MAX_ENTRIES, &place, "out_of_range", MANY);
+        f.require(self.matches.len() <= MAX_ENTRIES, &place, FieldCode::OutOfRange, MANY);
         for (claim, patterns) in &self.matches {
             let place = format!("{place}{}", pointer::of_name(claim));
-            f.require(pointer::is_pointer(claim), &place, "invalid", POINTER);
+            f.require(pointer::is_pointer(claim), &place, FieldCode::Invalid, POINTER);
             let count = (1..=MAX_ENTRIES).contains(&patterns.len());
-            f.require(count, &place, "out_of_range", "must have 1 to 100 patterns");
+            f.require(count, &place, FieldCode::OutOfRange, "must have 1 to 100 patterns");
             check_texts(patterns, &place, f);
         }
         let detail = "every token of the issuer would match: name claims and their values in match, or set \
                       matches_anybody: true";
-        f.require(self.matches_anybody || restricts(issuer, self), place, "matches_anybody", detail);
+        f.require(self.matches_anybody || restricts(issuer, self), place, FieldCode::MatchesAnybody, detail);
     }
 }
 
@@ -169,25 +194,30 @@ pub(super) fn restricts(issuer: &Issuer, rule: &IssuerRule) -> bool {
 impl TeamSource {
     fn check(&self, at: &str, f: &mut Findings) {
         let one = self.fixed.is_some() == self.claims.is_empty();
-        f.require(one, at, "required", "must have either fixed or claims");
+        f.require(one, at, FieldCode::Required, "must have either fixed or claims");
         let fixed = self.fixed.as_ref().is_none_or(|team| is_name(team));
-        f.require(fixed, format!("{at}/fixed"), "invalid", TEAM);
+        f.require(fixed, format!("{at}/fixed"), FieldCode::Invalid, TEAM);
         let mapped = self.pattern.is_some() || !self.renames.is_empty() || self.only_renames;
         let detail = "must not map a fixed team: pattern and renames are for claims";
-        f.require(self.fixed.is_none() || !mapped, at, "invalid", detail);
+        f.require(self.fixed.is_none() || !mapped, at, FieldCode::Invalid, detail);
         check_pointers(&self.claims, &format!("{at}/claims"), f);
         if let Some(pattern) = &self.pattern {
             let wrong = wrong_pattern(pattern);
-            f.require(wrong.is_none(), format!("{at}/pattern"), "invalid", wrong.unwrap_or_default());
+            f.require(wrong.is_none(), format!("{at}/pattern"), FieldCode::Invalid, wrong.unwrap_or_default());
         }
         let place = format!("{at}/renames");
-        f.require(self.renames.len() <= MAX_ENTRIES, &place, "out_of_range", MANY);
+        f.require(self.renames.len() <= MAX_ENTRIES, &place, FieldCode::OutOfRange, MANY);
         let detail = "must have entries if only_renames is set";
-        f.require(!self.only_renames || !self.renames.is_empty(), &place, "required", detail);
+        f.require(!self.only_renames || !self.renames.is_empty(), &place, FieldCode::Required, detail);
         for (word, team) in &self.renames {
             let place = format!("{place}{}", pointer::of_name(word));
-            f.require(is_plain(word), &place, "invalid", "must rename a word of 1 to 256 printable characters");
-            f.require(is_name(team), place, "invalid", TEAM);
+            f.require(
+                is_plain(word),
+                &place,
+                FieldCode::Invalid,
+                "must rename a word of 1 to 256 printable characters",
+            );
+            f.require(is_name(team), place, FieldCode::Invalid, TEAM);
         }
     }
 }
@@ -210,20 +240,20 @@ impl ScopeSource {
     fn check(&self, at: &str, f: &mut Findings) {
         let known = Scope::allowed();
         for (place, word) in self.fixed.iter().enumerate() {
-            f.require(is_scope(word), format!("{at}/fixed/{place}"), "invalid", known.clone());
+            f.require(is_scope(word), format!("{at}/fixed/{place}"), FieldCode::Invalid, known.clone());
         }
         check_pointers(&self.claims, &format!("{at}/claims"), f);
         let mapped = !self.table.is_empty() || self.prefix.is_some();
         let detail = "must be given together with table or prefix, which map the words of these claims to scopes";
-        f.require(mapped != self.claims.is_empty(), format!("{at}/claims"), "required", detail);
-        f.require(self.table.len() <= MAX_ENTRIES, format!("{at}/table"), "out_of_range", MANY);
+        f.require(mapped != self.claims.is_empty(), format!("{at}/claims"), FieldCode::Required, detail);
+        f.require(self.table.len() <= MAX_ENTRIES, format!("{at}/table"), FieldCode::OutOfRange, MANY);
         for (word, given) in &self.table {
             let place = format!("{at}/table{}", pointer::of_name(word));
-            f.require(is_plain(word), &place, "invalid", "must map a word of 1 to 256 printable characters");
-            f.require(given.iter().all(|scope| is_scope(scope)), place, "invalid", known.clone());
+            f.require(is_plain(word), &place, FieldCode::Invalid, "must map a word of 1 to 256 printable characters");
+            f.require(given.iter().all(|scope| is_scope(scope)), place, FieldCode::Invalid, known.clone());
         }
         let prefix = self.prefix.as_ref().is_none_or(|prefix| prefix.is_empty() || is_plain(prefix));
-        f.require(prefix, format!("{at}/prefix"), "invalid", "must be at most 256 printable characters");
+        f.require(prefix, format!("{at}/prefix"), FieldCode::Invalid, "must be at most 256 printable characters");
     }
 
     /// The scopes that it lists itself.
@@ -251,15 +281,15 @@ fn is_name(text: &str) -> bool {
 }
 
 fn check_texts(texts: &[String], at: &str, f: &mut Findings) {
-    f.require(texts.len() <= MAX_ENTRIES, at, "out_of_range", MANY);
+    f.require(texts.len() <= MAX_ENTRIES, at, FieldCode::OutOfRange, MANY);
     for (place, text) in texts.iter().enumerate() {
-        f.require(is_plain(text), format!("{at}/{place}"), "invalid", TEXT);
+        f.require(is_plain(text), format!("{at}/{place}"), FieldCode::Invalid, TEXT);
     }
 }
 
 fn check_pointers(pointers: &[String], at: &str, f: &mut Findings) {
-    f.require(pointers.len() <= MAX_ENTRIES, at, "out_of_range", MANY);
+    f.require(pointers.len() <= MAX_ENTRIES, at, FieldCode::OutOfRange, MANY);
     for (place, text) in pointers.iter().enumerate() {
-        f.require(pointer::is_pointer(text), format!("{at}/{place}"), "invalid", POINTER);
+        f.require(pointer::is_pointer(text), format!("{at}/{place}"), FieldCode::Invalid, POINTER);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Issuer;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 
 mod people;
 mod pipelines;
@@ -88,13 +88,13 @@ impl Preset {
         for Parameter { name, meaning, default } in self.parameters {
             match parameters.get(*name).map(String::as_str).or(*default) {
                 Some(value) => drop(given.insert(*name, value.to_owned())),
-                None => wrong.push(FieldError::new(*name, "required", format!("must be given: {meaning}"))),
+                None => wrong.push(FieldError::new(*name, FieldCode::Required, format!("must be given: {meaning}"))),
             }
         }
         let known = self.parameters.iter().map(|parameter| parameter.name).collect::<Vec<_>>();
         let unknown = parameters.keys().filter(|name| !known.contains(&name.as_str()));
         let detail = format!("is no parameter of {}: it has {}", self.name, known.join(", "));
-        wrong.extend(unknown.map(|name| FieldError::new(name, "invalid", detail.clone())));
+        wrong.extend(unknown.map(|name| FieldError::new(name, FieldCode::Invalid, detail.clone())));
         if !wrong.is_empty() {
             return Err(wrong);
         }

@@ -8,6 +8,7 @@ use super::explanation::PointerFinding;
 use super::rules::{CompiledRules, Unjudged, WhyNoTeam};
 use super::subject::NoSubject;
 use super::{DEFAULT, Issuer, glob, preset, subject};
+use crate::domain::field::FieldCode;
 use crate::domain::identity::caller::Scope;
 
 fn issuer(rule: &Value) -> Issuer {
@@ -23,7 +24,7 @@ fn wrong(issuer: &Issuer) -> Vec<String> {
         .err()
         .unwrap_or_default()
         .into_iter()
-        .map(|error| format!("{} {}", error.field, error.code))
+        .map(|error| format!("{} {}", error.field, error.code.as_str()))
         .collect()
 }
 
@@ -277,7 +278,7 @@ fn every_preset_is_good_and_can_be_printed_and_read_again() {
         let json = serde_json::to_string(&issuer).unwrap();
         assert_eq!(serde_json::from_str::<Issuer>(&json).unwrap(), issuer);
         let missing = preset.issuer(&BTreeMap::new()).unwrap_err();
-        assert!(missing.iter().all(|error| error.code == "required"), "{missing:?}");
+        assert!(missing.iter().all(|error| error.code == FieldCode::Required), "{missing:?}");
         let unknown = preset.issuer(&[("colour".to_owned(), "red".to_owned())].into()).unwrap_err();
         assert!(unknown.iter().any(|error| error.field == "colour"), "{unknown:?}");
     }

@@ -10,7 +10,7 @@ use super::fields::{FIELDS, Field};
 use super::limits::{note_credentials, note_spec};
 use super::values::{FieldValue, SpecValue, ValueSource};
 use super::{AcrRegistry, EliminationStrategy, ImageCacheSpec, RegistryCredential};
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 
 macro_rules! changes {
     ( {} { $( $must:tt )* } { $( $may:tt )* } $logins:tt ) => { changes! { $( $must )* $( $may )* } };
@@ -55,11 +55,16 @@ impl ImageCacheChanges {
     /// The spec with these changes, checked like a new one. An update that changes nothing is refused.
     pub fn apply(&self, to: &ImageCacheSpec) -> Result<ImageCacheSpec, Vec<FieldError>> {
         let mut findings = Findings::default();
-        findings.require(!self.is_empty(), "", "required", "give at least one field to change");
+        findings.require(!self.is_empty(), "", FieldCode::Required, "give at least one field to change");
         for (place, registry) in self.acr_registries.iter().flatten().enumerate() {
             let fixed = registry.arn_service.is_none() && registry.arn_user.is_none();
             let field = FIELDS.acr_registries.at(place);
-            findings.require(fixed, field, "not_allowed", "arn_service and arn_user cannot be changed by an update");
+            findings.require(
+                fixed,
+                field,
+                FieldCode::NotAllowed,
+                "arn_service and arn_user cannot be changed by an update",
+            );
         }
         let spec = self.onto(to);
         // Images that are there already are not judged again: they may be older than the rules.

@@ -9,7 +9,7 @@ use super::fields::objects::{ACR_REGISTRY, LOGIN, Member};
 use super::fields::{FIELDS, Field, ValueForm};
 use super::values::FieldValue;
 use super::{AcrRegistry, GATEWAY_TAGS, ImageCacheSpec, NewImageCache, RegistryCredential};
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::image_ref::ImageRef;
 
 const ID_FORM: &str = "must be 1 to 64 letters, digits, dashes and underscores";
@@ -40,23 +40,30 @@ pub(in crate::domain) fn note(field: &Field, given: FieldValue<'_>, findings: &m
         (ValueForm::Text, FieldValue::Text(text)) => {
             let most = field.schema.max_length.unwrap_or(usize::MAX);
             let told = || format!("must be 1 to {most} printable characters");
-            findings.allow(is_text(text, most), || field.pointer(), "invalid", told);
+            findings.allow(is_text(text, most), || field.pointer(), FieldCode::Invalid, told);
         }
-        (ValueForm::Id, FieldValue::Text(id)) => findings.allow(is_id(id), || field.pointer(), "invalid", || ID_FORM),
+        (ValueForm::Id, FieldValue::Text(id)) => {
+            findings.allow(is_id(id), || field.pointer(), FieldCode::Invalid, || ID_FORM);
+        }
         (ValueForm::Number { .. }, FieldValue::Number(number)) => {
-            findings.allow(field.range().contains(&number), || field.pointer(), "out_of_range", || field.in_range());
+            findings.allow(
+                field.range().contains(&number),
+                || field.pointer(),
+                FieldCode::OutOfRange,
+                || field.in_range(),
+            );
         }
         (ValueForm::Images, FieldValue::Texts(images)) => note_images(field, images, findings),
         (ValueForm::Ids { of }, FieldValue::Texts(ids)) => {
             note_count(field, ids.len(), of, findings);
             for (place, id) in ids.iter().enumerate() {
-                findings.allow(is_id(id), || field.at(place), "invalid", || ID_FORM);
+                findings.allow(is_id(id), || field.at(place), FieldCode::Invalid, || ID_FORM);
             }
         }
         (ValueForm::Hosts { of }, FieldValue::Texts(hosts)) => {
             note_count(field, hosts.len(), of, findings);
             for (place, host) in hosts.iter().enumerate() {
-                findings.allow(is_host(host), || field.at(place), "invalid", || HOST_FORM);
+                findings.allow(is_host(host), || field.at(place), FieldCode::Invalid, || HOST_FORM);
             }
         }
         (ValueForm::Tags { .. }, FieldValue::Tags(tags)) => note_tags(field, tags, findings),
@@ -72,20 +79,20 @@ pub(in crate::domain) fn note(field: &Field, given: FieldValue<'_>, findings: &m
 
 fn note_count(field: &Field, count: usize, of: &str, findings: &mut Findings) {
     let told = || format!("must have at most {} {of}", field.most());
-    findings.allow(count <= field.most(), || field.pointer(), "out_of_range", told);
+    findings.allow(count <= field.most(), || field.pointer(), FieldCode::OutOfRange, told);
 }
 
 fn note_images(field: &Field, images: &[String], findings: &mut Findings) {
     let (least, most) = (field.schema.min_items.unwrap_or(0), field.most());
     let told = || format!("must have {least} to {most} images");
-    findings.allow((least..=most).contains(&images.len()), || field.pointer(), "out_of_range", told);
+    findings.allow((least..=most).contains(&images.len()), || field.pointer(), FieldCode::OutOfRange, told);
     for (place, image) in images.iter().enumerate() {
         let at = || field.at(place);
         if let Err(error) = image.parse::<ImageRef>() {
-            findings.allow(false, at, "invalid", || error.to_string());
+            findings.allow(false, at, FieldCode::Invalid, || error.to_string());
         }
         let first = images.iter().position(|other| other == image) == Some(place);
-        findings.allow(first, at, "duplicate", || "is listed more than once");
+        findings.allow(first, at, FieldCode::Duplicate, || "is listed more than once");
     }
 }
 
@@ -94,29 +101,39 @@ fn note_tags(field: &Field, tags: &BTreeMap<String, String>, findings: &mut Find
     for (key, value) in tags {
         let at = || format!("/{}/{}", field.name, key.replace('~', "~0").replace('/', "~1"));
         let length = is_text(key, 128) && value.chars().count() <= 128 && !value.contains(char::is_control);
-        findings.allow(length, at, "too_long", || "key 1 to 128 and value 0 to 128 printable characters");
+        findings.allow(length, at, FieldCode::TooLong, || "key 1 to 128 and value 0 to 128 printable characters");
         let free = !["aliyun", "acs:", GATEWAY_TAGS].iter().any(|prefix| key.starts_with(prefix));
-        findings.allow(free, at, "reserved", || "must not begin with aliyun, acs: or eci-cache-gateway:");
+        findings.allow(free, at, FieldCode::Reserved, || "must not begin with aliyun, acs: or eci-cache-gateway:");
     }
 }
 
 fn note_acr(registry: &AcrRegistry, field: &str, findings: &mut Findings) {
     let at = |member: &Member| format!("{field}/{}", member.name);
     let members = &ACR_REGISTRY;
-    findings.allow(is_id(&registry.instance_id), || at(&members.instance_id), "invalid", || ID_FORM);
+    findings.allow(is_id(&registry.instance_id), || at(&members.instance_id), FieldCode::Invalid, || ID_FORM);
     let name = registry.instance_name.as_ref().is_none_or(|name| is_text(name, 128));
-    findings.allow(name, || at(&members.instance_name), "invalid", || "must be 1 to 128 printable characters");
+    findings.allow(name, || at(&members.instance_name), FieldCode::Invalid, || "must be 1 to 128 printable characters");
     let region = registry.region_id.as_deref().is_none_or(is_id);
-    findings.allow(region, || at(&members.region_id), "invalid", || ID_FORM);
+    findings.allow(region, || at(&members.region_id), FieldCode::Invalid, || ID_FORM);
     for (member, arn) in [(&members.arn_service, &registry.arn_service), (&members.arn_user, &registry.arn_user)] {
         let role = arn.as_ref().is_none_or(|arn| is_text(arn, 256) && arn.starts_with("acs:"));
-        findings.allow(role, || at(member), "invalid", || "must be an ARN such as acs:ram::1234567890:role/name");
+        findings.allow(
+            role,
+            || at(member),
+            FieldCode::Invalid,
+            || "must be an ARN such as acs:ram::1234567890:role/name",
+        );
     }
     let most = members.domains.most();
     let told = || format!("must have at most {most} {}", members.domains.name);
-    findings.allow(registry.domains.len() <= most, || at(&members.domains), "out_of_range", told);
+    findings.allow(registry.domains.len() <= most, || at(&members.domains), FieldCode::OutOfRange, told);
     for (place, domain) in registry.domains.iter().enumerate() {
-        findings.allow(is_host(domain), || format!("{}/{place}", at(&members.domains)), "invalid", || HOST_FORM);
+        findings.allow(
+            is_host(domain),
+            || format!("{}/{place}", at(&members.domains)),
+            FieldCode::Invalid,
+            || HOST_FORM,
+        );
     }
 }
 
@@ -128,12 +145,12 @@ pub(super) fn note_credentials(credentials: &[RegistryCredential], findings: &mu
     for (place, login) in credentials.iter().enumerate() {
         let at = |member: &Member| format!("{}/{}", list.at(place), member.name);
         let host = is_text(&login.server, 255) && !login.server.contains("://");
-        findings.allow(host, || at(&LOGIN.server), "invalid", || "must be a host without http:// or https://");
+        findings.allow(host, || at(&LOGIN.server), FieldCode::Invalid, || "must be a host without http:// or https://");
         let user = is_text(&login.user_name, 255);
-        findings.allow(user, || at(&LOGIN.user_name), "invalid", || "must be 1 to 255 characters");
+        findings.allow(user, || at(&LOGIN.user_name), FieldCode::Invalid, || "must be 1 to 255 characters");
         let password = login.password.expose_secret();
         let length = !password.is_empty() && password.chars().count() <= 4096;
-        findings.allow(length, || at(&LOGIN.password), "invalid", || "must be 1 to 4096 characters");
+        findings.allow(length, || at(&LOGIN.password), FieldCode::Invalid, || "must be 1 to 4096 characters");
     }
 }
 
@@ -165,7 +182,7 @@ mod tests {
             spec: serde_json::from_value(spec).unwrap(),
             registry_credentials: Vec::new(),
         };
-        new.check().err().unwrap_or_default().into_iter().map(|error| (error.field, error.code)).collect()
+        new.check().err().unwrap_or_default().into_iter().map(|error| (error.field, error.code.as_str())).collect()
     }
 
     #[test]

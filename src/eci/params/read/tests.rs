@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::domain::field::FieldCode;
 use crate::domain::image_cache::spec::{EliminationStrategy, OsType};
 use crate::eci::usage;
 
@@ -129,7 +130,7 @@ fn fields_have_their_names_on_the_wire() {
         ("/elsewhere", "/elsewhere"),
         ("", ""),
     ] {
-        let refused = ParameterError::of_field(&FieldError::new(field, "invalid", "must be so"));
+        let refused = ParameterError::of_field(&FieldError::new(field, FieldCode::Invalid, "must be so"));
         assert_eq!((refused.parameter.as_str(), refused.code), (parameter, "InvalidParameter"));
     }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::{Error, Path, Segment};
 
-use crate::domain::field::FieldError;
+use crate::config::probably_meant;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::http::problem::ProblemResponse;
 
 pub(super) fn refusal(error: &Error<serde_json::Error>) -> ProblemResponse {
@@ -23,14 +24,29 @@ pub(super) fn refusal(error: &Error<serde_json::Error>) -> ProblemResponse {
     }
 }
 
-/// The code of a field that nobody knows.
-pub(super) const UNKNOWN: &str = "unknown_field";
-
 /// Takes the member at a pointer of ours out of its object. `false`: it is not there.
 pub(super) fn take_out(value: &mut Value, pointer: &str) -> bool {
     let Some((parent, name)) = pointer.rsplit_once('/') else { return false };
-    let name = name.replace("~1", "/").replace("~0", "~");
-    value.pointer_mut(parent).and_then(Value::as_object_mut).is_some_and(|object| object.remove(&name).is_some())
+    let object = value.pointer_mut(parent).and_then(Value::as_object_mut);
+    object.is_some_and(|object| object.remove(&unescaped(name)).is_some())
+}
+
+/// Puts a value at a pointer of ours. `false`: there is nothing to put it into.
+pub(super) fn put(value: &mut Value, pointer: &str, new: Value) -> bool {
+    if let Some(there) = value.pointer_mut(pointer).filter(|_| !pointer.is_empty()) {
+        *there = new;
+        return true;
+    }
+    let Some((parent, name)) = pointer.rsplit_once('/') else { return false };
+    let object = value.pointer_mut(parent).and_then(Value::as_object_mut);
+    object.map(|object| object.insert(unescaped(name), new)).is_some()
+}
+
+/// A word that is taken, where only some are.
+pub(super) fn word(error: &Error<serde_json::Error>) -> Option<String> {
+    let text = error.inner().to_string();
+    let words = text.strip_prefix("unknown variant `")?.split_once("`, expected ")?.1;
+    known(words).next().map(str::to_owned)
 }
 
 pub(super) fn field(error: &Error<serde_json::Error>) -> FieldError {
@@ -40,16 +56,21 @@ pub(super) fn field(error: &Error<serde_json::Error>) -> FieldError {
         let name: String = name.chars().take(128).collect();
         // The path may already end with the field that nobody knows.
         let parent = at.strip_suffix(&format!("/{}", escaped(&name))).unwrap_or(&at);
-        return FieldError::new(child(parent, &name), UNKNOWN, "is not a field of this request");
+        let near = text.rsplit_once("`, expected ").and_then(|(_, words)| probably_meant(&name, known(words)));
+        let detail = match near {
+            Some(near) => format!("is not a field of this request; did you mean `{near}`?"),
+            None => "is not a field of this request".to_owned(),
+        };
+        return FieldError::new(child(parent, &name), FieldCode::UnknownField, detail);
     }
     if let Some(name) = quoted(&text, "missing field `") {
-        return FieldError::new(child(&at, name), "required", "must be given");
+        return FieldError::new(child(&at, name), FieldCode::Required, "must be given");
     }
     if let Some(name) = quoted(&text, "duplicate field `") {
         let parent = at.strip_suffix(&format!("/{}", escaped(name))).unwrap_or(&at);
-        return FieldError::new(child(parent, name), "duplicate", "may be given only once");
+        return FieldError::new(child(parent, name), FieldCode::Duplicate, "may be given only once");
     }
-    FieldError::new(at, "invalid_type", expected(&text))
+    FieldError::new(at, FieldCode::InvalidType, expected(&text))
 }
 
 /// What was expected, without the value that was sent.
@@ -62,6 +83,11 @@ fn expected(text: &str) -> String {
         None if text.starts_with("must ") => text.to_owned(),
         None => "is not allowed here".to_owned(),
     }
+}
+
+/// The names that serde lists: each between backticks.
+fn known(words: &str) -> impl Iterator<Item = &str> {
+    words.split('`').skip(1).step_by(2)
 }
 
 fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
@@ -81,100 +107,13 @@ fn child(at: &str, name: &str) -> String {
     format!("{at}/{}", escaped(name))
 }
 
+fn unescaped(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
+}
+
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use axum::http::StatusCode;
-    use axum::response::IntoResponse as _;
-    use serde::Deserialize;
-
-    use super::super::{Canonical, read, typed};
-    use crate::http::problem::ProblemResponse;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "not all that is read is looked at")]
-    struct Sample {
-        images: Vec<String>,
-        #[serde(default)]
-        tags: BTreeMap<String, String>,
-        #[serde(default)]
-        logins: Vec<Login>,
-        size: Option<i32>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the reading is tested")]
-    struct Login {
-        password: String,
-    }
-
-    fn parse(body: &str) -> Result<Sample, ProblemResponse> {
-        read(body.as_bytes()).and_then(|Canonical(value)| typed(value))
-    }
-
-    fn refused(body: &str) -> (StatusCode, String) {
-        let refusal = parse(body).unwrap_err();
-        let told = format!("{refusal:?}");
-        (refusal.into_response().status(), told)
-    }
-
-    #[test]
-    fn the_field_is_named_by_its_pointer() {
-        for (body, pointer, code) in [
-            (r#"{"images":["a",7]}"#, "/images/1", "invalid_type"),
-            (r#"{"images":[],"colour":1}"#, "/colour", "unknown_field"),
-            (r#"{"images":[],"logins":[{"password":"a","x/y":1}]}"#, "/logins/0/x~1y", "unknown_field"),
-            (r#"{"images":[],"logins":[{}]}"#, "/logins/0/password", "required"),
-            (r#"{"images":[],"images":[]}"#, "/images", "duplicate"),
-            (r#"{"images":null}"#, "/images", "required"),
-            (r#"{"images":["a",null]}"#, "/images/1", "invalid_type"),
-            (r#"{"images":[],"tags":{"a":"b","a":"c"}}"#, "/tags/a", "duplicate"),
-            (r#"{"images":[],"size":1.5}"#, "/size", "invalid_type"),
-            (r#"{"images":[],"size":3000000000}"#, "/size", "invalid_type"),
-            ("[]", "", "required"),
-        ] {
-            let (status, told) = refused(body);
-            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
-            assert!(told.contains(&format!("pointer: Some({pointer:?})")) || body == "[]", "{body}: {told}");
-            assert!(told.contains(&format!("code: {code:?}")) || body == "[]", "{body}: {told}");
-        }
-    }
-
-    #[test]
-    fn every_field_that_nobody_knows_is_named_and_the_first_that_is_missing() {
-        let (_, told) = refused(r#"{"colour":1,"logins":[{"x/y":1,"~":2,"password":"a"}]}"#);
-        for pointer in ["/colour", "/logins/0/x~1y", "/logins/0/~0", "/images"] {
-            assert!(told.contains(&format!("pointer: Some({pointer:?})")), "{pointer}: {told}");
-        }
-        let many: Vec<String> = (0..100).map(|n| format!(r#""f{n}":1"#)).collect();
-        let (_, told) = refused(&format!(r#"{{{},"images":[]}}"#, many.join(",")));
-        assert_eq!(told.matches("unknown_field").count(), 20, "{told}");
-    }
-
-    #[test]
-    fn null_is_absent_and_a_whole_number_is_one_however_written() {
-        let sample = parse(r#"{"images":[],"tags":{"a":null},"logins":null,"size":20.0}"#).unwrap();
-        assert_eq!((sample.tags.len(), sample.logins.len(), sample.size), (0, 0, Some(20)));
-        assert_eq!(parse(r#"{"images":[],"size":null}"#).unwrap().size, None);
-    }
-
-    #[test]
-    fn what_cannot_be_parsed_is_a_bad_request() {
-        for body in ["", "{", "{\"images\":[]} x", "nonsense", "{\"images\":\"\u{1}\"}"] {
-            assert_eq!(refused(body).0, StatusCode::BAD_REQUEST, "{body}");
-        }
-    }
-
-    #[test]
-    fn the_refused_value_is_not_repeated() {
-        let (_, told) = refused(r#"{"images":[],"size":"hunter2, expected to stay secret"}"#);
-        assert!(!told.contains("hunter2") && !told.contains("stay secret"), "{told}");
-    }
-}
+mod tests;

@@ -143,7 +143,7 @@ impl Streaming {
         let Some(after) = self.next else { return Ok(None) };
         let part = self.door.gateway.audit().audit_part(&self.caller, &self.export, after).await;
         let (entries, next) = part.inspect_err(|error| {
-            let code = error.code();
+            let code = error.code().as_str();
             tracing::warn!(code, error = error as &dyn std::error::Error, "an audit export broke off");
         })?;
         self.next = next;

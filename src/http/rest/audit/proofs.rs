@@ -6,7 +6,7 @@ use axum::response::Response;
 use utoipa::IntoParams;
 
 use crate::app::view::{ConsistencyProofView, InclusionProofView};
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::filter::Page;
 use crate::domain::ids::AuditId;
 use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
@@ -107,7 +107,8 @@ pub(in crate::http::rest) async fn get_audit_consistency(
     who: Authorized,
     Query(query): Query<ConsistencyQuery>,
 ) -> Result<Response, ProblemResponse> {
-    let missing = || ProblemResponse::invalid(vec![FieldError::new("first_size", "required", "must be given")]);
+    let missing =
+        || ProblemResponse::invalid(vec![FieldError::new("first_size", FieldCode::Required, "must be given")]);
     let first = query.first_size.ok_or_else(missing)?;
     let view = door.gateway.audit().get_audit_consistency(&who.caller, first, query.second_size).await?;
     Ok(answer::json(StatusCode::OK, &view))

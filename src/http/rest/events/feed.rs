@@ -8,6 +8,7 @@ use axum::response::Response;
 use utoipa::IntoParams;
 
 use crate::domain::event::EventType;
+use crate::domain::field::FieldCode;
 use crate::domain::filter::{EventFilter, Page};
 use crate::domain::ids::CacheId;
 use crate::http::extract::{Authorized, FromQuery, Query, QueryPairs};
@@ -50,7 +51,7 @@ pub(in crate::http::rest) fn kinds(pairs: &mut QueryPairs) -> Vec<EventType> {
     let names: Vec<String> = pairs.many("type");
     let found: Vec<EventType> = names.iter().filter_map(|name| EventType::from_name(name)).collect();
     if found.len() < names.len() {
-        pairs.refuse("type", "invalid", format!("must be one of {}", EventType::names()));
+        pairs.refuse("type", FieldCode::Invalid, format!("must be one of {}", EventType::names()));
     }
     found
 }

@@ -5,8 +5,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::input::{NewApiKey, NewRevocation};
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::identity::caller::{Scope, TeamId};
+use crate::domain::identity::issuer::Issuer;
+use crate::http::extract::JsonBody;
 use crate::http::rest::image_caches::bodies::{given, given_instant};
 
 /// How long an old secret is taken where nothing is said.
@@ -46,7 +48,7 @@ impl TryFrom<NewApiKeyBody> for NewApiKey {
                 Some(scope) if scopes.contains(&scope) => {}
                 Some(scope) => scopes.push(scope),
                 None => {
-                    errors.push(FieldError::new(format!("/scopes/{place}"), "not_allowed", Scope::allowed()));
+                    errors.push(FieldError::new(format!("/scopes/{place}"), FieldCode::NotAllowed, Scope::allowed()));
                 }
             }
         }
@@ -101,6 +103,21 @@ pub(in crate::http::rest) struct NewRevocationBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, min_length = 1, max_length = 256)]
     reason: Option<String>,
+}
+
+impl JsonBody for NewApiKeyBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        NewApiKey::try_from(self).err().unwrap_or_default()
+    }
+}
+
+impl JsonBody for KeyRotationBody {}
+impl JsonBody for NewRevocationBody {}
+
+impl JsonBody for Issuer {
+    fn value_errors(self) -> Vec<FieldError> {
+        self.check().err().unwrap_or_default()
+    }
 }
 
 impl From<NewRevocationBody> for NewRevocation {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::app::view::IssuerView;
 use crate::domain::identity::issuer::explanation::TokenExplanation;
 use crate::domain::identity::issuer::{Issuer, IssuerName};
-use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::extract::{Authorized, Id, Json, JsonBody, Query};
 use crate::http::headers;
 use crate::http::problem::ProblemResponse;
 use crate::http::rest::image_caches::bodies::given;
@@ -31,6 +31,8 @@ pub(in crate::http::rest) struct TokenBody {
     #[schema(nullable = false)]
     team: Option<String>,
 }
+
+impl JsonBody for TokenBody {}
 
 /// List issuers
 ///

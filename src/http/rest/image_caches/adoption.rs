@@ -10,11 +10,11 @@ use super::bodies::given;
 use super::query::tag;
 use crate::app::input::{AdoptionOrder, AdoptionTarget};
 use crate::app::view::AdoptionView;
-use crate::domain::field::{FieldError, Findings};
+use crate::domain::field::{FieldCode, FieldError, Findings};
 use crate::domain::image_ref::ImageRef;
 use crate::domain::reconcile::adoption::AdoptionFilter;
 use crate::domain::region::Region;
-use crate::http::extract::{Authorized, Json};
+use crate::http::extract::{Authorized, Json, JsonBody};
 use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
@@ -75,9 +75,14 @@ impl TryFrom<AdoptionBody> for AdoptionOrder {
         let image = image.map(|image| image.parse::<ImageRef>().map_err(|error| error.to_string())).transpose();
         note("/filter/image", &image, &mut findings);
         let id = body.eci_cache_id.as_deref().is_none_or(is_id);
-        findings.require(id, "/eci_cache_id", "invalid", "must be an id of the cloud such as imc-2zebxkiifuyzzlhl****");
+        findings.require(
+            id,
+            "/eci_cache_id",
+            FieldCode::Invalid,
+            "must be an id of the cloud such as imc-2zebxkiifuyzzlhl****",
+        );
         let one = body.eci_cache_id.is_some() != body.filter.is_some();
-        findings.require(one, "", "required", "give either eci_cache_id or filter");
+        findings.require(one, "", FieldCode::Required, "give either eci_cache_id or filter");
         findings.into_result()?;
         let (Ok(region), Ok(image)) = (region, image) else { return Err(Vec::new()) };
         let target = match (body.eci_cache_id, body.filter) {
@@ -91,9 +96,15 @@ impl TryFrom<AdoptionBody> for AdoptionOrder {
     }
 }
 
+impl JsonBody for AdoptionBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        AdoptionOrder::try_from(self).err().unwrap_or_default()
+    }
+}
+
 fn note<T>(field: &str, read: &Result<T, String>, findings: &mut Findings) {
     if let Err(detail) = read {
-        findings.require(false, field, "invalid", detail.clone());
+        findings.require(false, field, FieldCode::Invalid, detail.clone());
     }
 }
 

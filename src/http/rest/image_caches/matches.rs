@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::bodies::given;
 use crate::app::input::MatchQuestion;
 use crate::app::view::MatchView;
-use crate::http::extract::{Authorized, Json};
+use crate::domain::field::FieldError;
+use crate::http::extract::{Authorized, Json, JsonBody};
 use crate::http::problem::ProblemResponse;
 use crate::http::{DoorState, answer};
 
@@ -43,6 +44,12 @@ pub(in crate::http::rest) struct MatchQuestionBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false, minimum = 1, maximum = 100)]
     minimum_matches: Option<i32>,
+}
+
+impl JsonBody for MatchQuestionBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        MatchQuestion::from(self).wrong()
+    }
 }
 
 impl From<MatchQuestionBody> for MatchQuestion {

@@ -6,7 +6,7 @@ use axum::response::Response;
 use utoipa::IntoParams;
 
 use crate::app::view::{ProviderRecordView, UsageView};
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::ids::CacheId;
 use crate::domain::region::Region;
 use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
@@ -61,7 +61,7 @@ pub(in crate::http::rest) async fn list_usage(
     who: Authorized,
     Query(query): Query<UsageQuery>,
 ) -> Result<Response, ProblemResponse> {
-    let missing = || ProblemResponse::invalid(vec![FieldError::new("region", "required", "must be given")]);
+    let missing = || ProblemResponse::invalid(vec![FieldError::new("region", FieldCode::Required, "must be given")]);
     let region = query.region.ok_or_else(missing)?;
     let usage = door
         .gateway

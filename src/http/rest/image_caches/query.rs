@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use utoipa::IntoParams;
 
 use crate::app::view::StatusView;
+use crate::domain::field::FieldCode;
 use crate::domain::filter::{CacheFilter, Page};
 use crate::domain::image_cache::spec::MAX_TAGS;
 use crate::domain::image_cache::status::Status;
@@ -100,10 +101,10 @@ impl FromQuery for ImageCacheQuery {
 fn tags(pairs: &mut QueryPairs) -> Vec<String> {
     let tags: Vec<String> = pairs.many("tag");
     if tags.iter().any(|tag| tag.contains(char::is_control)) {
-        pairs.refuse("tag", "invalid", "must be printable");
+        pairs.refuse("tag", FieldCode::Invalid, "must be printable");
     }
     if tags.len() > MAX_TAGS {
-        pairs.refuse("tag", "out_of_range", "may be given at most 20 times");
+        pairs.refuse("tag", FieldCode::OutOfRange, "may be given at most 20 times");
     }
     tags
 }
@@ -111,7 +112,7 @@ fn tags(pairs: &mut QueryPairs) -> Vec<String> {
 fn text(pairs: &mut QueryPairs) -> Option<String> {
     let text = pairs.text("q")?;
     if !(1..=MAX_TEXT).contains(&text.chars().count()) {
-        pairs.refuse("q", "out_of_range", "must be 1 to 128 characters");
+        pairs.refuse("q", FieldCode::OutOfRange, "must be 1 to 128 characters");
     }
     Some(text)
 }

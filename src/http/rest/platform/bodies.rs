@@ -5,8 +5,9 @@ use utoipa::ToSchema;
 
 use crate::app::input::{NewTeam, TeamChanges};
 use crate::domain::clock::Instant;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::policy::{Policy, ProfileId, RegionProfile};
+use crate::http::extract::JsonBody;
 use crate::http::rest::image_caches::bodies::given;
 
 /// A team to register.
@@ -96,13 +97,29 @@ impl TryFrom<NewTeamBody> for NewTeam {
     fn try_from(body: NewTeamBody) -> Result<Self, Vec<FieldError>> {
         let id = body.id.parse::<crate::domain::identity::caller::TeamId>();
         Ok(Self {
-            id: id.map_err(|error| vec![FieldError::new("/id", "invalid", error.to_string())])?,
+            id: id.map_err(|error| vec![FieldError::new("/id", FieldCode::Invalid, error.to_string())])?,
             display_name: body.display_name,
             contacts: body.contacts.unwrap_or_default(),
             cost_centre: body.cost_centre,
             policy: body.policy,
             disabled: body.disabled.unwrap_or(false),
         })
+    }
+}
+
+impl JsonBody for NewTeamBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        NewTeam::try_from(self).err().unwrap_or_default()
+    }
+}
+
+impl JsonBody for TeamChangesBody {}
+impl JsonBody for RegionProfileBody {}
+
+impl JsonBody for Policy {
+    fn value_errors(self) -> Vec<FieldError> {
+        // Whether builds have a price is for the settings to say.
+        self.check(true).err().unwrap_or_default()
     }
 }
 

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use crate::app::input::{NewAccountRole, NewCloudAccount};
 use crate::app::view::CloudAccountView;
 use crate::domain::cloud_account::AccountName;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::region::Region;
-use crate::http::extract::{Authorized, Id, Json, Query};
+use crate::http::extract::{Authorized, Id, Json, JsonBody, Query};
 use crate::http::headers;
 use crate::http::problem::ProblemResponse;
 use crate::http::rest::image_caches::bodies::given;
@@ -100,7 +100,9 @@ impl TryFrom<CloudAccountBody> for NewCloudAccount {
             match text.parse::<Region>() {
                 Ok(region) if regions.contains(&region) => {}
                 Ok(region) => regions.push(region),
-                Err(error) => errors.push(FieldError::new(format!("/regions/{place}"), "invalid", error.to_string())),
+                Err(error) => {
+                    errors.push(FieldError::new(format!("/regions/{place}"), FieldCode::Invalid, error.to_string()));
+                }
             }
         }
         if !errors.is_empty() {
@@ -116,6 +118,14 @@ impl TryFrom<CloudAccountBody> for NewCloudAccount {
         })
     }
 }
+
+impl JsonBody for CloudAccountBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        NewCloudAccount::try_from(self).err().unwrap_or_default()
+    }
+}
+
+impl JsonBody for CloudAccountChangesBody {}
 
 impl From<AccountRoleBody> for NewAccountRole {
     fn from(body: AccountRoleBody) -> Self {

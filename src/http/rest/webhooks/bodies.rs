@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 
 use crate::app::input::{EndpointChanges, NewEndpoint};
 use crate::domain::event::EventType;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::webhooks::endpoint::{EndpointOptions, EventFormat};
+use crate::http::extract::JsonBody;
 use crate::http::rest::image_caches::bodies::{given, given_instant, instant};
 
 /// A webhook endpoint to create.
@@ -194,7 +195,7 @@ fn event_types(names: &[String]) -> Result<Vec<EventType>, Vec<FieldError>> {
             None => {
                 let field = format!("/event_types/{place}");
                 let detail = format!("is no type of event (no pattern is): must be one of {}", EventType::names());
-                errors.push(FieldError::new(field, "unknown_event_type", detail));
+                errors.push(FieldError::new(field, FieldCode::UnknownEventType, detail));
             }
         }
     }
@@ -202,7 +203,7 @@ fn event_types(names: &[String]) -> Result<Vec<EventType>, Vec<FieldError>> {
 }
 
 fn format(word: &str) -> Result<EventFormat, Vec<FieldError>> {
-    let refused = || vec![FieldError::new("/format", "invalid", "must be native or cloudevents")];
+    let refused = || vec![FieldError::new("/format", FieldCode::Invalid, "must be native or cloudevents")];
     EventFormat::from_word(word).ok_or_else(refused)
 }
 
@@ -213,31 +214,68 @@ fn in_lower_case(headers: BTreeMap<String, SecretString>) -> Result<BTreeMap<Str
         let lower = name.to_ascii_lowercase();
         if kept.insert(lower.clone(), value).is_some() {
             let field = format!("/headers/{}", name.replace('~', "~0").replace('/', "~1"));
-            errors.push(FieldError::new(field, "duplicate", format!("is given twice: names have no case ({lower})")));
+            errors.push(FieldError::new(
+                field,
+                FieldCode::Duplicate,
+                format!("is given twice: names have no case ({lower})"),
+            ));
         }
     }
     if errors.is_empty() { Ok(kept) } else { Err(errors) }
 }
 
+/// The value, or its default where something was wrong with it.
+fn noted<T: Default>(read: Result<T, Vec<FieldError>>, errors: &mut Vec<FieldError>) -> T {
+    read.unwrap_or_else(|more| {
+        errors.extend(more);
+        T::default()
+    })
+}
+
+impl JsonBody for NewWebhookEndpointBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        match NewEndpoint::try_from(self) {
+            Ok(new) => new.options.wrong(),
+            Err(errors) => errors,
+        }
+    }
+}
+
+impl JsonBody for WebhookEndpointChangesBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        EndpointChanges::try_from(self).err().unwrap_or_default()
+    }
+}
+
+impl JsonBody for RotationBody {}
+impl JsonBody for RecoveryBody {}
+impl JsonBody for ReplayBody {}
+
 impl TryFrom<NewWebhookEndpointBody> for NewEndpoint {
     type Error = Vec<FieldError>;
 
     fn try_from(body: NewWebhookEndpointBody) -> Result<Self, Vec<FieldError>> {
+        let mut errors = Vec::new();
         let options = EndpointOptions {
-            event_types: event_types(&body.event_types.unwrap_or_default())?,
+            event_types: noted(event_types(&body.event_types.unwrap_or_default()), &mut errors),
             name_pattern: body.name_pattern,
             tags: body.tags.unwrap_or_default(),
             rate_per_second: body.rate_per_second.filter(|rate| *rate != 0),
             ordered: body.ordered.unwrap_or_default(),
-            format: body.format.as_deref().map(format).transpose()?.unwrap_or_default(),
+            format: noted(body.format.as_deref().map(format).transpose(), &mut errors).unwrap_or_default(),
             timeout_seconds: body.timeout_seconds.filter(|seconds| *seconds != 0),
             retry_schedule: body.retry_schedule_seconds.filter(|pauses| !pauses.is_empty()),
         };
+        let headers = noted(in_lower_case(body.headers.unwrap_or_default()), &mut errors);
+        if !errors.is_empty() {
+            errors.extend(options.wrong());
+            return Err(errors);
+        }
         Ok(Self {
             url: body.url,
             description: body.description,
             options,
-            headers: in_lower_case(body.headers.unwrap_or_default())?,
+            headers,
             ed25519: body.ed25519.unwrap_or_default(),
             secret: body.secret,
             skip_challenge: body.skip_challenge.unwrap_or_default(),
@@ -250,21 +288,23 @@ impl TryFrom<WebhookEndpointChangesBody> for EndpointChanges {
     type Error = Vec<FieldError>;
 
     fn try_from(body: WebhookEndpointChangesBody) -> Result<Self, Vec<FieldError>> {
-        Ok(Self {
+        let mut errors = Vec::new();
+        let changes = Self {
             url: body.url,
             description: body.description,
-            event_types: body.event_types.as_deref().map(event_types).transpose()?,
+            event_types: noted(body.event_types.as_deref().map(event_types).transpose(), &mut errors),
             name_pattern: body.name_pattern,
             tags: body.tags,
             rate_per_second: body.rate_per_second,
             ordered: body.ordered,
-            format: body.format.as_deref().map(format).transpose()?,
+            format: noted(body.format.as_deref().map(format).transpose(), &mut errors),
             timeout_seconds: body.timeout_seconds,
             retry_schedule: body.retry_schedule_seconds,
-            headers: body.headers.map(in_lower_case).transpose()?,
+            headers: noted(body.headers.map(in_lower_case).transpose(), &mut errors),
             ed25519: body.ed25519,
             skip_challenge: body.skip_challenge.unwrap_or_default(),
-        })
+        };
+        if errors.is_empty() { Ok(changes) } else { Err(errors) }
     }
 }
 

@@ -42,12 +42,14 @@ async fn what_is_paged_takes_a_limit_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn what_takes_if_match_refuses_a_bad_one_and_nothing_else_does() {
+async fn what_takes_if_match_refuses_a_bad_one_and_what_else_changes_something_refuses_any() {
     let app = TestGateway::start().await;
     for operation in operations().iter().filter(|operation| operation.method != "GET") {
         let answer = ask(&app, operation, |request| request.header("if-match", "7")).await;
-        let refused = answer.status == 400 && answer.text.contains("If-Match");
-        assert_eq!(refused, facts(operation).if_match, "{} {answer:?}", operation.id);
+        let says = |text: &str| answer.status == 400 && answer.text.contains("If-Match") && answer.text.contains(text);
+        let Access { if_match, changes, .. } = *facts(operation);
+        assert_eq!(says("double quotes"), if_match, "{} {answer:?}", operation.id);
+        assert_eq!(says("cannot be made conditional"), changes && !if_match, "{} {answer:?}", operation.id);
     }
 }
 

@@ -4,6 +4,7 @@
 use reqwest::Method;
 
 use super::{DocumentedOperation, operations};
+use crate::support::documented;
 use crate::support::gateway::TestGateway;
 
 /// All operations, reads first and deletes last.
@@ -29,7 +30,12 @@ pub(crate) async fn walk(app: &TestGateway, credential: &str) -> Vec<(String, u1
             _ => {}
         }
         let answer = operation.request(app, &owned).bearer_auth(credential).send().await.unwrap();
-        answered.push((operation.id, answer.status().as_u16()));
+        let status = answer.status().as_u16();
+        // A stream that is let in would go on.
+        if status >= 400 {
+            documented::check(&operation.method, &operation.path, status, &answer.text().await.unwrap());
+        }
+        answered.push((operation.id, status));
     }
     answered
 }

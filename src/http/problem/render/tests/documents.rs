@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::failure::MissingRight;
 use crate::domain::identity::token_exchange::ExchangeError;
 use crate::domain::policy::judge;
+use crate::domain::problem::Code;
 
 /// One of each kind; the compiler says where a new one is missing.
 fn name(error: &Error) -> &'static str {
@@ -44,19 +45,19 @@ fn of_the_caller() -> Vec<Error> {
     };
     let fault = ExchangeError {
         error: "invalid_request",
-        code: "parameter_missing",
+        code: Code::MissingParameter,
         detail: "grant_type is not there".to_owned(),
     };
     vec![
-        Error::Unauthenticated { code: "token_expired", detail: "it ended".into() },
+        Error::Unauthenticated { code: Code::TokenExpired, detail: "it ended".into() },
         Error::Forbidden(&[Scope::Write]),
         Error::ForbiddenToAdmin(&[Scope::Write]),
         Error::KeyHasMore(vec![Scope::Write]),
-        Error::NotAdmitted { code: "no_rule_matches", detail: "no rule matches".into() },
+        Error::NotAdmitted { code: Code::NoRuleMatches, detail: "no rule matches".into() },
         Error::NotFound("image cache"),
-        Error::Invalid(vec![FieldError::new("/images/3", "invalid", "must be an image")]),
-        Error::Conflict { code: "operation_in_progress", detail: "an update is running".into() },
-        Error::NoLongerKept { code: "events_no_longer_kept", detail: "events before it are gone" },
+        Error::Invalid(vec![FieldError::new("/images/3", FieldCode::Invalid, "must be an image")]),
+        Error::Conflict { code: Code::OperationInProgress, detail: "an update is running".into() },
+        Error::NoLongerKept { code: Code::EventsNoLongerKept, detail: "events before it are gone" },
         Error::Exchange(fault),
         Error::PreconditionFailed { current: 7 },
         Error::IdempotencyMismatch,
@@ -82,8 +83,8 @@ fn of_others() -> Vec<Error> {
     vec![
         Error::IssuerUnavailable { issuer: "github".into() },
         Error::CloudRefused { error, operation: Some(Uuid::nil().into()) },
-        Error::TooMany { code: "too_many_streams", detail: "a team may have 20", retry_after_seconds: 5 },
-        Error::Unavailable { code: "database_unavailable", detail: "no database", retry_after_seconds: 7 },
+        Error::TooMany { code: Code::TooManyStreams, detail: "a team may have 20", retry_after_seconds: 5 },
+        Error::Unavailable { code: Code::DatabaseUnavailable, detail: "no database", retry_after_seconds: 7 },
         Error::Unreadable("image_caches.status".into()),
         Error::Internal("row 7 of table secrets".into()),
     ]

@@ -4,9 +4,16 @@ use chrono::SubsecRound as _;
 
 use super::NewAccessKeyBody;
 use crate::app::input::NewAccessKey;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::identity::access_key::KEY_SCOPES;
 use crate::domain::identity::caller::Scope;
+use crate::http::extract::JsonBody;
+
+impl JsonBody for NewAccessKeyBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        NewAccessKey::try_from(self).err().unwrap_or_default()
+    }
+}
 
 impl TryFrom<NewAccessKeyBody> for NewAccessKey {
     type Error = Vec<FieldError>;
@@ -23,7 +30,7 @@ impl TryFrom<NewAccessKeyBody> for NewAccessKey {
                 Some(scope) => scopes.push(scope),
                 None => {
                     let field = format!("/scopes/{place}");
-                    errors.push(FieldError::new(field, "not_allowed", "must be read or write"));
+                    errors.push(FieldError::new(field, FieldCode::NotAllowed, "must be read or write"));
                 }
             }
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::given;
-use crate::domain::field::FieldError;
+use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::image_cache::spec::fields::objects::acr_registry_members;
 use crate::domain::image_cache::spec::fields::table::spec_fields;
 use crate::domain::image_cache::spec::fields::{FIELDS, Field};
@@ -17,6 +17,7 @@ use crate::domain::image_cache::spec::{
     AcrRegistry, ImageCacheChanges, ImageCacheSpec, NewImageCache, RegistryCredential,
 };
 use crate::domain::region::Region;
+use crate::http::extract::JsonBody;
 
 macro_rules! create {
     (
@@ -62,6 +63,18 @@ macro_rules! create {
         }
     };
 }
+impl JsonBody for NewImageCacheBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        NewImageCache::try_from(self).and_then(|new| new.check()).err().unwrap_or_default()
+    }
+}
+
+impl JsonBody for ImageCacheChangesBody {
+    fn value_errors(self) -> Vec<FieldError> {
+        ImageCacheChanges::try_from(self).err().unwrap_or_default()
+    }
+}
+
 spec_fields!(create! {
     /// The cloud account. Defaults to the only one that the team's policy allows, or else to the operator's own. It
     /// cannot be changed later.
@@ -162,7 +175,7 @@ impl<T> IntoSpecValue<T> for T {
 impl IntoSpecValue<Region> for String {
     fn meant(self, field: &'static Field, errors: &mut Vec<FieldError>) -> Region {
         self.parse().unwrap_or_else(|error: crate::domain::region::RegionError| {
-            errors.push(FieldError::new(field.pointer(), "invalid", error.to_string()));
+            errors.push(FieldError::new(field.pointer(), FieldCode::Invalid, error.to_string()));
             "cn-hangzhou".parse().expect("the form is right")
         })
     }
@@ -207,7 +220,11 @@ impl<W: Word> IntoSpecValue<Option<W>> for Option<String> {
         let known = W::from_word(&word);
         if known.is_none() {
             let words: Vec<&str> = W::ALL.iter().map(|word| word.as_str()).collect();
-            errors.push(FieldError::new(field.pointer(), "invalid", format!("must be {}", words.join(" or "))));
+            errors.push(FieldError::new(
+                field.pointer(),
+                FieldCode::Invalid,
+                format!("must be {}", words.join(" or ")),
+            ));
         }
         known
     }
