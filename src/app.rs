@@ -15,6 +15,7 @@
 //! - [`events`]: the feed, streams, and those who wait; [`webhooks`]: endpoints and deliveries;
 //! - [`operations`]: carrying out what was recorded; [`tracker`]: following the cloud; [`reconciler`]: comparing it;
 //! - [`image_caches`]: made, changed, removed, waited for, read, adopted; [`platform`]: teams, profiles, costs;
+//! - [`idempotency`]: what a repeat with an `Idempotency-Key` is answered with;
 //! - [`upkeep`]: the janitor, readiness, and how a process begins.
 //!
 //! [`access`] is the one table of operations and who may call them; [`Call`] and [`input`] are what comes in, [`view`]
@@ -31,6 +32,7 @@ mod error;
 mod event_hub;
 pub mod events;
 mod gateway;
+pub mod idempotency;
 pub mod identity;
 pub mod image_caches;
 pub mod input;

@@ -19,6 +19,7 @@ pub mod field;
 pub mod filter;
 pub mod forwarded;
 pub mod gate;
+pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod image_cache;

@@ -25,6 +25,7 @@ mod documents;
 pub mod exchange;
 pub mod extract;
 pub mod headers;
+mod idempotency;
 pub mod links;
 pub mod openapi;
 pub mod problem;
@@ -109,6 +110,7 @@ pub fn router(state: DoorState) -> Router {
     routes
         .merge(documents::routes())
         .route("/", axum::routing::any(rpc::call))
+        .layer(axum::middleware::from_fn_with_state(state.clone(), idempotency::around))
         .layer(axum::middleware::from_fn_with_state(wrapper, audit::around))
         .with_state(state)
 }

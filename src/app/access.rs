@@ -6,6 +6,35 @@ use super::Error;
 use crate::domain::identity::caller::{Caller, Scope};
 use crate::domain::limits::queue::Class;
 
+/// Why a repeat of an operation does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeats {
+    /// It reads, or it says how something is to be from then on (PUT, DELETE): an `Idempotency-Key` has no effect.
+    ByNature,
+    /// It takes an `Idempotency-Key` although it is a POST that changes nothing, and the key has no effect.
+    Reads,
+    /// It is an operation on an image cache, to which its `Idempotency-Key` belongs.
+    Operation,
+    /// It is one transaction, with which the response to its `Idempotency-Key` commits.
+    Transaction,
+    /// It is several transactions, each of which finds done what was done before; the response is kept after the last.
+    Stepwise,
+    /// It has its effect outside the database, before which its `Idempotency-Key` is recorded.
+    Outside,
+}
+
+impl Repeats {
+    /// Whether an `Idempotency-Key` makes a difference.
+    pub fn takes_key(self) -> bool {
+        !matches!(self, Self::ByNature | Self::Reads)
+    }
+
+    /// Whether its response is kept ([`super::idempotency`]), and not its operation.
+    pub fn keeps_response(self) -> bool {
+        matches!(self, Self::Transaction | Self::Stepwise | Self::Outside)
+    }
+}
+
 /// Everything that is known about one API operation, apart from its handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a row of the table: each is a fact of its own")]
@@ -20,8 +49,8 @@ pub struct Access {
     pub changes: bool,
     /// Whether it takes `limit` and `cursor`, and returns a page with `next_cursor` and `Link`.
     pub paged: bool,
-    /// Whether it takes an `Idempotency-Key`.
-    pub idempotent: bool,
+    /// Why a repeat does nothing, and so what an `Idempotency-Key` does.
+    pub repeats: Repeats,
     /// Whether it takes `If-Match`.
     pub if_match: bool,
     /// Whether the answer has an `ETag`. A read that has one takes `If-None-Match`.
@@ -38,15 +67,15 @@ impl Access {
             class,
             changes: false,
             paged: false,
-            idempotent: false,
+            repeats: Repeats::ByNature,
             if_match: false,
             etag: false,
             waits: false,
         }
     }
 
-    const fn idempotent(self) -> Self {
-        Self { idempotent: true, ..self }
+    const fn repeats(self, repeats: Repeats) -> Self {
+        Self { repeats, ..self }
     }
 
     const fn if_match(self) -> Self {
@@ -77,7 +106,17 @@ const fn bulk(operation: &'static str, scopes: &'static [Scope]) -> Access {
     Access::new(operation, scopes, Class::List)
 }
 
-/// An operation that changes something.
+/// An operation that reads by POST, because it has a body.
+const fn ask(operation: &'static str, scopes: &'static [Scope]) -> Access {
+    Access::new(operation, scopes, Class::Read).repeats(Repeats::Reads)
+}
+
+/// An operation that changes something by POST or PATCH, in one transaction.
+const fn act(operation: &'static str, scopes: &'static [Scope]) -> Access {
+    change(operation, scopes).repeats(Repeats::Transaction)
+}
+
+/// An operation that changes something by PUT or DELETE.
 const fn change(operation: &'static str, scopes: &'static [Scope]) -> Access {
     Access { changes: true, ..Access::new(operation, scopes, Class::Change) }
 }
@@ -99,18 +138,18 @@ pub(super) const POLICY: &[Scope] = &[Scope::PlatformPolicy];
 
 /// Every operation that needs a credential.
 pub const TABLE: &[Access] = &[
-    change("create_image_cache", WRITE).idempotent().etag().waits(),
-    change("ensure_image_cache", WRITE).idempotent().etag().waits(),
-    read("dry_run_image_cache", WRITE),
+    change("create_image_cache", WRITE).repeats(Repeats::Operation).etag().waits(),
+    change("ensure_image_cache", WRITE).repeats(Repeats::Operation).etag().waits(),
+    ask("dry_run_image_cache", WRITE),
     list("list_image_caches", READ),
     read("get_image_cache", READ).etag(),
-    change("update_image_cache", WRITE).if_match().etag().waits(),
+    change("update_image_cache", WRITE).repeats(Repeats::Operation).if_match().etag().waits(),
     change("delete_image_cache", WRITE).if_match().etag().waits(),
     read("wait_for_image_cache", READ),
     list("list_transitions", READ),
-    bulk("match_image_caches", READ),
+    Access { class: Class::List, ..ask("match_image_caches", READ) },
     // The teams share the cloud account, so only the platform decides who owns a cache.
-    change("adopt_image_caches", POLICY),
+    change("adopt_image_caches", POLICY).repeats(Repeats::Stepwise),
     list("list_found_image_caches", PLATFORM),
     read("get_provider_record", READ),
     // Returns the cloud's answer in one piece.
@@ -122,46 +161,46 @@ pub const TABLE: &[Access] = &[
     read("stream_events", READ),
     read("stream_image_cache_events", READ),
     read("check_gate", READ),
-    change("create_webhook_endpoint", WEBHOOKS).etag(),
+    act("create_webhook_endpoint", WEBHOOKS).etag(),
     list("list_webhook_endpoints", WEBHOOKS),
     read("get_webhook_endpoint", WEBHOOKS).etag(),
-    change("update_webhook_endpoint", WEBHOOKS).if_match().etag(),
+    act("update_webhook_endpoint", WEBHOOKS).if_match().etag(),
     change("delete_webhook_endpoint", WEBHOOKS).if_match(),
-    change("verify_webhook_endpoint", WEBHOOKS).etag(),
-    change("rotate_webhook_secret", WEBHOOKS).etag(),
-    change("test_webhook_endpoint", WEBHOOKS),
-    change("pause_webhook_endpoint", WEBHOOKS).etag(),
-    change("resume_webhook_endpoint", WEBHOOKS).etag(),
-    change("recover_webhook_endpoint", WEBHOOKS),
-    change("replay_webhook_endpoint", WEBHOOKS),
+    act("verify_webhook_endpoint", WEBHOOKS).etag(),
+    act("rotate_webhook_secret", WEBHOOKS).etag(),
+    change("test_webhook_endpoint", WEBHOOKS).repeats(Repeats::Outside),
+    act("pause_webhook_endpoint", WEBHOOKS).etag(),
+    act("resume_webhook_endpoint", WEBHOOKS).etag(),
+    act("recover_webhook_endpoint", WEBHOOKS),
+    act("replay_webhook_endpoint", WEBHOOKS),
     list("list_deliveries", WEBHOOKS),
     read("get_delivery", WEBHOOKS),
     list("list_delivery_attempts", WEBHOOKS),
-    change("resend_delivery", WEBHOOKS),
+    act("resend_delivery", WEBHOOKS),
     list("list_audit_entries", AUDIT),
     read("get_audit_entry", AUDIT),
     read("get_audit_proof", AUDIT),
     bulk("export_audit_entries", AUDIT),
     list("list_audit_checkpoints", AUDIT),
     read("get_audit_consistency", AUDIT),
-    change("create_access_key", KEYS),
+    act("create_access_key", KEYS),
     list("list_access_keys", CONTAINMENT),
-    change("rotate_access_key", KEYS),
+    act("rotate_access_key", KEYS),
     change("revoke_access_key", CONTAINMENT),
-    change("create_api_key", KEYS),
+    act("create_api_key", KEYS),
     list("list_api_keys", CONTAINMENT),
     read("get_api_key", CONTAINMENT),
-    change("rotate_api_key", KEYS),
+    act("rotate_api_key", KEYS),
     change("revoke_api_key", CONTAINMENT),
-    change("create_revocation", CONTAINMENT),
+    act("create_revocation", CONTAINMENT),
     list("list_revocations", CONTAINMENT),
     change("delete_revocation", CONTAINMENT),
     read("get_policy", READ),
     // The platform's operations, which affect all teams.
-    change("create_team", POLICY).etag(),
+    act("create_team", POLICY).etag(),
     list("list_teams", PLATFORM),
     read("get_team", PLATFORM).etag(),
-    change("update_team", POLICY).if_match().etag(),
+    act("update_team", POLICY).if_match().etag(),
     read("get_team_policy", PLATFORM).etag(),
     change("put_team_policy", POLICY).if_match().etag(),
     change("delete_team_policy", POLICY).if_match(),
@@ -174,13 +213,13 @@ pub const TABLE: &[Access] = &[
     list("list_cloud_accounts", PLATFORM),
     read("get_cloud_account", PLATFORM).etag(),
     change("put_cloud_account", ACCOUNTS).if_match().etag(),
-    change("update_cloud_account", ACCOUNTS).if_match().etag(),
+    act("update_cloud_account", ACCOUNTS).if_match().etag(),
     change("delete_cloud_account", ACCOUNTS).if_match(),
     list("list_issuers", SECURITY),
     read("get_issuer", SECURITY).etag(),
     change("put_issuer", SECURITY).if_match().etag(),
     change("delete_issuer", SECURITY).if_match(),
-    read("explain_token", SECURITY),
+    ask("explain_token", SECURITY),
     read("get_me", &[]),
     // Not part of the API proper; the operator's own listener serves it without a credential.
     read("metrics", PLATFORM),

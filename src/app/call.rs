@@ -17,6 +17,8 @@ pub struct Call {
     /// When it arrived, by the gateway's clock.
     pub arrived_at: Instant,
     audited: Arc<AtomicBool>,
+    /// Whether the commit of the change, with its entry, is still to come.
+    deferred: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<(String, String)>>>,
     provenance: Arc<OnceLock<Provenance>>,
     noted: Arc<Mutex<BTreeMap<String, String>>>,
@@ -28,8 +30,8 @@ impl Call {
     /// A request that has just arrived.
     pub fn new(origin: Origin, arrived_at: Instant) -> Self {
         let (audited, asked, noted, provenance) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
-        let (recognized, left) = (Arc::default(), CancellationToken::new());
-        Self { origin, arrived_at, audited, asked, provenance, noted, recognized, left }
+        let (recognized, left, deferred) = (Arc::default(), CancellationToken::new(), Arc::default());
+        Self { origin, arrived_at, audited, deferred, asked, provenance, noted, recognized, left }
     }
 
     /// Adds parameters as they were sent. What the audit keeps of them is decided when an entry is written.
@@ -81,6 +83,17 @@ impl Call {
         self.audited.store(true, Ordering::Release);
     }
 
+    /// What [`Call::set_audited`] says counts only after [`Call::set_committed`]: until then the change may be rolled
+    /// back, and its entry with it.
+    pub(super) fn defer_audited(&self) {
+        self.deferred.store(true, Ordering::Release);
+    }
+
+    /// The change that was put off is committed.
+    pub(super) fn set_committed(&self) {
+        self.deferred.store(false, Ordering::Release);
+    }
+
     /// Cancelled once nobody waits for the answer any more: a change continues anyway, a wait ends.
     pub fn left(&self) -> &CancellationToken {
         &self.left
@@ -88,7 +101,7 @@ impl Call {
 
     /// Whether the entry is written. If not, the API's wrapper writes it before the answer is sent.
     pub fn is_audited(&self) -> bool {
-        self.audited.load(Ordering::Acquire)
+        self.audited.load(Ordering::Acquire) && !self.deferred.load(Ordering::Acquire)
     }
 }
 

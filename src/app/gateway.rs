@@ -12,6 +12,7 @@ use super::base::{Base, BaseParts};
 use super::cloud_accounts::CloudAccounts;
 use super::event_hub::EventHub;
 use super::events::Events;
+use super::idempotency::Idempotency;
 use super::identity::Identity;
 use super::image_caches::ImageCaches;
 use super::operations::Operations;
@@ -75,6 +76,7 @@ struct Services {
     audit: Audit,
     cloud_accounts: CloudAccounts,
     events: Events,
+    idempotency: Idempotency,
     identity: Identity,
     image_caches: ImageCaches,
     operations: Operations,
@@ -138,6 +140,7 @@ impl Gateway {
             audit,
             cloud_accounts,
             events,
+            idempotency: Idempotency::new(&base),
             identity,
             image_caches,
             operations,
@@ -173,6 +176,11 @@ impl Gateway {
     /// Reads of events.
     pub fn events(&self) -> &Events {
         &self.0.events
+    }
+
+    /// Requests with an idempotency key.
+    pub fn idempotency(&self) -> &Idempotency {
+        &self.0.idempotency
     }
 
     /// Authentication, and the credentials behind it.

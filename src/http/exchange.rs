@@ -220,7 +220,7 @@ fn repetition(request: &Request, operation: Option<&str>) -> Repetition {
         idempotent_method: request.method().is_idempotent(),
         // A token that nobody received is used by nobody.
         reads: operation == Some(access::TOKEN_EXCHANGE) || access.is_some_and(|access| !access.changes),
-        takes_key: access.is_some_and(|access| access.idempotent),
+        takes_key: access.is_some_and(|access| access.repeats.takes_key()),
         has_key: request.headers().contains_key("idempotency-key"),
     }
 }

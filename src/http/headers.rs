@@ -17,6 +17,9 @@ pub const MAX_WAIT: Duration = Duration::from_secs(55);
 
 /// What stands before something appended to a tag.
 const SEPARATORS: [char; 5] = ['-', ';', ':', '/', '.'];
+/// The header that makes a repeat of a request do nothing.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// What `If-Match` and `If-None-Match` may say.
 const TAGS: &str = "must be * or entity tags as ETag gave them, in double quotes, such as \"v3\"";
 
@@ -60,7 +63,7 @@ pub fn dry_run(headers: &HeaderMap) -> Result<bool, ProblemResponse> {
 /// `Idempotency-Key`: 1 to 255 printable ASCII characters.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ProblemResponse> {
     const ALLOWED: &str = "Idempotency-Key must be given once, with 1 to 255 printable ASCII characters";
-    let mut values = headers.get_all("idempotency-key").iter();
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
     match (text, values.next()) {

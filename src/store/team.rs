@@ -13,6 +13,7 @@ pub(super) mod endpoints;
 pub(super) mod ensure;
 pub(super) mod events;
 pub(super) mod gate;
+pub(super) mod idempotent_responses;
 pub(super) mod image_caches;
 pub(super) mod operations;
 pub(super) mod owed_answers;

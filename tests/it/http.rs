@@ -6,6 +6,7 @@ mod conventions;
 pub(crate) mod coverage;
 mod edges;
 mod examples;
+mod idempotency;
 mod inherited_listener;
 mod limits;
 mod links;

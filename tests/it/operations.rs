@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod batches;
+mod keyed_updates;
 mod late_records;
 mod leases;
 mod lost_commits;

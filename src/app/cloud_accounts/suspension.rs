@@ -12,7 +12,7 @@ use crate::app::{Call, Error, access};
 use crate::domain::cloud_account::AccountName;
 use crate::domain::event::EventType;
 use crate::domain::identity::caller::Caller;
-use crate::store::{ACCOUNT_EXTERNAL, SealedAccount};
+use crate::store::{ACCOUNT_EXTERNAL, SealedAccount, once_committed};
 
 const UPDATE: &str = "update_cloud_account";
 
@@ -41,7 +41,8 @@ impl CloudAccounts {
             return Err(moved());
         }
         call.set_audited();
-        self.accounts_changed();
+        let accounts = self.clone();
+        once_committed(async move { accounts.accounts_changed() }).await;
         sealed.account.version += 1;
         Ok(self.account_view(&sealed))
     }

@@ -20,6 +20,7 @@ use crate::domain::identity::api_key::{ApiKey, MAX_API_KEYS, MAX_OVERLAP_HOURS, 
 use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::ids::ApiKeyId;
 use crate::domain::problem::Code;
+use crate::store::once_committed;
 
 const CREATE: &str = "create_api_key";
 const ROTATE: &str = "rotate_api_key";
@@ -101,7 +102,8 @@ impl Identity {
         let turned = self.base.store().rotate_api_key(caller, id, &hash, until, &entry).await?;
         let key = was_turned(turned, "API key")?;
         call.set_audited();
-        self.ask_for_key(id).await;
+        let identity = self.clone();
+        once_committed(async move { identity.ask_for_key(id).await }).await;
         Ok(view_with_secret(key, &secret))
     }
 

@@ -22,6 +22,7 @@ use crate::domain::identity::revocation::{
 };
 use crate::domain::ids::RevocationId;
 use crate::domain::problem::Code;
+use crate::store::once_committed;
 
 const CREATE: &str = "create_revocation";
 const DELETE: &str = "delete_revocation";
@@ -54,10 +55,14 @@ impl Identity {
         let taken = self.base.store().add_revocation(&made, new.keep_keys, &mut entry).await?;
         let taken = taken.ok_or_else(|| too_many(&made))?;
         call.set_audited();
-        self.ask_for_revocations().await;
-        for id in &taken.api_keys {
-            self.ask_for_key(*id).await;
-        }
+        let (identity, keys) = (self.clone(), taken.api_keys.clone());
+        once_committed(async move {
+            identity.ask_for_revocations().await;
+            for id in keys {
+                identity.ask_for_key(id).await;
+            }
+        })
+        .await;
         // A revocation that revoked keys was about an existing subject.
         let hint = if taken.is_empty() { self.hint_about(&made).await } else { None };
         Ok(RevocationView { hint, ..RevocationView::made(made, &taken) })

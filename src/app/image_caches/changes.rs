@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::app::admission::{reacquire_permit, without_permit};
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{ChangeOptions, Changed, IdempotencyKey};
-use crate::app::operations::names::CreateNames;
+use crate::app::operations::names::OperationNames;
 use crate::app::operations::owed_answer::CallerDebt;
 use crate::app::operations::{IdempotentAnswer, PreparedAttempt, Recording};
 use crate::app::platform::policy::{AccountChoice, PolicyCase, no_account, quota};
@@ -24,9 +24,12 @@ use crate::domain::image_cache::status::Status;
 use crate::domain::operation::OperationKind;
 use crate::domain::policy::Holdings;
 use crate::domain::problem::Code;
-use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewKey, NewOperation, QuotaCheck};
+use crate::store::{Begun, Claimed, LeasedOperation, NewCreate, NewOperation, QuotaCheck};
 
+mod repeats;
 mod retry;
+
+pub(in crate::app) use repeats::replay;
 
 const CREATE: &str = "create_image_cache";
 const UPDATE: &str = "update_image_cache";
@@ -70,7 +73,7 @@ impl ImageCaches {
         caller: &Caller,
         call: &Call,
         new: &NewImageCache,
-        CreateNames { key, operation }: CreateNames,
+        named: OperationNames,
         wait: Duration,
         owes: &mut CallerDebt,
     ) -> Result<Option<Changed>, Error> {
@@ -81,9 +84,9 @@ impl ImageCaches {
         let ruling = self.policies.ruling(&caller.team, Some(&new.spec.region), place).await?;
         let (spec, _) = ruling.filled(&new.spec);
         let mut case = ruling.create(&spec);
-        let cache = self.operations.new_cache(caller, &spec, &ruling.account, operation);
-        let logins = &new.registry_credentials;
-        let mut intent = self.operations.intent(caller, call, OperationKind::Create, &cache, spec.clone(), logins, key);
+        let cache = self.operations.new_cache(caller, &spec, &ruling.account, named.operation);
+        let (kind, logins) = (OperationKind::Create, &new.registry_credentials);
+        let mut intent = self.operations.intent(caller, call, kind, &cache, spec.clone(), logins, named);
         intent.operation.marks = ruling.owner_tags();
         let first = self.transitions.transition(&cache, None, "requested");
         let ready =
@@ -128,7 +131,7 @@ impl ImageCaches {
         Ok(recording.recorded(self.base.store().begin_create(create, quota).await?))
     }
 
-    /// Updates the row as it is now.
+    /// Updates the row as it is now, unless that was done before.
     pub(in crate::app) async fn update_as_it_is(
         &self,
         caller: &Caller,
@@ -136,14 +139,20 @@ impl ImageCaches {
         id: CacheId,
         changes: ImageCacheChanges,
         options: ChangeOptions,
+        named: OperationNames,
     ) -> Result<Changed, Error> {
+        if let Some(key) = &named.key
+            && let Some(earlier) = self.earlier_change(caller, key).await?
+        {
+            return Ok(earlier);
+        }
         let cache = self.current(caller, id, &options).await?;
         let spec = changes.apply(&cache.spec)?;
         check_updatable(cache.status)?;
-        let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
         let ruling = self.policies.ruling(&caller.team, Some(&spec.region), AccountChoice::Of(&cache.account)).await?;
         let (before, logins) = (cache.spec.clone(), &changes.registry_credentials);
-        let mut intent = self.operations.intent(caller, call, OperationKind::Update, &cache, spec.clone(), logins, key);
+        let kind = OperationKind::Update;
+        let mut intent = self.operations.intent(caller, call, kind, &cache, spec.clone(), logins, named);
         intent.operation.changes = Some(changes);
         intent.operation.marks = ruling.owner_tags();
         let case = ruling.update(&before, &spec);
@@ -169,8 +178,8 @@ impl ImageCaches {
             return Ok(Changed { image_cache: cache.into(), settled: false, replayed: false, status_now: None });
         }
         let spec = cache.spec.clone();
-        let key = options.key.as_ref().map(|key| self.new_key(DELETE, key));
-        let intent = self.operations.intent(caller, call, OperationKind::Delete, &cache, spec, &[], key);
+        let named = self.operations.named_once(options.key.as_ref().map(|key| self.new_key(DELETE, key)));
+        let intent = self.operations.intent(caller, call, OperationKind::Delete, &cache, spec, &[], named);
         self.change(call, intent, cache, options, None).await
     }
 
@@ -237,12 +246,9 @@ impl ImageCaches {
                 let cache = ImageCache { version: cache.version + 1, operation: intent.operation.id, ..cache };
                 return Box::pin(self.wait_for_earlier(intent, cache)).await;
             }
-            Ok(Begun::Moved) => {
-                let detail = "the image cache changed while the request was processed; read it again and \
-                              retry"
-                    .to_owned();
-                return Err(Error::Conflict { code: Code::ConcurrentChange, detail });
-            }
+            Ok(Begun::Moved) => return Err(lost()),
+            // An earlier one has the operation's id, from when it had the same key.
+            Err(error) if error.is_constraint("operations_pkey") => return Err(lost()),
             Err(error)
                 if error.is_constraint("operations_one_running") || error.is_constraint("operations_one_waiting") =>
             {
@@ -300,34 +306,12 @@ impl ImageCaches {
         }
         Ok(self.base.store().answer_early(operation, &early.to_json()).await?)
     }
-
-    /// A replay returns the answer given then, with the image cache's current status beside it.
-    pub(in crate::app) async fn replayed(&self, caller: &Caller, changed: Changed) -> Result<Changed, Error> {
-        let id = changed.image_cache.id.parse::<CacheId>().map_err(|error| Error::Internal(error.into()))?;
-        let now = self.base.store().image_cache(&caller.team, id).await?;
-        Ok(Changed { status_now: now.map(|now| now.status), ..changed })
-    }
-
-    pub(in crate::app) fn new_key(&self, action: &'static str, key: &IdempotencyKey) -> NewKey {
-        let prints = &self.base.fingerprint();
-        let forms = [Some(&key.meaning), key.exact.as_ref()].into_iter().flatten();
-        let mut known = forms.flat_map(|form| {
-            [Some(prints.of("idempotency", form)), prints.of_former("idempotency", form)].into_iter().flatten()
-        });
-        let fingerprint = known.next().unwrap_or_default().to_vec();
-        NewKey { action, key: key.key.clone(), fingerprint, others: known.map(Vec::from).collect() }
-    }
 }
 
-impl IdempotentAnswer {
-    fn into_result(self, replayed: bool) -> Result<Changed, Error> {
-        match self {
-            Self::Cache { image_cache, settled } => {
-                Ok(Changed { image_cache: *image_cache, settled, replayed, status_now: None })
-            }
-            Self::Refused { error, operation } => Err(Error::CloudRefused { error, operation: Some(operation) }),
-        }
-    }
+/// Somebody else was faster: nothing was recorded.
+fn lost() -> Error {
+    let detail = "the image cache changed while the request was processed; read it again and retry".to_owned();
+    Error::Conflict { code: Code::ConcurrentChange, detail }
 }
 
 /// Refuses an update in a status in which the cloud does not allow it.
@@ -337,11 +321,4 @@ pub(in crate::app) fn check_updatable(status: Status) -> Result<(), Error> {
     }
     let detail = format!("an image cache can be updated only while it is ready or update_failed; it is {status}");
     Err(Error::Conflict { code: Code::ImageCacheNotUpdatable, detail })
-}
-
-/// The answer that the first request with the key got.
-pub(in crate::app) fn replay(answer: Option<serde_json::Value>, operation: OperationId) -> Result<Changed, Error> {
-    let answer = answer.ok_or(Error::IdempotencyInFlight)?;
-    tracing::info!(operation = %operation, "answered from the idempotency key");
-    IdempotentAnswer::from_json(answer)?.into_result(true)
 }

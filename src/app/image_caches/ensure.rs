@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::changes::replay;
 use crate::app::image_caches::ImageCaches;
 use crate::app::input::{Changed, EnsuredCache, IdempotencyKey};
-use crate::app::operations::names::CreateNames;
+use crate::app::operations::names::OperationNames;
 use crate::app::platform::policy::{AccountChoice, PolicyCase, no_account, quota};
 use crate::app::view::ImageCacheView;
 use crate::app::{Call, Error, access};
@@ -61,11 +61,10 @@ impl ImageCaches {
             call.set_audited();
             return Ok(found_answer(found, how));
         }
-        let begin = |named: &CreateNames| {
+        let begin = |named: &OperationNames| {
             let cache = ImageCache { operation: named.operation, ..cache.clone() };
             let (kind, logins) = (OperationKind::Create, &new.registry_credentials);
-            let mut intent =
-                self.operations.intent(caller, call, kind, &cache, spec.clone(), logins, named.key.clone());
+            let mut intent = self.operations.intent(caller, call, kind, &cache, spec.clone(), logins, named.clone());
             intent.operation.marks = ruling.owner_tags();
             ENSURE.clone_into(&mut intent.audit.action);
             intent.audit.parameters.insert("outcome".into(), Ensured::Created.as_str().into());

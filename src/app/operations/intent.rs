@@ -4,6 +4,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::app::operations::Operations;
+use crate::app::operations::names::OperationNames;
 use crate::app::{Call, Error};
 use crate::domain::audit::{Actor, AuditEntry, Outcome};
 use crate::domain::identity::caller::Caller;
@@ -13,7 +14,7 @@ use crate::domain::image_cache::spec::{ImageCacheSpec, RegistryCredential};
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{BuildEvidence, ImageCache};
 use crate::domain::operation::{Operation, OperationKind, OperationState, Progress};
-use crate::store::{NewKey, NewOperation};
+use crate::store::NewOperation;
 
 /// The API's operation id for each kind of operation, which is the action of its audit entries.
 pub(in crate::app) fn action(kind: OperationKind) -> &'static str {
@@ -83,12 +84,9 @@ impl Operations {
         cache: &ImageCache,
         spec: ImageCacheSpec,
         logins: &[RegistryCredential],
-        key: Option<NewKey>,
+        OperationNames { key, operation: id }: OperationNames,
     ) -> NewOperation {
         let now = self.base.now();
-        // The row of a create names its operation from the start.
-        let id =
-            if kind == OperationKind::Create { cache.operation } else { OperationId::new(now, self.base.entropy()) };
         let operation = Operation {
             id,
             team: caller.team.clone(),

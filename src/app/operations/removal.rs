@@ -67,7 +67,7 @@ impl Operations {
         let origin = Origin { door: Door::Worker, request_id: operation.request_id.clone(), address: None };
         let call = Call::new(origin, self.base.now());
         let spec = cache.spec.clone();
-        let mut intent = self.intent(&caller, &call, OperationKind::Delete, cache, spec, &[], None);
+        let mut intent = self.intent(&caller, &call, OperationKind::Delete, cache, spec, &[], self.named_once(None));
         intent.audit.parameters.insert("reason".to_owned(), reason.to_owned());
         // Not held by anybody yet.
         intent.lease_seconds = 0.0;

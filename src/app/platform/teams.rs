@@ -15,6 +15,7 @@ use crate::domain::identity::caller::{Caller, TeamId};
 use crate::domain::policy::Policy;
 use crate::domain::policy::team::{PolicySource, Team, policy_of};
 use crate::domain::problem::Code;
+use crate::store::once_committed;
 
 const CREATE: &str = "create_team";
 const UPDATE: &str = "update_team";
@@ -202,7 +203,7 @@ impl Platform {
             return Ok(None);
         }
         call.set_audited();
-        self.policies.forget_disabled().await;
+        self.forget_disabled().await;
         Ok(Some(team))
     }
 
@@ -213,8 +214,14 @@ impl Platform {
             return Err(moved());
         }
         call.set_audited();
-        self.policies.forget_disabled().await;
+        self.forget_disabled().await;
         Ok(Team { version: team.version + 1, ..team })
+    }
+
+    /// Which teams are disabled is read again, once the change is committed.
+    async fn forget_disabled(&self) {
+        let policies = self.policies.clone();
+        once_committed(async move { policies.forget_disabled().await }).await;
     }
 
     /// Checks a policy that an administrator wrote; `at` is its position in the body.

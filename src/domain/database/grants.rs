@@ -92,6 +92,7 @@ pub const GRANTS: &[Grant] = &[
     on("feed_lives", READ),
     on("found_caches", KEEP),
     on("idempotency_keys", ALL),
+    on("idempotent_responses", ALL),
     on("image_caches", ALL),
     on("issuers", ALL),
     on("mass_vanishings", ALL),

@@ -195,6 +195,9 @@ problems! {
     /// The first request with this `Idempotency-Key` is still running.
     IdempotencyInFlight = "idempotency_in_flight" [409] Yes "The first request is still running":
         "Repeat the request with the same key, after as long as `Retry-After` says.";
+    /// The first request with this `Idempotency-Key` was interrupted, and whether it was carried out is not known.
+    IdempotencyOutcomeUnknown = "idempotency_outcome_unknown" [409] No "The outcome of the first request is unknown":
+        "Look whether it was carried out. If it was not, send the request with another key.";
     /// Another operation on the image cache has not ended yet; `detail` names it.
     OperationInProgress = "operation_in_progress" [409] Yes "An operation is in progress":
         "Wait until the operation has ended, such as with `GET /v1/operations/{operation_id}`.";

@@ -27,8 +27,8 @@ const KEY_HEADERS: [(&str, &str); 3] =
 /// that are worked for.
 ///
 /// The scope is checked here, before anything else of the request is read, and again in `app`, where every door
-/// is checked.
-#[derive(Debug)]
+/// is checked. A layer that had to know it before the handler leaves it in the request's extensions.
+#[derive(Debug, Clone)]
 pub struct Authorized {
     /// Who asks.
     pub caller: Arc<Caller>,
@@ -40,6 +40,9 @@ impl FromRequestParts<DoorState> for Authorized {
     type Rejection = ProblemResponse;
 
     async fn from_request_parts(parts: &mut Parts, door: &DoorState) -> Result<Self, ProblemResponse> {
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
         let exchange =
             Exchange::of(parts).ok_or_else(|| ProblemResponse::internal("a route stands outside the wrapper"))?;
         let operation =

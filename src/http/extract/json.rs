@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::app::admission;
 use crate::app::input::IdempotencyKey;
 use crate::domain::field::FieldError;
+use crate::domain::idempotency::meaning;
 use crate::http::HttpSettings;
 use crate::http::exchange::Exchange;
 use crate::http::extract::query;
@@ -53,6 +54,39 @@ impl<T> Json<T> {
     }
 }
 
+impl<T> Json<T> {
+    /// The same, of a request that is about a resource.
+    pub fn key_about(&self, resource: &str, key: String) -> IdempotencyKey {
+        let key = self.key(key);
+        IdempotencyKey { meaning: meaning(&[resource.as_bytes(), &key.meaning]), exact: None, ..key }
+    }
+}
+
+/// A body that is read before its handler reads it, to tell whether it asks for the same again. What is wrong with it
+/// the handler will say.
+#[derive(Debug)]
+pub struct PeekedBody {
+    /// Its bytes, as they came.
+    pub raw: Bytes,
+    /// What it says in a canonical form; its bytes, if it cannot be read.
+    pub meaning: Vec<u8>,
+    /// Its members, for the audit.
+    pub fields: Vec<(String, String)>,
+}
+
+impl PeekedBody {
+    /// Reads the whole body.
+    pub async fn read(headers: &HeaderMap, body: Body, settings: HttpSettings) -> Result<Self, ProblemResponse> {
+        let raw = admission::without_permit(read_body(headers, body, settings)).await?;
+        admission::reacquire_permit().await?;
+        let text = media::coding(headers).and_then(|coding| media::text(raw.clone(), coding, settings.max_body_bytes));
+        Ok(match text.and_then(|text| read(&text)) {
+            Ok(Canonical(meant)) => Self { meaning: meant.to_string().into_bytes(), fields: noted(&meant), raw },
+            Err(_) => Self { meaning: raw.to_vec(), fields: Vec::new(), raw },
+        })
+    }
+}
+
 impl<S: Send + Sync, T: JsonBody> FromRequest<S> for Json<T> {
     type Rejection = ProblemResponse;
 
@@ -70,7 +104,7 @@ impl<S: Send + Sync, T: JsonBody> FromRequest<S> for Json<T> {
         let raw = media::text(raw, coding, settings.max_body_bytes)?;
         let Canonical(meant) = read(&raw)?;
         if let Some(exchange) = exchange {
-            exchange.call.asks(fields(&meant).into_iter().filter(|(name, _)| !UNNOTED.contains(&name.as_str())));
+            exchange.call.asks(noted(&meant));
         }
         let value = faults::typed(meant, raw.len()).map_err(ProblemResponse::invalid)?;
         Ok(Self { value, raw })
@@ -87,6 +121,11 @@ impl<S: Send + Sync, T: JsonBody> OptionalFromRequest<S> for Json<T> {
         }
         query::read::<()>(&request.into_parts().0).map(|()| None)
     }
+}
+
+/// The members of an object of which the audit may keep something.
+fn noted(meant: &Value) -> Vec<(String, String)> {
+    fields(meant).into_iter().filter(|(name, _)| !UNNOTED.contains(&name.as_str())).collect()
 }
 
 /// The members of an object, each as text; of anything else, none.

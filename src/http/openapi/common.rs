@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::problem_codes::{BEFORE_ALL, Facts};
-use crate::app::access::{self, Access};
+use crate::app::access::{self, Access, Repeats};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The order in which an operation reads best.
@@ -57,7 +57,8 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
             operation.insert("x-required-scopes".into(), json!([]));
             operation.insert("x-audit-level".into(), "change".into());
             let team = text("X-Team", "header", "The team to act for, if the rule allows several.");
-            add_parameters(operation, vec![team]);
+            let key = key_of(Repeats::Reads).map(|detail| text("Idempotency-Key", "header", detail));
+            add_parameters(operation, key.into_iter().chain([team]).collect());
         }
         return;
     };
@@ -85,11 +86,6 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         let bound = if access.operation == "list_events" { "" } else { " Use it with the same filters only." };
         found.push(text("cursor", "query", &format!("The `next_cursor` of the previous page.{bound}")));
     }
-    if access.idempotent {
-        let detail = "A unique key of 1 to 255 characters. A request that repeats the key with an equivalent body gets \
-                      the same response and creates nothing; with a different body it is refused.";
-        found.push(text("Idempotency-Key", "header", detail));
-    }
     match access.operation {
         "stream_events" | "stream_image_cache_events" => {
             let detail = "The id of the last event that was received. It takes precedence over `cursor`.";
@@ -105,12 +101,36 @@ fn parameters_of(access: &Access) -> Vec<Value> {
         let detail = "An `ETag`. The request is refused with 412 unless it matches the current version.";
         found.push(text("If-Match", "header", detail));
     }
+    if let Some(detail) = key_of(access.repeats) {
+        found.push(text("Idempotency-Key", "header", detail));
+    }
     if access.waits {
         let detail = "`wait=n`: how many seconds to wait for the cloud's answer, 0 to 55. Defaults to 10.";
         found.push(text("Prefer", "header", detail));
     }
     found.push(text("X-Team", "header", "The team to act for, if the token names several."));
     found
+}
+
+/// What an `Idempotency-Key` does; `None` where it is not a matter of the request.
+fn key_of(repeats: Repeats) -> Option<&'static str> {
+    match repeats {
+        Repeats::ByNature => None,
+        Repeats::Reads => Some("Accepted and ignored: the request changes nothing, so it can be repeated as it is."),
+        Repeats::Operation => Some(
+            "A unique key of 1 to 255 characters, kept for two days. A request that repeats it with an equivalent body \
+             gets the same response, and nothing is done; with a different body it is refused.",
+        ),
+        Repeats::Transaction | Repeats::Stepwise => Some(
+            "A unique key of 1 to 255 characters, kept for two days. If the same caller repeats the request with it, \
+             they get the same response, and nothing is done; with a different path or body it is refused.",
+        ),
+        Repeats::Outside => Some(
+            "A unique key of 1 to 255 characters, kept for two days. If the same caller repeats the request with it, \
+             they get the same response, and nothing is done; with a different path or body it is refused. If the first \
+             request was interrupted, the repeat is refused with 409 `idempotency_outcome_unknown`.",
+        ),
+    }
 }
 
 fn text(name: &str, place: &str, description: &str) -> Value {
@@ -156,8 +176,8 @@ fn add_headers(operation: &mut Map<String, Value>, access: &Access) {
         add(matches!(status.as_str(), "201" | "202"), "Location", "The URL of the resource to read next.");
         add(access.paged, "Link", "The URL of the next page, with `rel=\"next\"`.");
         add(access.waits, "Preference-Applied", "The part of `Prefer` that the gateway applied.");
-        let replay = access.idempotent;
-        add(replay, "Idempotent-Replayed", "`true` if this is the response to an earlier request with the same key.");
+        let (replayed, replay) = (access.repeats.takes_key(), access.repeats == Repeats::Operation);
+        add(replayed, "Idempotent-Replayed", "`true` if this is the response to an earlier request with the same key.");
         let now = "On a replayed response: the current status of the image cache; see `ImageCache.status`.";
         add(replay, "Image-Cache-Status", now);
         add(replay, "Link", "On a replayed response: the current image cache, with `rel=\"latest-version\"`.");
@@ -214,7 +234,9 @@ fn describe(document: &mut Value) {
     let before = document["info"]["description"].as_str().unwrap_or_default();
     let any = BEFORE_ALL.map(|code| format!("`{}`", code.as_str())).join(", ");
     let told = format!(
-        "{before}\n\n## Problems\n\nEvery refusal and failure is a `Problem` (RFC 9457): `code` says what happened, \
+        "{before}\n\n## Repeats\n\nEvery POST and PATCH takes an `Idempotency-Key`, so that it can be repeated after a \
+         broken connection. PUT and DELETE are idempotent by nature: there the header is accepted and has no effect.\n\n\
+         ## Problems\n\nEvery refusal and failure is a `Problem` (RFC 9457): `code` says what happened, \
          `retryable` whether a program may repeat the request. `type` is the page that explains the code; \
          `/docs/problems` lists all of them. Each operation lists its own in `x-problem-codes`; any request can also \
          be refused with {any}. Statuses and codes may be added.\n\n| status | meaning |\n|---|---|\n{}",

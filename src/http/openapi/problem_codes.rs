@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::app::access::{self, Access};
+use crate::app::access::{self, Access, Repeats};
 use crate::domain::problem::Code;
 
 /// What any request can be refused with, before its operation is known.
@@ -192,7 +192,10 @@ impl<'a> Facts<'a> {
             Code::PolicyRefused => self.is_one_of(JUDGED_BY_POLICY),
             Code::ConcurrentChange => self.is_one_of(VERSIONED),
             Code::PreconditionFailed => access.is_some_and(|access| access.if_match),
-            Code::IdempotencyKeyReused | Code::IdempotencyInFlight => access.is_some_and(|access| access.idempotent),
+            Code::IdempotencyKeyReused | Code::IdempotencyInFlight => {
+                access.is_some_and(|access| access.repeats.takes_key())
+            }
+            Code::IdempotencyOutcomeUnknown => access.is_some_and(|access| access.repeats == Repeats::Outside),
             Code::OperationInProgress => self.is_one_of(&["update_image_cache", "delete_image_cache"]),
             Code::ImageCacheNotUpdatable => self.id == "update_image_cache",
             Code::ImageCacheNotReady | Code::ImageCacheFailed | Code::NothingCached => self.id == "check_gate",

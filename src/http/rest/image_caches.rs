@@ -97,7 +97,7 @@ pub(super) async fn get_image_cache(
 /// Update an image cache
 ///
 /// The cloud rebuilds the image cache. Answers 200 once the cloud has accepted the update, or 202 if the cloud has
-/// not answered within `Prefer: wait`.
+/// not answered within `Prefer: wait`. Send an `Idempotency-Key`, so that repeating the request does not build it twice.
 #[utoipa::path(patch, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
     params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`.")),
     responses(
@@ -113,6 +113,8 @@ pub(super) async fn update_image_cache(
     body: Json<ImageCacheChangesBody>,
 ) -> Result<Response, ProblemResponse> {
     let (wait, options) = options(&request)?;
+    let key = headers::idempotency_key(&request)?.map(|key| body.key_about(&id.to_string(), key));
+    let options = ChangeOptions { key, ..options };
     let wanted = body.value.try_into().map_err(ProblemResponse::invalid)?;
     let changed = door.gateway.image_caches().update_image_cache(&who.caller, &who.call, id, wanted, options).await?;
     Ok(answer::changed(StatusCode::OK, &changed, wait))

@@ -37,13 +37,16 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::feed_position;
 use super::session::Sessions;
 use crate::store::StoreError;
-pub(in crate::store) use connection::{PooledConnection, Tx};
+pub(in crate::store) use connection::PooledConnection;
 use connection_doubt::PendingWait;
 pub(in crate::store) use connection_doubt::{ConnectionDoubt, UnusableReason};
+pub(in crate::store) use transaction::Tx;
+pub use transaction::{HeldCommit, once_committed};
 
 mod connection;
 mod connection_doubt;
 mod statements;
+mod transaction;
 
 /// The longest wait for one statement, or for a transaction that is waited for as a whole.
 const LIMIT: Duration = Duration::from_secs(10);

@@ -12,7 +12,8 @@ use crate::store::words::{AT_REST, OVER};
 use crate::store::{Store, StoreError};
 
 impl Store {
-    /// Deletes idempotency keys that were created before `before` and whose operation has ended. Returns how many.
+    /// Deletes idempotency keys that were created before `before`, with the responses that are kept for them; those of
+    /// operations only once these have ended. Returns how many.
     pub async fn forget_keys(&self, before: Instant) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "DELETE FROM idempotency_keys k USING operations o
@@ -21,7 +22,8 @@ impl Store {
         .bind(before)
         .execute(&self.workers)
         .await?;
-        Ok(done.rows_affected())
+        let responses = sqlx::query("DELETE FROM idempotent_responses WHERE created_at < $1").bind(before);
+        Ok(done.rows_affected() + responses.execute(&self.workers).await?.rows_affected())
     }
 
     /// Creates the coming daily partitions of attempts, and drops those that are older than `keep` by the database's

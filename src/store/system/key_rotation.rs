@@ -24,7 +24,7 @@ pub struct Sealed {
 }
 
 /// All columns that hold envelopes.
-pub const SEALED: [Sealed; 9] = [
+pub const SEALED: [Sealed; 10] = [
     sealed("access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "secret")),
     sealed("replaced access key secrets", "access_key:", str::to_owned, ("access_keys", "id", "previous_secret")),
     sealed("webhook secrets", "webhook_secret:", endpoint, ("webhook_endpoints", "id", "secret")),
@@ -33,9 +33,12 @@ pub const SEALED: [Sealed; 9] = [
     sealed("webhook URLs", "webhook_url:", endpoint, ("webhook_endpoints", "id", "url_sealed")),
     sealed("cloud account secrets", ACCOUNT_SECRET, str::to_owned, ("cloud_accounts", "name", "secret")),
     sealed("cloud account external ids", ACCOUNT_EXTERNAL, str::to_owned, ("cloud_accounts", "name", "external_id")),
+    sealed("kept responses", IDEMPOTENT_RESPONSE, str::to_owned, ("idempotent_responses", "id", "response")),
     sealed("registry logins", "registry_logins:", operation, ("operations", "id", "credentials")),
 ];
 
+/// The context of the response to a request with an idempotency key, in front of its row's id.
+pub const IDEMPOTENT_RESPONSE: &str = "idempotent_response:";
 /// The context of the secret of a cloud account's key, in front of the account's name.
 pub const ACCOUNT_SECRET: &str = "cloud_account:";
 /// The context of the external id of a cloud account's role, in front of the account's name.

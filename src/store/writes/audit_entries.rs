@@ -12,7 +12,7 @@ use super::platform_events;
 use crate::domain::audit::AuditEntry;
 use crate::domain::audit::record::AuditBody;
 use crate::store::columns::{BatchTable as _, ColumnSet, Numbers, StatementParameters, Table as _};
-use crate::store::database::pool::{PooledConnection, Tx};
+use crate::store::database::pool::{PooledConnection, Tx, once_committed};
 use crate::store::rows::audit_entries::AuditRow;
 use crate::store::{PlatformEvent, Store, StoreError};
 
@@ -82,7 +82,8 @@ impl Store {
         }
         let ended = self.end_audited(transaction, done, entry).await?;
         if ended {
-            platform_events::committed(told);
+            let told = told.to_vec();
+            once_committed(async move { platform_events::committed(&told) }).await;
         }
         Ok(ended)
     }
@@ -145,6 +146,7 @@ where
     E: Borrow<AuditEntry> + Sync,
 {
     let parameters = StatementParameters::default().many::<AuditRow>(ColumnSet::All, &stamp.all(entries));
-    parameters.query(text)?.execute(connection).await?;
+    parameters.query(text)?.execute(&mut *connection).await?;
+    connection.set_recorded();
     Ok(())
 }

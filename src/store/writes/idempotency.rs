@@ -4,6 +4,7 @@ use crate::store::input::NewKey;
 use std::sync::LazyLock;
 
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::domain::clock::Instant;
 use crate::domain::identity::caller::TeamId;
@@ -54,7 +55,16 @@ impl Store {
         .await?;
         Ok(row.map(|(operation, fingerprint)| (operation.into(), fingerprint)))
     }
+
+    /// How a key was used before: by the same request or by another. `None` if it is new.
+    pub async fn earlier_of_key(&self, team: &TeamId, key: &NewKey) -> Result<Option<Claimed>, StoreError> {
+        let query = sqlx::query(EARLIER).bind(team.as_str()).bind(key.action).bind(&key.key);
+        query.fetch_optional(&self.requests).await?.map(|row| read(key, &row)).transpose()
+    }
 }
+
+const EARLIER: &str =
+    "SELECT fingerprint, operation, answer FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3";
 
 static CLAIM: LazyLock<String> = LazyLock::new(|| format!("{} ON CONFLICT DO NOTHING", IdempotencyKeys::insert_one()));
 
@@ -73,14 +83,11 @@ pub(in crate::store) async fn claim(
 }
 
 async fn earlier(connection: &mut PooledConnection, team: &TeamId, key: &NewKey) -> Result<Claimed, StoreError> {
-    let row = sqlx::query(
-        "SELECT fingerprint, operation, answer FROM idempotency_keys WHERE team = $1 AND action = $2 AND key = $3",
-    )
-    .bind(team.as_str())
-    .bind(key.action)
-    .bind(&key.key)
-    .fetch_one(connection)
-    .await?;
+    let query = sqlx::query(EARLIER).bind(team.as_str()).bind(key.action).bind(&key.key);
+    read(key, &query.fetch_one(connection).await?)
+}
+
+fn read(key: &NewKey, row: &PgRow) -> Result<Claimed, StoreError> {
     if !key.is_of(&row.try_get::<Vec<u8>, _>("fingerprint")?) {
         return Ok(Claimed::Mismatch);
     }

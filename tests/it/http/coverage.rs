@@ -19,6 +19,7 @@ use crate::support::gateway::{SCOPES, TEAM, TestGateway, new_cache};
 mod facts;
 mod fixtures;
 mod operation;
+mod repeats;
 mod walk;
 
 pub(crate) use operation::DocumentedOperation;

@@ -156,8 +156,8 @@ async fn an_api_key_that_is_used_meanwhile_outlives_the_former_key() {
     Answer::of(me(&app, &key)).await.problem(401, "api_key_unknown");
 }
 
-/// Columns of bytes that contain nothing encrypted: hashes, and what a receiver answered.
-const NOT_SEALED: [&str; 9] = [
+/// Columns of bytes that contain nothing encrypted: keyed and plain hashes, and what a receiver answered.
+const NOT_SEALED: [&str; 10] = [
     "api_keys.hash",
     "api_keys.previous_hash",
     "audit_entries.stamp",
@@ -165,6 +165,7 @@ const NOT_SEALED: [&str; 9] = [
     "audit_nodes.hash",
     "delivery_attempts.response_excerpt",
     "idempotency_keys.fingerprint",
+    "idempotent_responses.fingerprint",
     "image_caches.content",
     "webhook_attempts.response_excerpt",
 ];

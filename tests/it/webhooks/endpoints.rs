@@ -97,6 +97,7 @@ async fn only_what_is_given_is_changed() {
         app.patch(&path(&before), &json!({"rate_per_second": 0, "retry_schedule_seconds": []})).await.expect(200);
     let mut expected = before.clone();
     expected.as_object_mut().unwrap().retain(|name, _| name != "rate_per_second" && name != "retry_schedule_seconds");
+    expected["version"] = json!(before["version"].as_i64().unwrap() + 1);
     assert_eq!(after, expected);
     assert_eq!(app.get(&path(&before)).await.expect(200), expected);
     for (wrong, field) in [

@@ -26,14 +26,17 @@ impl ImageCaches {
         options: ChangeOptions,
     ) -> Result<Changed, Error> {
         access::check(caller, UPDATE)?;
+        let key = options.key.as_ref().map(|key| self.new_key(UPDATE, key));
+        let mut named = self.operations.named(&caller.team, key);
         for _ in 1..TRIES {
             let (changes, options) = (changes.clone(), options.clone());
-            let done = Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await;
+            let done = Box::pin(self.update_as_it_is(caller, call, id, changes, options, named.clone())).await;
             if !has_lost(&done) {
                 return done;
             }
+            named = self.operations.named_anew(&caller.team, named).await?;
         }
-        Box::pin(self.update_as_it_is(caller, call, id, changes, options)).await
+        Box::pin(self.update_as_it_is(caller, call, id, changes, options, named)).await
     }
 
     /// Deletes an image cache from the cloud. Its record stays.

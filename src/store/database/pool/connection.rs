@@ -1,11 +1,10 @@
-//! A connection in use, and a transaction on it.
+//! A connection in use.
 //!
 //! What must stay true: a transaction that was not committed is rolled back at once, whoever drops it and wherever,
 //! also while it is starting, when the driver loses track of it (the next user's writes would become part of it, and be
 //! lost with it).
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,11 +14,8 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::connection_doubt::{ConnectionDoubt, PendingWait, TEST};
-use super::{LIMIT, silent};
-use crate::store::StoreError;
-use crate::store::failure;
 
-/// One connection on which each statement is waited for no longer than [`LIMIT`].
+/// One connection on which each statement is waited for no longer than [`LIMIT`](super::LIMIT).
 pub(in crate::store) struct PooledConnection {
     /// Present until this is dropped.
     raw: Option<PoolConnection<Postgres>>,
@@ -27,6 +23,8 @@ pub(in crate::store) struct PooledConnection {
     taken: Instant,
     /// Whether a transaction may be open.
     open: bool,
+    /// Whether the open transaction has the audit entry of a change.
+    recorded: bool,
     doubt: Arc<ConnectionDoubt>,
 }
 
@@ -38,7 +36,7 @@ impl fmt::Debug for PooledConnection {
 
 impl PooledConnection {
     pub(super) fn new(raw: PoolConnection<Postgres>, doubt: &Arc<ConnectionDoubt>) -> Self {
-        Self { raw: Some(raw), taken: Instant::now(), open: false, doubt: Arc::clone(doubt) }
+        Self { raw: Some(raw), taken: Instant::now(), open: false, recorded: false, doubt: Arc::clone(doubt) }
     }
 
     /// The connection itself, for statements that share one limit ([`super::Pool::limited`]).
@@ -57,7 +55,17 @@ impl PooledConnection {
         Ok(())
     }
 
-    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+    /// Notes that the open transaction has the audit entry of a change.
+    pub(in crate::store) fn set_recorded(&mut self) {
+        self.recorded = true;
+    }
+
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// Ends the transaction.
+    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
         self.unbounded().execute("COMMIT").await?;
         self.open = false;
         Ok(())
@@ -84,44 +92,5 @@ impl Drop for PooledConnection {
 async fn roll_back(mut raw: PoolConnection<Postgres>) {
     if !matches!(timeout(TEST, raw.execute("ROLLBACK")).await, Ok(Ok(_))) {
         raw.close_on_drop();
-    }
-}
-
-/// A transaction that is rolled back when dropped without a commit.
-pub(in crate::store) struct Tx {
-    connection: PooledConnection,
-    waiting: PendingWait,
-}
-
-impl fmt::Debug for Tx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").finish_non_exhaustive()
-    }
-}
-
-impl Tx {
-    pub(super) fn new(connection: PooledConnection, waiting: PendingWait) -> Self {
-        Self { connection, waiting }
-    }
-
-    /// Commits. `InDoubt` means that it may or may not have been committed.
-    pub(in crate::store) async fn commit(mut self) -> Result<(), StoreError> {
-        let done = timeout(LIMIT, self.connection.commit()).await.map_err(|_| silent()).flatten();
-        self.waiting.end(done.as_ref().err());
-        done.map_err(|error| if failure::is_of_connection(&error) { StoreError::InDoubt(error) } else { error.into() })
-    }
-}
-
-impl Deref for Tx {
-    type Target = PooledConnection;
-
-    fn deref(&self) -> &PooledConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut PooledConnection {
-        &mut self.connection
     }
 }

@@ -1,7 +1,8 @@
 //! Statements with a limited wait: this makes [`Pool`] and [`PooledConnection`] executors.
 //!
 //! On the pool, where each statement stands alone, a statement that only reads is repeated if its connection breaks. So
-//! is any statement that the server refused to start, or whose plan no longer fits the tables.
+//! is any statement that the server refused to start, or whose plan no longer fits the tables. In a request whose commit
+//! waits for its response ([`super::HeldCommit`]), statements after the change run in its transaction, once.
 
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo}
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 use tokio::time::{sleep, timeout};
 
+use super::transaction::within;
 use super::{LIMIT, PAUSE, PendingWait, Pool, PooledConnection, silent};
 use crate::store::failure;
 
@@ -81,6 +83,9 @@ type ResultItems = Vec<Either<PgQueryResult, PgRow>>;
 impl Pool {
     /// Runs a single statement and returns its whole result.
     async fn alone(&self, statement: RepeatableStatement) -> Result<ResultItems, sqlx::Error> {
+        if let Some(answers) = within(|| statement.clone()).await {
+            return answers;
+        }
         let begun = Instant::now();
         loop {
             let mut connection = self.acquire().await?;
