@@ -1,0 +1,3 @@
+module eci-cache-gateway.dev/client
+
+go 1.24
