@@ -21,6 +21,7 @@ use crate::config::LimitsConfig;
 
 mod answer;
 pub mod audit;
+pub mod deprecation;
 mod documents;
 pub mod exchange;
 pub mod extract;
@@ -74,6 +75,8 @@ pub struct HttpSettings {
     pub audits: bool,
     /// Whether `/metrics` stands beside the API; an operator may serve it on a listener of its own instead.
     pub metrics_here: bool,
+    /// The operations whose responses say that they will be removed.
+    pub deprecated: &'static [deprecation::Deprecation],
 }
 
 impl Default for HttpSettings {
@@ -94,6 +97,7 @@ impl From<&LimitsConfig> for HttpSettings {
             rpc_deadline: Duration::from_secs(4),
             audits: true,
             metrics_here: true,
+            deprecated: deprecation::DEPRECATED,
         }
     }
 }

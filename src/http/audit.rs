@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
 use super::DoorState;
+use super::deprecation::Deprecation;
 use super::exchange::{Exchange, OperationIds};
 use super::headers;
 use super::problem::ProblemResponse;
@@ -244,7 +245,14 @@ fn mark(exchange: &Exchange, mut answer: Response) -> Response {
         put_header(&mut answer, "ratelimit-policy", &format!("\"team\";q={limit};w={window_seconds}"));
         put_header(&mut answer, "ratelimit", &format!("\"team\";r={remaining};t={reset_seconds}"));
     }
+    if let Some(deprecation) = deprecation_of(exchange) {
+        deprecation.announce(&mut answer);
+    }
     answer
+}
+
+fn deprecation_of(exchange: &Exchange) -> Option<&'static Deprecation> {
+    exchange.settings.deprecated.iter().find(|one| Some(one.operation) == exchange.operation)
 }
 
 /// What may be kept of an answer of the API: a secret is only ever in the answer to a change, which nobody stores; what

@@ -4,6 +4,7 @@
 mod bodies;
 mod conventions;
 pub(crate) mod coverage;
+mod deprecation;
 mod edges;
 mod examples;
 mod idempotency;

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::problem_codes::{BEFORE_ALL, Facts};
 use crate::app::access::{self, Access, Repeats};
+use crate::http::deprecation::DEPRECATED;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The order in which an operation reads best.
@@ -63,6 +64,9 @@ fn complete_one(path: &str, operation: &mut Map<String, Value>) {
         return;
     };
     operation.insert("security".into(), json!([{"bearer": []}]));
+    if DEPRECATED.iter().any(|one| one.operation == access.operation) {
+        operation.insert("deprecated".into(), true.into());
+    }
     let scopes: Vec<&str> = access.scopes.iter().map(|scope| scope.as_str()).collect();
     operation.insert("x-required-scopes".into(), json!(scopes));
     add_parameters(operation, parameters_of(access));
