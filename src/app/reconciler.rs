@@ -6,7 +6,8 @@
 //! compare-and-set on the row makes sure that it is recorded once, however many gateways compare; what did not change
 //! is not written.
 //!
-//! This file contains the pass; [`reads`] reads the cloud, [`unmanaged`] records caches that no row knows.
+//! This file contains the pass; [`reads`] reads the cloud, [`revisits`] looks up what vanished a short while ago,
+//! [`unmanaged`] records caches that no row knows.
 //! `domain::reconcile` decides what a difference means.
 //!
 //! The workers call it. It does not follow builds (the tracker does), and does not settle operations.
@@ -28,6 +29,7 @@ use crate::domain::transition::change::Change;
 use crate::store::{ComparedList, ReconcileLease};
 
 mod reads;
+mod revisits;
 mod unmanaged;
 
 use reads::CloudList;
@@ -37,8 +39,8 @@ const RECONCILER: &str = "reconciler";
 /// The most lookups by id in one pass. The rest wait for the next pass, so that a mass of deletions does not use up the
 /// account's budget.
 const SINGLE_LOOKS: i64 = 100;
-/// How long a group pauses after an error.
-const REST_AFTER_FAULT: Duration = Duration::seconds(60);
+/// How long a group pauses while it is not evaluated.
+const REST_IN_DOUBT: Duration = Duration::seconds(60);
 
 /// Why a pass ends early: the cloud could not be read, or we failed.
 enum Stop {
@@ -104,17 +106,24 @@ impl Reconciler {
             self.note_age().await?;
             return Ok(false);
         };
-        let (mut due_at, mut list) = (self.base.now() + REST_AFTER_FAULT, None);
-        match self.pass(&lease, &mut list).await {
-            Ok(next) => due_at = next,
+        let mut list = None;
+        let next = match self.pass(&lease, &mut list).await {
+            Ok(next) => next,
             Err(Stop::Ours(error)) => return Err(error),
             // What was compared still counts: a lookup that fails after the list does not make us read the list again.
             Err(Stop::Cloud(fault)) => {
                 let group = &lease.group;
                 tracing::warn!(account = group.account, region = group.region, fault = %fault, "could not compare \
                     the cloud with the records");
+                None
             }
-        }
+        };
+        let revisit = self.next_revisit(&lease).await?;
+        let next = match next {
+            Some(next) => next,
+            None => self.base.now() + self.rest(&lease, revisit).await?,
+        };
+        let due_at = revisit.map_or(next, |revisit| revisit.min(next));
         self.base.store().release_reconciliation(&lease, due_at, list).await?;
         Ok(true)
     }
@@ -131,16 +140,18 @@ impl Reconciler {
         Ok(())
     }
 
-    /// One pass over a group. Returns when the group is due again, and sets `list` to the list that was compared.
-    async fn pass(&self, lease: &ReconcileLease, list: &mut Option<ComparedList>) -> Result<Instant, Stop> {
+    /// One pass over a group. Returns when the group is due again (`None` if nothing could be read), and sets `list` to
+    /// the list that was compared.
+    async fn pass(&self, lease: &ReconcileLease, list: &mut Option<ComparedList>) -> Result<Option<Instant>, Stop> {
+        self.revisit(lease).await?;
         if lease.list_at <= self.base.now() {
             let Some(read) = self.read_list(lease).await? else {
                 // Another worker has the lease by now, or reading took too long: conclude nothing.
-                return Ok(self.base.now() + REST_AFTER_FAULT);
+                return Ok(None);
             };
             if !self.believes(lease, &read).await? {
                 self.warn_of_expiry(lease).await?;
-                return Ok(self.base.now() + REST_AFTER_FAULT);
+                return Ok(Some(self.base.now() + REST_IN_DOUBT));
             }
             let unlikely = self.compare_list(lease, &read).await?;
             let listed = i64::try_from(read.seen.len()).unwrap_or(i64::MAX);
@@ -149,7 +160,7 @@ impl Reconciler {
             self.revive_listed(lease, &read).await?;
             self.look_for_unlisted(lease, &read).await?;
         } else if self.vanishings.is_doubted(&lease.group).await? {
-            return Ok(self.base.now() + REST_AFTER_FAULT);
+            return Ok(Some(self.base.now() + REST_IN_DOUBT));
         }
         let listed = list.map_or(0, |list| list.listed).max(lease.listed);
         self.look_again(lease, listed).await?;
@@ -158,7 +169,7 @@ impl Reconciler {
         let next = list.map_or(lease.list_at, |list| list.next_at);
         let again = self.base.store().any_missed(&lease.group).await?;
         let soon = self.base.now() + self.reconcile_rule().list_lag;
-        Ok(if again { next.min(soon) } else { next })
+        Ok(Some(if again { next.min(soon) } else { next }))
     }
 
     /// When to read the next list, with a jitter of ten percent so that groups do not all run at once.

@@ -3,8 +3,8 @@
 //! A list that is empty for a minute, or the key of another account, looks like an account from which everything was
 //! deleted. If too much is missing at once, nothing in that account and region is evaluated: no cache becomes `lost` or
 //! `deleted`, and nothing is offered for adoption. `/readyz` and a metric report it. It ends when the cloud shows the
-//! caches again, when an operator confirms that they are gone, or, if they are few, after an hour during which the
-//! clock was not in doubt.
+//! caches again (in a list, or, if lookups of a few raised it, by lookups of as many), when an operator confirms that
+//! they are gone, or, if they are few, after an hour during which the clock was not in doubt.
 //!
 //! What must stay true: before the tracker declares a cache gone, other caches of the same account and region were
 //! looked up and found; an operator's confirmation covers no more than what was missing when it was given.
@@ -22,7 +22,7 @@ use crate::domain::event::EventType;
 use crate::domain::failure::CallError;
 use crate::domain::identity::caller::{Caller, Door, Origin};
 use crate::domain::reconcile::Census;
-use crate::domain::reconcile::census::is_absence_believed;
+use crate::domain::reconcile::census::{is_absence_believed, sample_that_ends};
 use crate::domain::region::Region;
 use crate::eci::{Client, DescribeQuery};
 use crate::store::{MassVanishing, TrackerGroup};
@@ -72,15 +72,36 @@ impl Vanishings {
     pub(super) async fn is_absence_believed(&self, absence: &MissingCaches<'_>) -> Result<bool, Error> {
         let group = absence.group;
         if let Some(noted) = self.base.store().mass_vanishing(group).await? {
-            return Ok(noted.accepted_missing.is_some());
+            return Ok(noted.accepted_missing.is_some() || self.is_sample_shown(absence, &noted).await?);
         }
         let Some(others) = self.look_at_others(absence).await? else { return Ok(false) };
         let believed = is_absence_believed(others.asked, others.found);
         if !believed {
             let missing = i64::try_from(others.asked.max(absence.ids.len())).unwrap_or(i64::MAX);
-            self.note_vanishing(group, Census { known: missing, missing, listed: 0 }).await?;
+            self.note_vanishing(group, (Census { known: missing, missing, listed: 0 }, true)).await?;
         }
         Ok(believed)
+    }
+
+    /// Whether an alarm that lookups raised ends, because as many caches as were missing are all found: most likely the
+    /// same ones, as both times the first ones by id are looked up. The first one that is not found ends the looking.
+    async fn is_sample_shown(&self, absence: &MissingCaches<'_>, noted: &MassVanishing) -> Result<bool, Error> {
+        let MissingCaches { group, cloud, ids, .. } = absence;
+        let Some(size) = sample_that_ends(noted.sampled, noted.missing) else { return Ok(false) };
+        let lag = self.base.settings().rule.list_lag;
+        let sample = self.base.store().witnesses(group, ids, lag, self.base.now(), size).await?;
+        let (found, region) = (i64::try_from(sample.len()).unwrap_or(0), region_of(group)?);
+        if found < size {
+            return Ok(false);
+        }
+        for id in sample {
+            let query = DescribeQuery { eci_cache_id: Some(id), ..DescribeQuery::default() };
+            if self.shows_any(group, cloud, &region, &query).await? != Some(true) {
+                return Ok(false);
+            }
+        }
+        self.end(group, Census { known: found, missing: 0, listed: found }).await?;
+        Ok(true)
     }
 
     /// Looks up other caches of the group. `None` if the cloud could not be asked.
@@ -135,20 +156,25 @@ impl Vanishings {
     pub(super) async fn is_list_believed(&self, group: &TrackerGroup, census: Census) -> Result<bool, Error> {
         let noted = self.base.store().mass_vanishing(group).await?;
         if !census.is_believed(noted.as_ref().and_then(|noted| noted.accepted_missing)) {
-            self.note_vanishing(group, census).await?;
+            self.note_vanishing(group, (census, false)).await?;
             return self.has_lasted(noted.as_ref(), census).await;
         }
         if noted.is_some() && !census.is_doubtful() {
-            let entry = self.vanishing_entry(END, group, Some(census));
-            if self.base.store().end_mass_vanishing(group, &entry).await? {
-                tracing::warn!(
-                    account = group.account,
-                    region = group.region,
-                    "image caches that were missing are shown again or gone: evaluating again"
-                );
-            }
+            self.end(group, census).await?;
         }
         Ok(true)
+    }
+
+    async fn end(&self, group: &TrackerGroup, census: Census) -> Result<(), Error> {
+        let entry = self.vanishing_entry(END, group, Some(census));
+        if self.base.store().end_mass_vanishing(group, &entry).await? {
+            tracing::warn!(
+                account = group.account,
+                region = group.region,
+                "image caches that were missing are shown again or gone: evaluating again"
+            );
+        }
+        Ok(())
     }
 
     /// Whether so few have been missing for so long that they count as gone from now on.
@@ -163,16 +189,22 @@ impl Vanishings {
         Ok(self.base.store().accept_mass_vanishing(&noted.group, self.base.now(), &entry).await?.is_some())
     }
 
-    /// Whether the group is not evaluated at the moment.
-    pub(super) async fn is_doubted(&self, group: &TrackerGroup) -> Result<bool, Error> {
+    /// Since when the group has not been evaluated; `None` if it is.
+    pub(super) async fn doubted_since(&self, group: &TrackerGroup) -> Result<Option<Instant>, Error> {
         let noted = self.base.store().mass_vanishing(group).await?;
-        Ok(noted.is_some_and(|noted| noted.accepted_missing.is_none()))
+        Ok(noted.filter(|noted| noted.accepted_missing.is_none()).map(|noted| noted.since))
     }
 
-    async fn note_vanishing(&self, group: &TrackerGroup, census: Census) -> Result<(), Error> {
+    /// Whether the group is not evaluated at the moment.
+    pub(super) async fn is_doubted(&self, group: &TrackerGroup) -> Result<bool, Error> {
+        Ok(self.doubted_since(group).await?.is_some())
+    }
+
+    /// Records an alarm; `sampled`: lookups of a few caches raised it, and no list.
+    async fn note_vanishing(&self, group: &TrackerGroup, (census, sampled): (Census, bool)) -> Result<(), Error> {
         let entry = self.vanishing_entry(NOTE, group, Some(census));
         let told = self.platform_events.platform_events(EventType::MassVanishing, &entry).await?;
-        if self.base.store().note_mass_vanishing(group, census, self.base.now(), &told, &entry).await? {
+        if self.base.store().note_mass_vanishing(group, (census, sampled), self.base.now(), &told, &entry).await? {
             metrics::counter!("ecg_reconcile_findings_total", "kind" => "mass_vanishing").increment(1);
             let Census { known, missing, listed } = census;
             tracing::error!(

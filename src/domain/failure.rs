@@ -46,6 +46,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether the same call may well succeed in a moment. What the cloud refuses, it refuses again.
+    pub fn is_transient(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+
     /// The cloud's own error, if there is one.
     pub fn cloud_error(&self) -> Option<&CloudError> {
         match self {

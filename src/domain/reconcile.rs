@@ -9,7 +9,7 @@
 //!
 //! The parts: this file judges caches that vanished, those that came back and those that will expire; [`census`]
 //! whether a list is believed; [`verdict`] whether its contents are; [`drift`] what was changed outside the gateway;
-//! [`unmanaged`] caches that have no row.
+//! [`unmanaged`] caches that have no row; [`pace`] how soon something is asked again.
 //!
 //! The resulting row is decided and written where every change of a row is: in [`super::transition`].
 //!
@@ -28,6 +28,7 @@ use super::transition::reason::{DELETED_ELSEWHERE, DROPPED, EVICTED, RETENTION_E
 pub mod adoption;
 pub mod census;
 pub mod drift;
+pub mod pace;
 pub mod unmanaged;
 pub mod verdict;
 

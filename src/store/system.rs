@@ -27,6 +27,7 @@ pub mod overview;
 pub mod reconciler;
 pub mod region_profiles;
 pub mod retention;
+pub mod revisits;
 pub mod revocations;
 pub mod sealer;
 pub mod teams;

@@ -16,6 +16,8 @@ pub(super) struct States(fn(OperationState) -> bool);
 
 /// Statuses that an image cache does not leave unless the cloud shows it again.
 pub(super) const ENDED: Statuses = Statuses(Status::is_final);
+/// Statuses of caches that ended without a request of ours.
+pub(super) const VANISHED: Statuses = Statuses(Status::has_vanished);
 /// Statuses in which the cloud is working on the cache.
 pub(super) const IN_MOTION: Statuses = Statuses(Status::is_in_motion);
 /// Statuses that do not change unless somebody asks for it.
@@ -59,6 +61,7 @@ mod tests {
     #[test]
     fn the_words_are_those_that_indexes_were_made_for() {
         assert_eq!(ENDED.to_string(), "'deleted', 'expired', 'evicted', 'lost'");
+        assert_eq!(VANISHED.to_string(), "'expired', 'evicted', 'lost'");
         assert_eq!(IN_MOTION.to_string(), "'preparing', 'creating', 'updating', 'deleting', 'unknown'");
         assert_eq!(AT_REST.to_string(), "'ready', 'failed', 'update_failed'");
         assert_eq!(PROMISING.to_string(), "'pending', 'preparing', 'creating', 'ready', 'updating'");

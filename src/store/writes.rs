@@ -12,4 +12,5 @@ pub(super) mod operations;
 pub(super) mod owed_answers;
 pub(super) mod platform_events;
 pub(super) mod quota;
+pub(super) mod revisit_wake;
 pub(super) mod tracker_wake;

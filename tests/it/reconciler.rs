@@ -13,6 +13,7 @@ use crate::support::gateway::{Setup, TestGateway, new_cache};
 
 mod drift;
 mod lying_cloud;
+mod short_lies;
 mod unmanaged_caches;
 mod vanished_caches;
 

@@ -7,7 +7,8 @@
 use eci_cache_gateway::domain::image_cache::status::Status;
 use eci_cache_gateway::domain::operation::{OperationKind, OperationState, Progress};
 use eci_cache_gateway::domain::reconcile::Census;
-use eci_cache_gateway::domain::reconcile::census::is_absence_believed;
+use eci_cache_gateway::domain::reconcile::census::{is_absence_believed, sample_that_ends};
+use eci_cache_gateway::domain::reconcile::pace::is_revisit_due;
 use eci_cache_gateway::domain::reconcile::verdict::{Facts, Verdict};
 use eci_cache_gateway::domain::transition::core::{self, CacheState, TransitionInput as Change};
 
@@ -36,6 +37,8 @@ pub(crate) struct VanishingAlarm {
     missing: i64,
     /// An operator has confirmed it.
     accepted: bool,
+    /// Lookups raised it, and no list has done so since.
+    sampled: bool,
 }
 
 impl World {
@@ -53,6 +56,10 @@ impl World {
         let row = self.store.row;
         self.workers[place].row = Some(row);
         let then = self.seen_at(fault);
+        if let Some((seen, again)) = self.revisit(&row, then) {
+            self.workers[place].seen = Some(seen);
+            return Hand::Compared { again };
+        }
         let census = self.census(&row, then);
         if !self.believes(census) {
             return self.compared(false);
@@ -66,6 +73,15 @@ impl World {
             Some(cache) => Hand::RemoveFound(cache),
             None => self.compared(true),
         }
+    }
+
+    /// What vanished a short while ago is looked up by its id, whatever the list is worth.
+    fn revisit(&mut self, row: &ModelCacheRow, then: Time) -> Option<(ModelObservation, bool)> {
+        let (since, now) = (instant(self.store.revisited), instant(self.clock));
+        let due = row.core.status.has_vanished() && is_revisit_due(instant(self.store.changed), since, now, lag());
+        self.store.revisited = self.clock;
+        let changing = self.store.operations.iter().any(|operation| !is_over(operation.state));
+        if due && !changing { self.look_twice(row, self.facts(row, then), then) } else { None }
     }
 
     fn census(&self, row: &ModelCacheRow, then: Time) -> Census {
@@ -99,7 +115,7 @@ impl World {
         }
         let since = self.store.doubt.map_or(self.now, |doubt| doubt.since);
         let accepted = self.now - since >= OPERATOR_AFTER && self.now >= self.cloud.lies.until() + LAG;
-        self.store.doubt = Some(VanishingAlarm { since, missing: census.missing, accepted });
+        self.store.doubt = Some(VanishingAlarm { since, missing: census.missing, accepted, sampled: false });
         self.note(|| format!("{census:?} is not believed; accepted by an operator: {accepted}"));
         false
     }
@@ -110,7 +126,7 @@ impl World {
             return true;
         }
         if let Some(doubt) = self.store.doubt {
-            return doubt.accepted;
+            return doubt.accepted || self.is_sample_shown(doubt, then);
         }
         let (others, found) = match (self.setting.alone, strict) {
             (true, false) => (0, 0),
@@ -121,10 +137,22 @@ impl World {
         let believed = is_absence_believed(others, found);
         if !believed {
             self.note(|| "nothing is shown where others should be: not believed".to_owned());
-            self.store.doubt = Some(VanishingAlarm { since: self.now, missing: 1, accepted: false });
+            self.store.doubt = Some(VanishingAlarm { since: self.now, missing: 3, accepted: false, sampled: true });
             self.store.compare_due = self.store.compare_due.min(self.now);
         }
         believed
+    }
+
+    /// Whether as many others as were missing are shown again, which ends what lookups raised.
+    fn is_sample_shown(&mut self, doubt: VanishingAlarm, then: Time) -> bool {
+        let others = if self.setting.alone { 0 } else { OTHERS };
+        let size = sample_that_ends(doubt.sampled, doubt.missing);
+        let shown = size.is_some_and(|size| size <= others) && !self.cloud.lies.is_hidden(then);
+        if shown {
+            self.note(|| "a sample is shown again: the alarm ends".to_owned());
+            self.store.doubt = None;
+        }
+        shown
     }
 
     /// Records caches that no row knows, and forgets those that no longer exist.

@@ -53,6 +53,8 @@ pub(crate) struct ModelStore {
     pub(crate) given_up: bool,
     /// When the row was last changed.
     pub(crate) changed: Time,
+    /// Until when what vanished has been looked up again.
+    pub(crate) revisited: Time,
     /// When the complete list is compared next; never, before the cloud has returned wrong data.
     pub(crate) compare_due: Time,
     /// Set if too much vanished at once.
@@ -82,9 +84,9 @@ impl ModelStore {
             status: Status::Pending,
             generation: 1,
             known: false,
-            shown: false,
             ready: false,
             misses: 0,
+            missed_at: None,
             build_seen: false,
             failed_before: false,
             accepted_at: None,
@@ -109,6 +111,7 @@ impl ModelStore {
             abandoned: false,
             given_up: false,
             changed: 0,
+            revisited: 0,
             compare_due: NEVER,
             doubt: None,
             found: 0,

@@ -14,6 +14,7 @@ use crate::domain::image_cache::ImageCache;
 use crate::domain::image_cache::observation::Observation;
 use crate::domain::reconcile::adoption::own_tags;
 use crate::domain::reconcile::drift::strategy_word;
+use crate::domain::reconcile::pace;
 use crate::domain::region::Region;
 use crate::eci::{DescribeQuery, SeenPage};
 use crate::store::ReconcileLease;
@@ -24,6 +25,8 @@ const MOST_PAGES: usize = 100;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The most pages of one list (20 caches each): ten times the default quota of an account.
 const PAGES: usize = 500;
+/// After how many pages of a list the lookups that have become due meanwhile are made.
+const REVISIT_EVERY: usize = 20;
 /// The cloud's name for the most caches that a region can hold.
 const QUOTA: &str = "MaxImageCacheCount";
 
@@ -76,7 +79,10 @@ impl Reconciler {
         let region = region_of(lease)?;
         let mut list = CloudList { begun_at: self.base.now(), seen: HashMap::new() };
         let mut query = DescribeQuery::default();
-        for _ in 0..PAGES {
+        for page in 1..=PAGES {
+            if page % REVISIT_EVERY == 0 {
+                self.revisit(lease).await?;
+            }
             let at = self.base.now();
             let Some(page) = self.read_page(lease, &region, &query).await? else { return Ok(None) };
             let before = list.seen.len();
@@ -104,7 +110,8 @@ impl Reconciler {
         Ok(Some(page.caches.into_iter().find(|seen| Some(&seen.eci_cache_id) == cache.eci_cache_id.as_ref())))
     }
 
-    /// One call within the lease. `None` if the lease is lost.
+    /// One page within the lease. `None` if the lease is lost. A transient fault does not end the pass at once: one of
+    /// hundreds of pages may always meet one.
     async fn read_page(
         &self,
         lease: &ReconcileLease,
@@ -112,15 +119,20 @@ impl Reconciler {
         query: &DescribeQuery,
     ) -> Result<Option<SeenPage>, Stop> {
         let cloud = self.cloud_accounts.cloud_of(&lease.group.account).await?;
-        if !self.keep_pace(lease).await? {
-            return Ok(None);
+        for tries in 1.. {
+            if !self.keep_pace(lease).await? {
+                break;
+            }
+            metrics::counter!("ecg_cloud_looks_total", "way" => "reconcile").increment(1);
+            let fault = match cloud.describe(region, query).await {
+                Ok(page) => return Ok(Some(page)),
+                Err(fault) => fault,
+            };
+            self.cloud_accounts.note_fault(&lease.group.account, &fault).await?;
+            let Some(pause) = pace::again_after(tries, &fault) else { return Err(fault.into()) };
+            tokio::time::sleep(pause).await;
         }
-        metrics::counter!("ecg_cloud_looks_total", "way" => "reconcile").increment(1);
-        let page = cloud.describe(region, query).await;
-        if let Err(fault) = &page {
-            self.cloud_accounts.note_fault(&lease.group.account, fault).await?;
-        }
-        Ok(Some(page?))
+        Ok(None)
     }
 
     /// Draws one call, and waits while others use them all. `false` if the lease is lost.

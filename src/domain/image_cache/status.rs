@@ -101,6 +101,11 @@ impl Status {
         matches!(self, Self::Deleted | Self::Expired | Self::Evicted | Self::Lost)
     }
 
+    /// It ended without a request of ours.
+    pub fn has_vanished(self) -> bool {
+        self.is_final() && self != Self::Deleted
+    }
+
     /// The cloud is working on it, so the tracker looks again soon.
     pub fn is_in_motion(self) -> bool {
         matches!(self, Self::Preparing | Self::Creating | Self::Updating | Self::Deleting | Self::Unknown)

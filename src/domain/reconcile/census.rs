@@ -15,6 +15,9 @@ const FEW: i64 = 3;
 /// More than one in this many missing is not normal.
 const SHARE: i64 = 3;
 
+/// The most caches that a sample has which ends an alarm: a page.
+const SAMPLE: i64 = 20;
+
 /// How long this few must stay missing to be believed gone without an operator.
 const LONG: Duration = Duration::hours(1);
 
@@ -56,6 +59,15 @@ pub fn is_absence_believed(others: usize, found: usize) -> bool {
     others == 0 || found > 0
 }
 
+/// How many caches that the cloud should show must all be found by lookups to end an alarm in which `missing` were
+/// missing. `None`: only a list ends it, as a list raised it (`sampled` is false).
+///
+/// That is no easier than it was to believe an absence without an alarm: if a share `p` is hidden, one of `n` is found
+/// with the probability `1 - p^n`, but all of them only with `(1 - p)^n`, which is never more.
+pub fn sample_that_ends(sampled: bool, missing: i64) -> Option<i64> {
+    sampled.then(|| missing.clamp(1, SAMPLE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +104,13 @@ mod tests {
     fn a_few_are_believed_in_the_end() {
         let after = |missing| Census { known: 9, missing, listed: 0 }.believed_after();
         assert_eq!((after(1), after(3), after(4)), (Some(LONG), Some(LONG), None));
+    }
+
+    #[test]
+    fn a_sample_ends_what_a_sample_began() {
+        let sample = |missing| sample_that_ends(true, missing);
+        assert_eq!((sample(0), sample(3), sample(400)), (Some(1), Some(3), Some(SAMPLE)));
+        assert_eq!(sample_that_ends(false, 3), None);
     }
 
     #[test]

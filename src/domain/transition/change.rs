@@ -42,9 +42,10 @@ fn core_of(cache: &ImageCache) -> CacheState {
         status: cache.status,
         generation: cache.generation,
         known: cache.eci_cache_id.is_some(),
-        shown: cache.provider_status.is_some(),
         ready: cache.ready_at.is_some(),
         misses: cache.misses,
+        // A miss is written, and whatever is written later delays the next one.
+        missed_at: (cache.misses > 0).then_some(cache.updated_at),
         build_seen: cache.evidence.build_seen,
         failed_before: cache.evidence.failed_before,
         accepted_at: cache.evidence.accepted_at,

@@ -5,8 +5,8 @@
 //!
 //! What must stay true: a status moves only along [`Status::may_become`]; Ready is the cloud's Status Ready; after an
 //! update, Ready counts only with evidence that it is the new build's; a cache is gone only when two clean lookups by
-//! its id, one after the other, did not find it; a cache that has ended becomes active again if the cloud lists it
-//! again.
+//! its id, one after the other (and `lag` apart, unless its end was to be expected), did not find it; a cache that has
+//! ended becomes active again if the cloud lists it again.
 //!
 //! `lag` is, in every function, how long a lookup may return the state before a change that the cloud has accepted
 //! (`cloud.list_lag_seconds`). It is unbounded while the clock cannot tell how long ago something was
@@ -33,12 +33,12 @@ pub struct CacheState {
     pub generation: i32,
     /// The cloud has given it an id.
     pub known: bool,
-    /// The cloud has listed it.
-    pub shown: bool,
     /// The current generation has been Ready.
     pub ready: bool,
     /// How many lookups by id in a row missed it.
     pub misses: i32,
+    /// When the last of them was.
+    pub missed_at: Option<Instant>,
     /// The cloud has reported the current update's build.
     pub build_seen: bool,
     /// The update before this one had failed.
@@ -124,7 +124,7 @@ pub fn step(before: CacheState, input: TransitionInput, now: Instant, lag: Durat
         TransitionInput::Updated => TransitionOutcome { event: Some(EventType::Updating), ..updated(before, now) },
         TransitionInput::Deleted => {
             let to = if before.known { Status::Deleting } else { Status::Deleted };
-            go(before, CacheState { misses: 0, ..before }, to)
+            go(before, CacheState { misses: 0, missed_at: None, ..before }, to)
         }
         TransitionInput::CreateRefused => go(before, before, Status::Failed),
         TransitionInput::ChangeRefused | TransitionInput::Withdrawn => stay(before, None),
@@ -139,7 +139,7 @@ pub fn step(before: CacheState, input: TransitionInput, now: Instant, lag: Durat
         TransitionInput::Seen { shown, rebuilt } => seen(before, shown, rebuilt, now, lag),
         TransitionInput::Missed => missed(before, now, lag),
         TransitionInput::SeenAtRest { shown, rebuilt } => begun_elsewhere(seen(before, shown, rebuilt, now, lag)),
-        TransitionInput::MissedAtRest { end } => missed_at_rest(before, end),
+        TransitionInput::MissedAtRest { end } => missed_at_rest(before, end, now),
         TransitionInput::Drifted => stay(before, Some(EventType::Drifted)),
         TransitionInput::DriftResolved => stay(before, Some(EventType::DriftResolved)),
         TransitionInput::Expiring => stay(before, Some(EventType::Expiring)),
@@ -182,7 +182,7 @@ fn seen(before: CacheState, shown: Status, rebuilt: bool, now: Instant, lag: Dur
     let shown = if anew { Status::Updating } else { shown };
     let awaits_build = before.awaits_build();
     let build_seen = before.build_seen || (awaits_build && shown == Status::Updating);
-    let next = CacheState { misses: 0, shown: true, build_seen, ..before };
+    let next = CacheState { misses: 0, missed_at: None, build_seen, ..before };
     let to = match before.status {
         Status::Deleting => Status::Deleting,
         status if awaits_build && !next.is_meant(shown, rebuilt, now, lag) => status,
@@ -247,12 +247,14 @@ pub fn was_updated(status: Status, shown: Status, rebuilt: bool) -> bool {
 }
 
 fn missed(before: CacheState, now: Instant, lag: Duration) -> TransitionOutcome {
-    // A new cache may not be listed yet.
-    let early = !before.shown && before.accepted_at.is_some_and(|accepted| now - accepted < lag);
-    if early && before.status != Status::Deleting {
+    let expected = before.status == Status::Deleting || before.expires_at.is_some_and(|end| end <= now);
+    let within = |at: Option<Instant>| at.is_some_and(|at| now - at < lag);
+    // A lookup may return what was so before the create, even after an earlier one has shown the cache; and two that
+    // are close together may both return the same old state.
+    if !expected && (within(before.accepted_at) || within(before.missed_at)) {
         return go(before, before, before.status);
     }
-    let next = CacheState { misses: before.misses + 1, ..before };
+    let next = CacheState { misses: before.misses + 1, missed_at: Some(now), ..before };
     let gone = next.misses >= MISSES_UNTIL_GONE;
     let to = match before.status {
         Status::Deleting if gone => Status::Deleted,
@@ -263,8 +265,8 @@ fn missed(before: CacheState, now: Instant, lag: Duration) -> TransitionOutcome 
     go(before, next, to)
 }
 
-fn missed_at_rest(before: CacheState, end: Status) -> TransitionOutcome {
-    let next = CacheState { misses: before.misses + 1, ..before };
+fn missed_at_rest(before: CacheState, end: Status, now: Instant) -> TransitionOutcome {
+    let next = CacheState { misses: before.misses + 1, missed_at: Some(now), ..before };
     if next.misses < MISSES_UNTIL_GONE {
         return stay(next, None);
     }

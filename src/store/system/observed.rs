@@ -19,6 +19,7 @@ use crate::store::words::OPEN;
 use crate::store::writes::audit_entries;
 use crate::store::writes::changes::is_vanishing;
 use crate::store::writes::dispatch;
+use crate::store::writes::revisit_wake;
 use crate::store::{CacheWrite, Store, StoreError};
 
 impl Store {
@@ -32,6 +33,10 @@ impl Store {
         let done: Vec<&CacheWrite> = writes.iter().filter(|write| written.contains(&write.next.id)).collect();
         insert_transitions(&mut transaction, &done).await?;
         insert_events(&mut transaction, &done).await?;
+        // All of them are in one group.
+        if let Some(vanished) = done.iter().find(|write| write.transition.as_ref().is_some_and(is_vanishing)) {
+            revisit_wake::wake(&mut transaction, &vanished.next).await?;
+        }
         let entries: Vec<_> = done.iter().filter_map(|write| write.audit.clone()).collect();
         audit_entries::insert(&mut transaction, &self.stamp, &entries).await?;
         transaction.commit().await?;

@@ -51,9 +51,11 @@ pub struct MassVanishing {
     pub listed: i64,
     /// How many missing ones an operator has confirmed to be gone; if set, the region is evaluated.
     pub accepted_missing: Option<i64>,
+    /// Lookups of a sample noted it; no whole list has done so yet.
+    pub sampled: bool,
 }
 
-const COLUMNS: &str = "account, region, since, known, missing, listed, accepted_missing";
+const COLUMNS: &str = "account, region, since, known, missing, listed, accepted_missing, sampled";
 
 impl Store {
     /// How a whole list with these cloud ids compares with the rows that it should show. The list contains everything
@@ -123,22 +125,23 @@ impl Store {
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&self.workers).await?)
     }
 
-    /// Records what was seen of a group that is not evaluated, and makes it due for the next comparison. An operator's
-    /// confirmation covers no more than what was missing when it was given. `true` if the alarm starts now.
+    /// Records what was seen, by lookups of a sample or by a list, of a group that is not evaluated, and makes it due
+    /// for the next comparison. An operator's confirmation covers no more than what was missing when it was given.
+    /// `true` if the alarm starts now.
     pub async fn note_mass_vanishing(
         &self,
         group: &TrackerGroup,
-        census: Census,
+        (census, sampled): (Census, bool),
         now: Instant,
         told: &[PlatformEvent],
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.workers.begin().await?;
         let begins: bool = sqlx::query_scalar(
-            "INSERT INTO mass_vanishings AS m (account, region, since, seen_at, known, missing, listed)
-             VALUES ($1, $2, $3, $3, $4, $5, $6)
+            "INSERT INTO mass_vanishings AS m (account, region, since, seen_at, known, missing, listed, sampled)
+             VALUES ($1, $2, $3, $3, $4, $5, $6, $7)
              ON CONFLICT (account, region) DO UPDATE SET seen_at = EXCLUDED.seen_at, known = EXCLUDED.known,
-                 missing = EXCLUDED.missing, listed = EXCLUDED.listed,
+                 missing = EXCLUDED.missing, listed = EXCLUDED.listed, sampled = m.sampled AND EXCLUDED.sampled,
                  accepted_missing = CASE WHEN m.accepted_missing >= EXCLUDED.missing THEN m.accepted_missing END
              RETURNING xmax = 0",
         )
@@ -148,6 +151,7 @@ impl Store {
         .bind(census.known)
         .bind(census.missing)
         .bind(census.listed)
+        .bind(sampled)
         .fetch_one(&mut *transaction)
         .await?;
         if begins {

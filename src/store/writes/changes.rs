@@ -8,6 +8,7 @@ use crate::store::writes::events;
 use std::sync::LazyLock;
 
 use super::audit_entries;
+use super::revisit_wake;
 use super::tracker_wake;
 use crate::domain::image_cache::status::Status;
 use crate::domain::image_cache::{ImageCache, Transition};
@@ -57,7 +58,7 @@ fn sets_in_motion(transition: &Transition) -> bool {
 
 /// Whether the cache is gone without a request of ours.
 pub(in crate::store) fn is_vanishing(transition: &Transition) -> bool {
-    transition.to.is_final() && transition.to != Status::Deleted
+    transition.to.has_vanished()
 }
 
 /// Whether a delete is running. One that starts at this moment raises the row's version, and the change then fails
@@ -87,6 +88,9 @@ pub(in crate::store) async fn apply(
     }
     if !update_row(connection, &write.next).await? {
         return Ok(false);
+    }
+    if write.transition.as_ref().is_some_and(is_vanishing) {
+        revisit_wake::wake(connection, &write.next).await?;
     }
     if let Some(transition) = &write.transition {
         insert_transition(connection, &write.next, transition).await?;

@@ -147,10 +147,10 @@ async fn an_incomplete_list_proves_nothing() {
     for broken in
         [json!({"kind": "error"}), json!({"kind": "reset"}), json!({"kind": "garbage"}), json!({"kind": "throttle"})]
     {
-        let mut fault = json!({"action": "DescribeImageCaches"});
+        let mut fault = json!({"action": "DescribeImageCaches", "times": 3});
         fault.as_object_mut().unwrap().extend(broken.as_object().unwrap().clone());
         app.fault(&json!([skip, fault])).await;
-        compare(&app).await;
+        compare_for_long(&app).await;
         assert_eq!(app.ledger().await["faults_waiting"], 0, "{broken}: page two met it");
         assert_eq!(app.count(state).await, 0, "{broken}");
         app.advance(APART);
@@ -160,6 +160,48 @@ async fn an_incomplete_list_proves_nothing() {
     compare(&app).await;
     assert_eq!(app.cache(&id).await["status"], "lost", "a whole list begins the proof");
     assert_eq!(app.count("SELECT count(*) FROM found_caches WHERE ended_at IS NULL").await, 21);
+}
+
+/// As `compare`, while time goes by: who was throttled waits for it.
+async fn compare_for_long(app: &TestGateway) {
+    let time = async {
+        loop {
+            app.ledger().await;
+            app.advance(1);
+        }
+    };
+    tokio::select! {
+        () = compare(app) => {}
+        () = time => {}
+    }
+}
+
+#[tokio::test]
+async fn one_fault_of_a_page_is_asked_again_and_costs_no_list() {
+    let app = TestGateway::start().await;
+    let id = ready(&app, &json!({})).await;
+    for number in 0..21 {
+        made_outside(&app, &format!("outside-{number}")).await;
+    }
+    removed_outside(&app, &id).await;
+    app.advance(APART);
+    let fault = |kind: &str, times: u32| json!({"action": "DescribeImageCaches", "kind": kind, "times": times});
+    let looks = async || app.ledger().await["calls"]["DescribeImageCaches"].as_u64().unwrap();
+    let before = looks().await;
+    // Each page, and the look at what the list lacks.
+    app.fault(&json!([fault("reset", 2), fault("latency", 1), fault("garbage", 1)])).await;
+    compare(&app).await;
+    assert_eq!((app.ledger().await["faults_waiting"].clone(), looks().await - before), (json!(0), 6));
+    assert_eq!(app.count("SELECT sum(misses)::bigint FROM image_caches").await, 1);
+    assert_eq!(app.count("SELECT count(*) FROM found_caches").await, 21);
+
+    // What the cloud refuses, it refuses again.
+    app.advance(TURN);
+    let before = looks().await;
+    let refusal = json!({"action": "DescribeImageCaches", "kind": "error", "http": 403, "code": "Forbidden.RAM"});
+    app.fault(&refusal).await;
+    compare(&app).await;
+    assert_eq!(looks().await - before, 1);
 }
 
 #[tokio::test]

@@ -51,6 +51,17 @@ impl TestGateway {
         Answer::of(self.http.delete(format!("{}/_admin/faults", self.cloud()))).await.expect(200);
     }
 
+    /// The cloud hides this share of its image caches, until [`Self::tell_the_truth`].
+    pub(crate) async fn lie(&self, hide_percent: i64) {
+        let url = format!("{}/_admin/lies", self.cloud());
+        Answer::of(self.http.post(url).json(&serde_json::json!({"hide_percent": hide_percent}))).await.expect(200);
+    }
+
+    /// The cloud shows everything again.
+    pub(crate) async fn tell_the_truth(&self) {
+        Answer::of(self.http.delete(format!("{}/_admin/lies", self.cloud()))).await.expect(200);
+    }
+
     /// The cloud forgets every `ClientToken`.
     pub(crate) async fn forget_tokens(&self) {
         Answer::of(self.http.post(format!("{}/_admin/forget-tokens", self.cloud()))).await.expect(200);

@@ -104,4 +104,4 @@ class Gateway:
 
 
 def _poll_seconds(left):
-    return max(0, min(POLL_SECONDS, int(left)))
+    return max(0, int(min(POLL_SECONDS, left)))
