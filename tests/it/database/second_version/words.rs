@@ -194,7 +194,10 @@ async fn what_is_kept_of_teams_and_requests_is_listed_beside_unknown_words() {
     assert!(!left.is_empty());
     unknown(&app.get(&format!("/v1/audit-entries/{}", entry["id"].as_str().unwrap())).await);
     // The team with that policy is refused; everybody else can work.
-    let create = app.bare(Method::POST, "/v1/image-caches").bearer_auth(app.token("one", &SCOPES));
+    let create = app
+        .bare(Method::POST, "/v1/image-caches")
+        .bearer_auth(app.token("one", &SCOPES))
+        .header("idempotency-key", "1");
     unknown(&Answer::of(create.json(&new_cache("nginx:1"))).await);
     app.until(&id, "ready").await;
 }
