@@ -145,6 +145,9 @@ pub const TABLE: &[Access] = &[
     read("get_image_cache", READ).etag(),
     change("update_image_cache", WRITE).repeats(Repeats::Operation).if_match().etag().waits(),
     change("delete_image_cache", WRITE).if_match().etag().waits(),
+    Access { class: Class::List, ..ask("batch_get_image_caches", READ) },
+    change("batch_ensure_image_caches", WRITE).repeats(Repeats::Stepwise).waits(),
+    change("batch_delete_image_caches", WRITE).repeats(Repeats::Stepwise).waits(),
     read("wait_for_image_cache", READ),
     list("list_transitions", READ),
     Access { class: Class::List, ..ask("match_image_caches", READ) },
@@ -220,6 +223,8 @@ pub const TABLE: &[Access] = &[
     change("put_issuer", SECURITY).if_match().etag(),
     change("delete_issuer", SECURITY).if_match(),
     ask("explain_token", SECURITY),
+    read("list_regions", READ),
+    read("list_event_types", &[]),
     read("get_me", &[]),
     // Not part of the API proper; the operator's own listener serves it without a credential.
     read("metrics", PLATFORM),

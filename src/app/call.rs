@@ -34,6 +34,13 @@ impl Call {
         Self { origin, arrived_at, audited, deferred, asked, provenance, noted, recognized, left }
     }
 
+    /// One item of this request, which has parameters and an audit entry of its own.
+    pub fn item(&self, parameters: impl IntoIterator<Item = (String, String)>) -> Self {
+        let item = Self { audited: Arc::default(), asked: Arc::default(), noted: Arc::default(), ..self.clone() };
+        item.asks(parameters);
+        item
+    }
+
     /// Adds parameters as they were sent. What the audit keeps of them is decided when an entry is written.
     pub fn asks(&self, parameters: impl IntoIterator<Item = (String, String)>) {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).extend(parameters);

@@ -37,14 +37,14 @@ pub struct Slice<T> {
 pub struct CacheFilter {
     /// Any of these; empty means all but the final ones (deleted, expired, evicted, lost).
     pub statuses: Vec<Status>,
-    /// Only those in this region.
-    pub region: Option<Region>,
+    /// Only those in any of these regions; empty means all.
+    pub regions: Vec<Region>,
     /// Only those with exactly this name.
     pub name: Option<String>,
-    /// Only image caches that contain exactly this image.
-    pub image: Option<String>,
-    /// Only those in this cloud account.
-    pub account: Option<String>,
+    /// Only image caches that contain exactly any of these images; empty means all.
+    pub images: Vec<String>,
+    /// Only those in any of these cloud accounts; empty means all.
+    pub accounts: Vec<String>,
     /// Only the image cache with this cloud id.
     pub eci_cache_id: Option<String>,
     /// Only those whose standard snapshot has this id.
@@ -120,8 +120,8 @@ pub struct DeliveryFilter {
     pub state: Option<super::webhooks::DeliveryState>,
     /// Only deliveries of this event.
     pub event: Option<super::ids::EventId>,
-    /// Only deliveries of events of this type.
-    pub event_type: Option<String>,
+    /// Only deliveries of events of any of these types; empty means all.
+    pub event_types: Vec<String>,
     /// Only deliveries of events that happened at or after this time.
     pub created_after: Option<Instant>,
     /// Only deliveries of events that happened before this time.

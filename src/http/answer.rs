@@ -117,10 +117,22 @@ pub(super) fn changed(done: StatusCode, changed: &Changed, wait: Wait) -> Respon
     changed_as(done, changed, wait, &changed.image_cache)
 }
 
+/// The status of a change: `done` once the cloud has answered, else 202.
+pub(super) fn status(done: StatusCode, changed: &Changed) -> StatusCode {
+    if changed.settled { done } else { StatusCode::ACCEPTED }
+}
+
+/// Says how long was waited, if that was asked for.
+pub(super) fn preference_applied(answer: &mut Response, wait: Wait) {
+    if wait.asked {
+        put(answer, HeaderName::from_static("preference-applied"), &format!("wait={}", wait.time.as_secs()));
+    }
+}
+
 /// The same, told in another body.
 pub(super) fn changed_as(done: StatusCode, changed: &Changed, wait: Wait, body: &impl Serialize) -> Response {
     let view = &changed.image_cache;
-    let mut answer = json(if changed.settled { done } else { StatusCode::ACCEPTED }, body);
+    let mut answer = json(status(done, changed), body);
     if !changed.settled {
         put(&mut answer, LOCATION, &format!("/v1/operations/{}", view.operation_id));
     } else if done == StatusCode::CREATED {
@@ -129,9 +141,7 @@ pub(super) fn changed_as(done: StatusCode, changed: &Changed, wait: Wait, body: 
     if changed.settled {
         put(&mut answer, ETAG, &headers::etag(view.version));
     }
-    if wait.asked {
-        put(&mut answer, HeaderName::from_static("preference-applied"), &format!("wait={}", wait.time.as_secs()));
-    }
+    preference_applied(&mut answer, wait);
     if changed.replayed {
         put(&mut answer, HeaderName::from_static("idempotent-replayed"), "true");
         put(&mut answer, LINK, &format!("</v1/image-caches/{}>; rel=\"latest-version\"", view.id));

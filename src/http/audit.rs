@@ -30,7 +30,7 @@ use super::{links, rpc};
 use crate::app::admission::in_place;
 use crate::app::base::supervision::words_of;
 use crate::app::input::RequestEnd;
-use crate::app::{self, access};
+use crate::app::{self, Call, access};
 use crate::domain::audit::Outcome;
 use crate::domain::field::{FieldCode, FieldError};
 use crate::domain::limits::bucket::RateQuota;
@@ -131,7 +131,11 @@ async fn recorded(
     // The work is done, and no longer in its team's hands; what is left is to wait for a commit that many share.
     exchange.place.end();
     let ending = ending(exchange, status, refusal.as_ref());
-    write_entry(door, exchange, ending).await.err().map(|unavailable| worded(exchange, unavailable)).or(refusal)
+    write_entry(door, exchange, &exchange.call, ending)
+        .await
+        .err()
+        .map(|unavailable| worded(exchange, unavailable))
+        .or(refusal)
 }
 
 /// The inner answer, or a refusal in its place if it is asked for too much, takes too long or panics.
@@ -182,7 +186,8 @@ fn ending(exchange: &Exchange, status: StatusCode, refusal: Option<&ProblemRespo
     }
 }
 
-fn outcome_of(status: StatusCode) -> Outcome {
+/// What the audit calls a request that ended with this status.
+pub(super) fn outcome_of(status: StatusCode) -> Outcome {
     match status.as_u16() {
         202 => Outcome::Accepted,
         500.. => Outcome::Failed,
@@ -191,9 +196,15 @@ fn outcome_of(status: StatusCode) -> Outcome {
     }
 }
 
-async fn write_entry(door: &DoorState, exchange: &Exchange, ending: RequestEnd) -> Result<(), ProblemResponse> {
+/// Writes the entry of the request, or of one of its items.
+pub(super) async fn write_entry(
+    door: &DoorState,
+    exchange: &Exchange,
+    call: &Call,
+    ending: RequestEnd,
+) -> Result<(), ProblemResponse> {
     let actor = exchange.actor();
-    let work = door.gateway.audit().audit_request(&actor, &exchange.call, ending);
+    let work = door.gateway.audit().audit_request(&actor, call, ending);
     let within = match exchange.rpc {
         Some(_) => exchange.gone.saturating_duration_since(Instant::now()).max(LAST_MOMENT),
         None => exchange.settings.audit_deadline,

@@ -13,5 +13,5 @@ mod query;
 pub use authorized::{Authorized, authorize, team};
 pub use form::Form;
 pub use id::Id;
-pub use json::{Json, JsonBody, PeekedBody, read_body};
+pub use json::{Json, JsonBody, JsonItem, PeekedBody, read_body};
 pub use query::{FromQuery, Query, QueryPairs};

@@ -296,15 +296,20 @@ impl ProblemResponse {
         told.or_else(|| (answer.status().as_u16() >= 400).then(|| Self::from_status(answer.status())))
     }
 
-    /// The body of the answer to a request.
-    pub(super) fn body(&self, occasion: &Occasion) -> Vec<u8> {
+    /// What it says in the answer to a request.
+    pub(super) fn problem(&self, occasion: &Occasion) -> Problem {
         let mut problem = self.0.problem.clone();
         problem.kind = occasion.type_of(self.code());
         self.code().clone_into(&mut problem.code);
         problem.retryable = retryable(self.0.may_help, occasion.repetition);
         occasion.request_id.clone_into(&mut problem.request_id);
         problem.instance = format!("urn:eci-cache-gateway:request:{}", occasion.request_id);
-        serde_json::to_vec(&problem).unwrap_or_default()
+        problem
+    }
+
+    /// The body of that answer.
+    pub(super) fn body(&self, occasion: &Occasion) -> Vec<u8> {
+        serde_json::to_vec(&self.problem(occasion)).unwrap_or_default()
     }
 
     /// The answer, in place of `before`, whose other headers stay (`Allow` of a 405).

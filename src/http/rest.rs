@@ -7,6 +7,8 @@ use utoipa_axum::routes;
 use super::DoorState;
 
 mod audit;
+mod batch;
+mod discovery;
 mod events;
 mod frame;
 mod identity;
@@ -49,6 +51,9 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
             image_caches::update_image_cache,
             image_caches::delete_image_cache
         ))
+        .routes(routes!(image_caches::batches::batch_get_image_caches))
+        .routes(routes!(image_caches::batches::batch_ensure_image_caches))
+        .routes(routes!(image_caches::batches::batch_delete_image_caches))
         .routes(routes!(image_caches::waits::wait_for_image_cache))
         .routes(routes!(events::streams::stream_image_cache_events))
         .routes(routes!(image_caches::list_transitions))
@@ -123,6 +128,9 @@ pub(super) fn routes() -> OpenApiRouter<DoorState> {
         .routes(routes!(identity::issuers::get_issuer, identity::issuers::put_issuer, identity::issuers::delete_issuer))
         .routes(routes!(identity::issuers::explain_token))
         .routes(routes!(identity::me::get_me))
+        .routes(routes!(discovery::list_regions))
+        .routes(routes!(discovery::list_event_types))
+        .routes(routes!(discovery::get_version))
         .routes(routes!(pages::healthz))
         .routes(routes!(pages::readyz))
         .routes(routes!(pages::metrics))

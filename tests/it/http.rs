@@ -5,6 +5,7 @@ mod bodies;
 mod conventions;
 pub(crate) mod coverage;
 mod deprecation;
+mod discovery;
 mod edges;
 mod examples;
 mod idempotency;

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod adoption;
+mod batches;
 mod ensure;
 mod filters;
 mod gate;

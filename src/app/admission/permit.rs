@@ -1,8 +1,8 @@
 //! What one request holds: a slot for its work, and its share of its team's limits.
 
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::{RunningSlot, count_refusal, lock};
@@ -28,8 +28,6 @@ pub struct Permit {
     /// The client's address.
     address: Option<IpAddr>,
     held: Mutex<HeldResources>,
-    /// The team's remaining rate quota, once the request was counted.
-    quota: OnceLock<RateQuota>,
     turned_away: AtomicBool,
     /// Whether it was counted as a request whose caller is not known.
     unauthenticated: AtomicBool,
@@ -42,6 +40,8 @@ struct HeldResources {
     line: Option<(Class, Party)>,
     /// Its team, and whether the counts are the team's own (or shared because too many teams are tracked).
     team: Option<(TeamId, bool)>,
+    /// The team's remaining rate quota, once the request was counted.
+    quota: Option<RateQuota>,
     running: bool,
     waiting: bool,
 }
@@ -49,15 +49,7 @@ struct HeldResources {
 impl Permit {
     pub(super) fn new(admission: Admission, deadline: Option<Instant>, address: Option<IpAddr>) -> Self {
         let (turned_away, unauthenticated) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self {
-            admission,
-            deadline,
-            address,
-            held: Mutex::default(),
-            quota: OnceLock::new(),
-            turned_away,
-            unauthenticated,
-        }
+        Self { admission, deadline, address, held: Mutex::default(), turned_away, unauthenticated }
     }
 
     /// Counts a request whose credential this process has not seen before, once, before anything is queried about it.
@@ -100,13 +92,23 @@ impl Permit {
         let mut teams = lock(&self.admission.counts.teams);
         let (account, own) = teams.open(team, now);
         let (quota, delay) = account.bucket.take_within(rate, now, max_wait);
-        let quota = *self.quota.get_or_init(|| quota);
+        let quota = *held.quota.get_or_insert(quota);
         if let Some(retry_after_seconds) = quota.retry_after_seconds {
             let detail = "the team sends more requests than it is allowed to; RateLimit-Policy gives the limit";
             return Err(self.refuse("rate", Code::RateLimited, detail, retry_after_seconds));
         }
         held.team = Some((team.clone(), own));
         Ok(delay)
+    }
+
+    /// Counts the request, which was counted once, as `more` further ones: those that its team's rate does not have left
+    /// are missing for the requests that follow.
+    pub fn charge(&self, more: u32) {
+        let mut held = lock(&self.held);
+        let Some((team, own)) = held.team.clone() else { return };
+        let (rate, now) = (self.admission.limits_of(&team).rate, self.admission.base.now());
+        let quota = lock(&self.admission.counts.teams).of(&team, own).bucket.charge(rate, now, more);
+        held.quota = Some(quota);
     }
 
     fn is_delayed(&self, class: Class) -> bool {
@@ -204,7 +206,7 @@ impl Permit {
 
     /// The team's remaining rate quota, once the request was counted.
     pub fn quota(&self) -> Option<RateQuota> {
-        self.quota.get().copied()
+        lock(&self.held).quota
     }
 
     /// Whether the request was refused here, so that no work was started.

@@ -93,6 +93,8 @@ const SHOWN: &[&str] = &[
 ];
 /// Known names whose values are stored as hashes.
 const HASHED: &[&str] = &[
+    "ids",
+    "items",
     "description",
     "secret",
     "url",

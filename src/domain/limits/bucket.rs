@@ -7,6 +7,8 @@ use crate::domain::clock::Instant;
 
 /// How far in advance requests may be taken at most.
 const LONGEST_DEBT: Duration = Duration::seconds(10);
+/// How many requests one request may count as: a batch counts as its items, also where that is more than are left.
+pub const MAX_ITEMS: u32 = 100;
 
 /// Requests per second, and requests at once after a pause. Both are at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,19 @@ impl Rate {
     fn window(self) -> Duration {
         let nanoseconds = self.interval().num_nanoseconds().unwrap_or(i64::MAX);
         Duration::nanoseconds(nanoseconds.saturating_mul(i64::from(self.burst.max(1))))
+    }
+
+    /// What is left where so much is missing.
+    fn quota(self, missing: Duration, retry_after_seconds: Option<u32>) -> RateQuota {
+        let (window, interval) = (self.window(), self.interval().num_nanoseconds().unwrap_or(1).max(1));
+        let left = (window - missing).max(Duration::zero()).num_nanoseconds().unwrap_or(0);
+        RateQuota {
+            limit: self.burst,
+            window_seconds: seconds(window),
+            remaining: u32::try_from(left / interval).unwrap_or(0),
+            reset_seconds: seconds(missing),
+            retry_after_seconds,
+        }
     }
 }
 
@@ -65,22 +80,29 @@ impl Bucket {
     ) -> (RateQuota, std::time::Duration) {
         let (window, interval) = (rate.window(), rate.interval());
         let max_wait = Duration::from_std(max_wait).unwrap_or(Duration::zero()).min(LONGEST_DEBT);
-        // More debt than is possible: the clock was set back since, and what was left is unknown.
-        let missing = Some(self.missing(now)).filter(|missing| *missing <= window + LONGEST_DEBT).unwrap_or_default();
+        let missing = self.possible(rate, now);
         let after = missing + interval;
         let taken = after <= window + max_wait;
         let missing = if taken { after } else { missing };
         self.0 = now.checked_add_signed(missing);
-        let left = (window - missing).max(Duration::zero()).num_nanoseconds().unwrap_or(0);
-        let quota = RateQuota {
-            limit: rate.burst,
-            window_seconds: seconds(window),
-            remaining: u32::try_from(left / interval.num_nanoseconds().unwrap_or(1).max(1)).unwrap_or(0),
-            reset_seconds: seconds(missing),
-            retry_after_seconds: (!taken).then(|| seconds(after - window).max(1)),
-        };
+        let quota = rate.quota(missing, (!taken).then(|| seconds(after - window).max(1)));
         let delay = if taken { (after - window).to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
         (quota, delay)
+    }
+
+    /// Takes `more` requests, at most [`MAX_ITEMS`], that belong to one that was taken already: whether or not they are
+    /// left. Those that are not have to be waited for by the next.
+    pub fn charge(&mut self, rate: Rate, now: Instant, more: u32) -> RateQuota {
+        let more = i32::try_from(more.min(MAX_ITEMS)).unwrap_or_default();
+        let missing = self.possible(rate, now) + rate.interval() * more;
+        self.0 = now.checked_add_signed(missing);
+        rate.quota(missing, None)
+    }
+
+    /// What is missing. More debt than is possible: the clock was set back since, and what was left is unknown.
+    fn possible(&self, rate: Rate, now: Instant) -> Duration {
+        let most = rate.window() + LONGEST_DEBT + rate.interval() * i32::try_from(MAX_ITEMS).unwrap_or_default();
+        Some(self.missing(now)).filter(|missing| *missing <= most).unwrap_or_default()
     }
 
     /// Whether the bucket is full.

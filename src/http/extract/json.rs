@@ -52,6 +52,38 @@ impl<T> Json<T> {
             serde_json::from_slice::<Canonical>(&self.raw).map(|Canonical(value)| value.to_string().into_bytes());
         IdempotencyKey { key, meaning: meant.unwrap_or_else(|_| self.raw.to_vec()), exact: Some(self.raw.to_vec()) }
     }
+
+    /// The items of a list in the body, as they were sent.
+    pub fn items(&self, member: &str) -> Vec<JsonItem> {
+        let meant = serde_json::from_slice::<Canonical>(&self.raw).map(|Canonical(value)| value);
+        let items = meant.ok().and_then(|mut meant| match meant.get_mut(member).map(Value::take) {
+            Some(Value::Array(items)) => Some(items),
+            _ => None,
+        });
+        items.into_iter().flatten().map(JsonItem).collect()
+    }
+}
+
+/// One item of a list in a body.
+#[derive(Debug)]
+pub struct JsonItem(Value);
+
+impl JsonItem {
+    /// The key of the item at this place of a request with `key`. No client can send a key with a line break: it is
+    /// nobody else's.
+    pub fn key(&self, key: &str, place: usize) -> IdempotencyKey {
+        IdempotencyKey { key: format!("{key}\n{place}"), meaning: self.0.to_string().into_bytes(), exact: None }
+    }
+
+    /// The text of one of its members.
+    pub fn text(&self, member: &str) -> Option<String> {
+        self.0.get(member).and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// What it asks for, for its audit entry.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        fields(&self.0)
+    }
 }
 
 impl<T> Json<T> {

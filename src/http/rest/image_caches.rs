@@ -18,6 +18,7 @@ use query::ImageCacheQuery;
 use waits::SettledQuery;
 
 pub(super) mod adoption;
+pub(super) mod batches;
 pub(super) mod bodies;
 pub(super) mod ensure;
 pub(super) mod found;

@@ -85,12 +85,12 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<DeliveryRow>, StoreError> {
         // Destructured completely, so that a new filter field that is not used here does not compile.
-        let DeliveryFilter { endpoint, state, event, event_type, created_after, created_before } = filter;
+        let DeliveryFilter { endpoint, state, event, event_types, created_after, created_before } = filter;
         let (seq, id) = place.map_or((None, None), |(seq, id)| (Some(seq), Some(id)));
         let sql = format!(
             "{READ} WHERE d.team = $1 AND ($2::bigint IS NULL OR (d.event, d.id) < ($2, $3))
                AND ($4::uuid IS NULL OR d.endpoint = $4) AND ($5::smallint IS NULL OR d.state = $5)
-               AND ($7::uuid IS NULL OR e.id = $7) AND ($8::text IS NULL OR e.type = $8)
+               AND ($7::uuid IS NULL OR e.id = $7) AND ($8::text[] = '{{}}' OR e.type = ANY ($8))
                AND ($9::timestamptz IS NULL OR e.occurred_at >= $9) AND ($10::timestamptz IS NULL OR e.occurred_at < $10)
              ORDER BY d.event DESC, d.id DESC LIMIT $6"
         );
@@ -102,7 +102,7 @@ impl Store {
             .bind(state.map(DeliveryState::number))
             .bind(limit)
             .bind(event.map(crate::domain::ids::EventId::uuid))
-            .bind(event_type)
+            .bind(event_types)
             .bind(created_after)
             .bind(created_before)
             .fetch_all(&self.requests)

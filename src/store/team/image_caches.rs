@@ -130,12 +130,12 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
     // handled elsewhere.
     let CacheFilter {
         statuses: _,
-        image: _,
+        images: _,
         tags: _,
         text: _,
-        region,
+        regions,
         name,
-        account,
+        accounts,
         eci_cache_id,
         snapshot_id,
         resource_group_id,
@@ -146,10 +146,10 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
         idle_since,
         drifted,
     } = filter;
+    any_of(query, "region", regions.iter().map(Region::as_str));
+    any_of(query, "account", accounts.iter().map(String::as_str));
     let texts = [
-        (" AND region = ", region.as_ref().map(Region::as_str)),
         (" AND name = ", name.as_deref()),
-        (" AND account = ", account.as_deref()),
         (" AND eci_cache_id = ", eci_cache_id.as_deref()),
         (" AND snapshot_id = ", snapshot_id.as_deref()),
         (" AND spec ->> 'resource_group_id' = ", resource_group_id.as_deref()),
@@ -177,10 +177,21 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
     narrow_contents(query, filter);
 }
 
+/// One of the values, if there are any. Several are looked for in the order of the list: the index of one would find all
+/// rows of each, to be sorted.
+fn any_of<'a>(query: &mut QueryBuilder<Postgres>, column: &str, values: impl Iterator<Item = &'a str>) {
+    let values: Vec<String> = values.map(str::to_owned).collect();
+    if let [only] = values.as_slice() {
+        query.push(format_args!(" AND {column} = ")).push_bind(only.clone());
+    } else if !values.is_empty() {
+        query.push(format_args!(" AND {column} || '' = ANY (")).push_bind(values).push(")");
+    }
+}
+
 /// Filters by image, tags and free text.
 fn narrow_contents(query: &mut QueryBuilder<Postgres>, filter: &CacheFilter) {
-    if let Some(image) = &filter.image {
-        query.push(" AND images @> ARRAY[").push_bind(image).push("]");
+    if !filter.images.is_empty() {
+        query.push(" AND images && ").push_bind(filter.images.clone());
     }
     for (key, value) in &filter.tags {
         match value {

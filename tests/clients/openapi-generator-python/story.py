@@ -95,6 +95,12 @@ class Story:
         assert cache.id in [item.id for item in listed.items]
         ensured = call(self.caches.ensure_image_cache, new)
         assert ensured.outcome in ("joined", "reused") and ensured.image_cache.images == new.images, ensured
+        batch = call(self.caches.batch_ensure_image_caches, ecg_client.ImageCacheBatchEnsure(items=[new]))
+        assert batch.failed == 0 and batch.items[0].image_cache.images == new.images, batch
+        found = call(self.caches.batch_get_image_caches, ecg_client.ImageCacheBatchGet(ids=[cache.id, ABSENT]))
+        assert [verdict.http_status for verdict in found.items] == [200, 404] and found.failed == 1, found
+        dry = ecg_client.ImageCacheBatchDelete(ids=[cache.id], dry_run=True)
+        assert call(self.caches.batch_delete_image_caches, dry).items[0].image_cache.status == "ready"
         question = ecg_client.MatchQuestion(region=new.region, images=new.images)
         assert call(self.caches.match_image_caches, question).winner_id == cache.id
         assert call(self.caches.get_provider_record, cache.id).events, "no event of the cloud"
@@ -119,7 +125,7 @@ class Story:
         assert call(self.webhooks.pause_webhook_endpoint, endpoint.id).disabled
         ready = "image_cache.ready"
         waiting = call(
-            self.webhooks.list_deliveries, webhook_endpoint_id=endpoint.id, status="waiting", event_type=ready
+            self.webhooks.list_deliveries, webhook_endpoint_id=endpoint.id, status="waiting", event_type=[ready]
         ).items
         assert call(self.webhooks.get_delivery, waiting[0].id).event_id == waiting[0].event_id
         assert call(self.webhooks.list_delivery_attempts, waiting[0].id).items, "no attempt"
@@ -295,6 +301,8 @@ class Story:
 
     def tell(self):
         assert call(self.me.get_me).scopes
+        assert call(self.policy.list_regions).others_allowed is not None
+        assert "image_cache.ready" in [kind.name for kind in call(self.events.list_event_types).items]
         url = ecg_client.WebhookEndpointCreate(url="http://127.0.0.1:9/", skip_challenge=True)
         endpoint = call(self.webhooks.create_webhook_endpoint, url)
         assert endpoint.secret.startswith("whsec_")

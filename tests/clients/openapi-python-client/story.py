@@ -24,9 +24,12 @@ from ecg_client.api.cloud_accounts import (
     put_cloud_account,
     update_cloud_account,
 )
-from ecg_client.api.events import list_events
+from ecg_client.api.events import list_event_types, list_events
 from ecg_client.api.image_caches import (
     adopt_image_caches,
+    batch_delete_image_caches,
+    batch_ensure_image_caches,
+    batch_get_image_caches,
     check_gate,
     create_image_cache,
     delete_image_cache,
@@ -49,6 +52,7 @@ from ecg_client.api.policies import (
     get_default_policy,
     get_policy,
     get_team_policy,
+    list_regions,
     put_default_policy,
     put_team_policy,
 )
@@ -90,6 +94,9 @@ from ecg_client.models import (
     CloudAccountUpdate,
     DeliveryStatusFilter,
     EventTypeName,
+    ImageCacheBatchDelete,
+    ImageCacheBatchEnsure,
+    ImageCacheBatchGet,
     ImageCacheCreate,
     ImageCacheStatusFilter,
     ImageCacheUpdate,
@@ -153,6 +160,12 @@ def follow_a_cache(endpoint):
     assert cache.id in [item.id for item in listed.items]
     ensured = call(ensure_image_cache, body=new)
     assert ensured.outcome in ("joined", "reused") and ensured.image_cache.images == new.images, ensured
+    batch = call(batch_ensure_image_caches, body=ImageCacheBatchEnsure(items=[new]))
+    assert batch.failed == 0 and batch.items[0].image_cache.images == new.images, batch
+    found = call(batch_get_image_caches, body=ImageCacheBatchGet(ids=[cache.id, ABSENT]))
+    assert [verdict.http_status for verdict in found.items] == [200, 404] and found.failed == 1, found
+    dry = call(batch_delete_image_caches, body=ImageCacheBatchDelete(ids=[cache.id], dry_run=True))
+    assert dry.items[0].image_cache.status == "ready", dry
     question = MatchQuestion(region=new.region, images=new.images)
     assert call(match_image_caches, body=question).winner_id == cache.id
     assert call(get_provider_record, cache.id).events, "no event of the cloud"
@@ -176,7 +189,7 @@ def turn_the_endpoint(endpoint):
     assert not call(verify_webhook_endpoint, endpoint.id).disabled, "it was verified before"
     assert call(pause_webhook_endpoint, endpoint.id).disabled
     of_endpoint = {"webhook_endpoint_id": endpoint.id, "status": DeliveryStatusFilter.WAITING}
-    waiting = call(list_deliveries, event_type=EventTypeName.IMAGE_CACHE_READY, **of_endpoint).items
+    waiting = call(list_deliveries, event_type=[EventTypeName.IMAGE_CACHE_READY], **of_endpoint).items
     assert call(get_delivery, waiting[0].id).event_id == waiting[0].event_id
     assert call(list_delivery_attempts, waiting[0].id).items, "no attempt"
     assert call(resend_delivery, waiting[0].id).status == "waiting"
@@ -300,6 +313,8 @@ def prove(entry_id):
 
 def main(document):
     assert call(get_me).scopes
+    assert call(list_regions).others_allowed is not None
+    assert "image_cache.ready" in [kind.name for kind in call(list_event_types).items]
     endpoint = call(
         create_webhook_endpoint,
         statuses=(201,),

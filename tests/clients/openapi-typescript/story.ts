@@ -70,8 +70,21 @@ async function followACache(endpoint: string): Promise<ImageCache> {
   assert.equal(match.winner_id, cache.id);
   const ensured = await call("ensure_image_cache", client.POST("/v1/image-caches/ensure", { body }));
   assert(["joined", "reused"].includes(ensured.outcome) && ensured.image_cache.images[0] === images[0]);
+  await doManyAtOnce(cache.id, body);
   await readTheLists(cache, endpoint);
   return cache;
+}
+
+async function doManyAtOnce(id: string, item: components["schemas"]["ImageCacheCreate"]): Promise<void> {
+  const all = { body: { items: [item] } };
+  const ensured = await call("batch_ensure_image_caches", client.POST("/v1/image-caches/batch-ensure", all));
+  assert.equal(ensured.failed, 0);
+  const two = { body: { ids: [id, ABSENT] } };
+  const found = await call("batch_get_image_caches", client.POST("/v1/image-caches/batch-get", two));
+  assert.deepEqual(found.items.map((verdict) => verdict.http_status), [200, 404]);
+  const dry = { body: { ids: [id], dry_run: true } };
+  const told = await call("batch_delete_image_caches", client.POST("/v1/image-caches/batch-delete", dry));
+  assert.equal(told.items[0].image_cache?.status, "ready");
 }
 
 async function readTheLists(cache: ImageCache, endpoint: string): Promise<void> {
@@ -124,7 +137,7 @@ async function turnTheEndpoint(endpoint: components["schemas"]["WebhookEndpoint"
 }
 
 async function sendADeliveryAgain(endpoint: string): Promise<void> {
-  const query = { webhook_endpoint_id: endpoint, status: "waiting" as const, event_type: "image_cache.ready" as const };
+  const query = { webhook_endpoint_id: endpoint, status: "waiting" as const, event_type: ["image_cache.ready" as const] };
   const waiting = await call("list_deliveries", client.GET("/v1/deliveries", { params: { query } }));
   const delivery = waiting.items[0];
   assert(delivery, "nothing waits");
@@ -259,6 +272,9 @@ function report(document: string): void {
 }
 
 assert((await call("get_me", client.GET("/v1/me"))).scopes.length > 0);
+assert.notEqual((await call("list_regions", client.GET("/v1/regions"))).others_allowed, undefined);
+const types = await call("list_event_types", client.GET("/v1/event-types"));
+assert(types.items.some((type) => type.name === "image_cache.ready"));
 const endpoint = await call(
   "create_webhook_endpoint",
   client.POST("/v1/webhook-endpoints", { body: { url: "http://127.0.0.1:9/", skip_challenge: true } }),

@@ -174,8 +174,16 @@ async fn lists_are_empty_for_others(app: &TestGateway, other: &str) {
     let lists =
         operations().into_iter().filter(|operation| operation.id_name.is_none() && operation.id.starts_with("list_"));
     // The usage is the account's, and not a list despite its name; accounts belong to the platform, and one of them to
-    // the operator.
-    let others = ["list_audit_entries", "list_usage", "list_team_costs", "list_cloud_accounts", "list_issuers"];
+    // the operator; regions and types of events belong to nobody.
+    let others = [
+        "list_audit_entries",
+        "list_usage",
+        "list_team_costs",
+        "list_cloud_accounts",
+        "list_issuers",
+        "list_regions",
+        "list_event_types",
+    ];
     for list in lists.filter(|list| !others.contains(&list.id.as_str())) {
         let page = Answer::of(list.request(app, "").bearer_auth(other)).await.expect(200);
         assert_eq!(page["items"], json!([]), "{}", list.id);

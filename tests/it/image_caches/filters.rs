@@ -92,3 +92,24 @@ async fn a_cursor_is_bound_to_every_filter() {
     assert_eq!((&second["items"][0]["name"], &second["has_more"]), (&json!("web-1"), &json!(false)));
     app.get(&format!("/v1/image-caches?q=we&limit=1&cursor={cursor}")).await.problem(422, "invalid_request");
 }
+
+#[tokio::test]
+async fn region_image_and_account_match_any_of_their_values() {
+    let app = TestGateway::start().await;
+    make(&app, "north", &json!({})).await;
+    make(&app, "east", &json!({"region": "cn-hangzhou", "images": ["redis:7", "nginx:1"]})).await;
+    make(&app, "south", &json!({"region": "cn-shenzhen", "images": ["busybox:1"]})).await;
+    assert_eq!(names(&app, "region=cn-beijing&region=cn-shenzhen").await, ["north", "south"]);
+    assert_eq!(names(&app, "image=redis:7&image=busybox:1").await, ["east", "south"]);
+    assert_eq!(names(&app, "image=nginx:1").await, ["east", "north"]);
+    assert_eq!(names(&app, "image=nginx:1&image=redis:7&region=cn-hangzhou").await, ["east"]);
+    assert_eq!(names(&app, "cloud_account=default&cloud_account=other").await, ["east", "north", "south"]);
+    assert_eq!(names(&app, "cloud_account=other").await, NONE);
+    let many = vec!["region=cn-beijing"; 21].join("&");
+    for bad in [many.as_str(), "region=X&region=cn-beijing", "image=a%00&image=b"] {
+        app.get(&format!("/v1/image-caches?{bad}")).await.problem(422, "invalid_request");
+    }
+    let page = app.get("/v1/image-caches?region=cn-beijing&region=cn-hangzhou&limit=1").await.expect(200);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    app.get(&format!("/v1/image-caches?region=cn-beijing&cursor={cursor}")).await.problem(422, "invalid_request");
+}

@@ -216,7 +216,8 @@ async fn what_was_given_up_is_sent_again_on_request() {
     app.advance(2);
     deliver(&app).await;
     let list = format!("/v1/deliveries?webhook_endpoint_id={}", made["id"].as_str().unwrap());
-    let given_up = app.items(&format!("{list}&status=exhausted&event_type=image_cache.created")).await;
+    let types = "event_type=image_cache.created&event_type=image_cache.lost";
+    let given_up = app.items(&format!("{list}&status=exhausted&{types}")).await;
     assert_eq!(given_up.len(), 2, "two attempts each, by its own schedule");
     let one = format!("/v1/deliveries/{}", given_up[0]["id"].as_str().unwrap());
     assert_eq!(app.get(&one).await.expect(200), given_up[0]);

@@ -38,7 +38,7 @@ pub(in crate::http::rest) struct EventQuery {
 impl FromQuery for EventQuery {
     fn read(pairs: &mut QueryPairs) -> Self {
         Self {
-            r#type: kinds(pairs),
+            r#type: kinds(pairs, "type"),
             image_cache_id: pairs.one("image_cache_id"),
             wait_seconds: wait_seconds(pairs).unwrap_or_default(),
             page: pairs.page(),
@@ -47,11 +47,11 @@ impl FromQuery for EventQuery {
 }
 
 /// The types of events that are asked for.
-pub(in crate::http::rest) fn kinds(pairs: &mut QueryPairs) -> Vec<EventType> {
-    let names: Vec<String> = pairs.many("type");
+pub(in crate::http::rest) fn kinds(pairs: &mut QueryPairs, name: &'static str) -> Vec<EventType> {
+    let names: Vec<String> = pairs.many(name);
     let found: Vec<EventType> = names.iter().filter_map(|name| EventType::from_name(name)).collect();
     if found.len() < names.len() {
-        pairs.refuse("type", FieldCode::Invalid, format!("must be one of {}", EventType::names()));
+        pairs.refuse(name, FieldCode::Invalid, format!("must be one of {}", EventType::names()));
     }
     found
 }

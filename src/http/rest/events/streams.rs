@@ -41,7 +41,7 @@ pub(in crate::http::rest) struct StreamQuery {
 
 impl FromQuery for StreamQuery {
     fn read(pairs: &mut QueryPairs) -> Self {
-        Self { r#type: kinds(pairs), cursor: pairs.one("cursor") }
+        Self { r#type: kinds(pairs, "type"), cursor: pairs.one("cursor") }
     }
 }
 

@@ -1,5 +1,8 @@
 //! The filters of the list of image caches: the cloud's, and ours on top.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use utoipa::IntoParams;
 
@@ -11,6 +14,8 @@ use crate::domain::image_cache::status::Status;
 use crate::domain::region::Region;
 use crate::http::extract::{FromQuery, QueryPairs};
 
+/// The most values of a filter that may be repeated.
+const MAX_VALUES: usize = 20;
 /// The most characters of `q`.
 const MAX_TEXT: usize = 128;
 
@@ -22,18 +27,18 @@ pub(in crate::http::rest) struct ImageCacheQuery {
     /// `lost`.
     #[param(value_type = Vec<StatusView>, required = false, style = Form, explode)]
     status: Vec<Status>,
-    /// Only image caches in this region.
-    #[param(value_type = Option<String>, nullable = false)]
-    region: Option<Region>,
+    /// Only image caches in this region. May be repeated, up to 20 times: any of them.
+    #[param(value_type = Vec<String>, required = false, style = Form, explode)]
+    region: Vec<Region>,
     /// Only image caches with exactly this name.
     #[param(nullable = false)]
     name: Option<String>,
-    /// Only image caches that contain exactly this image.
-    #[param(nullable = false)]
-    image: Option<String>,
-    /// Only image caches in this cloud account.
-    #[param(nullable = false)]
-    cloud_account: Option<String>,
+    /// Only image caches that contain exactly this image. May be repeated, up to 20 times: any of them.
+    #[param(required = false, style = Form, explode)]
+    image: Vec<String>,
+    /// Only image caches in this cloud account. May be repeated, up to 20 times: any of them.
+    #[param(required = false, style = Form, explode)]
+    cloud_account: Vec<String>,
     /// Only the image cache with this cloud id, `imc-…`.
     #[param(nullable = false)]
     eci_cache_id: Option<String>,
@@ -78,10 +83,10 @@ impl FromQuery for ImageCacheQuery {
     fn read(pairs: &mut QueryPairs) -> Self {
         Self {
             status: pairs.many("status"),
-            region: pairs.one("region"),
+            region: few(pairs, "region"),
             name: pairs.text("name"),
-            image: pairs.text("image"),
-            cloud_account: pairs.text("cloud_account"),
+            image: texts(pairs, "image"),
+            cloud_account: texts(pairs, "cloud_account"),
             eci_cache_id: pairs.text("eci_cache_id"),
             snapshot_id: pairs.text("snapshot_id"),
             resource_group_id: pairs.text("resource_group_id"),
@@ -100,13 +105,33 @@ impl FromQuery for ImageCacheQuery {
 
 fn tags(pairs: &mut QueryPairs) -> Vec<String> {
     let tags: Vec<String> = pairs.many("tag");
-    if tags.iter().any(|tag| tag.contains(char::is_control)) {
-        pairs.refuse("tag", FieldCode::Invalid, "must be printable");
-    }
+    printable(pairs, "tag", &tags);
     if tags.len() > MAX_TAGS {
         pairs.refuse("tag", FieldCode::OutOfRange, "may be given at most 20 times");
     }
     tags
+}
+
+/// The texts of a filter that may be repeated.
+fn texts(pairs: &mut QueryPairs, name: &'static str) -> Vec<String> {
+    let texts = few(pairs, name);
+    printable(pairs, name, &texts);
+    texts
+}
+
+/// The values of a filter that may be repeated.
+fn few<T: FromStr<Err: Display>>(pairs: &mut QueryPairs, name: &'static str) -> Vec<T> {
+    let values = pairs.many(name);
+    if values.len() > MAX_VALUES {
+        pairs.refuse(name, FieldCode::OutOfRange, "may be given at most 20 times");
+    }
+    values
+}
+
+fn printable(pairs: &mut QueryPairs, name: &'static str, texts: &[String]) {
+    if texts.iter().any(|text| text.contains(char::is_control)) {
+        pairs.refuse(name, FieldCode::Invalid, "must be printable");
+    }
 }
 
 fn text(pairs: &mut QueryPairs) -> Option<String> {
@@ -130,10 +155,10 @@ impl ImageCacheQuery {
     pub(in crate::http::rest) fn split(self) -> (CacheFilter, Page) {
         let filter = CacheFilter {
             statuses: self.status,
-            region: self.region,
+            regions: self.region,
             name: self.name,
-            image: self.image,
-            account: self.cloud_account,
+            images: self.image,
+            accounts: self.cloud_account,
             eci_cache_id: self.eci_cache_id,
             snapshot_id: self.snapshot_id,
             resource_group_id: self.resource_group_id,

@@ -13,6 +13,7 @@ use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::webhooks::DeliveryState;
 use crate::http::extract::{Authorized, FromQuery, Id, Query, QueryPairs};
 use crate::http::problem::ProblemResponse;
+use crate::http::rest::events::feed::kinds;
 use crate::http::rest::lists::{DeliveryAttemptList, DeliveryList};
 use crate::http::rest::query::PageQuery;
 use crate::http::{DoorState, answer};
@@ -30,9 +31,9 @@ pub(in crate::http::rest) struct DeliveryQuery {
     /// Only deliveries of this event, `evt_…`.
     #[param(value_type = Option<String>, nullable = false)]
     event_id: Option<EventId>,
-    /// Only deliveries of events of this type.
-    #[param(value_type = Option<String>, nullable = false)]
-    event_type: Option<EventType>,
+    /// Only deliveries of events of this type. May be repeated: any of them.
+    #[param(value_type = Vec<String>, required = false, style = Form, explode)]
+    event_type: Vec<EventType>,
     /// Only deliveries of events that happened at or after this time.
     #[param(nullable = false)]
     created_after: Option<DateTime<Utc>>,
@@ -50,7 +51,7 @@ impl FromQuery for DeliveryQuery {
             webhook_endpoint_id: pairs.one("webhook_endpoint_id"),
             status: pairs.word("status", status, "waiting, in_flight, delivered, exhausted, cancelled"),
             event_id: pairs.one("event_id"),
-            event_type: pairs.word("event_type", EventType::from_name, &EventType::names()),
+            event_type: kinds(pairs, "event_type"),
             created_after: pairs.instant("created_after"),
             created_before: pairs.instant("created_before"),
             page: pairs.page(),
@@ -75,7 +76,7 @@ pub(in crate::http::rest) async fn list_deliveries(
         endpoint: query.webhook_endpoint_id,
         state: query.status,
         event: query.event_id,
-        event_type: query.event_type.map(|kind| kind.as_str().to_owned()),
+        event_types: query.event_type.into_iter().map(|kind| kind.as_str().to_owned()).collect(),
         created_after: query.created_after,
         created_before: query.created_before,
     };

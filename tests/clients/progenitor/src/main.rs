@@ -15,8 +15,9 @@ mod generated {
 }
 
 use generated::types::{
-    AdoptionFilter, AdoptionRequest, AuditEntry, Event, EventTypeName, ImageCache, ImageCacheCreate,
-    ImageCacheStatusFilter, ImageCacheUpdate, MatchQuestion, Problem, Recovery, Replay, SecretRotation,
+    AdoptionFilter, AdoptionRequest, AuditEntry, Event, EventTypeName, ImageCache, ImageCacheBatchDelete,
+    ImageCacheBatchEnsure, ImageCacheBatchGet, ImageCacheCreate, ImageCacheStatusFilter, ImageCacheUpdate,
+    MatchQuestion, Problem, Recovery, Replay, SecretRotation,
     WebhookEndpoint, WebhookEndpointCreate, WebhookEndpointUpdate,
 };
 use generated::{Client, Error as CallError};
@@ -63,6 +64,9 @@ impl Story {
 
     async fn tell(&mut self) -> StoryResult<()> {
         demand(!call!(self.get_me).scopes.is_empty(), "no scopes")?;
+        let regions = call!(self.list_regions);
+        demand(regions.others_allowed || !regions.items.is_empty(), "no region")?;
+        demand(!call!(self.list_event_types).items.is_empty(), "no type of event")?;
         let new = WebhookEndpointCreate::builder().url("http://127.0.0.1:9/").skip_challenge(true);
         let endpoint = call!(self.create_webhook_endpoint.body(new));
         demand(endpoint.secret.as_ref().is_some_and(|secret| secret.starts_with("whsec_")), "no secret")?;
@@ -101,8 +105,22 @@ impl Story {
         let same = ImageCacheCreate::builder().name("same").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
         let ensured = call!(self.ensure_image_cache.body(same));
         demand(["joined", "reused"].contains(&ensured.outcome.as_str()), "ensure made a second one")?;
+        self.do_many_at_once(&cache).await?;
         self.read_the_lists(&cache, endpoint).await?;
         Ok(cache)
+    }
+
+    async fn do_many_at_once(&mut self, cache: &ImageCache) -> StoryResult<()> {
+        let item = ImageCacheCreate::builder().name("same").region("cn-hangzhou").images([format!("{IMAGE}:1")]);
+        let items: Vec<ImageCacheCreate> = vec![item.try_into()?];
+        let ensured = call!(self.batch_ensure_image_caches.body(ImageCacheBatchEnsure::builder().items(items)));
+        demand(ensured.failed == 0, "a batch with a problem")?;
+        let both = ImageCacheBatchGet::builder().ids([cache.id.clone(), ABSENT.to_owned()]);
+        let found = call!(self.batch_get_image_caches.body(both));
+        let statuses: Vec<i32> = found.items.iter().map(|verdict| verdict.http_status).collect();
+        demand(statuses == [200, 404], "other verdicts")?;
+        let dry = ImageCacheBatchDelete::builder().ids([cache.id.clone()]).dry_run(true);
+        demand(call!(self.batch_delete_image_caches.body(dry)).failed == 0, "it cannot be deleted")
     }
 
     async fn wait_until_ready(&mut self, id: &str) -> StoryResult<ImageCache> {
@@ -163,8 +181,8 @@ impl Story {
     }
 
     async fn send_a_delivery_again(&mut self, endpoint: &str) -> StoryResult<()> {
-        let page =
-            call!(self.list_deliveries.webhook_endpoint_id(endpoint).status("waiting").event_type("image_cache.ready"));
+        let ready = vec![EventTypeName::ImageCacheReady];
+        let page = call!(self.list_deliveries.webhook_endpoint_id(endpoint).status("waiting").event_type(ready));
         let delivery = page.items.first().ok_or("nothing waits")?;
         let again = call!(self.get_delivery.delivery_id(&delivery.id));
         demand(again.event_id == delivery.event_id, "another delivery")?;

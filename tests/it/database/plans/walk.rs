@@ -33,10 +33,13 @@ pub(super) async fn through_the_doors(app: &TestGateway) {
 }
 
 /// All filters of the list of image caches.
-const FILTERS: [&str; 19] = [
+const FILTERS: [&str; 22] = [
     "region=cn-seed-0",
     "name=web-5000",
     "cloud_account=default",
+    "region=cn-seed-0&region=cn-seed-1",
+    "cloud_account=default&cloud_account=other",
+    "image=nginx:1.5000&image=nginx:1.5001",
     "status=ready",
     "status=failed",
     "image=nginx:1.5000",

@@ -7,7 +7,7 @@ use super::tokens::{tokens, without_tests};
 use super::{assert_none, paths, sources};
 
 /// The modules that use it, and why that neither lets anybody in nor keeps anything valid that has expired.
-const WAITS: [(&str, &str); 34] = [
+const WAITS: [(&str, &str); 35] = [
     ("app/cloud_accounts/identity.rs", "log lines"),
     ("app/admission.rs", "fills buckets: less after a pause, never more"),
     ("app/admission/permit.rs", "a request's deadline"),
@@ -31,6 +31,7 @@ const WAITS: [(&str, &str); 34] = [
     ("http/audit.rs", "a request's deadline, and how long it took"),
     ("http/exchange.rs", "a request's deadline"),
     ("http/rpc/actions.rs", "a request's deadline"),
+    ("http/rest/batch.rs", "a request's deadline"),
     ("net/idle.rs", "a connection's deadline"),
     ("net/write_deadline.rs", "a connection's deadline"),
     ("localpg/guard.rs", "for how long to wait for the server of `dev`"),

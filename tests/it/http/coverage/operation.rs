@@ -5,6 +5,7 @@ use eci_cache_gateway::http::openapi::document_3_1;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use super::NOBODYS;
 use super::fixtures::{accounted, issuer, made, profiled, registered, trusted};
 use crate::platform::cloud_accounts::account;
 use crate::support::gateway::{TestGateway, new_cache};
@@ -54,6 +55,8 @@ impl DocumentedOperation {
     pub(crate) fn body(&self) -> Option<Value> {
         match self.id.as_str() {
             "create_image_cache" | "ensure_image_cache" | "dry_run_image_cache" => Some(new_cache("nginx:1.27")),
+            "batch_get_image_caches" | "batch_delete_image_caches" => Some(json!({"ids": [format!("ic_{NOBODYS}")]})),
+            "batch_ensure_image_caches" => Some(json!({"items": [new_cache("nginx:1.27")]})),
             "update_image_cache" => Some(json!({"images": ["nginx:1.28"]})),
             "create_access_key"
             | "rotate_webhook_secret"
@@ -131,6 +134,8 @@ impl DocumentedOperation {
             | "list_cloud_accounts"
             | "get_cloud_account"
             | "delete_cloud_account"
+            | "list_regions"
+            | "list_event_types"
             | "get_me" => None,
             other => panic!("{other} has no case: give it one"),
         }
