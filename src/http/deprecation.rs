@@ -28,7 +28,7 @@ pub const DEPRECATED: &[Deprecation] = &[];
 impl Deprecation {
     /// Adds `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and a `Link` to what replaces it.
     pub(super) fn announce(&self, response: &mut Response) {
-        let sunset = httpdate::fmt_http_date(self.sunset.into());
+        let sunset = self.sunset.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         answer::put(response, HeaderName::from_static("deprecation"), &format!("@{}", self.since.timestamp()));
         answer::put(response, HeaderName::from_static("sunset"), &sunset);
         if let Ok(link) = format!("<{}>; rel=\"deprecation\"; type=\"text/html\"", self.instead).parse() {

@@ -21,12 +21,16 @@ use super::{DoorState, openapi, rest};
 mod html;
 mod problems;
 
+/// Every operation with its example, for Postman; made from the document by `openapi/collections/make.py`.
+const POSTMAN: &str = include_str!("../../openapi/collections/postman.json");
+
 /// Its routes, those of the pages about problems, and those of the gateway's own issuer.
 pub(super) fn routes() -> Router<DoorState> {
     let ui = SwaggerUi::new("/docs").config(Config::new(["../openapi.json"]).validator_url("none"));
     let page: Router<DoorState> = Router::from(ui).route_layer(map_response(secured));
     page.route("/openapi.json", document(openapi::document_3_1()))
         .route("/openapi-3.0.json", document(openapi::document_3_0()))
+        .route("/collections/postman.json", get(async || ([(CONTENT_TYPE, "application/json")], POSTMAN)))
         .merge(problems::routes())
         .merge(rest::pages::own_issuer())
 }

@@ -159,11 +159,10 @@ impl<'a> Facts<'a> {
     fn of_credential(&self, code: Code) -> Option<bool> {
         let exchanges = self.is_exchange();
         Some(match code {
-            Code::TokenMissing
-            | Code::ApiKeyMalformed
-            | Code::ApiKeyUnknown
-            | Code::ApiKeyRevoked
-            | Code::ApiKeyExpired => self.access.is_some(),
+            Code::TokenMissing => self.access.is_some() || exchanges,
+            Code::ApiKeyMalformed | Code::ApiKeyUnknown | Code::ApiKeyRevoked | Code::ApiKeyExpired => {
+                self.access.is_some()
+            }
             Code::IssuerUnavailable | Code::NoRuleMatches | Code::CredentialsUnavailable | Code::ClockInDoubt => {
                 self.access.is_some() || exchanges
             }

@@ -263,3 +263,15 @@ async fn no_secret_stands_in_any_table() {
     assert!(!kept.contains(password) && !hook.received().is_empty());
     assert!(hook.received().iter().all(|received| !received.body.contains("canary")));
 }
+
+#[tokio::test]
+async fn a_collection_for_postman_is_served_to_everybody() {
+    let app = TestGateway::start().await;
+    let collection = Answer::of(app.bare(Method::GET, "/collections/postman.json")).await.expect(200);
+    assert!(collection["info"]["schema"].as_str().unwrap().ends_with("/v2.1.0/collection.json"), "{collection}");
+    let folders = collection["item"].as_array().unwrap();
+    let requests: usize = folders.iter().map(|folder| folder["item"].as_array().map_or(1, Vec::len)).sum();
+    let document: Value = serde_json::from_str(&document_3_1()).unwrap();
+    let operations = document["paths"].as_object().unwrap().values().map(|item| item.as_object().unwrap().len());
+    assert_eq!(requests, operations.sum::<usize>(), "one for each operation");
+}

@@ -126,7 +126,10 @@ fn rich(sdk: &str) -> Value {
         spec.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
     }
     // Fields that none of them sets are stored as unset.
-    json!(serde_json::from_value::<ImageCacheSpec>(spec).unwrap())
+    let mut stored = json!(serde_json::from_value::<ImageCacheSpec>(spec).unwrap());
+    // The version before this one reads it by the cloud's name.
+    stored["annotations"] = stored.as_object_mut().unwrap().shift_remove("comment").unwrap();
+    stored
 }
 
 /// The recorded request, parsed.

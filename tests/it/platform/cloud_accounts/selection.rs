@@ -98,7 +98,7 @@ fn told(answer: &Answer) -> String {
 #[tokio::test]
 async fn a_team_hears_of_no_account_that_it_may_not_use() {
     let app = start().await;
-    register(&app, &json!({"accounts": ["default", "third"]})).await;
+    register(&app, &json!({"cloud_accounts": ["default", "third"]})).await;
     let bodies = |account: &str| {
         [
             (Method::POST, "/v1/image-caches", new_in(account, "nginx:1")),
@@ -137,7 +137,7 @@ async fn a_team_hears_of_no_account_that_it_may_not_use() {
 #[tokio::test]
 async fn the_only_account_of_a_team_goes_without_saying() {
     let app = start().await;
-    register(&app, &json!({"accounts": ["second"], "vswitch_ids": ["*"]})).await;
+    register(&app, &json!({"cloud_accounts": ["second"], "vswitch_ids": ["*"]})).await;
     let profile = json!({"security_group_id": "sg-second"});
     admin(&app, Method::PUT, "/v1/region-profiles/second:cn-beijing", Some(&profile)).await.expect(200);
     let profile = json!({"security_group_id": "sg-default"});
@@ -152,7 +152,7 @@ async fn the_only_account_of_a_team_goes_without_saying() {
     assert_eq!((made_by(&app, KEY).await, made_by(&app, SECOND.0).await), (0, 2));
     assert_eq!((calls(&app, KEY, "ListUsage").await, calls(&app, SECOND.0, "ListUsage").await), (0, 1));
     // With two, none of them is the default: that of the settings is, and it is refused.
-    rule(&app, &json!({"accounts": ["second", "third"]})).await;
+    rule(&app, &json!({"cloud_accounts": ["second", "third"]})).await;
     app.create("nginx:1.28").await.problem(403, "policy_refused");
     let problem = app.get("/v1/usage?region=cn-beijing").await.problem(422, "invalid_request");
     assert_eq!(problem["errors"][0]["pointer"], "/cloud_account", "{problem}");

@@ -43,7 +43,7 @@ impl JsonBody for Sample {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only the reading is tested")]
 struct Login {
-    password: String,
+    password: secrecy::SecretString,
 }
 
 fn parse(body: &str) -> Result<Sample, ProblemResponse> {
