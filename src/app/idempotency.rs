@@ -1,6 +1,6 @@
-//! Requests with an `Idempotency-Key`: the first one has its effect and its response is kept, a repeat gets that response
-//! and does nothing. [`access`] says of each operation which way; creates, ensures and updates of image caches have the
-//! same by their operations ([`crate::app::operations::names`]).
+//! Requests with an `Idempotency-Key`: the first one has its effect and its response is kept, a repeat gets that
+//! response and does nothing. `app::access` says of each operation which way; creates, ensures and updates of image
+//! caches have the same by their operations ([`crate::app::operations::names`]).
 //!
 //! What must stay true: the effect happens at most once, wherever the gateway dies. A change in the database commits
 //! together with its response ([`HeldCommit`]), so a key without a response had no effect. An effect outside (a message

@@ -100,7 +100,7 @@ class Story:
         found = call(self.caches.batch_get_image_caches, ecg_client.ImageCacheBatchGet(ids=[cache.id, ABSENT]))
         assert [verdict.http_status for verdict in found.items] == [200, 404] and found.failed == 1, found
         dry = ecg_client.ImageCacheBatchDelete(ids=[cache.id], dry_run=True)
-        assert call(self.caches.batch_delete_image_caches, dry).items[0].image_cache.status == "ready"
+        assert call(self.caches.batch_delete_image_caches, dry).items[0].http_status == 200
         question = ecg_client.MatchQuestion(region=new.region, images=new.images)
         assert call(self.caches.match_image_caches, question).winner_id == cache.id
         assert call(self.caches.get_provider_record, cache.id).events, "no event of the cloud"

@@ -84,7 +84,7 @@ async function doManyAtOnce(id: string, item: components["schemas"]["ImageCacheC
   assert.deepEqual(found.items.map((verdict) => verdict.http_status), [200, 404]);
   const dry = { body: { ids: [id], dry_run: true } };
   const told = await call("batch_delete_image_caches", client.POST("/v1/image-caches/batch-delete", dry));
-  assert.equal(told.items[0].image_cache?.status, "ready");
+  assert.equal(told.items[0]?.http_status, 200);
 }
 
 async function readTheLists(cache: ImageCache, endpoint: string): Promise<void> {

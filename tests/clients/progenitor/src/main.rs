@@ -17,8 +17,8 @@ mod generated {
 use generated::types::{
     AdoptionFilter, AdoptionRequest, AuditEntry, Event, EventTypeName, ImageCache, ImageCacheBatchDelete,
     ImageCacheBatchEnsure, ImageCacheBatchGet, ImageCacheCreate, ImageCacheStatusFilter, ImageCacheUpdate,
-    MatchQuestion, Problem, Recovery, Replay, SecretRotation,
-    WebhookEndpoint, WebhookEndpointCreate, WebhookEndpointUpdate,
+    MatchQuestion, Problem, Recovery, Replay, SecretRotation, WebhookEndpoint, WebhookEndpointCreate,
+    WebhookEndpointUpdate,
 };
 use generated::{Client, Error as CallError};
 
