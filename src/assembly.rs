@@ -56,7 +56,7 @@ pub fn gateway(config: &ServeConfig, ours: &[SocketAddr]) -> anyhow::Result<Gate
 pub struct Infrastructure {
     /// The database.
     pub store: Store,
-    /// The clock.
+    /// The clock that everything shares, which a test moves by hand.
     pub clock: Arc<dyn Clock>,
     /// The source of randomness.
     pub entropy: Arc<Entropy>,
@@ -67,9 +67,9 @@ pub struct Infrastructure {
 pub struct Overrides {
     /// The client of the cloud.
     pub cloud: Option<eci::Client>,
-    /// Verifies tokens.
+    /// The verifier of bearer tokens.
     pub verifier: Option<Verifier>,
-    /// Sends webhooks.
+    /// What sends webhooks.
     pub sender: Option<Sender>,
     /// The settings of the gateway.
     pub settings: Option<GatewaySettings>,

@@ -40,7 +40,7 @@ pub(crate) struct Scene {
     pub(crate) usual: Duration,
 }
 
-/// The results.
+/// What a run of the virtual cloud came to.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     /// Builds whose end was noticed.

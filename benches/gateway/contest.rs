@@ -11,7 +11,7 @@ use crate::processor::{self, load_average};
 use crate::reference::Pgbench;
 use crate::report::{Measure, Row};
 
-/// A participant.
+/// A gateway, proxy or database that is measured beside the others.
 pub(crate) struct Contestant {
     /// Its name in the table.
     pub(crate) name: &'static str,

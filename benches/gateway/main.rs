@@ -56,7 +56,7 @@ use testbed::Testbed;
 /// The total number of database connections of the references and the gateways.
 const TO_THE_DATABASE: u32 = 250;
 
-/// All results.
+/// What was measured, by table, and the facts beside the tables.
 #[derive(Default)]
 struct Results {
     tables: Vec<(Size, Vec<Row>)>,

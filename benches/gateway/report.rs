@@ -144,7 +144,7 @@ pub(crate) fn print(rows: &[Row]) {
     rows.iter().for_each(Row::print);
 }
 
-/// The median.
+/// The median; the upper one of two, and 0 of none.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
@@ -159,7 +159,6 @@ pub(crate) fn rounded(figure: f64) -> f64 {
 pub(crate) struct Fact {
     pub(crate) name: String,
     pub(crate) value: f64,
-    /// Its unit.
     pub(crate) unit: &'static str,
 }
 

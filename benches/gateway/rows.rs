@@ -28,7 +28,7 @@ const FEW: u64 = 16;
 /// The maximum number of image caches that are read before measuring.
 const READ_ONCE: u64 = 1_000_000;
 
-/// The participants.
+/// What the rows compare: this gateway and its peers.
 struct Field<'a> {
     site: &'a Site,
     pace: Pace,

@@ -22,7 +22,7 @@ pub(crate) struct Asker {
     pub(crate) request: String,
 }
 
-/// The results.
+/// What one load saw.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Figures {
     /// Requests per second.

@@ -40,7 +40,7 @@ struct Placed {
     replaced: bool,
 }
 
-/// The results.
+/// What one way of polling came to.
 pub(crate) struct Measured {
     name: String,
     finished: usize,

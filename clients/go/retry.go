@@ -41,7 +41,8 @@ func (transport *transport) RoundTrip(request *http.Request) (*http.Response, er
 	polled := request.Context().Value(pollKey{}) != nil
 	deadline := time.Now().Add(transport.retryFor)
 	for attempt := 1; ; attempt++ {
-		backoff := time.Duration((0.5 + mrand.Float64()/2) * float64(min(8*time.Second, 250*time.Millisecond<<min(attempt, 9))))
+		longest := min(8*time.Second, 250*time.Millisecond<<min(attempt, 9))
+		backoff := time.Duration((0.5 + mrand.Float64()/2) * float64(longest))
 		response, pause, failed := transport.attempt(request, header, body, backoff)
 		if failed == nil {
 			return response, nil

@@ -231,7 +231,7 @@ fn context(id: uuid::Uuid) -> String {
 }
 
 fn unknown() -> Error {
-    let detail = "the first request with this Idempotency-Key did not end, and whether it was carried out is not known: \
-                  look, and if it was not, send the request with another key";
+    let detail = "the first request with this Idempotency-Key did not end, and whether it was carried out is not \
+                  known: look, and if it was not, send the request with another key";
     Error::Conflict { code: Code::IdempotencyOutcomeUnknown, detail: detail.to_owned() }
 }

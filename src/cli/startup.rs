@@ -59,7 +59,7 @@ impl DatabaseWatch {
     }
 }
 
-/// Increasing pauses.
+/// Pauses between attempts, each longer than the one before.
 #[derive(Debug)]
 pub(super) struct Pauses(Duration);
 

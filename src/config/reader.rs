@@ -39,7 +39,7 @@ impl SettingsReader {
         self.0.errors
     }
 
-    /// The warnings.
+    /// Takes the warnings that reading has collected.
     pub(super) fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.0.notes)
     }

@@ -31,7 +31,7 @@ macro_rules! section {
         }
 
         impl $name {
-            /// The defaults.
+            /// The section with its defaults, as without any setting.
             pub fn usual() -> &'static Self {
                 static USUAL: std::sync::LazyLock<$name> =
                     std::sync::LazyLock::new(|| $name::read(&mut crate::config::reader::SettingsReader::empty()));

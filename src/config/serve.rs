@@ -96,7 +96,7 @@ pub struct ServeAudit {
     pub previous_key: Option<Arc<MasterKey>>,
 }
 
-/// [`super::AuthConfig`], complete.
+/// How callers are authenticated, with everything that [`super::AuthConfig`] may leave out.
 #[derive(Debug)]
 pub struct ServeAuth {
     /// The issuer that the settings describe, if they describe one.

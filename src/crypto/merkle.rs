@@ -26,7 +26,7 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 pub struct Subtree {
     /// The index of its last leaf.
     pub leaf: i64,
-    /// Its height.
+    /// Its height; 0 for a single leaf.
     pub level: i16,
 }
 

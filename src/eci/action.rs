@@ -89,7 +89,7 @@ macro_rules! actions {
         }
 
         impl Action {
-            /// All actions.
+            /// All actions, in the order of the table.
             pub const ALL: [Self; [$($name),+].len()] = [$(Self::$action),+];
 
             /// The action's row of the table.

@@ -48,24 +48,12 @@ fn next_link(uri: &Uri, cursor: &str) -> String {
 
 /// One image cache, or 304 if the client has this version.
 pub(super) fn image_cache(request: &HeaderMap, view: &ImageCacheView) -> Response {
-    let mut answer = if headers::if_none_match(request, view.version) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        json(StatusCode::OK, view)
-    };
-    put(&mut answer, ETAG, &headers::etag(view.version));
-    answer
+    unless_known(request, &headers::etag(view.version), || json(StatusCode::OK, view))
 }
 
 /// The same, of one that is JSON already.
 pub(super) fn rendered_image_cache(request: &HeaderMap, shown: RenderedImageCache) -> Response {
-    let mut answer = if headers::if_none_match(request, shown.version) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        raw_json(shown.body.into())
-    };
-    put(&mut answer, ETAG, &headers::etag(shown.version));
-    answer
+    unless_known(request, &headers::etag(shown.version), || raw_json(shown.body.into()))
 }
 
 /// One page of image caches, with a link to the next.
@@ -90,26 +78,35 @@ pub(super) fn with_version<T: Serialize>(status: StatusCode, body: &T, version: 
 
 /// Something with a version, or 304 if the client has this representation.
 pub(super) fn versioned<T: Serialize>(request: &HeaderMap, body: &T, version: i64) -> Response {
-    unless_known(request, with_version(StatusCode::OK, body, version))
+    unless_known(request, &headers::etag(version), || json(StatusCode::OK, body))
 }
 
 /// Something with a version whose representation also changes within it, such as an endpoint's health.
 pub(super) fn with_tag<T: Serialize>(status: StatusCode, body: &T, version: i64) -> Response {
-    let tag = headers::etag_of(version, &serde_json::to_vec(body).unwrap_or_default());
-    let mut answer = json(status, body);
+    let (tag, body) = tagged(body, version);
+    let mut answer = raw_json(body);
+    *answer.status_mut() = status;
     put(&mut answer, ETAG, &tag);
     answer
 }
 
-/// The response, or 304 if the client has the representation with its tag.
-pub(super) fn unless_known(request: &HeaderMap, answer: Response) -> Response {
-    let tag = answer.headers().get(ETAG).cloned();
-    match tag {
-        Some(tag) if headers::has_tag(request, tag.to_str().unwrap_or_default()) => {
-            (StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response()
-        }
-        _ => answer,
-    }
+/// The same, read by a client that may have it.
+pub(super) fn tagged_or_known<T: Serialize>(request: &HeaderMap, body: &T, version: i64) -> Response {
+    let (tag, body) = tagged(body, version);
+    unless_known(request, &tag, || raw_json(body))
+}
+
+fn tagged<T: Serialize>(body: &T, version: i64) -> (String, Bytes) {
+    let body = serde_json::to_vec(body).expect("a tree of strings and numbers always becomes JSON");
+    (headers::etag_of(version, &body), body.into())
+}
+
+/// The response with its tag, or 304 if the client has the representation with this tag.
+fn unless_known(request: &HeaderMap, tag: &str, answer: impl FnOnce() -> Response) -> Response {
+    let known = headers::has_tag(request, tag);
+    let mut answer = if known { StatusCode::NOT_MODIFIED.into_response() } else { answer() };
+    put(&mut answer, ETAG, tag);
+    answer
 }
 
 /// A change: `done` once the cloud has answered, else 202 and where to look for the rest.

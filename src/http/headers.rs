@@ -113,15 +113,6 @@ pub fn has_tag(headers: &HeaderMap, tag: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|sent| same(sent.trim()))
 }
 
-/// `If-None-Match` of a read: whether the client has this version already. What cannot be read is passed over.
-pub fn if_none_match(headers: &HeaderMap, current: i64) -> bool {
-    match versions(headers, &IF_NONE_MATCH) {
-        Ok(Some(Versions::OneOf(versions))) => versions.contains(&current),
-        Ok(Some(Versions::Any)) => true,
-        Ok(None) | Err(()) => false,
-    }
-}
-
 /// `traceparent` (W3C trace context, version 00), if it is sane.
 pub fn traceparent(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("traceparent")?.to_str().ok()?;

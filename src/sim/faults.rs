@@ -29,7 +29,7 @@ pub(super) enum FaultKind {
     Status,
     /// Status 200 without an envelope, by `variant`.
     Garbage,
-    /// Never answers.
+    /// Takes the request and never answers it.
     #[serde(alias = "timeout")]
     Hang,
     /// Closes the connection without a response.

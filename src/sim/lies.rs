@@ -47,7 +47,7 @@ impl CurrentLie {
         Ok(())
     }
 
-    /// Ends it.
+    /// Shows every image cache again.
     pub(super) fn end(&mut self) {
         self.0 = None;
     }

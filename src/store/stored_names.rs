@@ -24,7 +24,7 @@ pub(super) const POLICY: StoredNames = StoredNames(&[
 ]);
 /// What an image cache shall be.
 pub(super) const SPEC: StoredNames = StoredNames(&[("comment", "annotations")]);
-/// An issuer.
+/// An issuer that an administrator added.
 pub(super) const ISSUER: StoredNames = StoredNames(&[("max_lifetime_seconds", "longest_life_seconds")]);
 
 impl StoredNames {

@@ -11,7 +11,7 @@ pub(super) enum MetricKind {
 
 use MetricKind::{Counter, Gauge, Histogram};
 
-/// One metric.
+/// A metric with its help text and its labels.
 pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) kind: MetricKind,

@@ -73,7 +73,7 @@ static ALL: LazyLock<Vec<Metadata>> = LazyLock::new(|| {
     LIST.into_iter().filter_map(read).collect()
 });
 
-/// All services.
+/// The metadata services of all clouds that are known.
 pub fn all() -> &'static [Metadata] {
     &ALL
 }

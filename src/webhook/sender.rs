@@ -52,7 +52,7 @@ pub struct SenderSettings {
     pub user_agent: String,
     /// How outgoing connections are made.
     pub egress: Egress,
-    /// The resolver.
+    /// Resolves the names of receivers.
     pub lookup: Arc<dyn Lookup>,
     /// The gateway's own services, to which nothing is sent.
     pub own: Vec<OwnService>,

@@ -257,7 +257,7 @@ async fn gather(folder: &Path, pool: &sqlx::PgPool, recoveries: Vec<RecoveryTime
     Ok(evidence)
 }
 
-/// Empties `target/tmp/chaos`.
+/// Empties `target/tmp/chaos`, the folder of everything that a run leaves.
 fn fresh_folder() -> anyhow::Result<PathBuf> {
     let folder = server::tmp("chaos");
     // A server run by root may keep its data elsewhere (see `localpg`).

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Outages(Mutex<Vec<(Instant, Instant)>>);
 
 impl Outages {
-    /// Records one.
+    /// Records an outage.
     pub(crate) fn note(&self, begun: Instant, over: Instant) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((begun, over));
     }

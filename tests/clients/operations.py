@@ -10,6 +10,18 @@ import json
 # clients have the operations; whoever listens uses a client of event streams (EventSource, or `curl -N`).
 STREAMS = {"stream_events", "stream_image_cache_events"}
 
+# A key set as a provider publishes it; the key is that of RFC 7517, A.1.
+KEY_SET = {
+    "keys": [
+        {
+            "kty": "EC",
+            "crv": "P-256",
+            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+        }
+    ]
+}
+
 
 def under_v1(document_path):
     """The operation ids of all paths under /v1."""

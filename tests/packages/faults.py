@@ -15,7 +15,9 @@ import time
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FAILURE = {"code": "X", "message": "x", "cause": "registry_login", "explanation": "x", "hint": "log in", "retryable": False}
+FAILURE = {
+    "code": "X", "message": "x", "cause": "registry_login", "explanation": "x", "hint": "log in", "retryable": False,
+}
 # Path suffix and method of the request that each happens to.
 FAULTS = {
     "429": ("GET", "/v1/me"), "429-date": ("GET", "/v1/policy"), "503-done": ("POST", "/v1/image-caches"),
@@ -57,7 +59,8 @@ class Proxy(BaseHTTPRequestHandler):
             wait |= {"done": True, "condition_met": False}
             wait["image_cache"] |= {"status": "failed", "failure": FAILURE}
             content = json.dumps(wait).encode()
-        kept = {name: value for name, value in given.getheaders() if name.lower() in ("location", "etag", "retry-after")}
+        wanted = ("location", "etag", "retry-after")
+        kept = {name: value for name, value in given.getheaders() if name.lower() in wanted}
         return self.answer(given.status, content, kept, given.getheader("Content-Type", ""), cut=fault is not None)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = forward

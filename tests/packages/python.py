@@ -10,7 +10,16 @@ import urllib.request
 
 import httpx
 
-from eci_cache_gateway import Challenge, Gateway, GatewayError, NotReadyError, ProblemError, SignatureError, receive, verify
+from eci_cache_gateway import (
+    Challenge,
+    Gateway,
+    GatewayError,
+    NotReadyError,
+    ProblemError,
+    SignatureError,
+    receive,
+    verify,
+)
 from eci_cache_gateway.generated.api.image_caches import create_image_cache, list_image_caches
 from eci_cache_gateway.generated.api.policies import get_policy
 from eci_cache_gateway.generated.api.me import get_me
@@ -50,7 +59,8 @@ def faults():
         assert kinds == ["image_cache.created", "image_cache.ready"], kinds
         again, _ = next(gateway.events(cursors[0], image_cache_id=cache.id, timeout=60))
         assert again.type_ == "image_cache.ready"
-        wrong = ImageCacheCreate(name=NAME, region="cn-hangzhou", images=["registry.example.com/Team/App:1"], size_gib=1)
+        images = ["registry.example.com/Team/App:1"]
+        wrong = ImageCacheCreate(name=NAME, region="cn-hangzhou", images=images, size_gib=1)
         problem = refused(ProblemError, lambda: create_image_cache.sync(client=gateway.api, body=wrong))
         assert problem.pointers == ["/images/0", "/size_gib"] and problem.request_id, problem
         left = json.load(urllib.request.urlopen(gateway.url + "/faults"))
@@ -60,7 +70,8 @@ def faults():
 def strangers():
     """What others met with clients like this."""
     assert retry_after("Wed, 21 Oct 2015 07:28:05 GMT", 1445412480) == 5.0
-    assert retry_after("120") == 120 and retry_after("-1") is None and retry_after("+5") is None and retry_after("x") is None
+    assert retry_after("120") == 120
+    assert all(retry_after(text) is None for text in ("-1", "+5", "x"))
     secret = "token-that-nobody-sees"
     gateway = Gateway("http://127.0.0.1:1", secret, retry_for=0)
     error = refused(httpx.ConnectError, lambda: get_me.sync(client=gateway.api))

@@ -3,7 +3,17 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { inspect } from "node:util";
-import { Gateway, GatewayError, NotReadyError, ProblemError, SignatureError, body, receive, retryAfter, verify } from "eci-cache-gateway";
+import {
+  Gateway,
+  GatewayError,
+  NotReadyError,
+  ProblemError,
+  SignatureError,
+  body,
+  receive,
+  retryAfter,
+  verify,
+} from "eci-cache-gateway";
 
 // Array.fromAsync, which Node 20 lacks.
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -18,14 +28,17 @@ function signatures() {
   const secret = `whsec_${key.toString("base64")}`;
   const now = 1_800_000_000_000;
   const made = createHmac("sha256", key).update(`m.1800000000.${content}`).digest("base64");
-  const good = { "Webhook-Id": "m", "webhook-timestamp": "1800000000", "webhook-signature": `v1a,x v1,AAAA v1,${made}` };
+  const signature = `v1a,x v1,AAAA v1,${made}`;
+  const good = { "Webhook-Id": "m", "webhook-timestamp": "1800000000", "webhook-signature": signature };
   const event = receive(secret, good, Buffer.from(content), now);
   assert(event.type === "webhook_endpoint.challenge" && event.data.challenge === "c");
   verify([`whsec_${Buffer.alloc(32, "o").toString("base64")}`, secret], new Headers(good), content, now + 299_000);
   const bad: [Record<string, string>, string, number][] = [
     [good, content + " ", now], [good, content, now + 301_000], [good, content, now - 301_000], [{}, content, now],
-    [{ ...good, "webhook-signature": "v1," + "é".repeat(22) }, content, now], [{ ...good, "Webhook-Id": "n" }, content, now],
-    [{ ...good, "webhook-timestamp": "NaN" }, content, now], [{ ...good, "webhook-signature": `v2,${made}` }, content, now],
+    [{ ...good, "webhook-signature": "v1," + "é".repeat(22) }, content, now],
+    [{ ...good, "Webhook-Id": "n" }, content, now],
+    [{ ...good, "webhook-timestamp": "NaN" }, content, now],
+    [{ ...good, "webhook-signature": `v2,${made}` }, content, now],
   ];
   for (const [headers, text, at] of bad) assert.throws(() => verify(secret, headers, text, at), SignatureError);
   assert.throws(() => verify(secret, good, JSON.parse(content), now), TypeError);
@@ -33,7 +46,8 @@ function signatures() {
 
 async function strangers() {
   assert.equal(retryAfter("Wed, 21 Oct 2015 07:28:05 GMT", 1445412480000), 5000);
-  assert.deepEqual(["120", "-1", "+5", "x"].map((text) => retryAfter(text)), [120_000, undefined, undefined, undefined]);
+  assert.equal(retryAfter("120"), 120_000);
+  for (const text of ["-1", "+5", "x"]) assert.equal(retryAfter(text), undefined);
   const secret = "token-that-nobody-sees";
   const nowhere = new Gateway({ url: "http://127.0.0.1:1", token: secret, retryFor: 0 });
   const error = await nowhere.api.GET("/v1/me").then(() => assert.fail(), (error) => error);

@@ -65,7 +65,7 @@ pub(crate) enum ReusedIdOwner {
     Ended,
 }
 
-/// A fault.
+/// What can go wrong at a step of the schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The worker dies before the effect (or its commit is lost, and it gives up).

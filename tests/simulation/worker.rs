@@ -86,7 +86,7 @@ pub(crate) struct ModelObservation {
 }
 
 impl World {
-    /// Starts work.
+    /// Claims work for a worker and takes its first step.
     pub(crate) fn begin(&mut self, worker: usize, work: Work) {
         self.start(worker);
         self.go_by_clock_of(worker);

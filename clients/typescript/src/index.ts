@@ -73,7 +73,9 @@ export class Gateway {
     return exchangedToken(post, subject, options.team);
   }
 
-  /** All items of a list: `gateway.pages((cursor) => body(gateway.api.GET("…", { params: { query: { cursor } } })))`. */
+  /**
+   * All items of a list: `gateway.pages((cursor) => body(gateway.api.GET("…", { params: { query: { cursor } } })))`.
+   */
   async *pages<T>(page: (cursor: string | undefined) => Promise<Page<T>>): AsyncGenerator<T, void, undefined> {
     const seen = new Set<string>();
     let cursor: string | undefined;
@@ -103,7 +105,9 @@ export class Gateway {
     throw new WaitTimeoutError(`${id} is not ready after ${timeout} ms`);
   }
 
-  /** Each event of the feed with the cursor after it: keep it, and go on from there. It ends by `signal` or `timeout`. */
+  /**
+   * Each event of the feed with the cursor after it: keep it, and go on from there. It ends by `signal` or `timeout`.
+   */
   async *events(options: EventOptions = {}): AsyncGenerator<{ event: Event; cursor: string }, void, undefined> {
     const until = Date.now() + (options.timeout ?? Infinity);
     let cursor = options.cursor;

@@ -55,7 +55,8 @@ function patience(request: Request): number {
 }
 
 function isSafe(method: string, url: string): boolean {
-  return IDEMPOTENT.has(method) || keyed.some((pattern) => new RegExp(pattern).test(`${method} ${new URL(url).pathname}`));
+  const operation = `${method} ${new URL(url).pathname}`;
+  return IDEMPOTENT.has(method) || keyed.some((pattern) => new RegExp(pattern).test(operation));
 }
 
 // Node says why in the cause of the cause: the connection was never made.
@@ -105,7 +106,10 @@ async function attemptOnce(request: Request, body: ArrayBuffer | undefined, toke
 }
 
 /** A fetch for openapi-fetch. `token` is asked before each attempt. */
-export function retryingFetch(token: () => Promise<string | undefined>, { attempts = 6, retryFor = 60_000 }: RetryOptions) {
+export function retryingFetch(
+  token: () => Promise<string | undefined>,
+  { attempts = 6, retryFor = 60_000 }: RetryOptions,
+) {
   return async (request: Request): Promise<Response> => {
     if (["POST", "PATCH"].includes(request.method) && !request.headers.has("idempotency-key")) {
       request.headers.set("idempotency-key", crypto.randomUUID());

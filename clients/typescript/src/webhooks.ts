@@ -39,7 +39,9 @@ export function verify(
   }
   const id = header(headers, "webhook-id");
   const timestamp = header(headers, "webhook-timestamp");
-  if (!id || !/^\d{1,12}$/.test(timestamp)) throw new SignatureError("webhook-id or webhook-timestamp is missing or malformed");
+  if (!id || !/^\d{1,12}$/.test(timestamp)) {
+    throw new SignatureError("webhook-id or webhook-timestamp is missing or malformed");
+  }
   if (Math.abs(now / 1000 - Number(timestamp)) > TOLERANCE_SECONDS) {
     throw new SignatureError("webhook-timestamp is not within five minutes of now");
   }

@@ -101,8 +101,8 @@ impl Permit {
         Ok(delay)
     }
 
-    /// Counts the request, which was counted once, as `more` further ones: those that its team's rate does not have left
-    /// are missing for the requests that follow.
+    /// Counts the request, which was counted once, as `more` further ones: those that its team's rate does not have
+    /// left are missing for the requests that follow.
     pub fn charge(&self, more: u32) {
         let mut held = lock(&self.held);
         let Some((team, own)) = held.team.clone() else { return };

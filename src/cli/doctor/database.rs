@@ -21,7 +21,7 @@ pub(in crate::cli) struct DoctorDatabaseArgs {
     json: bool,
 }
 
-/// The findings.
+/// The findings, as `--json` prints them.
 #[derive(Serialize)]
 struct DatabaseReport {
     fine: bool,

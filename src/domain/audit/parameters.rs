@@ -11,15 +11,12 @@ use crate::domain::identity::issuer::DEFAULT;
 use crate::domain::image_cache::spec::fields::{ALL, AuditForm, Field};
 
 /// Names whose values are stored in plain text, because none of them can hold a secret: of the query, the body and the
-/// cloud's own API. Those of the fields of a spec are in their table.
+/// cloud's own API. Those of the fields of a spec are in their table, and numbers and the like in [`PLAIN`].
 const SHOWN: &[&str] = &[
     "team",
     "cloud_account",
     "image",
     "status",
-    "generation",
-    "dry_run",
-    "limit",
     "event_types",
     "scopes",
     "endpoint",
@@ -29,23 +26,8 @@ const SHOWN: &[&str] = &[
     "outcome",
     "request_id",
     "format",
-    "created_after",
-    "created_before",
-    "expires_after",
-    "expires_before",
-    "idle_since",
     "eci_cache_id",
     "snapshot_id",
-    "recorded_after",
-    "recorded_before",
-    "tree_size",
-    "first_size",
-    "second_size",
-    "wait_seconds",
-    "timeout_seconds",
-    "full_match",
-    "minimum_matches",
-    "ephemeral_storage_gib",
     "expires_at",
     "keep_old_hours",
     "jti",
@@ -64,24 +46,9 @@ const SHOWN: &[&str] = &[
     "allow_latest_tag",
     "allow_plain_http",
     "allow_insecure_registries",
-    "verify_later",
-    "skip_challenge",
     "ImageCacheId",
     "SnapshotId",
-    "Limit",
     "MatchImage",
-    "ImageFullMatch",
-    "ImageMatchCountRequest",
-    "drifted",
-    "ed25519",
-    "found_after",
-    "keep_keys",
-    "leeway_seconds",
-    "max_key_age_seconds",
-    "max_key_life_days",
-    "max_lifetime_seconds",
-    "ordered",
-    "rate_per_second",
     "event_id",
     "event_type",
     "webhook_endpoint_id",
@@ -132,8 +99,8 @@ const HASHED: &[&str] = &[
     "rules",
     "scope",
 ];
-/// Names on the list whose values are numbers, booleans or instants: anything else under them is a mistake, and may be
-/// a secret.
+/// Names whose values are stored in plain text if they are numbers, booleans or instants: anything else under them is a
+/// mistake, and may be a secret.
 const PLAIN: &[&str] = &[
     "generation",
     "dry_run",
@@ -224,7 +191,7 @@ fn known(name: &str) -> Option<&'static str> {
     let head = name.split('.').next().unwrap_or_default();
     let is = |known: &str| known == name || known == head;
     let of_field = ALL.iter().flat_map(|field| [field.name, field.parameter()]).find(|known| is(known));
-    of_field.or_else(|| SHOWN.iter().chain(HASHED).copied().find(|known| is(known)))
+    of_field.or_else(|| SHOWN.iter().chain(PLAIN).chain(HASHED).copied().find(|known| is(known)))
 }
 
 /// The field of a spec with this name, in REST or in the cloud's own API.
@@ -233,7 +200,7 @@ fn field(name: &str) -> Option<&'static Field> {
 }
 
 fn is_shown(name: &str) -> bool {
-    field(name).map_or_else(|| SHOWN.contains(&name), |field| field.audit == AuditForm::Plain)
+    field(name).map_or_else(|| SHOWN.contains(&name) || PLAIN.contains(&name), |field| field.audit == AuditForm::Plain)
 }
 
 fn must_be_plain(name: &str) -> bool {

@@ -75,7 +75,7 @@ impl Session {
         Self { own, role, post, held: Mutex::default(), fetching: Arc::default() }
     }
 
-    /// See [`super::Client::identity`].
+    /// The access key's id and the role, as in [`super::Client::identity`].
     pub(super) fn identity(&self) -> (&str, Option<(&str, bool)>) {
         (&self.own.access_key_id, Some((&self.role.arn, self.role.external_id.is_some())))
     }

@@ -19,7 +19,7 @@ use crate::eci::{Action, Product};
 /// What an action of ECI takes besides `RegionId`.
 #[derive(Debug)]
 pub struct ActionParameters {
-    /// The action.
+    /// The action of the cloud that takes them.
     pub action: Action,
     /// The names of its parameters, with `N` for positions in lists.
     pub taken: Vec<String>,

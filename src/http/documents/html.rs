@@ -92,7 +92,7 @@ impl Page {
         }
     }
 
-    /// The answer.
+    /// Closes the page and makes it a response, with its headers.
     pub(super) fn finish(mut self) -> Response {
         self.0 += "\n</main></body>\n</html>\n";
         let mut answer = Response::new(self.0.into());

@@ -56,10 +56,10 @@ fn a_tag_of_ours_is_read_through_what_proxies_make_of_it() {
 
 #[test]
 fn a_client_that_has_the_version_is_told_so() {
-    let has = |value: &str| if_none_match(&with("if-none-match", &[value]), 3);
+    let has = |value: &str| has_tag(&with("if-none-match", &[value]), &etag(3));
     assert!(has("\"v3\"") && has("W/\"v3\"") && has("*") && has("\"x\", \"v3\"") && has("\"v3-gzip\""));
     assert!(!has("\"v4\"") && !has("v3") && !has("\"v33\""));
-    assert!(!if_none_match(&HeaderMap::new(), 3));
+    assert!(!has_tag(&HeaderMap::new(), &etag(3)));
 }
 
 #[test]

@@ -131,8 +131,8 @@ fn key_of(repeats: Repeats) -> Option<&'static str> {
         ),
         Repeats::Outside => Some(
             "A unique key of 1 to 255 characters, kept for two days. If the same caller repeats the request with it, \
-             they get the same response, and nothing is done; with a different path or body it is refused. If the first \
-             request was interrupted, the repeat is refused with 409 `idempotency_outcome_unknown`.",
+             they get the same response, and nothing is done; with a different path or body it is refused. If the \
+             first request was interrupted, the repeat is refused with 409 `idempotency_outcome_unknown`.",
         ),
     }
 }
@@ -239,8 +239,8 @@ fn describe(document: &mut Value) {
     let any = BEFORE_ALL.map(|code| format!("`{}`", code.as_str())).join(", ");
     let told = format!(
         "{before}\n\n## Repeats\n\nEvery POST and PATCH takes an `Idempotency-Key`, so that it can be repeated after a \
-         broken connection. PUT and DELETE are idempotent by nature: there the header is accepted and has no effect.\n\n\
-         ## Problems\n\nEvery refusal and failure is a `Problem` (RFC 9457): `code` says what happened, \
+         broken connection. PUT and DELETE are idempotent by nature: there the header is accepted and has no \
+         effect.\n\n## Problems\n\nEvery refusal and failure is a `Problem` (RFC 9457): `code` says what happened, \
          `retryable` whether a program may repeat the request. `type` is the page that explains the code; \
          `/docs/problems` lists all of them. Each operation lists its own in `x-problem-codes`; any request can also \
          be refused with {any}. Statuses and codes may be added.\n\n| status | meaning |\n|---|---|\n{}",

@@ -66,7 +66,7 @@ fn add_challenge(document: &mut Value) {
     }});
 }
 
-/// `ImageCacheReadyEvent`.
+/// The name of the schema of an event, such as `ImageCacheReadyEvent`.
 fn schema_name(kind: EventType) -> String {
     let words = kind.as_str().split(['.', '_']);
     let capitalized = words.map(|word| word[..1].to_uppercase() + &word[1..]);
@@ -123,8 +123,8 @@ fn headers() -> Value {
         header(
             "webhook-signature",
             "`v1,` followed by the base64 of the HMAC-SHA256 of id, timestamp and body, joined by dots. While a secret \
-             is rotated there are several signatures, separated by spaces. If the endpoint uses Ed25519, a signature of \
-             the same input follows as `v1a,`."
+             is rotated there are several signatures, separated by spaces. If the endpoint uses Ed25519, a signature \
+             of the same input follows as `v1a,`."
         ),
     ])
 }

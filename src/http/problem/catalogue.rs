@@ -10,16 +10,16 @@ use crate::domain::problem::{Code, Repeat};
 /// Every problem, and every code of a field.
 #[derive(Debug, Serialize)]
 pub struct Catalogue {
-    /// The problems.
+    /// The problems, in the order of the table.
     pub problems: Vec<ProblemRow>,
     /// The codes of `errors`.
     pub field_codes: Vec<FieldCodeRow>,
 }
 
-/// One problem.
+/// A problem with everything that is known of it.
 #[derive(Debug, Serialize)]
 pub struct ProblemRow {
-    /// Its code.
+    /// The `code` of the problem.
     pub code: &'static str,
     /// The kind of problem in a few words.
     pub title: &'static str,
@@ -36,7 +36,7 @@ pub struct ProblemRow {
 /// One code of a field.
 #[derive(Debug, Serialize)]
 pub struct FieldCodeRow {
-    /// The code.
+    /// The `code` of the invalid field.
     pub code: &'static str,
     /// What it means.
     pub meaning: &'static str,
@@ -85,13 +85,13 @@ impl Catalogue {
 
 const COLUMNS: &str = "| code | status | meaning | how to resolve it | can a repeat help? |";
 const HEAD: &str = "Every refusal and failure of the API is a problem (RFC 9457). Its `code` says what happened, and \
-its `type` is the page of the gateway that explains the code: `/docs/problems/{code}`, absolute if the gateway knows its \
-public address (`ECG_PUBLIC_URL`). Programs decide by `code`; codes may be added. Each operation lists its own in \
+its `type` is the page of the gateway that explains the code: `/docs/problems/{code}`, absolute if the gateway \
+knows its public address (`ECG_PUBLIC_URL`). Programs decide by `code`; codes may be added. Each operation lists its own in \
 `x-problem-codes` of the OpenAPI document.
 
 `retryable` is true if a repeat can help *and* is safe: the method is idempotent (GET, PUT, DELETE), the operation \
-only reads, or the request has an `Idempotency-Key` that the operation takes. So a POST without a key is never `retryable`: \
-send a key, and repeat with the same one.
+only reads, or the request has an `Idempotency-Key` that the operation takes. So a POST without a key is never \
+`retryable`: send a key, and repeat with the same one.
 
 This page is what `eci-cache-gateway problems` prints; a test compares the two. The gateway serves it at \
 `/docs/problems`, as JSON with `Accept: application/json`.";

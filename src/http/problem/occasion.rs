@@ -8,7 +8,7 @@ pub(in crate::http) const PAGES: &str = "/docs/problems";
 /// The request that a problem answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Occasion<'a> {
-    /// Its id.
+    /// The id of the request that was refused.
     pub request_id: &'a str,
     /// What stands before the path of a link in the answer; it has no slash at its end.
     pub base: &'a str,

@@ -97,8 +97,8 @@ pub(super) async fn get_image_cache(
 
 /// Update an image cache
 ///
-/// The cloud rebuilds the image cache. Answers 200 once the cloud has accepted the update, or 202 if the cloud has
-/// not answered within `Prefer: wait`. Send an `Idempotency-Key`, so that repeating the request does not build it twice.
+/// The cloud rebuilds the image cache. Answers 200 once the cloud has accepted the update, or 202 if the cloud has not
+/// answered within `Prefer: wait`. Send an `Idempotency-Key`, so that repeating the request does not build it twice.
 #[utoipa::path(patch, path = "/v1/image-caches/{image_cache_id}", tag = "image-caches",
     params(("image_cache_id" = String, Path, description = "The id of the image cache, `ic_…`.")),
     responses(

@@ -32,7 +32,7 @@ pub struct ResponseKey {
 /// What is recorded about a key.
 #[derive(Debug, Clone)]
 pub struct KeptResponse {
-    /// The row.
+    /// The id of the row, to which the sealed response is bound.
     pub id: Uuid,
     /// What it means.
     pub recorded: RecordedKey,

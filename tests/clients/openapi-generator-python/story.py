@@ -10,21 +10,10 @@ import uuid
 
 import ecg_client
 from ecg_client.exceptions import NotFoundException
-from operations import report
+from operations import KEY_SET, report
 
 CALLED = set()
 ABSENT = "ic_00000000000000000000000000"
-# A key set as a provider publishes it; the key is that of RFC 7517, A.1.
-KEY_SET = {
-    "keys": [
-        {
-            "kty": "EC",
-            "crv": "P-256",
-            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-        }
-    ]
-}
 
 
 def call(operation, *arguments, **named):

@@ -18,18 +18,7 @@ from ecg_client.models import (
     TokenExchange,
     TokenToExplain,
 )
-
-# A key set as a provider publishes it; the key is that of RFC 7517, A.1.
-KEY_SET = {
-    "keys": [
-        {
-            "kty": "EC",
-            "crv": "P-256",
-            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-            "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-        }
-    ]
-}
+from operations import KEY_SET
 
 
 def new_issuer(name):

@@ -137,7 +137,8 @@ async function turnTheEndpoint(endpoint: components["schemas"]["WebhookEndpoint"
 }
 
 async function sendADeliveryAgain(endpoint: string): Promise<void> {
-  const query = { webhook_endpoint_id: endpoint, status: "waiting" as const, event_type: ["image_cache.ready" as const] };
+  const event_type = ["image_cache.ready" as const];
+  const query = { webhook_endpoint_id: endpoint, status: "waiting" as const, event_type };
   const waiting = await call("list_deliveries", client.GET("/v1/deliveries", { params: { query } }));
   const delivery = waiting.items[0];
   assert(delivery, "nothing waits");

@@ -1,5 +1,5 @@
-//! Requests with an `Idempotency-Key` when they are not simply repeated: two at once, a gateway that dies, a key that is
-//! forgotten, secrets in what is kept. (That each operation takes one is in `coverage::repeats`.)
+//! Requests with an `Idempotency-Key` when they are not simply repeated: two at once, a gateway that dies, a key that
+//! is forgotten, secrets in what is kept. (That each operation takes one is in `coverage::repeats`.)
 #![cfg(test)]
 
 use eci_cache_gateway::domain::identity::caller::Scope;

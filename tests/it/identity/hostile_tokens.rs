@@ -125,7 +125,7 @@ fn algorithms(bench: &ProviderKeys) -> Cases {
     cases
 }
 
-/// Key confusion.
+/// Tokens signed by a key that is passed off as one of another algorithm.
 fn confusion(bench: &ProviderKeys) -> Cases {
     let mut tokens = Vec::new();
     for key in &bench.keys {

@@ -74,31 +74,39 @@ async fn what_is_shown_again_is_believed_while_an_alarm_stands() {
     assert_eq!(degraded(&app).await.len(), 1);
 }
 
-#[tokio::test]
-async fn an_alarm_that_lookups_raised_ends_by_lookups() {
-    let app = TestGateway::start().await;
-    let mut ids = Vec::new();
-    for number in 0..4 {
-        ids.push(ready(&app, &json!({"name": format!("web-{number}")})).await);
-    }
-    turn(&app).await;
-    let removed = ids.pop().unwrap();
-    app.lie(100).await;
-    app.delete(&format!("/v1/image-caches/{removed}")).await.expect(200);
-    for _ in 0..4 {
+/// That many rounds of the tracker, half a minute apart.
+async fn rounds(app: &TestGateway, count: usize) {
+    for _ in 0..count {
         app.advance(30);
         app.drain().await;
     }
+}
+
+/// An image cache that is being deleted, while it and three others are hidden.
+async fn deleted_among_hidden(app: &TestGateway) -> String {
+    let mut ids = Vec::new();
+    for number in 0..4 {
+        ids.push(ready(app, &json!({"name": format!("web-{number}")})).await);
+    }
+    turn(app).await;
+    let removed = ids.pop().unwrap();
+    app.lie(100).await;
+    app.delete(&format!("/v1/image-caches/{removed}")).await.expect(200);
+    removed
+}
+
+#[tokio::test]
+async fn an_alarm_that_lookups_raised_ends_by_lookups() {
+    let app = TestGateway::start().await;
+    let removed = deleted_among_hidden(&app).await;
+    rounds(&app, 4).await;
     assert_eq!(degraded(&app).await.len(), 1);
     assert_eq!(app.cache(&removed).await["status"], "deleting");
 
     // The lie ends, and no list can be read.
     without_lists(&app).await;
     app.tell_the_truth().await;
-    for _ in 0..2 {
-        app.advance(30);
-        app.drain().await;
-    }
+    rounds(&app, 2).await;
     assert_eq!(app.cache(&removed).await["status"], "deleted");
     assert_eq!(degraded(&app).await, [] as [&str; 0]);
 }
@@ -106,21 +114,11 @@ async fn an_alarm_that_lookups_raised_ends_by_lookups() {
 #[tokio::test]
 async fn an_alarm_that_a_list_raised_ends_by_a_list_only() {
     let app = TestGateway::start().await;
-    let mut ids = Vec::new();
-    for number in 0..4 {
-        ids.push(ready(&app, &json!({"name": format!("web-{number}")})).await);
-    }
-    turn(&app).await;
-    let removed = ids.pop().unwrap();
-    app.lie(100).await;
-    app.delete(&format!("/v1/image-caches/{removed}")).await.expect(200);
+    let removed = deleted_among_hidden(&app).await;
     pass(&app, TURN).await;
     without_lists(&app).await;
     app.tell_the_truth().await;
-    for _ in 0..4 {
-        app.advance(30);
-        app.drain().await;
-    }
+    rounds(&app, 4).await;
     assert_eq!(app.cache(&removed).await["status"], "deleting");
     assert_eq!(degraded(&app).await.len(), 1);
     sqlx::query("UPDATE reconcile_groups SET list_at = due_at").execute(app.sql()).await.unwrap();

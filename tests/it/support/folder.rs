@@ -18,7 +18,6 @@ impl TempFolder {
         Self(path)
     }
 
-    /// Its path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }

@@ -104,7 +104,7 @@ impl EndpointCondition {
     }
 }
 
-/// The action.
+/// What is done to the endpoint while deliveries wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Intervention {
     Nothing,

@@ -151,8 +151,8 @@ impl Streaming {
     }
 }
 
-const HEAD: &str = "id,verified,recorded_at,team,subject,credential_id,door,request_id,address,action,resource,outcome,http_status,code,\
-                    duration_ms,cloud_ms,operation_id,provider_request_id,parameters\r\n";
+const HEAD: &str = "id,verified,recorded_at,team,subject,credential_id,door,request_id,address,action,resource,\
+                    outcome,http_status,code,duration_ms,cloud_ms,operation_id,provider_request_id,parameters\r\n";
 
 fn row(entry: &AuditEntryView) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();

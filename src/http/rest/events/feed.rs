@@ -59,8 +59,8 @@ pub(in crate::http::rest) fn kinds(pairs: &mut QueryPairs, name: &'static str) -
 /// List events
 ///
 /// Returns the events, oldest first and without gaps. To continue later, keep `next_cursor` and pass it as `cursor`.
-/// With `wait_seconds`, a page that would be empty is answered when the first event happens, or empty when the time is up.
-/// The cursor is a position in the team's feed: it can be used with any filter, and as the `Last-Event-ID` of an
+/// With `wait_seconds`, a page that would be empty is answered when the first event happens, or empty when the time is
+/// up. The cursor is a position in the team's feed: it can be used with any filter, and as the `Last-Event-ID` of an
 /// event stream.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
     params(EventQuery),

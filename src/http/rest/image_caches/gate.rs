@@ -49,8 +49,8 @@ impl FromQuery for GateQuery {
 ///
 /// Intended for pipelines. Answers 200 if a usable image cache contains all the images, with the pod annotations that
 /// pin it; 425 if one is being built (`expected_at`, `Retry-After`); 409 if the only candidates have failed (`cause`,
-/// `hint`); 404 if no image cache contains the images. With `wait_seconds`, 425 is answered only after that many seconds,
-/// and any other status as soon as it is certain.
+/// `hint`); 404 if no image cache contains the images. With `wait_seconds`, 425 is answered only after that many
+/// seconds, and any other status as soon as it is certain.
 #[utoipa::path(get, path = "/v1/gate", tag = "image-caches",
     params(GateQuery),
     responses((status = 200, description = "A usable image cache contains all the images.", body = GateView)),

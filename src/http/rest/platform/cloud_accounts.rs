@@ -169,7 +169,7 @@ pub(in crate::http::rest) async fn get_cloud_account(
     request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.cloud_accounts().get_cloud_account(&who.caller, &name).await?;
-    Ok(answer::unless_known(&request, answer::with_tag(StatusCode::OK, &view, view.version)))
+    Ok(answer::tagged_or_known(&request, &view, view.version))
 }
 
 /// Create or replace a cloud account

@@ -82,9 +82,9 @@ pub(in crate::http::rest) async fn rotate_webhook_secret(
 /// attempt, and it is made even if the endpoint is paused. A successful test counts as any other success: it ends a
 /// rest, and the failures of the endpoint are forgotten.
 ///
-/// With an `Idempotency-Key`, a repeat returns the first result and sends nothing. If the first request was interrupted,
-/// the repeat is refused with `idempotency_outcome_unknown`: the message may have been sent. Look at the receiver, then
-/// use another key.
+/// With an `Idempotency-Key`, a repeat returns the first result and sends nothing. If the first request was
+/// interrupted, the repeat is refused with `idempotency_outcome_unknown`: the message may have been sent. Look at the
+/// receiver, then use another key.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{webhook_endpoint_id}/test", tag = "webhooks",
     params(("webhook_endpoint_id" = String, Path, description = "The id of the webhook endpoint, `we_…`.")),
     responses((status = 200, description = "The result of the test.", body = EndpointTestView)),

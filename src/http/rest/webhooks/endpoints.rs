@@ -70,7 +70,7 @@ pub(in crate::http::rest) async fn get_webhook_endpoint(
     request: HeaderMap,
 ) -> Result<Response, ProblemResponse> {
     let view = door.gateway.webhooks().get_webhook_endpoint(&who.caller, id).await?;
-    Ok(answer::unless_known(&request, answer::with_tag(StatusCode::OK, &view, view.version)))
+    Ok(answer::tagged_or_known(&request, &view, view.version))
 }
 
 /// Delete a webhook endpoint

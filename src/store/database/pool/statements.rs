@@ -1,8 +1,8 @@
 //! Statements with a limited wait: this makes [`Pool`] and [`PooledConnection`] executors.
 //!
 //! On the pool, where each statement stands alone, a statement that only reads is repeated if its connection breaks. So
-//! is any statement that the server refused to start, or whose plan no longer fits the tables. In a request whose commit
-//! waits for its response ([`super::HeldCommit`]), statements after the change run in its transaction, once.
+//! is any statement that the server refused to start, or whose plan no longer fits the tables. In a request whose
+//! commit waits for its response ([`super::HeldCommit`]), statements after the change run in its transaction, once.
 
 use std::time::Instant;
 

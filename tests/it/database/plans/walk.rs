@@ -156,7 +156,7 @@ async fn about(app: &TestGateway, id: &str, endpoint: &str) {
     }
 }
 
-/// Background work.
+/// One pass of each kind of background work.
 async fn upkeep(app: &TestGateway) {
     app.gateway.audit().seal().await.unwrap();
     app.gateway.reconciler().reconcile().await.unwrap();
